@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Monotonic time in nanoseconds, and deadlines made of the API's milliseconds. */
+#ifndef QBI_BASE_CLOCK_H
+#define QBI_BASE_CLOCK_H
+
+#include <limits.h>
+#include <stdint.h>
+#include <time.h>
+
+#define QBI_NS_PER_MS 1000000ULL
+#define QBI_NS_PER_S 1000000000ULL
+#define QBI_FOREVER UINT64_MAX
+
+static inline uint64_t qbi_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * QBI_NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+/* Deadline @ms from now; negative is never. 0 is now, without asking the clock. */
+static inline uint64_t qbi_deadline_from_ms(int32_t ms)
+{
+	if (ms < 0)
+		return QBI_FOREVER;
+	if (ms == 0)
+		return 0;
+	return qbi_now_ns() + (uint64_t)ms * QBI_NS_PER_MS;
+}
+
+/* What is left for poll(2): milliseconds rounded up, 0 when over, -1 for ever. */
+static inline int qbi_deadline_to_poll(uint64_t deadline)
+{
+	uint64_t now, ms;
+
+	if (deadline == QBI_FOREVER)
+		return -1;
+	if (deadline == 0)
+		return 0;
+	now = qbi_now_ns();
+	if (now >= deadline)
+		return 0;
+	ms = (deadline - now + QBI_NS_PER_MS - 1) / QBI_NS_PER_MS;
+	return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+#endif

@@ -1,0 +1,6 @@
+lib_libqbipc_core_la_SOURCES += \
+	lib/base/clock.h \
+	lib/base/list.h \
+	lib/base/log.c \
+	lib/base/log.h \
+	lib/base/util.h

@@ -1,0 +1,1 @@
+lib_libqbipc_core_la_SOURCES +=

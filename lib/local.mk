@@ -1,0 +1,24 @@
+# All objects, once; the shared library and the unit tests both link them.
+noinst_LTLIBRARIES += lib/libqbipc-core.la
+lib_libqbipc_core_la_SOURCES =
+
+include $(srcdir)/lib/base/local.mk
+include $(srcdir)/lib/wire/local.mk
+include $(srcdir)/lib/ring/local.mk
+include $(srcdir)/lib/transport/local.mk
+include $(srcdir)/lib/loop/local.mk
+include $(srcdir)/lib/server/local.mk
+include $(srcdir)/lib/client/local.mk
+include $(srcdir)/lib/api/local.mk
+
+lib_LTLIBRARIES = lib/libqbipc.la
+lib_libqbipc_la_SOURCES =
+lib_libqbipc_la_LIBADD = lib/libqbipc-core.la
+lib_libqbipc_la_LDFLAGS = $(AM_LDFLAGS) \
+	-version-info $(QBIPC_LT_CURRENT):$(QBIPC_LT_REVISION):$(QBIPC_LT_AGE) \
+	-Wl,--version-script=$(top_srcdir)/lib/libqbipc.map
+lib_libqbipc_la_DEPENDENCIES = lib/libqbipc-core.la lib/libqbipc.map
+
+pkgconfigdir = $(libdir)/pkgconfig
+pkgconfig_DATA = lib/libqbipc.pc
+EXTRA_DIST += lib/libqbipc.map lib/LAYERS
