@@ -3,4 +3,5 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/list.h \
 	lib/base/log.c \
 	lib/base/log.h \
+	lib/base/owner.h \
 	lib/base/util.h

@@ -1,0 +1,5 @@
+lib_libqbipc_core_la_SOURCES += \
+	lib/wire/handshake.c \
+	lib/wire/handshake.h \
+	lib/wire/names.c \
+	lib/wire/names.h

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Owner and mode of what a connection's client is to open. */
+#ifndef QBI_BASE_OWNER_H
+#define QBI_BASE_OWNER_H
+
+#include <sys/types.h>
+
+struct qbi_owner {
+	uid_t uid;	/* (uid_t)-1: leave as it is */
+	gid_t gid;	/* (gid_t)-1: leave as it is */
+	mode_t mode;	/* permission bits of the files */
+};
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "wire/handshake.h"
+
+#include <errno.h>
+#include <qb/qbipc_common.h>
+#include <stdbool.h>
+#include <string.h>
+
+void qbi_hello_init(struct qbi_hello *hello, size_t max_msg_size)
+{
+	memset(hello, 0, sizeof(*hello));
+	hello->id = QBI_AUTHENTICATE;
+	hello->size = sizeof(*hello);
+	hello->max_msg_size = max_msg_size < QBI_MIN_MSG_SIZE ? QBI_MIN_MSG_SIZE
+							      : (uint32_t)max_msg_size;
+}
+
+int qbi_hello_check(const struct qbi_hello *hello)
+{
+	if (hello->id != QBI_AUTHENTICATE || hello->size != (int32_t)sizeof(*hello))
+		return -EBADMSG;
+	if (hello->max_msg_size > QBI_MAX_MSG_SIZE)
+		return -EMSGSIZE;
+	return 0;
+}
+
+void qbi_welcome_init(struct qbi_welcome *welcome, int32_t error)
+{
+	memset(welcome, 0, sizeof(*welcome));
+	welcome->id = QBI_AUTHENTICATE;
+	welcome->size = sizeof(*welcome);
+	welcome->error = error;
+}
+
+static bool name_is_terminated(const char *name)
+{
+	return memchr(name, '\0', QBI_WIRE_NAME_SIZE) != NULL;
+}
+
+int qbi_welcome_check(const struct qbi_welcome *welcome)
+{
+	if (welcome->id != QBI_AUTHENTICATE || welcome->size != (int32_t)sizeof(*welcome))
+		return -EBADMSG;
+	if (welcome->error != 0)
+		return 0;
+	if (welcome->type != QB_IPC_SOCKET && welcome->type != QB_IPC_SHM)
+		return -EBADMSG;
+	if (welcome->max_msg_size < QBI_MIN_MSG_SIZE ||
+	    welcome->max_msg_size > QBI_MAX_MSG_SIZE)
+		return -EBADMSG;
+	if (!name_is_terminated(welcome->request) || !name_is_terminated(welcome->response) ||
+	    !name_is_terminated(welcome->event))
+		return -EBADMSG;
+	return 0;
+}

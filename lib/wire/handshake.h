@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The two messages of the handshake, as they lie on the stream: native byte
+ * order and alignment of 64-bit Linux, so that encoding is filling a struct and
+ * decoding is copying bytes into one and checking it. Pure; no I/O.
+ *
+ * Bytes that libqb leaves zero and ignores carry what our own ends tell each
+ * other: a mark that says who speaks, the versions and the abilities of the
+ * native wire. A peer without the mark is served on libqb's wire.
+ */
+#ifndef QBI_WIRE_HANDSHAKE_H
+#define QBI_WIRE_HANDSHAKE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define QBI_AUTHENTICATE (-1)		/* id of both messages */
+#define QBI_WIRE_MARK 0x31434951u	/* "QIC1": the sender is this library */
+#define QBI_WIRE_NAME_SIZE 4096		/* bytes of a name, terminator included */
+
+/* The buffer size agreed is never below the size of the server's answer. */
+#define QBI_MIN_MSG_SIZE 12328u
+/*
+ * Nor above this: sizes travel as int32 in the API, and the data of a ring,
+ * mapped twice, has to be addressable by 32-bit word indexes.
+ */
+#define QBI_MAX_MSG_SIZE (1u << 30)
+
+/* Client to server. */
+struct qbi_hello {
+	int32_t id;		/* QBI_AUTHENTICATE */
+	uint32_t mark;		/* QBI_WIRE_MARK or 0 */
+	int32_t size;		/* of this message */
+	uint32_t version;	/* highest native version spoken, 0 none */
+	uint32_t max_msg_size;	/* bytes asked for */
+	uint32_t abilities;	/* bits of the native wire, see docs/protocol.md */
+};
+
+/* Server to client. */
+struct qbi_welcome {
+	int32_t id;		/* QBI_AUTHENTICATE */
+	uint32_t mark;		/* QBI_WIRE_MARK or 0 */
+	int32_t size;		/* of this message */
+	uint32_t version;	/* native version chosen, 0: libqb's wire */
+	int32_t error;		/* 0, or why not: what accept returned, or -errno */
+	uint32_t abilities;	/* those both ends have */
+	int32_t type;		/* enum qb_ipc_type: socket or shm */
+	uint32_t max_msg_size;	/* bytes agreed */
+	uint64_t opaque;	/* a number; never an address */
+	char request[QBI_WIRE_NAME_SIZE];
+	char response[QBI_WIRE_NAME_SIZE];
+	char event[QBI_WIRE_NAME_SIZE];
+};
+
+_Static_assert(sizeof(struct qbi_hello) == 24, "request of the handshake");
+_Static_assert(offsetof(struct qbi_hello, size) == 8, "size @8");
+_Static_assert(offsetof(struct qbi_hello, max_msg_size) == 16, "max_msg_size @16");
+_Static_assert(sizeof(struct qbi_welcome) == QBI_MIN_MSG_SIZE, "response of the handshake");
+_Static_assert(offsetof(struct qbi_welcome, error) == 16, "error @16");
+_Static_assert(offsetof(struct qbi_welcome, type) == 24, "type @24");
+_Static_assert(offsetof(struct qbi_welcome, opaque) == 32, "opaque @32");
+_Static_assert(offsetof(struct qbi_welcome, request) == 40, "request @40");
+_Static_assert(offsetof(struct qbi_welcome, event) == 8232, "event @8232");
+
+/* What a client that wants messages of up to @max_msg_size bytes says. */
+void qbi_hello_init(struct qbi_hello *hello, size_t max_msg_size);
+
+/* 0, -EBADMSG when it is not a handshake, -EMSGSIZE when it asks for too much. */
+int qbi_hello_check(const struct qbi_hello *hello);
+
+/* An answer with all bytes set: nothing of the server's memory goes out with it. */
+void qbi_welcome_init(struct qbi_welcome *welcome, int32_t error);
+
+/*
+ * 0, or -EBADMSG when a field is out of range or a name has no terminator. The
+ * refusal in @error is not looked at: it is for the caller.
+ */
+int qbi_welcome_check(const struct qbi_welcome *welcome);
+
+#endif

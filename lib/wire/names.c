@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "wire/names.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int qbi_service_name_check(const char *name)
+{
+	if (!name || !*name || strchr(name, '/'))
+		return -EINVAL;
+	if (strnlen(name, QBI_SERVICE_NAME_MAX + 1) > QBI_SERVICE_NAME_MAX)
+		return -ENAMETOOLONG;
+	return 0;
+}
+
+/* All of struct sockaddr_un is part of an abstract address: NUL-padded. */
+static int address_abstract(const char *first, const char *second, struct sockaddr_un *ret)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	size_t room = sizeof(addr.sun_path) - 1;
+	int n = snprintf(addr.sun_path + 1, room, "%s%s", first, second);
+
+	if (n < 0 || (size_t)n >= room)
+		return -ENAMETOOLONG;
+	*ret = addr;
+	return 0;
+}
+
+static int address_in_filesystem(const char *name, struct sockaddr_un *ret)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s", SOCKETDIR, name);
+
+	if (n < 0 || (size_t)n >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	*ret = addr;
+	return 0;
+}
+
+int qbi_service_address(const char *name, bool filesystem, struct sockaddr_un *ret_addr)
+{
+	int r = qbi_service_name_check(name);
+
+	if (r < 0)
+		return r;
+	return filesystem ? address_in_filesystem(name, ret_addr)
+			  : address_abstract(name, "", ret_addr);
+}
+
+int qbi_channel_address(const char *prefix, const char *channel,
+			struct sockaddr_un *ret_addr)
+{
+	char suffix[32];
+	int n = snprintf(suffix, sizeof(suffix), "-%s", channel);
+
+	if (n < 0 || (size_t)n >= sizeof(suffix))
+		return -ENAMETOOLONG;
+	return address_abstract(prefix, suffix, ret_addr);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Names of services and what they become: socket addresses. */
+#ifndef QBI_WIRE_NAMES_H
+#define QBI_WIRE_NAMES_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* Longest name of a service; libqb's peers cut longer ones, we refuse them. */
+#define QBI_SERVICE_NAME_MAX 106
+
+/* 0, -EINVAL for NULL, empty or with a slash, -ENAMETOOLONG. */
+int qbi_service_name_check(const char *name);
+
+/*
+ * The address @name listens at: abstract (NUL, name, NULs, the whole struct
+ * counts), or the path SOCKETDIR/name when filesystem sockets are forced.
+ * 0, -EINVAL, -ENAMETOOLONG.
+ */
+int qbi_service_address(const char *name, bool filesystem, struct sockaddr_un *ret_addr);
+
+/* The abstract address "<prefix>-<channel>" of a datagram socket. 0 or -ENAMETOOLONG. */
+int qbi_channel_address(const char *prefix, const char *channel,
+			struct sockaddr_un *ret_addr);
+
+#endif
