@@ -1,3 +1,9 @@
 # Below $(includedir)/qbipc, so that <qb/...> is ours only for those who ask pkg-config.
 qbincludedir = $(includedir)/qbipc/qb
-qbinclude_HEADERS =
+qbinclude_HEADERS = \
+	include/qb/qbdefs.h \
+	include/qb/qbipc_common.h \
+	include/qb/qbipc_ext.h \
+	include/qb/qbipcc.h \
+	include/qb/qbipcs.h \
+	include/qb/qbloop.h

@@ -1,1 +1,2 @@
-lib_libqbipc_core_la_SOURCES +=
+lib_libqbipc_core_la_SOURCES += \
+	lib/api/ext.c

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * @file qbipcc.h
+ * The client's side: connect to a service, send requests, receive responses and
+ * events.
+ *
+ * A connection carries three streams of messages: requests to the server, responses
+ * and events from it. Each keeps its order; between two of them there is none. Which
+ * response belongs to which request is the application's business, by the id of the
+ * message.
+ *
+ * Errors are negative errno values unless a function says otherwise. A NULL
+ * connection is -EINVAL, NULL or nothing, never a crash.
+ *
+ * Threads: one connection may be used by one thread that sends and one that receives
+ * at the same time. Two senders, or two receivers of the same stream, need a lock of
+ * their own; so does qb_ipcc_disconnect() against everything else. Different
+ * connections are independent.
+ */
+#ifndef QB_IPCC_H_DEFINED
+#define QB_IPCC_H_DEFINED
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <qb/qbipc_common.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/** A client's connection. */
+typedef struct qb_ipcc_connection qb_ipcc_connection_t;
+
+/**
+ * Connect to a service and wait until the server has answered.
+ *
+ * @param name          name of the service
+ * @param max_msg_size  bytes of the largest message either way, headers included; the
+ *                      connection's size is at least this, at least 12328, and at
+ *                      least what the server enforces
+ * @return              the connection, to be given to qb_ipcc_disconnect(); or NULL
+ *                      and errno: ECONNREFUSED nobody serves that name, ENOENT the
+ *                      same with filesystem sockets, EINVAL a bad name, ENAMETOOLONG,
+ *                      or what the server's accept callback refused with
+ */
+qb_ipcc_connection_t *qb_ipcc_connect(const char *name, size_t max_msg_size);
+
+/**
+ * Start to connect; qb_ipcc_connect_continue() finishes.
+ *
+ * @param name          as for qb_ipcc_connect()
+ * @param max_msg_size  as for qb_ipcc_connect()
+ * @param connect_fd    set to the descriptor that becomes readable when the server has
+ *                      answered. It stays the connection's: do not close it, and ask
+ *                      qb_ipcc_fd_get() for the one to poll afterwards
+ * @return              the unfinished connection, good for connect_continue and
+ *                      disconnect only; or NULL and errno as for qb_ipcc_connect()
+ */
+qb_ipcc_connection_t *qb_ipcc_connect_async(const char *name, size_t max_msg_size,
+					    int *connect_fd);
+
+/**
+ * Finish what qb_ipcc_connect_async() started. Call it once, when the descriptor is
+ * readable.
+ *
+ * @param c  the unfinished connection. After a failure it is freed and must not be
+ *           used again
+ * @return   0; or -errno, also in errno: -EAGAIN when the server had not answered yet,
+ *           else as for qb_ipcc_connect()
+ */
+int qb_ipcc_connect_continue(struct qb_ipcc_connection *c);
+
+/**
+ * Find out how large a message the datagram sockets of this system really carry, by
+ * sending one to ourselves. Of use before connecting to a QB_IPC_SOCKET service.
+ *
+ * @param max_msg_size  bytes to try at most
+ * @return              bytes that went through, at most @p max_msg_size, possibly
+ *                      rounded down to 1024; -1 when it cannot be found out
+ */
+int32_t qb_ipcc_verify_dgram_max_msg_size(size_t max_msg_size);
+
+/**
+ * Close the connection and free it.
+ *
+ * @param c  connection, finished or not; NULL is ignored
+ */
+void qb_ipcc_disconnect(qb_ipcc_connection_t *c);
+
+/**
+ * The descriptor to poll for events.
+ *
+ * It is readable exactly while an event is queued or the server is gone. Only poll
+ * it: reading from it breaks the connection.
+ *
+ * @param c   connection
+ * @param fd  set to the descriptor, which stays the connection's
+ * @return    0; -EINVAL
+ */
+int32_t qb_ipcc_fd_get(qb_ipcc_connection_t *c, int32_t *fd);
+
+/**
+ * Who the server is, as the kernel told when it answered.
+ *
+ * @param c    connection
+ * @param pid  set to the server's process id; may be NULL
+ * @param uid  set to its effective user id; may be NULL
+ * @param gid  set to its effective group id; may be NULL
+ * @return     0; -EINVAL
+ */
+int32_t qb_ipcc_auth_get(qb_ipcc_connection_t *c, pid_t *pid, uid_t *uid, gid_t *gid);
+
+/**
+ * Up to which flow-control value of the server this client still sends.
+ *
+ * Sending is refused with -EAGAIN while the value is above 0 and at most @p max.
+ * QB_IPCS_RATE_OFF is 1, QB_IPCS_RATE_OFF_2 is 2.
+ *
+ * @param c    connection
+ * @param max  0 never refuses, 1 is the default, 2
+ * @return     0; -EINVAL above 2
+ */
+int32_t qb_ipcc_fc_enable_max_set(qb_ipcc_connection_t *c, uint32_t max);
+
+/**
+ * Send one request. Copies the message; never blocks.
+ *
+ * @param c        connection
+ * @param msg_ptr  message, starting with a struct qb_ipc_request_header whose size is
+ *                 @p msg_len
+ * @param msg_len  bytes at @p msg_ptr
+ * @return         bytes sent; -EMSGSIZE above the connection's size; -EAGAIN no room
+ *                 now, or the server wants no requests now; -ENOTCONN the server is
+ *                 gone; -EINVAL
+ */
+ssize_t qb_ipcc_send(qb_ipcc_connection_t *c, const void *msg_ptr, size_t msg_len);
+
+/**
+ * Send one request that lies in several places.
+ *
+ * @param c        connection
+ * @param iov      pieces of the message, in order; empty ones are allowed
+ * @param iov_len  pieces at @p iov, at most IOV_MAX
+ * @return         as for qb_ipcc_send()
+ */
+ssize_t qb_ipcc_sendv(qb_ipcc_connection_t *c, const struct iovec *iov, size_t iov_len);
+
+/**
+ * Receive one response.
+ *
+ * @param c           connection
+ * @param msg_ptr     room for the response, which starts with a struct
+ *                    qb_ipc_response_header
+ * @param msg_len     bytes of that room
+ * @param ms_timeout  milliseconds to wait at most; 0 only looks, -1 waits for ever
+ * @return            bytes received; -ETIMEDOUT; -ENOTCONN the server is gone;
+ *                    -ENOBUFS @p msg_len is too small: the response stays for the next
+ *                    call; -EINVAL
+ */
+ssize_t qb_ipcc_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_len,
+		     int32_t ms_timeout);
+
+/**
+ * Send one request, then receive one response.
+ *
+ * A response that comes after the time has passed is what the next call receives:
+ * compare ids.
+ *
+ * @param c           connection
+ * @param iov         as for qb_ipcc_sendv()
+ * @param iov_len     as for qb_ipcc_sendv()
+ * @param msg_ptr     as for qb_ipcc_recv()
+ * @param msg_len     as for qb_ipcc_recv()
+ * @param ms_timeout  milliseconds to wait for the response; -1 waits until it comes or
+ *                    the server goes
+ * @return            bytes received, or an error of either
+ */
+ssize_t qb_ipcc_sendv_recv(qb_ipcc_connection_t *c, const struct iovec *iov,
+			   uint32_t iov_len, void *msg_ptr, size_t msg_len,
+			   int32_t ms_timeout);
+
+/**
+ * Receive one event.
+ *
+ * @param c           connection
+ * @param msg_ptr     room for the event, which starts with a struct
+ *                    qb_ipc_response_header
+ * @param msg_len     bytes of that room
+ * @param ms_timeout  milliseconds to wait at most; 0 only looks, negative waits until
+ *                    one comes or the server goes
+ * @return            bytes received; -EAGAIN none, whatever the timeout; -ENOTCONN the
+ *                    server is gone and all its events have been received; -ENOBUFS
+ *                    @p msg_len is too small: the event stays; -EINVAL
+ */
+ssize_t qb_ipcc_event_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_len,
+			   int32_t ms_timeout);
+
+/**
+ * Keep a pointer of the application's with the connection. The library does not look
+ * at it.
+ *
+ * @param c        connection
+ * @param context  any pointer
+ */
+void qb_ipcc_context_set(qb_ipcc_connection_t *c, void *context);
+
+/**
+ * @param c  connection
+ * @return   what qb_ipcc_context_set() set last; NULL before
+ */
+void *qb_ipcc_context_get(qb_ipcc_connection_t *c);
+
+/**
+ * Ask the socket whether the server is there.
+ *
+ * @param c  connection
+ * @return   QB_TRUE or QB_FALSE; once false it stays false
+ */
+int32_t qb_ipcc_is_connected(qb_ipcc_connection_t *c);
+
+/**
+ * The size both ends agreed on when they connected.
+ *
+ * @param c  connection
+ * @return   bytes of the largest message either way; -EINVAL
+ */
+int32_t qb_ipcc_get_buffer_size(qb_ipcc_connection_t *c);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * @file qbipcs.h
+ * The server's side: a service, its connections, the callbacks that they cause.
+ *
+ * Life of a service: qb_ipcs_create(), qb_ipcs_poll_handlers_set(), qb_ipcs_run(),
+ * qb_ipcs_destroy(). It has no thread and no loop of its own: it hands descriptors to
+ * the application's poll loop, and all callbacks run from there.
+ *
+ * Life of a connection, by its callbacks:
+ *
+ *     accept -> created -> msg_process ... -> closed -> destroyed
+ *
+ * destroyed follows every accept; closed follows only a created that returned with the
+ * connection alive. The pointer is good until destroyed returns, and longer for who
+ * holds a reference.
+ *
+ * Nothing here waits for a client. Errors are negative errno values. A NULL service or
+ * connection is -EINVAL, NULL, 0 or nothing, never a crash.
+ *
+ * Threads: a service and its connections belong to the thread that runs the loop. They
+ * may be created in one thread and run in another.
+ */
+#ifndef QB_IPCS_H_DEFINED
+#define QB_IPCS_H_DEFINED
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <qb/qbipc_common.h>
+#include <qb/qbloop.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/**
+ * How eagerly a service takes requests: its priority in the loop and how many messages
+ * of one connection it takes per turn.
+ */
+enum qb_ipcs_rate_limit {
+	QB_IPCS_RATE_FAST,	/**< QB_LOOP_HIGH, 50 messages */
+	QB_IPCS_RATE_NORMAL,	/**< QB_LOOP_MED, 5 messages; where a service starts */
+	QB_IPCS_RATE_SLOW,	/**< QB_LOOP_LOW, 1 message */
+	QB_IPCS_RATE_OFF,	/**< none; clients are told not to send */
+	QB_IPCS_RATE_OFF_2	/**< none; only for clients that raised their limit */
+};
+
+struct qb_ipcs_connection;
+/** A connection, counted by references. */
+typedef struct qb_ipcs_connection qb_ipcs_connection_t;
+
+struct qb_ipcs_service;
+/** A service, counted by references. */
+typedef struct qb_ipcs_service qb_ipcs_service_t;
+
+/** Counters of a service. */
+struct qb_ipcs_stats {
+	uint32_t active_connections;	/**< connected now */
+	uint32_t closed_connections;	/**< closed since the last clearing */
+};
+
+/** Counters of a connection, since it was made or last cleared. */
+struct qb_ipcs_connection_stats {
+	int32_t client_pid;		/**< process id; from accept on, never cleared */
+	uint64_t requests;		/**< messages handed to msg_process */
+	uint64_t responses;		/**< responses sent */
+	uint64_t events;		/**< events sent */
+	uint64_t send_retries;		/**< sends that found no room */
+	uint64_t recv_retries;		/**< times an announced request was missing */
+	int32_t flow_control_state;	/**< 0, or the value that clients see */
+	uint64_t flow_control_count;	/**< times that value was turned on */
+};
+
+/** The same and one more. */
+struct qb_ipcs_connection_stats_2 {
+	int32_t client_pid;		/**< as in struct qb_ipcs_connection_stats */
+	uint64_t requests;		/**< likewise */
+	uint64_t responses;		/**< likewise */
+	uint64_t events;		/**< likewise */
+	uint64_t send_retries;		/**< likewise */
+	uint64_t recv_retries;		/**< likewise */
+	int32_t flow_control_state;	/**< likewise */
+	uint64_t flow_control_count;	/**< likewise */
+	uint32_t event_q_length;	/**< events the client has not taken yet */
+};
+
+/**
+ * What the loop calls when a descriptor of the service is ready.
+ *
+ * @param fd       the descriptor
+ * @param revents  poll(2)'s events
+ * @param data     as given when the descriptor was added
+ * @return         0 to stay in the loop; negative when the descriptor is gone from it
+ */
+typedef int32_t (*qb_ipcs_dispatch_fn_t)(int32_t fd, int32_t revents, void *data);
+
+/** As qb_loop_poll_add(), for the application's loop. */
+typedef int32_t (*qb_ipcs_dispatch_add_fn)(enum qb_loop_priority p, int32_t fd,
+					   int32_t events, void *data,
+					   qb_ipcs_dispatch_fn_t fn);
+
+/** As qb_loop_poll_mod(); only for a descriptor that is in the loop. */
+typedef int32_t (*qb_ipcs_dispatch_mod_fn)(enum qb_loop_priority p, int32_t fd,
+					   int32_t events, void *data,
+					   qb_ipcs_dispatch_fn_t fn);
+
+/** As qb_loop_poll_del(); always before the descriptor is closed. */
+typedef int32_t (*qb_ipcs_dispatch_del_fn)(int32_t fd);
+
+/** As qb_loop_job_add(). */
+typedef int32_t (*qb_ipcs_job_add_fn)(enum qb_loop_priority p, void *data,
+				      qb_loop_job_dispatch_fn dispatch_fn);
+
+/**
+ * The application's poll loop, as a service sees it. The functions of qbloop.h fit in
+ * after one line of glue each; so does any other loop with level-triggered polling.
+ */
+struct qb_ipcs_poll_handlers {
+	/** May be NULL; then a closed callback is not called a second time. */
+	qb_ipcs_job_add_fn job_add;
+	qb_ipcs_dispatch_add_fn dispatch_add;
+	qb_ipcs_dispatch_mod_fn dispatch_mod;
+	qb_ipcs_dispatch_del_fn dispatch_del;
+};
+
+/**
+ * A client asks to connect.
+ *
+ * The place for qb_ipcs_connection_auth_set() and qb_ipcs_context_set(). What is
+ * allocated here must be freed in the destroyed callback: nothing else is certain to
+ * follow. qb_ipcs_disconnect() is ignored here.
+ *
+ * @param c    connection
+ * @param uid  the client's effective user id when it connected, from the kernel
+ * @param gid  its effective group id, likewise
+ * @return     0 to accept; anything else refuses, and the client gets the value, made
+ *             positive, as errno
+ */
+typedef int32_t (*qb_ipcs_connection_accept_fn)(qb_ipcs_connection_t *c, uid_t uid,
+						gid_t gid);
+
+/**
+ * The connection is made; events may be sent from here on. qb_ipcs_disconnect() takes
+ * effect when this returns, and closed is not called then.
+ *
+ * @param c  connection
+ */
+typedef void (*qb_ipcs_connection_created_fn)(qb_ipcs_connection_t *c);
+
+/**
+ * The connection is over; nothing can be sent any more.
+ *
+ * @param c  connection
+ * @return   0 when done; anything else asks to be called again, from a job of
+ *           QB_LOOP_LOW
+ */
+typedef int32_t (*qb_ipcs_connection_closed_fn)(qb_ipcs_connection_t *c);
+
+/**
+ * The last reference is gone; @p c is freed when this returns.
+ *
+ * @param c  connection
+ */
+typedef void (*qb_ipcs_connection_destroyed_fn)(qb_ipcs_connection_t *c);
+
+/**
+ * A request has come.
+ *
+ * @param c     connection; qb_ipcs_disconnect() is allowed
+ * @param data  the request, starting with a struct qb_ipc_request_header; a private copy
+ *              that may be written to, good until this returns
+ * @param size  bytes at @p data, already checked against the header
+ * @return      0; a negative value means busy: this request counts as taken, the next
+ *              ones wait for the service's next turn
+ */
+typedef int32_t (*qb_ipcs_msg_process_fn)(qb_ipcs_connection_t *c, void *data,
+					  size_t size);
+
+/** The application's callbacks; each may be NULL except msg_process. */
+struct qb_ipcs_service_handlers {
+	qb_ipcs_connection_accept_fn connection_accept;
+	qb_ipcs_connection_created_fn connection_created;
+	qb_ipcs_msg_process_fn msg_process;
+	qb_ipcs_connection_closed_fn connection_closed;
+	qb_ipcs_connection_destroyed_fn connection_destroyed;
+};
+
+/**
+ * Create a service that does not listen yet.
+ *
+ * @param name        what clients connect to
+ * @param service_id  any number of the application's, see qb_ipcs_service_id_get()
+ * @param type        how messages travel; a bad one is found by qb_ipcs_run()
+ * @param handlers    callbacks; copied
+ * @return            the service, with one reference that qb_ipcs_destroy() drops; NULL
+ *                    and errno
+ */
+qb_ipcs_service_t *qb_ipcs_create(const char *name, int32_t service_id,
+				  enum qb_ipc_type type,
+				  struct qb_ipcs_service_handlers *handlers);
+
+/**
+ * Take a reference.
+ *
+ * @param s  service
+ */
+void qb_ipcs_ref(qb_ipcs_service_t *s);
+
+/**
+ * Drop a reference. The service is freed with its last one; each connection holds one.
+ *
+ * @param s  service
+ */
+void qb_ipcs_unref(qb_ipcs_service_t *s);
+
+/**
+ * Give the service its poll loop; before qb_ipcs_run().
+ *
+ * @param s         service
+ * @param handlers  the loop's functions; copied
+ */
+void qb_ipcs_poll_handlers_set(qb_ipcs_service_t *s,
+			       struct qb_ipcs_poll_handlers *handlers);
+
+/**
+ * Keep a pointer of the application's with the service.
+ *
+ * @param s        service
+ * @param context  any pointer; the library does not look at it
+ */
+void qb_ipcs_service_context_set(qb_ipcs_service_t *s, void *context);
+
+/**
+ * @param s  service
+ * @return   what qb_ipcs_service_context_set() set last; NULL before
+ */
+void *qb_ipcs_service_context_get(qb_ipcs_service_t *s);
+
+/**
+ * Start to listen.
+ *
+ * @param s  service. After a failure the creator's reference is gone: it must not be
+ *           used again
+ * @return   0; -EINVAL poll handlers are missing, or an unknown type; -ENOTSUP a type
+ *           that is not supported; -EADDRINUSE the name is taken; -ENAMETOOLONG; another
+ *           -errno of socket(2), bind(2) or listen(2)
+ */
+int32_t qb_ipcs_run(qb_ipcs_service_t *s);
+
+/**
+ * Disconnect all clients, stop listening and drop the creator's reference. Good for a
+ * service that never ran.
+ *
+ * @param s  service
+ */
+void qb_ipcs_destroy(qb_ipcs_service_t *s);
+
+/**
+ * Set how eagerly requests are taken, for connections of now and later.
+ *
+ * @param s   service, running or not
+ * @param rl  rate
+ */
+void qb_ipcs_request_rate_limit(qb_ipcs_service_t *s, enum qb_ipcs_rate_limit rl);
+
+/**
+ * Send one response. Copies the message; never blocks.
+ *
+ * @param c     connection
+ * @param data  message, starting with a struct qb_ipc_response_header
+ * @param size  bytes at @p data, header included
+ * @return      @p size; -EMSGSIZE can never fit; -EAGAIN no room now; -ENOTCONN the
+ *              client is gone; -EINVAL
+ */
+ssize_t qb_ipcs_response_send(qb_ipcs_connection_t *c, const void *data, size_t size);
+
+/**
+ * Send one response that lies in several places.
+ *
+ * @param c        connection
+ * @param iov      pieces of the message, in order; empty ones are allowed
+ * @param iov_len  pieces at @p iov, at most IOV_MAX
+ * @return         as for qb_ipcs_response_send()
+ */
+ssize_t qb_ipcs_response_sendv(qb_ipcs_connection_t *c, const struct iovec *iov,
+			       size_t iov_len);
+
+/**
+ * Queue one event for the client and wake it. Copies the message; never blocks.
+ *
+ * @param c     connection
+ * @param data  message, starting with a struct qb_ipc_response_header
+ * @param size  bytes at @p data, header included
+ * @return      @p size; -EMSGSIZE can never fit; -EAGAIN no room now; -ENOTCONN the
+ *              client is gone (the closed callback follows); -EINVAL
+ */
+ssize_t qb_ipcs_event_send(qb_ipcs_connection_t *c, const void *data, size_t size);
+
+/**
+ * Queue one event that lies in several places.
+ *
+ * @param c        connection
+ * @param iov      pieces of the message, in order; empty ones are allowed
+ * @param iov_len  pieces at @p iov, at most IOV_MAX
+ * @return         as for qb_ipcs_event_send()
+ */
+ssize_t qb_ipcs_event_sendv(qb_ipcs_connection_t *c, const struct iovec *iov,
+			    size_t iov_len);
+
+/**
+ * Take a reference.
+ *
+ * @param c  connection
+ */
+void qb_ipcs_connection_ref(qb_ipcs_connection_t *c);
+
+/**
+ * Drop a reference; with the last one the destroyed callback runs.
+ *
+ * @param c  connection
+ */
+void qb_ipcs_connection_unref(qb_ipcs_connection_t *c);
+
+/**
+ * End a connection. Twice is once. The transport is gone at once, the memory of @p c
+ * with its last reference.
+ *
+ * @param c  connection
+ */
+void qb_ipcs_disconnect(qb_ipcs_connection_t *c);
+
+/**
+ * @param c  connection
+ * @return   the service_id that its service was created with; -EINVAL
+ */
+int32_t qb_ipcs_service_id_get(qb_ipcs_connection_t *c);
+
+/**
+ * Keep a pointer of the application's with the connection.
+ *
+ * @param c        connection
+ * @param context  any pointer; the library does not look at it
+ */
+void qb_ipcs_context_set(qb_ipcs_connection_t *c, void *context);
+
+/**
+ * @param c  connection
+ * @return   what qb_ipcs_context_set() set last; NULL before
+ */
+void *qb_ipcs_context_get(qb_ipcs_connection_t *c);
+
+/**
+ * @param c  connection
+ * @return   the context of its service, see qb_ipcs_service_context_set()
+ */
+void *qb_ipcs_connection_service_context_get(qb_ipcs_connection_t *c);
+
+/**
+ * Read a connection's counters. qb_ipcs_connection_stats_get_2() has one more.
+ *
+ * @param c                 connection
+ * @param stats             filled in
+ * @param clear_after_read  not 0: start counting anew; client_pid stays
+ * @return                  0; -EINVAL
+ */
+int32_t qb_ipcs_connection_stats_get(qb_ipcs_connection_t *c,
+				     struct qb_ipcs_connection_stats *stats,
+				     int32_t clear_after_read);
+
+/**
+ * Read a connection's counters into memory of their own.
+ *
+ * @param c                 connection
+ * @param clear_after_read  not 0: start counting anew; client_pid stays
+ * @return                  counters, to be given to free(3); NULL and errno
+ */
+struct qb_ipcs_connection_stats_2 *
+qb_ipcs_connection_stats_get_2(qb_ipcs_connection_t *c, int32_t clear_after_read);
+
+/**
+ * Read a service's counters.
+ *
+ * @param pt                service
+ * @param stats             filled in
+ * @param clear_after_read  not 0: count closed connections anew
+ * @return                  0; -EINVAL
+ */
+int32_t qb_ipcs_stats_get(qb_ipcs_service_t *pt, struct qb_ipcs_stats *stats,
+			  int32_t clear_after_read);
+
+/**
+ * Start to walk the connected clients, the newest first.
+ *
+ * @param pt  service
+ * @return    a connection with a new reference for the caller to drop; NULL when there
+ *            is none
+ */
+qb_ipcs_connection_t *qb_ipcs_connection_first_get(qb_ipcs_service_t *pt);
+
+/**
+ * Go on walking. @p current may be dropped before or after, as long as the caller holds
+ * it during this call.
+ *
+ * @param pt       service
+ * @param current  where the walk is
+ * @return         as for qb_ipcs_connection_first_get()
+ */
+qb_ipcs_connection_t *qb_ipcs_connection_next_get(qb_ipcs_service_t *pt,
+						  qb_ipcs_connection_t *current);
+
+/**
+ * Who may open the files of a connection; in the accept callback only. Without it the
+ * client owns them, mode 0600.
+ *
+ * @param conn  connection
+ * @param uid   owner; -1 leaves it
+ * @param gid   group; -1 leaves it
+ * @param mode  permission bits
+ */
+void qb_ipcs_connection_auth_set(qb_ipcs_connection_t *conn, uid_t uid, gid_t gid,
+				 mode_t mode);
+
+/**
+ * The size both ends agreed on when they connected.
+ *
+ * @param conn  connection
+ * @return      bytes of the largest message either way; -EINVAL
+ */
+int32_t qb_ipcs_connection_get_buffer_size(qb_ipcs_connection_t *conn);
+
+/**
+ * Make connections at least this large, whatever the client asks for. For connections
+ * made later.
+ *
+ * @param s             service, running or not
+ * @param max_buf_size  bytes
+ */
+void qb_ipcs_enforce_buffer_size(qb_ipcs_service_t *s, uint32_t max_buf_size);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif
