@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Surviving SIGBUS on mappings of files that a peer can truncate.
+ *
+ * Idea: every access to such a mapping happens between qbi_fault_enter() and
+ * qbi_fault_leave(), which name the mapping in a thread-local variable. When the
+ * kernel reports a fault inside the named mapping, the handler replaces all of it
+ * by private zero pages, marks it and returns: the access is repeated, harmlessly,
+ * and qbi_fault_leave() says that nothing read since is to be believed. A signal
+ * that is not ours goes to whoever had SIGBUS before us, as the kernel would have
+ * delivered it.
+ *
+ * Threads: guards may be added, removed and checked by any thread at any time. Any
+ * number of threads may be inside one mapping; whoever removes a guard makes sure
+ * that none is.
+ */
+#ifndef QBI_RING_FAULT_H
+#define QBI_RING_FAULT_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/util.h"
+
+struct qbi_fault_guard {
+	void *base;		/* NULL: not added */
+	size_t size;		/* bytes, whole pages */
+	_Atomic(bool) faulted;	/* set by the handler, never cleared while added */
+};
+
+#define QBI_FAULT_GUARD_INIT { 0 }
+
+/* Initial-exec: the handler may run on any thread at any instruction and must not
+ * allocate when it looks here. */
+extern __thread struct qbi_fault_guard *qbi_fault_current
+	__attribute__((tls_model("initial-exec")));
+
+/**
+ * Guard [@base, @base + @size), a mapping that stays mapped until the guard is
+ * removed. The first guard installs the handler.
+ *
+ * @return 0; -ENOSPC when the application has gone through more distinct SIGBUS
+ *         actions than are kept track of; another -errno of sigaction(2)
+ */
+int qbi_fault_guard_add(struct qbi_fault_guard *g, void *base, size_t size);
+
+/* Twice is once. The last guard puts the previous action back, unless somebody
+ * else's is installed by now. Call it before unmapping. */
+void qbi_fault_guard_remove(struct qbi_fault_guard *g);
+
+/**
+ * Make sure that our handler is the installed one: applications may install their
+ * own at any time. Without guards it does nothing.
+ *
+ * @param now  ask the kernel in any case (a system call); else at most once per
+ *             tick of the coarse clock
+ */
+void qbi_fault_guard_check(bool now);
+
+/* From here on this thread touches @g's mapping. Does not nest. */
+static inline void qbi_fault_enter(struct qbi_fault_guard *g)
+{
+	assert(!qbi_fault_current);
+	qbi_fault_current = g;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* Done touching it. False: it has faulted, believe nothing that was read. */
+static inline bool qbi_fault_leave(struct qbi_fault_guard *g)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	assert(qbi_fault_current == g);
+	qbi_fault_current = NULL;
+	return !atomic_load_explicit(&g->faulted, memory_order_relaxed);
+}
+
+static inline bool qbi_fault_happened(const struct qbi_fault_guard *g)
+{
+	return atomic_load_explicit(&g->faulted, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One end of a ring on libqb's wire: a header file and a data file, shared with one
+ * peer. One process produces, the other consumes.
+ *
+ * Trust: the peer writes any byte of both files at any time and truncates them. All
+ * that decides (base, size, own index) is private to this struct; a shared word is
+ * read once, checked, and used from a local. Payload is copied out before anybody
+ * looks at it. What makes no sense is -EBADMSG, and the caller drops the peer.
+ *
+ * Threads: per struct one thread at a time, except that one may be in put and
+ * another in take, wait or count. The words (user data, reference count) are for
+ * any thread.
+ */
+#ifndef QBI_RING_QBRING_H
+#define QBI_RING_QBRING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "ring/mapping.h"
+#include "ring/shm-dir.h"
+#include "ring/shm-peer.h"
+
+struct qbi_qbring {
+	struct qbi_mapping map;
+	struct qbi_qbring_header *head;	/* shared; NULL: not open */
+	uint32_t *data;			/* shared: word_size words */
+	uint32_t word_size;
+	uint32_t max_msg_size;		/* agreed; bytes of one message at most */
+	uint32_t write;			/* producer's index, the truth */
+	uint32_t read;			/* consumer's index, the truth */
+	char *prefix;			/* name as in the response */
+	struct qbi_shm_peer_file file[2];	/* client: header and data, verified */
+};
+
+#define QBI_QBRING_INIT { QBI_MAPPING_INIT, \
+	.file = { QBI_SHM_PEER_FILE_INIT, QBI_SHM_PEER_FILE_INIT } }
+
+/**
+ * Server: make the files of one channel in @dir, which was not handed over yet, and
+ * map them. Holds no descriptor afterwards; the files go with @dir.
+ *
+ * @param r             QBI_QBRING_INIT or closed; must not move while open
+ * @param channel       "request", "response" or "event"
+ * @param service       name of the service, no slash
+ * @param max_msg_size  bytes of the largest message; the data file follows from it
+ * @param user_data     the header has room for the user data word
+ * @return              0 or -errno; after a failure @r is closed
+ */
+int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char *channel,
+		      const char *service, uint32_t max_msg_size, bool user_data,
+		      const struct qbi_shm_owner *owner);
+
+/**
+ * Client: verify and map what the server named.
+ *
+ * @param prefix  name from the response, NUL-terminated, anything
+ * @return        0; -errno as qbi_shm_peer_open(); -EBADMSG the header contradicts
+ *                @max_msg_size. After a failure @r is closed.
+ */
+int qbi_qbring_open(struct qbi_qbring *r, const char *prefix, uint32_t max_msg_size,
+		    const struct qbi_peer_cred *server);
+
+/* Unmap. Files stay. Twice is once. */
+void qbi_qbring_close(struct qbi_qbring *r);
+
+/* Client, before close: unlink the files, for a server that was killed. */
+void qbi_qbring_remove_files(struct qbi_qbring *r);
+
+/* Name for the response: path of the files without "-header". */
+const char *qbi_qbring_prefix(const struct qbi_qbring *r);
+
+/**
+ * Producer: append one message, all of it or nothing. Never blocks.
+ *
+ * @param iov    entries may be empty
+ * @param total  sum of their lengths
+ * @return       0; QBI_FULL; -EMSGSIZE it can never fit; -EBADMSG
+ */
+int qbi_qbring_put(struct qbi_qbring *r, const struct iovec *iov, size_t n, size_t total);
+
+/**
+ * Consumer: copy the oldest message to @buf and free its place. Never blocks.
+ *
+ * @param ret_size  its length; with -ENOBUFS what @buf would have to have
+ * @return          0; QBI_EMPTY; -ENOBUFS @size is too small, the message stays;
+ *                  -EBADMSG
+ */
+int qbi_qbring_take(struct qbi_qbring *r, void *buf, size_t size, size_t *ret_size);
+
+/**
+ * Client as consumer: sleep until there is a message. A server never waits.
+ *
+ * The peer decides when this returns before @deadline; one that is dead, or that
+ * truncated the file, does not wake it: slice the deadline.
+ *
+ * @param deadline  as qbi_now_ns(); QBI_FOREVER; 0 only looks
+ * @return          0 there is one; QBI_EMPTY the deadline passed; -EBADMSG
+ */
+int qbi_qbring_wait(struct qbi_qbring *r, uint64_t deadline);
+
+/* Messages queued, as the peer lets it appear; never more than the ring can hold. */
+uint32_t qbi_qbring_count(struct qbi_qbring *r);
+
+/* User data word: flow control in the request ring. 0 after a fault. */
+int32_t qbi_qbring_user_get(struct qbi_qbring *r);
+void qbi_qbring_user_set(struct qbi_qbring *r, int32_t value);
+
+/* Reference count word of the request ring: 1 by the server, 2 with a client. A
+ * sign of life for the peer; nothing of ours is freed by it. */
+int32_t qbi_qbring_refs_get(struct qbi_qbring *r);
+void qbi_qbring_refs_set(struct qbi_qbring *r, int32_t value);
+void qbi_qbring_refs_add(struct qbi_qbring *r, int32_t delta);
+
+/* The peer truncated a file while we used it: drop the peer. */
+bool qbi_qbring_faulted(const struct qbi_qbring *r);
+
+#endif

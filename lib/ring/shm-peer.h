@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The client's view of files that a server names in its response.
+ *
+ * Trust: the name is the server's and may be anything. A file is opened only where
+ * such files lie, component by component without following links, and used only
+ * when it is a regular file with the owner and size that were expected. It is never
+ * resized, and removed only while it is still the one that was verified.
+ *
+ * Threads: one at a time per file.
+ */
+#ifndef QBI_RING_SHM_PEER_H
+#define QBI_RING_SHM_PEER_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* The other process, as the kernel vouches for it. */
+struct qbi_peer_cred {
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+};
+
+struct qbi_shm_peer_file {
+	int fd;			/* read-write; the owner may close it early (then -1) */
+	size_t size;
+	dev_t dev, dir_dev;
+	ino_t ino, dir_ino;
+	char *dir;		/* below QBI_SHM_ROOT, NULL: directly there */
+	char *name;		/* NULL: nothing was opened */
+};
+
+#define QBI_SHM_PEER_FILE_INIT { .fd = -1 }
+
+/**
+ * Open what the server named.
+ *
+ * Absolute names must be /dev/shm/qb-<...>/qb-<...>; a name without a slash is the
+ * file /dev/shm/qb-<name>. The owner must be the server. It may be anybody if the
+ * server is root, and may be us if the directory's name says that this server made
+ * it for this process.
+ *
+ * @param path    NUL-terminated
+ * @param suffix  appended to @path: "-header", "-data" or ""
+ * @param sizes   the sizes that are right, ends with 0
+ * @param server  its credentials
+ * @param f       QBI_SHM_PEER_FILE_INIT or closed; filled on success only
+ * @return        0; -EINVAL a name that no server should give; -EACCES wrong kind,
+ *                owner or place; -EBADMSG wrong size; another -errno of openat(2).
+ *                Refusals are logged with their reason.
+ */
+int qbi_shm_peer_open(struct qbi_shm_peer_file *f, const char *path, const char *suffix,
+		      const size_t *sizes, const struct qbi_peer_cred *server);
+
+/* Unlink the file if the name still leads to it, and its directory if that became
+ * empty. For when the server was killed and cannot. Twice is once. */
+void qbi_shm_peer_remove(struct qbi_shm_peer_file *f);
+
+/* Close the descriptor and forget the names. Twice is once. */
+void qbi_shm_peer_close(struct qbi_shm_peer_file *f);
+
+#endif
