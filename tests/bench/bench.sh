@@ -1,0 +1,106 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Runs every row of the benchmark with every pairing of client and server, and prints the
+# medians side by side. The pairings take turns within a run, so that a machine that gets
+# slower does so for all of them: read the ratios, not the absolute figures.
+set -u
+
+usage()
+{
+	cat <<-END
+	usage: bench.sh [--libqb PEER] --qbipc PEER [options]
+	  --quick           short measurements, three runs
+	  --runs N          runs; the figures are medians of them (default 5)
+	  --time MS         how long a row is measured in each run (default 300)
+	  --rows PATTERNS   only these, for instance 'roundtrip* memory'
+	  --types TYPES     transports (default 'shm socket')
+	  --format FORMAT   text (default), markdown or json
+	  --raw FILE        keep every single figure in FILE
+	END
+	exit 2
+}
+
+libqb="" qbipc="" raw=""
+runs=5 time=300 rows="*" types="shm socket" format=text
+while [ $# -gt 0 ]; do
+	case $1 in
+	--quick) runs=3 time=100; shift; continue ;;
+	--libqb | --qbipc | --runs | --time | --rows | --types | --format | --raw) ;;
+	*) usage ;;
+	esac
+	[ $# -ge 2 ] || usage
+	case $1 in
+	--libqb) libqb=$2 ;;
+	--qbipc) qbipc=$2 ;;
+	--runs) runs=$2 ;;
+	--time) time=$2 ;;
+	--rows) rows=$2 ;;
+	--types) types=$2 ;;
+	--format) format=$2 ;;
+	--raw) raw=$2 ;;
+	esac
+	shift 2
+done
+[ -n "$qbipc" ] || usage
+
+here=$(dirname "$0")
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' INT TERM
+figures=${raw:-$scratch/figures}
+: >"$figures"
+
+# row_wanted ROW: does one of the patterns match?
+row_wanted()
+{
+	set -f
+	for pattern in $rows; do
+		# shellcheck disable=SC2254 # patterns are meant
+		case $1 in $pattern) set +f; return 0 ;; esac
+	done
+	set +f
+	return 1
+}
+
+peer_of()
+{
+	case $1 in libqb) echo "$libqb" ;; *) echo "$qbipc" ;; esac
+}
+
+# measure TYPE ROW CLIENT SERVER: one line "TYPE ROW CLIENT>SERVER METRIC VALUE UNIT" each
+measure()
+{
+	if "$(peer_of "$3")" --server "$(peer_of "$4")" --type "$1" --time "$time" "$2" \
+		>"$scratch/out"; then
+		sed "s/^/$1 $2 $3>$4 /" "$scratch/out" >>"$figures"
+	else
+		echo "bench: $1 $2 failed with client $3 and server $4" >&2
+	fi
+}
+
+machine()
+{
+	cpu=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)
+	version=$(pkg-config --modversion libqb 2>/dev/null || echo absent)
+	echo "${cpu:-unknown CPU}, $(getconf _NPROCESSORS_ONLN) CPUs;" \
+		"$(uname -sr); libqb $version; $runs runs of $time ms"
+}
+
+libraries=${libqb:+libqb }qbipc
+run=0
+while [ $run -lt "$runs" ]; do
+	run=$((run + 1))
+	echo "bench: run $run of $runs" >&2
+	for row in $("$qbipc" --list); do
+		row_wanted "$row" || continue
+		for type in $types; do
+			for client in $libraries; do
+				for server in $libraries; do
+					measure "$type" "$row" "$client" "$server"
+				done
+			done
+		done
+	done
+done
+awk -v format="$format" -v machine="$(machine)" -f "$here/report.awk" "$figures"

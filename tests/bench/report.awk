@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Turns lines "TYPE ROW CLIENT>SERVER METRIC VALUE UNIT" into one table: medians, and how
+# many times better libqbipc is than libqb when both ends use it (for rates the quotient,
+# for everything else its inverse). Variables: format (text, markdown, json), machine.
+
+{
+	key = $1 SUBSEP $2 SUBSEP $4
+	if (!(key in unit)) {
+		order[++n_keys] = key
+		unit[key] = $6
+	}
+	values[key, $3] = values[key, $3] " " $5
+}
+
+END {
+	n_pairs = split("libqb>libqb qbipc>qbipc qbipc>libqb libqb>qbipc", pairs, " ")
+	if (format == "json")
+		print_json()
+	else
+		print_table()
+}
+
+function median(list,    v, n, i, j, t)
+{
+	n = split(list, v, " ")
+	for (i = 2; i <= n; i++) {
+		t = v[i] + 0
+		for (j = i - 1; j >= 1 && v[j] + 0 > t; j--)
+			v[j + 1] = v[j]
+		v[j + 1] = t
+	}
+	return n % 2 ? v[(n + 1) / 2] + 0 : (v[n / 2] + v[n / 2 + 1]) / 2
+}
+
+function figure(key, pair)
+{
+	if (!((key, pair) in values))
+		return "-"
+	return number(median(values[key, pair]))
+}
+
+# Three digits that count, without exponents; large figures in thousands and millions.
+function number(x)
+{
+	if (x >= 1e6)
+		return sprintf("%.3g", x / 1e6) "M"
+	if (x >= 1e4)
+		return sprintf("%.3g", x / 1e3) "k"
+	if (x >= 100 || x <= -100)
+		return sprintf("%.0f", x)
+	return sprintf("%.3g", x)
+}
+
+function ratio(key,    theirs, ours, parts)
+{
+	if (!((key, pairs[1]) in values) || !((key, pairs[2]) in values))
+		return "-"
+	theirs = median(values[key, pairs[1]])
+	ours = median(values[key, pairs[2]])
+	split(key, parts, SUBSEP)
+	if (parts[3] == "rate")
+		return theirs > 0 ? sprintf("%.2f", ours / theirs) : "-"
+	return ours > 0 ? sprintf("%.2f", theirs / ours) : "-"
+}
+
+function print_table(    i, p, parts, line, mark)
+{
+	mark = format == "markdown" ? "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n" \
+		: "%-7s %-21s %-11s %-5s %9s %9s %7s %12s %12s\n"
+	print machine
+	print ""
+	printf mark, "type", "row", "figure", "unit", "libqb", "libqbipc", "better", \
+		"ours>libqb", "libqb>ours"
+	if (format == "markdown")
+		print "|---|---|---|---|---:|---:|---:|---:|---:|"
+	for (i = 1; i <= n_keys; i++) {
+		split(order[i], parts, SUBSEP)
+		printf mark, parts[1], parts[2], parts[3], unit[order[i]], \
+			figure(order[i], pairs[1]), figure(order[i], pairs[2]), \
+			ratio(order[i]), figure(order[i], pairs[3]), figure(order[i], pairs[4])
+	}
+	print ""
+	print "better: how many times, both ends libqbipc against both ends libqb;" \
+		" last two columns: client>server"
+}
+
+function print_json(    i, p, parts, list)
+{
+	gsub(/["\\]/, "", machine)
+	printf "{\"machine\": \"%s\", \"rows\": [", machine
+	for (i = 1; i <= n_keys; i++) {
+		split(order[i], parts, SUBSEP)
+		printf "%s\n  {\"type\": \"%s\", \"row\": \"%s\", \"figure\": \"%s\"," \
+			" \"unit\": \"%s\"", (i > 1 ? "," : ""), parts[1], parts[2], parts[3], \
+			unit[order[i]]
+		for (p = 1; p <= n_pairs; p++) {
+			if (!((order[i], pairs[p]) in values))
+				continue
+			list = values[order[i], pairs[p]]
+			printf ", \"%s\": {\"median\": %.6g", pairs[p], median(list)
+			gsub(/ /, ", ", list)
+			printf ", \"runs\": [%s]}", substr(list, 3)
+		}
+		printf "}"
+	}
+	print "\n]}"
+}
