@@ -1,5 +1,21 @@
-TESTS += $(check_PROGRAMS)
+# All programs and scripts below tests are run by "make check"; what is only a helper is
+# in EXTRA_PROGRAMS or check_LTLIBRARIES.
+TESTS += $(check_PROGRAMS) $(dist_check_SCRIPTS)
+
+# What scripts may ask for besides srcdir, which automake sets. See tests/tap.sh.
+AM_TESTS_ENVIRONMENT = \
+	CC='$(CC)'; export CC; \
+	CXX='$(CXX)'; export CXX; \
+	MAKE='$(MAKE)'; export MAKE; \
+	LIBQB_HEADERS='$(LIBQB_HEADERS)'; export LIBQB_HEADERS; \
+	LIBQB_LIBRARY='$(LIBQB_LIBRARY)'; export LIBQB_LIBRARY; \
+	QBIPC_SANITIZER='$(QBIPC_SANITIZER)'; export QBIPC_SANITIZER;
+EXTRA_DIST += tests/tap.sh
+
+dist_check_SCRIPTS += tests/unit/test-layers
+
 include $(srcdir)/tests/lib/local.mk
+include $(srcdir)/tests/headers/local.mk
 include $(srcdir)/tests/unit/local.mk
 include $(srcdir)/tests/conformance/local.mk
 include $(srcdir)/tests/compat/local.mk
