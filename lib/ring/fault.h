@@ -17,12 +17,10 @@
 #ifndef QBI_RING_FAULT_H
 #define QBI_RING_FAULT_H
 
-#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-#include "base/util.h"
+#include <stdint.h>
 
 struct qbi_fault_guard {
 	void *base;		/* NULL: not added */
@@ -32,9 +30,15 @@ struct qbi_fault_guard {
 
 #define QBI_FAULT_GUARD_INIT { 0 }
 
-/* Initial-exec: the handler may run on any thread at any instruction and must not
- * allocate when it looks here. */
-extern __thread struct qbi_fault_guard *qbi_fault_current
+/* What the handler and the guards know about one thread. Initial-exec: the handler
+ * may run at any instruction of any thread and must not allocate when it looks here. */
+struct qbi_fault_thread {
+	struct qbi_fault_guard *current;	/* inside its mapping, or NULL */
+	bool blocks;		/* this thread has SIGBUS blocked, as of the last check */
+	uint64_t checked;	/* coarse clock at the last check */
+};
+
+extern __thread struct qbi_fault_thread qbi_fault_thread
 	__attribute__((tls_model("initial-exec")));
 
 /**
@@ -51,19 +55,26 @@ int qbi_fault_guard_add(struct qbi_fault_guard *g, void *base, size_t size);
 void qbi_fault_guard_remove(struct qbi_fault_guard *g);
 
 /**
- * Make sure that our handler is the installed one: applications may install their
- * own at any time. Without guards it does nothing.
+ * Make sure that our handler is the installed one and learn whether this thread
+ * blocks SIGBUS (the kernel kills for a fault whose signal is blocked): applications
+ * may change both at any time. Each entry into the library that will touch a guarded
+ * mapping calls this. Without guards it does nothing.
  *
- * @param now  ask the kernel in any case (a system call); else at most once per
- *             tick of the coarse clock
+ * @param now  ask the kernel in any case (two system calls); else at most once per
+ *             thread and tick of the coarse clock
  */
 void qbi_fault_guard_check(bool now);
 
-/* From here on this thread touches @g's mapping. Does not nest. */
+/* Slow half of enter and leave, for threads that block SIGBUS. */
+void qbi_fault_mask(bool block);
+
+/* From here on this thread touches @g's mapping. Does not nest, and no system call
+ * that sleeps comes before the leave. */
 static inline void qbi_fault_enter(struct qbi_fault_guard *g)
 {
-	assert(!qbi_fault_current);
-	qbi_fault_current = g;
+	if (qbi_fault_thread.blocks)
+		qbi_fault_mask(false);
+	qbi_fault_thread.current = g;
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
@@ -71,8 +82,9 @@ static inline void qbi_fault_enter(struct qbi_fault_guard *g)
 static inline bool qbi_fault_leave(struct qbi_fault_guard *g)
 {
 	atomic_signal_fence(memory_order_seq_cst);
-	assert(qbi_fault_current == g);
-	qbi_fault_current = NULL;
+	qbi_fault_thread.current = NULL;
+	if (qbi_fault_thread.blocks)
+		qbi_fault_mask(true);
 	return !atomic_load_explicit(&g->faulted, memory_order_relaxed);
 }
 

@@ -1,1 +1,14 @@
-lib_libqbipc_core_la_SOURCES +=
+lib_libqbipc_core_la_SOURCES += \
+	lib/ring/fault.c \
+	lib/ring/fault.h \
+	lib/ring/mapping.c \
+	lib/ring/mapping.h \
+	lib/ring/qbring-traffic.c \
+	lib/ring/qbring-wire.h \
+	lib/ring/qbring.c \
+	lib/ring/qbring.h \
+	lib/ring/shared.h \
+	lib/ring/shm-dir.c \
+	lib/ring/shm-dir.h \
+	lib/ring/shm-peer.c \
+	lib/ring/shm-peer.h

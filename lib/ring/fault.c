@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The SIGBUS handler and its place among the application's own.
+ *
+ * Idea: each time our handler is put over an action of the application, it is a
+ * different function, which knows the action that it covers. An application that
+ * installs a handler of its own above ours, and later calls or restores the one it
+ * found, therefore reaches what was there before, not itself. The functions are the
+ * levels below. A level is never given up, because the application may hold its
+ * address; an action that was covered before gets its old level again, so the
+ * number of levels bounds distinct actions, not installations.
+ *
+ * The kernel does the delivery: our handler is installed with the mask and flags of
+ * the action below, so that runs on the same stack with the same signals blocked.
+ *
+ * Threads: the lock covers installation and the list of levels. The handler takes no
+ * lock; what it reads of a level is written before the level's function is first
+ * installed.
+ */
+#include "config.h"
+
+#include "ring/fault.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define FAULT_LEVELS 8
+
+/* Application threads that change the action at the same moment, at most. */
+#define FAULT_INSTALL_TRIES 4
+
+struct fault_level {
+	struct sigaction below;		/* fixed once the level is in use */
+	_Atomic(bool) below_reset;	/* SA_RESETHAND below has been delivered once */
+};
+
+__thread struct qbi_fault_thread qbi_fault_thread
+	__attribute__((tls_model("initial-exec")));
+
+static struct fault_level levels[FAULT_LEVELS];
+static size_t level_count;
+static size_t guard_count;
+static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic(bool) fault_wanted;	/* guard_count > 0, for those without the lock */
+
+/* -- Handling one signal; everything down to the levels is async-signal-safe -- */
+
+/* A fault of an instruction of this thread, as opposed to a signal that was sent,
+ * or to the news of a broken page that nobody touched (BUS_MCEERR_AO). */
+static bool fault_is_synchronous(const siginfo_t *info)
+{
+	return info->si_code == BUS_ADRALN || info->si_code == BUS_ADRERR ||
+	       info->si_code == BUS_OBJERR || info->si_code == BUS_MCEERR_AR;
+}
+
+static bool fault_map_zeros(uintptr_t start, size_t size)
+{
+	/* An address, which the kernel gave as a number. */
+	return mmap((void *)start, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) !=
+	       MAP_FAILED;
+}
+
+/* True: the fault was in the guarded mapping and cannot happen there again. */
+static bool fault_take(const siginfo_t *info)
+{
+	struct qbi_fault_guard *g = qbi_fault_thread.current;
+	uintptr_t address = (uintptr_t)info->si_addr;
+	uintptr_t start, page;
+
+	if (!g || !fault_is_synchronous(info))
+		return false;
+	start = (uintptr_t)g->base;
+	if (address < start || address - start >= g->size)
+		return false;
+	atomic_store_explicit(&g->faulted, true, memory_order_relaxed);
+	if (fault_map_zeros(start, g->size))
+		return true;
+	/* Memory is so short that only the one page may be had. */
+	page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	return fault_map_zeros(address & ~(page - 1), page);
+}
+
+/* The default action, for a signal whose delivery is over already. */
+static void fault_default(int sig, const siginfo_t *info)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+
+	sigaction(sig, &dfl, NULL);
+	/* A fault comes again by itself; one that was sent is sent again, and
+	 * arrives when the handler returns. */
+	if (!fault_is_synchronous(info))
+		syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), sig);
+}
+
+static void fault_pass_on(struct fault_level *level, int sig, siginfo_t *info, void *context)
+{
+	const struct sigaction *below = &level->below;
+
+	if (below->sa_flags & SA_SIGINFO) {
+		;
+	} else if (below->sa_handler == SIG_IGN) {
+		/* The kernel does not let a fault be ignored. */
+		if (fault_is_synchronous(info))
+			fault_default(sig, info);
+		return;
+	} else if (below->sa_handler == SIG_DFL) {
+		fault_default(sig, info);
+		return;
+	}
+	if ((below->sa_flags & SA_RESETHAND) &&
+	    atomic_exchange_explicit(&level->below_reset, true, memory_order_relaxed)) {
+		fault_default(sig, info);
+		return;
+	}
+	if (below->sa_flags & SA_SIGINFO)
+		below->sa_sigaction(sig, info, context);
+	else
+		below->sa_handler(sig);
+}
+
+static void fault_deliver(struct fault_level *level, int sig, siginfo_t *info, void *context)
+{
+	int saved = errno;
+	bool taken = fault_take(info);
+
+	errno = saved;
+	if (!taken)
+		fault_pass_on(level, sig, info, context);
+}
+
+/* -- Levels ----------------------------------------------------------------- */
+
+#define FAULT_ENTRY(n) \
+	static void fault_entry_##n(int sig, siginfo_t *info, void *context) \
+	{ \
+		fault_deliver(&levels[n], sig, info, context); \
+	}
+
+FAULT_ENTRY(0)
+FAULT_ENTRY(1)
+FAULT_ENTRY(2)
+FAULT_ENTRY(3)
+FAULT_ENTRY(4)
+FAULT_ENTRY(5)
+FAULT_ENTRY(6)
+FAULT_ENTRY(7)
+
+static void (*const fault_entries[FAULT_LEVELS])(int, siginfo_t *, void *) = {
+	fault_entry_0, fault_entry_1, fault_entry_2, fault_entry_3,
+	fault_entry_4, fault_entry_5, fault_entry_6, fault_entry_7,
+};
+
+/* Level whose function @action is, or NULL when it is somebody else's. */
+static struct fault_level *level_of(const struct sigaction *action)
+{
+	size_t i;
+
+	if (!(action->sa_flags & SA_SIGINFO))
+		return NULL;
+	for (i = 0; i < FAULT_LEVELS; i++)
+		if (action->sa_sigaction == fault_entries[i])
+			return &levels[i];
+	return NULL;
+}
+
+static bool action_is_same(const struct sigaction *a, const struct sigaction *b)
+{
+	int sig;
+
+	if (a->sa_flags != b->sa_flags)
+		return false;
+	if (a->sa_flags & SA_SIGINFO ? a->sa_sigaction != b->sa_sigaction
+				     : a->sa_handler != b->sa_handler)
+		return false;
+	for (sig = 1; sig < NSIG; sig++)
+		if (sigismember(&a->sa_mask, sig) != sigismember(&b->sa_mask, sig))
+			return false;
+	return true;
+}
+
+/* Level that covers @below, new or seen before; NULL when they are used up. */
+static struct fault_level *level_over(const struct sigaction *below)
+{
+	size_t i;
+
+	for (i = 0; i < level_count; i++)
+		if (action_is_same(&levels[i].below, below))
+			break;
+	if (i == level_count) {
+		if (level_count == FAULT_LEVELS)
+			return NULL;
+		levels[i].below = *below;
+		level_count++;
+	}
+	atomic_store_explicit(&levels[i].below_reset, false, memory_order_relaxed);
+	return &levels[i];
+}
+
+static bool action_is_function(const struct sigaction *action)
+{
+	return (action->sa_flags & SA_SIGINFO) ||
+	       (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+}
+
+static struct sigaction level_action(const struct fault_level *level)
+{
+	struct sigaction action = { .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+	sigemptyset(&action.sa_mask);
+	if (action_is_function(&level->below)) {
+		action.sa_mask = level->below.sa_mask;
+		action.sa_flags = SA_SIGINFO | (level->below.sa_flags &
+						(SA_ONSTACK | SA_RESTART | SA_NODEFER));
+	}
+	action.sa_sigaction = fault_entries[level - levels];
+	return action;
+}
+
+/* -- Installing ------------------------------------------------------------- */
+
+static int fault_install(void)
+{
+	struct sigaction found, replaced, ours;
+	struct fault_level *level;
+	int tries;
+
+	if (sigaction(SIGBUS, NULL, &found) < 0)
+		return -errno;
+	for (tries = 0; tries < FAULT_INSTALL_TRIES; tries++) {
+		if (level_of(&found))
+			return 0;
+		level = level_over(&found);
+		if (!level) {
+			qbi_log(LOG_ERR, "too many different SIGBUS handlers in this process");
+			return -ENOSPC;
+		}
+		ours = level_action(level);
+		if (sigaction(SIGBUS, &ours, &replaced) < 0)
+			return -errno;
+		if (action_is_same(&replaced, &found))
+			return 0;
+		/* The application changed it in between: cover that one instead. */
+		found = replaced;
+	}
+	return 0;
+}
+
+static void fault_uninstall(void)
+{
+	struct sigaction found;
+	struct fault_level *level;
+
+	if (sigaction(SIGBUS, NULL, &found) < 0)
+		return;
+	level = level_of(&found);
+	if (!level)
+		return;
+	if (atomic_load_explicit(&level->below_reset, memory_order_relaxed))
+		sigaction(SIGBUS, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+	else
+		sigaction(SIGBUS, &level->below, NULL);
+}
+
+static uint64_t coarse_tick(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
+}
+
+/* -- Guards ----------------------------------------------------------------- */
+
+int qbi_fault_guard_add(struct qbi_fault_guard *g, void *base, size_t size)
+{
+	int r;
+
+	pthread_mutex_lock(&fault_lock);
+	r = fault_install();
+	if (r == 0) {
+		guard_count++;
+		atomic_store_explicit(&fault_wanted, true, memory_order_relaxed);
+		g->size = size;
+		atomic_store_explicit(&g->faulted, false, memory_order_relaxed);
+		g->base = base;
+	}
+	pthread_mutex_unlock(&fault_lock);
+	return r;
+}
+
+void qbi_fault_guard_remove(struct qbi_fault_guard *g)
+{
+	pthread_mutex_lock(&fault_lock);
+	if (g->base) {
+		g->base = NULL;
+		g->size = 0;
+		if (--guard_count == 0) {
+			atomic_store_explicit(&fault_wanted, false, memory_order_relaxed);
+			fault_uninstall();
+		}
+	}
+	pthread_mutex_unlock(&fault_lock);
+}
+
+void qbi_fault_mask(bool block)
+{
+	sigset_t bus;
+
+	sigemptyset(&bus);
+	sigaddset(&bus, SIGBUS);
+	pthread_sigmask(block ? SIG_BLOCK : SIG_UNBLOCK, &bus, NULL);
+}
+
+static bool thread_blocks_bus(void)
+{
+	sigset_t mask;
+
+	return pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 &&
+	       sigismember(&mask, SIGBUS) == 1;
+}
+
+void qbi_fault_guard_check(bool now)
+{
+	struct sigaction found;
+	uint64_t tick;
+
+	if (!atomic_load_explicit(&fault_wanted, memory_order_relaxed))
+		return;
+	tick = coarse_tick();
+	if (!now && qbi_fault_thread.checked == tick)
+		return;
+	qbi_fault_thread.checked = tick;
+	qbi_fault_thread.blocks = thread_blocks_bus();
+	if (sigaction(SIGBUS, NULL, &found) < 0 || level_of(&found))
+		return;
+	pthread_mutex_lock(&fault_lock);
+	if (guard_count > 0)
+		fault_install();
+	pthread_mutex_unlock(&fault_lock);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "ring/mapping.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static size_t page_round(size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (size + page - 1) / page * page;
+}
+
+/* The reserved range is replaced piece by piece, so nothing else can get in between. */
+static int mapping_fill(char *base, const struct qbi_mapping_file *files, size_t n,
+			void **parts)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		parts[i] = mmap(base, files[i].size, PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_FIXED, files[i].fd, 0);
+		if (parts[i] == MAP_FAILED)
+			return -errno;
+		base += page_round(files[i].size);
+	}
+	return 0;
+}
+
+int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files, size_t n)
+{
+	void *parts[QBI_MAPPING_PARTS] = { NULL };
+	size_t total = 0;
+	void *base;
+	size_t i;
+	int r;
+
+	assert(n > 0 && n <= QBI_MAPPING_PARTS);
+	assert(!m->guard.base);
+	for (i = 0; i < n; i++)
+		total += page_round(files[i].size);
+	base = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		    -1, 0);
+	if (base == MAP_FAILED)
+		return -errno;
+	r = mapping_fill(base, files, n, parts);
+	if (r == 0)
+		r = qbi_fault_guard_add(&m->guard, base, total);
+	if (r < 0) {
+		munmap(base, total);
+		return r;
+	}
+	for (i = 0; i < QBI_MAPPING_PARTS; i++)
+		m->part[i] = parts[i];
+	return 0;
+}
+
+void qbi_mapping_close(struct qbi_mapping *m)
+{
+	void *base = m->guard.base;
+	size_t size = m->guard.size;
+	size_t i;
+
+	if (!base)
+		return;
+	qbi_fault_guard_remove(&m->guard);
+	munmap(base, size);
+	for (i = 0; i < QBI_MAPPING_PARTS; i++)
+		m->part[i] = NULL;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Making, opening and closing one end; messages are in qbring-traffic.c. */
+#include "config.h"
+
+#include "ring/qbring.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "ring/qbring-wire.h"
+
+/* sem_init(3) writes what a peer's sem_wait(3) expects; nothing else of it is used. */
+_Static_assert(sizeof(sem_t) == sizeof(union qbi_qbring_sem), "glibc's 64-bit sem_t");
+
+/* Bytes of the data file. A message of the maximum fits an empty ring. */
+static int ring_data_size(uint32_t max_msg_size, size_t *ret_size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t size = (size_t)max_msg_size + QBI_QBRING_MARGIN + 1;
+
+	size = (size + page - 1) / page * page;
+	/* Indexes and sizes in bytes are 32 bits wide on the wire. */
+	if (size > INT32_MAX)
+		return -EMSGSIZE;
+	*ret_size = size;
+	return 0;
+}
+
+static int ring_map(struct qbi_qbring *r, int header_fd, size_t header_size, int data_fd,
+		    size_t data_size)
+{
+	const struct qbi_mapping_file files[] = {
+		{ header_fd, header_size },
+		{ data_fd, data_size },
+	};
+	int err = qbi_mapping_open(&r->map, files, QBI_ARRAY_SIZE(files));
+
+	if (err < 0)
+		return err;
+	r->head = r->map.part[0];
+	r->data = r->map.part[1];
+	r->word_size = (uint32_t)(data_size / sizeof(uint32_t));
+	return 0;
+}
+
+/* Nobody else has the files yet, but memory may run short even now. */
+static int ring_init_header(struct qbi_qbring *r)
+{
+	struct qbi_qbring_header *h = r->head;
+
+	qbi_fault_enter(&r->map.guard);
+	h->word_size = r->word_size;
+	snprintf(h->header_path, sizeof(h->header_path), "%s-header", r->prefix);
+	snprintf(h->data_path, sizeof(h->data_path), "%s-data", r->prefix);
+	sem_init((sem_t *)(void *)&h->sem, 1, 0);
+	atomic_init(&h->ref_count, 1);
+	return qbi_fault_leave(&r->map.guard) ? 0 : -ENOSPC;
+}
+
+static int ring_create_file(struct qbi_qbring *r, struct qbi_shm_dir *dir,
+			    const char *suffix, size_t size,
+			    const struct qbi_shm_owner *owner, int *ret_fd)
+{
+	_cleanup_(qbi_freep) char *path = NULL;
+
+	if (asprintf(&path, "%s%s", r->prefix, suffix) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	return qbi_shm_dir_file(dir, strrchr(path, '/') + 1, size, owner, ret_fd);
+}
+
+static int ring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, bool user_data,
+		       size_t data_size, const struct qbi_shm_owner *owner)
+{
+	size_t header_size = QBI_QBRING_HEADER_SIZE + (user_data ? QBI_QBRING_USER_SIZE : 0);
+	_cleanup_(qbi_closep) int header_fd = -1;
+	_cleanup_(qbi_closep) int data_fd = -1;
+	int err;
+
+	err = ring_create_file(r, dir, "-header", header_size, owner, &header_fd);
+	if (err == 0)
+		err = ring_create_file(r, dir, "-data", data_size, owner, &data_fd);
+	if (err == 0)
+		err = ring_map(r, header_fd, header_size, data_fd, data_size);
+	if (err == 0)
+		err = ring_init_header(r);
+	return err;
+}
+
+int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char *channel,
+		      const char *service, uint32_t max_msg_size, bool user_data,
+		      const struct qbi_shm_owner *owner)
+{
+	size_t data_size;
+	int err;
+
+	assert(!r->head);
+	*r = (struct qbi_qbring)QBI_QBRING_INIT;
+	err = ring_data_size(max_msg_size, &data_size);
+	if (err < 0)
+		return err;
+	if (strchr(service, '/'))
+		return -EINVAL;
+	if (asprintf(&r->prefix, "%s/" QBI_SHM_PREFIX "%s-%s", dir->path, channel, service) < 0) {
+		r->prefix = NULL;
+		return -ENOMEM;
+	}
+	r->max_msg_size = max_msg_size;
+	err = ring_create(r, dir, user_data, data_size, owner);
+	if (err < 0)
+		qbi_qbring_close(r);
+	return err;
+}
+
+/* The header must agree with what was agreed; where both ends stand is read here for
+ * the only time, afterwards each end believes its own index. */
+static int ring_check_header(struct qbi_qbring *r)
+{
+	uint32_t word_size;
+
+	qbi_fault_enter(&r->map.guard);
+	qbi_shared_read(&word_size, &r->head->word_size, sizeof(word_size));
+	/* order Q5 (join): alone, the ring was made before its name was sent. */
+	r->write = qbi_shared_load(&r->head->write_pt, memory_order_relaxed);
+	r->read = qbi_shared_load(&r->head->read_pt, memory_order_relaxed);
+	if (!qbi_fault_leave(&r->map.guard) || word_size != r->word_size ||
+	    r->write >= r->word_size || r->read >= r->word_size)
+		return -EBADMSG;
+	return 0;
+}
+
+static int ring_open(struct qbi_qbring *r, const char *prefix, size_t data_size,
+		     const struct qbi_peer_cred *server)
+{
+	const size_t header_sizes[] = {
+		QBI_QBRING_HEADER_SIZE, QBI_QBRING_HEADER_SIZE + QBI_QBRING_USER_SIZE, 0
+	};
+	const size_t data_sizes[] = { data_size, 0 };
+	int err;
+
+	err = qbi_shm_peer_open(&r->file[0], prefix, "-header", header_sizes, server);
+	if (err == 0)
+		err = qbi_shm_peer_open(&r->file[1], prefix, "-data", data_sizes, server);
+	if (err == 0)
+		err = ring_map(r, r->file[0].fd, r->file[0].size, r->file[1].fd, data_size);
+	r->file[0].fd = qbi_close(r->file[0].fd);
+	r->file[1].fd = qbi_close(r->file[1].fd);
+	if (err == 0)
+		err = ring_check_header(r);
+	return err;
+}
+
+int qbi_qbring_open(struct qbi_qbring *r, const char *prefix, uint32_t max_msg_size,
+		    const struct qbi_peer_cred *server)
+{
+	size_t data_size;
+	int err;
+
+	assert(!r->head);
+	*r = (struct qbi_qbring)QBI_QBRING_INIT;
+	err = ring_data_size(max_msg_size, &data_size);
+	if (err < 0)
+		return err;
+	r->prefix = strdup(prefix);
+	if (!r->prefix)
+		return -ENOMEM;
+	r->max_msg_size = max_msg_size;
+	err = ring_open(r, prefix, data_size, server);
+	if (err < 0)
+		qbi_qbring_close(r);
+	return err;
+}
+
+void qbi_qbring_close(struct qbi_qbring *r)
+{
+	r->head = NULL;
+	r->data = NULL;
+	r->word_size = 0;
+	qbi_mapping_close(&r->map);
+	qbi_shm_peer_close(&r->file[0]);
+	qbi_shm_peer_close(&r->file[1]);
+	free(QBI_TAKE(r->prefix));
+}
+
+void qbi_qbring_remove_files(struct qbi_qbring *r)
+{
+	qbi_shm_peer_remove(&r->file[0]);
+	qbi_shm_peer_remove(&r->file[1]);
+}
+
+const char *qbi_qbring_prefix(const struct qbi_qbring *r)
+{
+	return r->prefix;
+}
+
+bool qbi_qbring_faulted(const struct qbi_qbring *r)
+{
+	return qbi_fault_happened(&r->map.guard);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The only way to memory that a peer shares: each access is one atomic operation or
+ * one copy, so that the compiler can neither repeat a read nor split it, and so that
+ * a test build can put a scripted peer between any two of them by defining
+ * QBI_SHARED_HOOK(address).
+ *
+ * Every call site carries a label that names its partner; the table of the labels
+ * is at the top of the file that uses them.
+ */
+#ifndef QBI_RING_SHARED_H
+#define QBI_RING_SHARED_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifndef QBI_SHARED_HOOK
+#define QBI_SHARED_HOOK(address) ((void)0)
+#endif
+
+/* Shared words are plain integers in the layout of the wire. */
+typedef _Atomic(uint32_t) qbi_shared_u32;
+typedef _Atomic(uint64_t) qbi_shared_u64;
+
+_Static_assert(sizeof(qbi_shared_u32) == sizeof(uint32_t), "no lock inside");
+_Static_assert(sizeof(qbi_shared_u64) == sizeof(uint64_t), "no lock inside");
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LONG_LOCK_FREE == 2,
+	       "a lock would be private to one process");
+
+static inline uint32_t qbi_shared_load(qbi_shared_u32 *word, memory_order order)
+{
+	QBI_SHARED_HOOK(word);
+	return atomic_load_explicit(word, order);
+}
+
+static inline void qbi_shared_store(qbi_shared_u32 *word, uint32_t value,
+				    memory_order order)
+{
+	QBI_SHARED_HOOK(word);
+	atomic_store_explicit(word, value, order);
+}
+
+/* Unconditional: unlike a compare-and-swap loop a peer cannot keep it going. */
+static inline uint32_t qbi_shared_add(qbi_shared_u32 *word, uint32_t n,
+				      memory_order order)
+{
+	QBI_SHARED_HOOK(word);
+	return atomic_fetch_add_explicit(word, n, order);
+}
+
+static inline uint64_t qbi_shared_add64(qbi_shared_u64 *word, uint64_t n,
+					memory_order order)
+{
+	QBI_SHARED_HOOK(word);
+	return atomic_fetch_add_explicit(word, n, order);
+}
+
+/* Payload: ordered by the label of the word that covers it, never looked at in
+ * place. */
+static inline void qbi_shared_read(void *to, const void *shared, size_t n)
+{
+	QBI_SHARED_HOOK(shared);
+	memcpy(to, shared, n);
+}
+
+static inline void qbi_shared_write(void *shared, const void *from, size_t n)
+{
+	QBI_SHARED_HOOK(shared);
+	memcpy(shared, from, n);
+}
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "ring/shm-dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+
+/* Memory is taken in steps, so that a signal costs one step and not everything. */
+#define ALLOCATE_STEP ((off_t)1 << 20)
+#define ALLOCATE_TRIES 100
+
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+/* mkdtemp(3) obeys the umask; the descriptor's mode does not. */
+static int dir_open_new(struct qbi_shm_dir *d)
+{
+	struct stat st;
+
+	d->fd = open(d->path, DIR_FLAGS);
+	if (d->fd < 0 || fstat(d->fd, &st) < 0)
+		return -errno;
+	if (st.st_uid != geteuid())
+		return -EACCES;
+	if ((st.st_mode & 07777) != 0700 && fchmod(d->fd, 0700) < 0)
+		return -errno;
+	d->dev = st.st_dev;
+	d->ino = st.st_ino;
+	return 0;
+}
+
+int qbi_shm_dir_create(struct qbi_shm_dir *d, pid_t client_pid, int number)
+{
+	int r;
+
+	*d = (struct qbi_shm_dir)QBI_SHM_DIR_INIT;
+	snprintf(d->path, sizeof(d->path), QBI_SHM_ROOT "/" QBI_SHM_PREFIX "%d-%d-%d-XXXXXX",
+		 (int)getpid(), (int)client_pid, number);
+	if (!mkdtemp(d->path)) {
+		r = -errno;
+		d->path[0] = '\0';
+		return r;
+	}
+	r = dir_open_new(d);
+	if (r < 0) {
+		rmdir(d->path);
+		d->fd = qbi_close(d->fd);
+		d->path[0] = '\0';
+	}
+	return r;
+}
+
+static int fd_allocate(int fd, size_t size)
+{
+	off_t end = (off_t)size;
+	off_t at = 0, step;
+	int tries = 0;
+	int r;
+
+	if (ftruncate(fd, end) < 0)
+		return -errno;
+	while (at < end) {
+		step = end - at < ALLOCATE_STEP ? end - at : ALLOCATE_STEP;
+		r = posix_fallocate(fd, at, step);
+		if (r == EINTR && ++tries < ALLOCATE_TRIES)
+			continue;
+		if (r != 0)
+			return -r;
+		at += step;
+		tries = 0;
+	}
+	return 0;
+}
+
+static int fd_give(int fd, const struct qbi_shm_owner *owner, mode_t mode)
+{
+	bool given = owner->uid != (uid_t)-1 || owner->gid != (gid_t)-1;
+
+	/* Without the privilege the client is served as far as modes allow. */
+	if (given && fchown(fd, owner->uid, owner->gid) < 0 && errno != EPERM)
+		return -errno;
+	if (fchmod(fd, mode) < 0 && errno != EPERM)
+		return -errno;
+	return 0;
+}
+
+static char **dir_free_name(struct qbi_shm_dir *d)
+{
+	size_t i;
+
+	for (i = 0; i < QBI_SHM_DIR_FILES; i++)
+		if (!d->files[i])
+			return &d->files[i];
+	return NULL;
+}
+
+int qbi_shm_dir_file(struct qbi_shm_dir *d, const char *name, size_t size,
+		     const struct qbi_shm_owner *owner, int *ret_fd)
+{
+	_cleanup_(qbi_closep) int fd = -1;
+	_cleanup_(qbi_freep) char *copy = NULL;
+	char **slot = dir_free_name(d);
+	int r;
+
+	if (d->fd < 0 || !slot || !name[0] || strchr(name, '/'))
+		return -EINVAL;
+	copy = strdup(name);
+	if (!copy)
+		return -ENOMEM;
+	fd = openat(d->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	r = fd_allocate(fd, size);
+	if (r == 0)
+		r = fd_give(fd, owner, owner->mode);
+	if (r < 0) {
+		unlinkat(d->fd, name, 0);
+		return r;
+	}
+	*slot = QBI_TAKE(copy);
+	*ret_fd = qbi_take_fd(&fd);
+	return 0;
+}
+
+int qbi_shm_dir_hand_over(struct qbi_shm_dir *d, const struct qbi_shm_owner *owner)
+{
+	int r;
+
+	if (d->fd < 0)
+		return -EINVAL;
+	r = fd_give(d->fd, owner, 0770);
+	if (r == 0)
+		d->fd = qbi_close(d->fd);
+	return r;
+}
+
+/* The descriptor again, if the path still leads to our directory. */
+static int dir_reopen(struct qbi_shm_dir *d)
+{
+	_cleanup_(qbi_closep) int fd = open(d->path, DIR_FLAGS);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_dev != d->dev || st.st_ino != d->ino)
+		return -ESTALE;
+	d->fd = qbi_take_fd(&fd);
+	return 0;
+}
+
+static void dir_unlink(struct qbi_shm_dir *d)
+{
+	int r = d->fd < 0 ? dir_reopen(d) : 0;
+	size_t i;
+
+	if (r == -ENOENT)
+		return;		/* the client was quicker */
+	if (r < 0) {
+		qbi_log(LOG_WARNING, "cannot remove %s: %s", d->path, strerror(-r));
+		return;
+	}
+	for (i = 0; i < QBI_SHM_DIR_FILES; i++)
+		if (d->files[i])
+			unlinkat(d->fd, d->files[i], 0);
+	/* Goes only if empty: what the client left in it is the client's. */
+	if (rmdir(d->path) < 0 && errno != ENOENT)
+		qbi_log(LOG_INFO, "%s stays: %s", d->path, strerror(errno));
+}
+
+void qbi_shm_dir_remove(struct qbi_shm_dir *d)
+{
+	size_t i;
+
+	if (!d->path[0])
+		return;
+	dir_unlink(d);
+	for (i = 0; i < QBI_SHM_DIR_FILES; i++)
+		free(QBI_TAKE(d->files[i]));
+	d->fd = qbi_close(d->fd);
+	d->path[0] = '\0';
+}
