@@ -1,1 +1,23 @@
-# tests/lib
+# Shared by all test programs: needs only the public headers, links with either library.
+if HAVE_CHECK
+check_LTLIBRARIES += tests/lib/libtestlib.la
+endif
+AM_CPPFLAGS += -I$(top_srcdir)
+tests_lib_libtestlib_la_SOURCES = \
+	tests/lib/adapter.h \
+	tests/lib/adapter-glib-like.c \
+	tests/lib/adapter-qb-loop.c \
+	tests/lib/census.c \
+	tests/lib/census.h \
+	tests/lib/deadline.c \
+	tests/lib/deadline.h \
+	tests/lib/host.c \
+	tests/lib/message.c \
+	tests/lib/message.h \
+	tests/lib/registration.c \
+	tests/lib/remote.c \
+	tests/lib/remote.h \
+	tests/lib/server.c \
+	tests/lib/server.h \
+	tests/lib/variant.c \
+	tests/lib/variant.h
