@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Jobs: functions that run once, in the next cycle, in the order they were added.
+ *
+ * A job added by a job does not cut the wait of the next cycle short: it runs when
+ * something else happens, or after QBI_LOOP_PACE_MS. That paces a job that adds itself
+ * until it is done, alone or by turns with others; the loop does not spin with it. All
+ * other jobs run at once.
+ */
+#include "config.h"
+
+#include "loop/loop.h"
+
+#include <errno.h>
+
+#include "base/util.h"
+
+struct qbi_job {
+	struct qbi_item item;
+	qb_loop_job_dispatch_fn fn;
+};
+
+static struct qbi_job *job_of(struct qbi_item *item)
+{
+	return qbi_container_of(item, struct qbi_job, item);
+}
+
+static void job_dispatch(struct qb_loop *l, struct qbi_item *item)
+{
+	qb_loop_job_dispatch_fn fn = job_of(item)->fn;
+	void *data = item->data;
+
+	free(job_of(item));
+	pthread_mutex_unlock(&l->lock);
+	fn(data);
+	pthread_mutex_lock(&l->lock);
+}
+
+const struct qbi_item_kind qbi_job_kind = { .dispatch = job_dispatch };
+
+int qbi_job_add(struct qb_loop *l, enum qb_loop_priority level, void *data,
+		qb_loop_job_dispatch_fn fn)
+{
+	struct qbi_job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return -ENOMEM;
+	job->item.kind = &qbi_job_kind;
+	job->item.level = level;
+	job->item.data = data;
+	job->fn = fn;
+
+	pthread_mutex_lock(&l->lock);
+	qbi_list_push_back(&l->jobs.waiting[level], &job->item.node);
+	l->jobs.any = true;
+	if (l->running != &qbi_job_kind || !qbi_loop_is_inside(l))
+		l->jobs.prompt = true;
+	pthread_mutex_unlock(&l->lock);
+	qbi_loop_wake(l);
+	return 0;
+}
+
+/* The first job like this in @list, where other kinds may be too. */
+static struct qbi_item *job_find(const struct qbi_list *list, void *data,
+				 qb_loop_job_dispatch_fn fn)
+{
+	struct qbi_list *pos;
+
+	qbi_list_for_each(pos, list) {
+		struct qbi_item *item = qbi_list_entry(pos, struct qbi_item, node);
+
+		if (item->kind == &qbi_job_kind && item->data == data &&
+		    job_of(item)->fn == fn)
+			return item;
+	}
+	return NULL;
+}
+
+int qbi_job_del(struct qb_loop *l, enum qb_loop_priority level, void *data,
+		qb_loop_job_dispatch_fn fn)
+{
+	struct qbi_item *item;
+
+	pthread_mutex_lock(&l->lock);
+	item = job_find(&l->levels[level].items, data, fn);
+	if (item) {
+		qbi_loop_drop_ready(l, item);
+	} else {
+		item = job_find(&l->jobs.waiting[level], data, fn);
+		if (item)
+			qbi_list_unlink(&item->node);
+	}
+	pthread_mutex_unlock(&l->lock);
+	if (!item)
+		return -ENOENT;
+	free(job_of(item));
+	return 0;
+}
+
+void qbi_jobs_init(struct qb_loop *l)
+{
+	for (size_t i = 0; i < QBI_LEVELS; i++)
+		qbi_list_init(&l->jobs.waiting[i]);
+}
+
+int qbi_jobs_timeout(const struct qb_loop *l)
+{
+	if (!l->jobs.any)
+		return -1;
+	return l->jobs.prompt ? 0 : QBI_LOOP_PACE_MS;
+}
+
+void qbi_jobs_collect(struct qb_loop *l)
+{
+	struct qbi_list *node;
+
+	if (!l->jobs.any)
+		return;
+	l->jobs.any = false;
+	l->jobs.prompt = false;
+	for (size_t i = 0; i < QBI_LEVELS; i++) {
+		while ((node = qbi_list_first(&l->jobs.waiting[i]))) {
+			qbi_list_unlink(node);
+			qbi_loop_push_ready(l, qbi_list_entry(node, struct qbi_item, node));
+		}
+	}
+}
+
+static void jobs_free(struct qb_loop *l, struct qbi_list *list)
+{
+	struct qbi_list *pos, *tmp;
+
+	qbi_list_for_each_safe(pos, tmp, list) {
+		struct qbi_item *item = qbi_list_entry(pos, struct qbi_item, node);
+
+		if (item->kind != &qbi_job_kind)
+			continue;
+		if (item->ready)
+			qbi_loop_drop_ready(l, item);
+		else
+			qbi_list_unlink(&item->node);
+		free(job_of(item));
+	}
+}
+
+void qbi_jobs_deinit(struct qb_loop *l)
+{
+	for (size_t i = 0; i < QBI_LEVELS; i++) {
+		jobs_free(l, &l->jobs.waiting[i]);
+		jobs_free(l, &l->levels[i].items);
+	}
+}
