@@ -9,6 +9,9 @@ AM_TESTS_ENVIRONMENT = \
 	MAKE='$(MAKE)'; export MAKE; \
 	LIBQB_HEADERS='$(LIBQB_HEADERS)'; export LIBQB_HEADERS; \
 	LIBQB_LIBRARY='$(LIBQB_LIBRARY)'; export LIBQB_LIBRARY; \
+	bindir='$(bindir)'; export bindir; \
+	includedir='$(includedir)'; export includedir; \
+	libdir='$(libdir)'; export libdir; \
 	QBIPC_SANITIZER='$(QBIPC_SANITIZER)'; export QBIPC_SANITIZER;
 EXTRA_DIST += tests/tap.sh
 
