@@ -10,7 +10,7 @@ bench_peer_sources = \
 	tests/bench/rows-messages.c \
 	tests/bench/rows-connections.c
 
-EXTRA_PROGRAMS = tests/bench/peer-qbipc tests/bench/peer-libqb
+EXTRA_PROGRAMS += tests/bench/peer-qbipc tests/bench/peer-libqb
 
 tests_bench_peer_qbipc_SOURCES = $(bench_peer_sources)
 tests_bench_peer_qbipc_LDADD = lib/libqbipc.la

@@ -1,1 +1,7 @@
-# tests/programs
+# tests/programs: programs of others, unmodified, with the library preloaded.
+dist_check_SCRIPTS += tests/programs/cluster.sh
+EXTRA_DIST += \
+	tests/programs/cluster-inside.sh \
+	tests/programs/cluster-checks.sh \
+	tests/programs/sandbox.sh \
+	tests/programs/tap.sh
