@@ -3,5 +3,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/list.h \
 	lib/base/log.c \
 	lib/base/log.h \
+	lib/base/msg.h \
 	lib/base/owner.h \
 	lib/base/util.h

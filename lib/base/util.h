@@ -21,6 +21,7 @@ enum qbi_outcome {
 	QBI_FULL = 1,	/* no room now; room will come */
 	QBI_EMPTY = 2,	/* nothing there now */
 	QBI_GONE = 3,	/* the peer is gone; nothing more will come */
+	QBI_LATER = 4,	/* taken over, but telling the peer has to wait */
 };
 
 #define QBI_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

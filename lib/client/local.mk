@@ -1,1 +1,4 @@
-lib_libqbipc_core_la_SOURCES +=
+lib_libqbipc_core_la_SOURCES += \
+	lib/client/connect.c \
+	lib/client/connection.c \
+	lib/client/connection.h

@@ -26,7 +26,7 @@
 #define POLLS_FIRST_SIZE 64
 
 /* Kept for the process's own needs when it asks how many descriptors are left. */
-#define POLLS_RESERVE 52
+#define POLLS_RESERVE 51
 
 struct qbi_poll {
 	struct qbi_item item;

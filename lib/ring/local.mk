@@ -3,6 +3,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/ring/fault.h \
 	lib/ring/mapping.c \
 	lib/ring/mapping.h \
+	lib/ring/qbcontrol.c \
+	lib/ring/qbcontrol.h \
 	lib/ring/qbring-traffic.c \
 	lib/ring/qbring-wire.h \
 	lib/ring/qbring.c \

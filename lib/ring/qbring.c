@@ -66,7 +66,7 @@ static int ring_init_header(struct qbi_qbring *r)
 
 static int ring_create_file(struct qbi_qbring *r, struct qbi_shm_dir *dir,
 			    const char *suffix, size_t size,
-			    const struct qbi_shm_owner *owner, int *ret_fd)
+			    const struct qbi_owner *owner, int *ret_fd)
 {
 	_cleanup_(qbi_freep) char *path = NULL;
 
@@ -78,7 +78,7 @@ static int ring_create_file(struct qbi_qbring *r, struct qbi_shm_dir *dir,
 }
 
 static int ring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, bool user_data,
-		       size_t data_size, const struct qbi_shm_owner *owner)
+		       size_t data_size, const struct qbi_owner *owner)
 {
 	size_t header_size = QBI_QBRING_HEADER_SIZE + (user_data ? QBI_QBRING_USER_SIZE : 0);
 	_cleanup_(qbi_closep) int header_fd = -1;
@@ -97,7 +97,7 @@ static int ring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, bool user_
 
 int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char *channel,
 		      const char *service, uint32_t max_msg_size, bool user_data,
-		      const struct qbi_shm_owner *owner)
+		      const struct qbi_owner *owner)
 {
 	size_t data_size;
 	int err;

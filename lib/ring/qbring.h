@@ -52,7 +52,7 @@ struct qbi_qbring {
  */
 int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char *channel,
 		      const char *service, uint32_t max_msg_size, bool user_data,
-		      const struct qbi_shm_owner *owner);
+		      const struct qbi_owner *owner);
 
 /**
  * Client: verify and map what the server named.

@@ -80,7 +80,7 @@ static int fd_allocate(int fd, size_t size)
 	return 0;
 }
 
-static int fd_give(int fd, const struct qbi_shm_owner *owner, mode_t mode)
+static int fd_give(int fd, const struct qbi_owner *owner, mode_t mode)
 {
 	bool given = owner->uid != (uid_t)-1 || owner->gid != (gid_t)-1;
 
@@ -103,7 +103,7 @@ static char **dir_free_name(struct qbi_shm_dir *d)
 }
 
 int qbi_shm_dir_file(struct qbi_shm_dir *d, const char *name, size_t size,
-		     const struct qbi_shm_owner *owner, int *ret_fd)
+		     const struct qbi_owner *owner, int *ret_fd)
 {
 	_cleanup_(qbi_closep) int fd = -1;
 	_cleanup_(qbi_freep) char *copy = NULL;
@@ -130,7 +130,7 @@ int qbi_shm_dir_file(struct qbi_shm_dir *d, const char *name, size_t size,
 	return 0;
 }
 
-int qbi_shm_dir_hand_over(struct qbi_shm_dir *d, const struct qbi_shm_owner *owner)
+int qbi_shm_dir_hand_over(struct qbi_shm_dir *d, const struct qbi_owner *owner)
 {
 	int r;
 

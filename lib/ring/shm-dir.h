@@ -17,18 +17,13 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/owner.h"
+
 #define QBI_SHM_ROOT "/dev/shm"
 #define QBI_SHM_PREFIX "qb-"
 
 /* Two files for each of three rings. */
 #define QBI_SHM_DIR_FILES 6
-
-/* Who gets files; -1 leaves the uid or gid as it is. */
-struct qbi_shm_owner {
-	uid_t uid;
-	gid_t gid;
-	mode_t mode;		/* of files, usually 0600 */
-};
 
 struct qbi_shm_dir {
 	char path[64];		/* absolute; empty: there is none */
@@ -59,11 +54,11 @@ int qbi_shm_dir_create(struct qbi_shm_dir *d, pid_t client_pid, int number);
  *                 file is left.
  */
 int qbi_shm_dir_file(struct qbi_shm_dir *d, const char *name, size_t size,
-		     const struct qbi_shm_owner *owner, int *ret_fd);
+		     const struct qbi_owner *owner, int *ret_fd);
 
 /* Last step of setting up: the directory becomes the client's, mode 0770, and its
  * descriptor is closed. 0 or -errno. */
-int qbi_shm_dir_hand_over(struct qbi_shm_dir *d, const struct qbi_shm_owner *owner);
+int qbi_shm_dir_hand_over(struct qbi_shm_dir *d, const struct qbi_owner *owner);
 
 /* Unlink our files and the directory, as far as they are still ours. Twice is
  * once; good on a half-built directory. */

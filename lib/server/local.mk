@@ -1,1 +1,12 @@
-lib_libqbipc_core_la_SOURCES +=
+lib_libqbipc_core_la_SOURCES += \
+	lib/server/connection.c \
+	lib/server/connection.h \
+	lib/server/dispatch.c \
+	lib/server/handshake.c \
+	lib/server/listener.c \
+	lib/server/listener.h \
+	lib/server/retry.c \
+	lib/server/retry.h \
+	lib/server/send.c \
+	lib/server/service.c \
+	lib/server/service.h

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The qb_ipcc_ functions: check the arguments, call inwards. */
+#include <errno.h>
+#include <limits.h>
+#include <qb/qbipcc.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/errors.h"
+#include "base/clock.h"
+#include "base/util.h"
+#include "client/connection.h"
+
+/* Flow-control values: a client heeds those up to its limit. */
+#define FLOW_MAX 2
+
+/* @r is -errno or what the server refused with, which may be anything. */
+static void errno_set(int r)
+{
+	errno = (int)(0u - (unsigned int)r);
+}
+
+qb_ipcc_connection_t *qb_ipcc_connect_async(const char *name, size_t max_msg_size,
+					    int *connect_fd)
+{
+	qb_ipcc_connection_t *c;
+	int r = connect_fd ? qbi_client_start(name, max_msg_size, &c) : -EINVAL;
+
+	if (r < 0) {
+		errno_set(r);
+		return NULL;
+	}
+	*connect_fd = c->stream;
+	return c;
+}
+
+static int connection_finish(qb_ipcc_connection_t *c, uint64_t deadline)
+{
+	int r = qbi_client_finish(c, deadline);
+
+	if (r != 0) {
+		qbi_client_free(c);
+		errno_set(r);
+	}
+	return r;
+}
+
+int qb_ipcc_connect_continue(struct qb_ipcc_connection *c)
+{
+	if (!c) {
+		errno = EINVAL;
+		return -EINVAL;
+	}
+	return connection_finish(c, 0);
+}
+
+qb_ipcc_connection_t *qb_ipcc_connect(const char *name, size_t max_msg_size)
+{
+	int fd;
+	qb_ipcc_connection_t *c = qb_ipcc_connect_async(name, max_msg_size, &fd);
+
+	if (!c || connection_finish(c, QBI_FOREVER) != 0)
+		return NULL;
+	return c;
+}
+
+void qb_ipcc_disconnect(qb_ipcc_connection_t *c)
+{
+	qbi_client_free(c);
+}
+
+int32_t qb_ipcc_fd_get(qb_ipcc_connection_t *c, int32_t *fd)
+{
+	int r;
+
+	if (!c || !c->end || !fd)
+		return -EINVAL;
+	r = c->transport->client->event_fd(c->end);
+	if (r < 0)
+		return r;
+	*fd = r;
+	return 0;
+}
+
+int32_t qb_ipcc_auth_get(qb_ipcc_connection_t *c, pid_t *pid, uid_t *uid, gid_t *gid)
+{
+	if (!c)
+		return -EINVAL;
+	if (pid)
+		*pid = c->server.pid;
+	if (uid)
+		*uid = c->server.uid;
+	if (gid)
+		*gid = c->server.gid;
+	return 0;
+}
+
+int32_t qb_ipcc_fc_enable_max_set(qb_ipcc_connection_t *c, uint32_t max)
+{
+	if (!c || max > FLOW_MAX)
+		return -EINVAL;
+	c->flow_max = max;
+	return 0;
+}
+
+ssize_t qb_ipcc_sendv(qb_ipcc_connection_t *c, const struct iovec *iov, size_t iov_len)
+{
+	struct qbi_msg msg;
+	int r;
+
+	if (!c || !c->end)
+		return -EINVAL;
+	r = qbi_msg_init(&msg, iov, iov_len);
+	if (r == 0)
+		r = qbi_client_send(c, &msg);
+	return qbi_result(QBI_CALL_SEND, r, msg.size);
+}
+
+ssize_t qb_ipcc_send(qb_ipcc_connection_t *c, const void *msg_ptr, size_t msg_len)
+{
+	struct iovec iov = { (void *)(uintptr_t)msg_ptr, msg_len };
+
+	return qb_ipcc_sendv(c, &iov, 1);
+}
+
+static ssize_t response_recv(qb_ipcc_connection_t *c, void *buf, size_t size,
+			     uint64_t deadline)
+{
+	size_t got = 0;
+	int r = qbi_client_recv(c, buf, size, deadline, &got);
+
+	return qbi_result(QBI_CALL_RECV, r, got);
+}
+
+ssize_t qb_ipcc_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_len,
+		     int32_t ms_timeout)
+{
+	if (!c || !c->end || !msg_ptr)
+		return -EINVAL;
+	return response_recv(c, msg_ptr, msg_len, qbi_deadline_from_ms(ms_timeout));
+}
+
+ssize_t qb_ipcc_sendv_recv(qb_ipcc_connection_t *c, const struct iovec *iov,
+			   uint32_t iov_len, void *msg_ptr, size_t msg_len,
+			   int32_t ms_timeout)
+{
+	uint64_t deadline = qbi_deadline_from_ms(ms_timeout);
+	ssize_t sent;
+
+	if (!msg_ptr)
+		return -EINVAL;
+	sent = qb_ipcc_sendv(c, iov, iov_len);
+	if (sent < 0)
+		return sent;
+	return response_recv(c, msg_ptr, msg_len, deadline);
+}
+
+ssize_t qb_ipcc_event_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_len,
+			   int32_t ms_timeout)
+{
+	size_t got = 0;
+	int r;
+
+	if (!c || !c->end || !msg_ptr)
+		return -EINVAL;
+	r = qbi_client_event_recv(c, msg_ptr, msg_len, qbi_deadline_from_ms(ms_timeout), &got);
+	return qbi_result(QBI_CALL_EVENT_RECV, r, got);
+}
+
+void qb_ipcc_context_set(qb_ipcc_connection_t *c, void *context)
+{
+	if (c)
+		c->context = context;
+}
+
+void *qb_ipcc_context_get(qb_ipcc_connection_t *c)
+{
+	return c ? c->context : NULL;
+}
+
+int32_t qb_ipcc_is_connected(qb_ipcc_connection_t *c)
+{
+	return c && qbi_client_is_connected(c);
+}
+
+int32_t qb_ipcc_get_buffer_size(qb_ipcc_connection_t *c)
+{
+	return c ? (int32_t)c->max_msg_size : -EINVAL;
+}

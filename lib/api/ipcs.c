@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The qb_ipcs_ functions: check the arguments, call inwards. */
+#include <errno.h>
+#include <qb/qbipcs.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/errors.h"
+#include "base/util.h"
+#include "server/connection.h"
+#include "server/service.h"
+
+/* -- Services ----------------------------------------------------------------- */
+
+qb_ipcs_service_t *qb_ipcs_create(const char *name, int32_t service_id,
+				  enum qb_ipc_type type,
+				  struct qb_ipcs_service_handlers *handlers)
+{
+	static const struct qb_ipcs_service_handlers none;
+
+	if (!name) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return qbi_service_new(name, service_id, type, handlers ? handlers : &none);
+}
+
+void qb_ipcs_ref(qb_ipcs_service_t *s)
+{
+	if (s)
+		qbi_service_ref(s);
+}
+
+void qb_ipcs_unref(qb_ipcs_service_t *s)
+{
+	if (s)
+		qbi_service_unref(s);
+}
+
+void qb_ipcs_poll_handlers_set(qb_ipcs_service_t *s, struct qb_ipcs_poll_handlers *handlers)
+{
+	if (s && handlers)
+		s->poll = *handlers;
+}
+
+void qb_ipcs_service_context_set(qb_ipcs_service_t *s, void *context)
+{
+	if (s)
+		s->context = context;
+}
+
+void *qb_ipcs_service_context_get(qb_ipcs_service_t *s)
+{
+	return s ? s->context : NULL;
+}
+
+int32_t qb_ipcs_run(qb_ipcs_service_t *s)
+{
+	int r = s ? qbi_service_run(s) : -EINVAL;
+
+	if (r < 0 && s)
+		qbi_service_unref(s);
+	return r;
+}
+
+void qb_ipcs_destroy(qb_ipcs_service_t *s)
+{
+	if (!s)
+		return;
+	qbi_service_stop(s);
+	qbi_service_unref(s);
+}
+
+void qb_ipcs_request_rate_limit(qb_ipcs_service_t *s, enum qb_ipcs_rate_limit rl)
+{
+	if (s)
+		qbi_service_rate_set(s, rl);
+}
+
+void qb_ipcs_enforce_buffer_size(qb_ipcs_service_t *s, uint32_t max_buf_size)
+{
+	if (s)
+		s->min_msg_size = max_buf_size > QBI_MAX_MSG_SIZE ? QBI_MAX_MSG_SIZE
+								  : max_buf_size;
+}
+
+int32_t qb_ipcs_stats_get(qb_ipcs_service_t *s, struct qb_ipcs_stats *stats,
+			  int32_t clear_after_read)
+{
+	if (!s || !stats)
+		return -EINVAL;
+	*stats = s->stats;
+	/* Connections that are up now will go down: their number is not forgotten. */
+	if (clear_after_read)
+		s->stats.closed_connections = 0;
+	return 0;
+}
+
+qb_ipcs_connection_t *qb_ipcs_connection_first_get(qb_ipcs_service_t *s)
+{
+	return s ? qbi_service_next(s, NULL) : NULL;
+}
+
+qb_ipcs_connection_t *qb_ipcs_connection_next_get(qb_ipcs_service_t *s,
+						  qb_ipcs_connection_t *current)
+{
+	return s && current ? qbi_service_next(s, current) : NULL;
+}
+
+/* -- Connections -------------------------------------------------------------- */
+
+void qb_ipcs_connection_ref(qb_ipcs_connection_t *c)
+{
+	if (c)
+		qbi_connection_ref(c);
+}
+
+void qb_ipcs_connection_unref(qb_ipcs_connection_t *c)
+{
+	if (c)
+		qbi_connection_unref(c);
+}
+
+void qb_ipcs_disconnect(qb_ipcs_connection_t *c)
+{
+	if (c)
+		qbi_connection_disconnect(c);
+}
+
+int32_t qb_ipcs_service_id_get(qb_ipcs_connection_t *c)
+{
+	return c ? c->service->id : -EINVAL;
+}
+
+void qb_ipcs_context_set(qb_ipcs_connection_t *c, void *context)
+{
+	if (c)
+		c->context = context;
+}
+
+void *qb_ipcs_context_get(qb_ipcs_connection_t *c)
+{
+	return c ? c->context : NULL;
+}
+
+void *qb_ipcs_connection_service_context_get(qb_ipcs_connection_t *c)
+{
+	return c ? c->service->context : NULL;
+}
+
+void qb_ipcs_connection_auth_set(qb_ipcs_connection_t *c, uid_t uid, gid_t gid, mode_t mode)
+{
+	if (!c || c->state != QBI_CONNECTION_ACCEPTING)
+		return;
+	c->owner = (struct qbi_owner){ uid, gid, mode };
+}
+
+int32_t qb_ipcs_connection_get_buffer_size(qb_ipcs_connection_t *c)
+{
+	return c ? (int32_t)c->max_msg_size : -EINVAL;
+}
+
+/* -- Sending ------------------------------------------------------------------ */
+
+typedef int (*send_fn)(qb_ipcs_connection_t *c, const struct qbi_msg *msg);
+
+static ssize_t message_send(qb_ipcs_connection_t *c, send_fn fn, const struct iovec *iov,
+			    size_t n)
+{
+	struct qbi_msg msg;
+	int r;
+
+	if (!c)
+		return -EINVAL;
+	r = qbi_msg_init(&msg, iov, n);
+	if (r == 0)
+		r = fn(c, &msg);
+	return qbi_result(QBI_CALL_SEND, r, msg.size);
+}
+
+ssize_t qb_ipcs_response_sendv(qb_ipcs_connection_t *c, const struct iovec *iov,
+			       size_t iov_len)
+{
+	return message_send(c, qbi_connection_respond, iov, iov_len);
+}
+
+ssize_t qb_ipcs_response_send(qb_ipcs_connection_t *c, const void *data, size_t size)
+{
+	struct iovec iov = { (void *)(uintptr_t)data, size };
+
+	return message_send(c, qbi_connection_respond, &iov, 1);
+}
+
+ssize_t qb_ipcs_event_sendv(qb_ipcs_connection_t *c, const struct iovec *iov,
+			    size_t iov_len)
+{
+	return message_send(c, qbi_connection_event, iov, iov_len);
+}
+
+ssize_t qb_ipcs_event_send(qb_ipcs_connection_t *c, const void *data, size_t size)
+{
+	struct iovec iov = { (void *)(uintptr_t)data, size };
+
+	return message_send(c, qbi_connection_event, &iov, 1);
+}
+
+/* -- Counters ----------------------------------------------------------------- */
+
+/* One counter, set back to zero in the same step if that was asked for. */
+static uint64_t counter_read(_Atomic(uint64_t) *counter, bool clear)
+{
+	return clear ? atomic_exchange(counter, 0) : atomic_load(counter);
+}
+
+static void counters_get(qb_ipcs_connection_t *c, struct qb_ipcs_connection_stats_2 *ret,
+			 bool clear)
+{
+	*ret = (struct qb_ipcs_connection_stats_2){
+		.client_pid = c->peer.pid,
+		.requests = counter_read(&c->count.requests, clear),
+		.responses = counter_read(&c->count.responses, clear),
+		.events = counter_read(&c->count.events, clear),
+		.send_retries = counter_read(&c->count.send_retries, clear),
+		.recv_retries = counter_read(&c->count.recv_retries, clear),
+		.flow_control_state = (int32_t)c->flow,
+		.flow_control_count = counter_read(&c->count.flow_control_count, clear),
+		.event_q_length = qbi_connection_events_queued(c),
+	};
+}
+
+int32_t qb_ipcs_connection_stats_get(qb_ipcs_connection_t *c,
+				     struct qb_ipcs_connection_stats *stats,
+				     int32_t clear_after_read)
+{
+	struct qb_ipcs_connection_stats_2 all;
+
+	if (!c || !stats)
+		return -EINVAL;
+	counters_get(c, &all, clear_after_read != 0);
+	/* The older struct is the beginning of the newer one. */
+	memset(stats, 0, sizeof(*stats));
+	memcpy(stats, &all, sizeof(*stats));
+	return 0;
+}
+
+struct qb_ipcs_connection_stats_2 *
+qb_ipcs_connection_stats_get_2(qb_ipcs_connection_t *c, int32_t clear_after_read)
+{
+	struct qb_ipcs_connection_stats_2 *stats;
+
+	if (!c)
+		return NULL;
+	stats = malloc(sizeof(*stats));
+	if (stats)
+		counters_get(c, stats, clear_after_read != 0);
+	return stats;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A message to send: its pieces and their sum, checked once at the public call. */
+#ifndef QBI_BASE_MSG_H
+#define QBI_BASE_MSG_H
+
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/uio.h>
+
+struct qbi_msg {
+	const struct iovec *iov;	/* entries may be {NULL, 0} */
+	size_t n;
+	size_t size;			/* sum of the pieces */
+};
+
+/* 0; -EINVAL for no or too many pieces or a NULL one; -EMSGSIZE when the sum overflows. */
+static inline int qbi_msg_init(struct qbi_msg *msg, const struct iovec *iov, size_t n)
+{
+	size_t size = 0;
+	size_t i;
+
+	if (!iov || n == 0 || n > IOV_MAX)
+		return -EINVAL;
+	for (i = 0; i < n; i++) {
+		if (!iov[i].iov_base && iov[i].iov_len)
+			return -EINVAL;
+		if (__builtin_add_overflow(size, iov[i].iov_len, &size))
+			return -EMSGSIZE;
+	}
+	*msg = (struct qbi_msg){ .iov = iov, .n = n, .size = size };
+	return 0;
+}
+
+/* Copy the whole message to @to, which has room for msg->size bytes. */
+static inline void qbi_msg_copy(const struct qbi_msg *msg, void *to)
+{
+	char *p = to;
+	size_t i;
+
+	for (i = 0; i < msg->n; i++) {
+		if (!msg->iov[i].iov_len)
+			continue;
+		memcpy(p, msg->iov[i].iov_base, msg->iov[i].iov_len);
+		p += msg->iov[i].iov_len;
+	}
+}
+
+#endif

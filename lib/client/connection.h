@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A client's connection to a service.
+ *
+ * Owner: the application, from connect to disconnect (or to a connect_continue that
+ * failed).
+ * Threads: one thread each may send, receive responses and receive events at the same
+ * time, and any number may send: `send`, `recv` and `event` serialise each of the
+ * three. Disconnect runs alone.
+ * Trust: the server is whoever answered the name. What it says is checked
+ * (wire/handshake.h), what it names is verified (the transport), and a mistake of its
+ * making ends the connection.
+ */
+#ifndef QBI_CLIENT_CONNECTION_H
+#define QBI_CLIENT_CONNECTION_H
+
+#include <pthread.h>
+#include <qb/qbipcc.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/msg.h"
+#include "transport/transport.h"
+
+struct qb_ipcc_connection {
+	int stream;				/* -1: closed */
+	struct ucred server;			/* from the welcome's credentials */
+	const struct qbi_transport *transport;	/* NULL until the welcome came */
+	void *end;				/* its state */
+	uint32_t max_msg_size;			/* agreed; 0 until then */
+	_Atomic(uint32_t) flow_max;		/* flow-control values up to it stop us */
+	_Atomic(bool) gone;			/* the server is; once true stays true */
+	void *context;
+	pthread_mutex_t send;
+	pthread_mutex_t recv;
+	pthread_mutex_t event;
+};
+
+/*
+ * Reach the service and ask for a connection. 0; -ECONNREFUSED nobody listens there,
+ * -ENOENT neither (filesystem sockets), -EINVAL or -ENAMETOOLONG the name, -EMSGSIZE
+ * @max_msg_size is beyond what the wire can say; another -errno.
+ */
+int qbi_client_start(const char *name, size_t max_msg_size, qb_ipcc_connection_t **ret_c);
+
+/*
+ * Read the answer and set up the transport. 0; -EAGAIN no answer before @deadline;
+ * what the server refused with; -ECONNRESET it went away; -EBADMSG, -EACCES it is not
+ * to be trusted; another -errno. The connection stays the caller's.
+ */
+int qbi_client_finish(qb_ipcc_connection_t *c, uint64_t deadline);
+
+/* Good on NULL and at any stage. */
+void qbi_client_free(qb_ipcc_connection_t *c);
+static inline void qbi_client_freep(qb_ipcc_connection_t **c)
+{
+	qbi_client_free(*c);
+}
+
+/* Ask the socket. */
+bool qbi_client_is_connected(qb_ipcc_connection_t *c);
+
+/* 0, QBI_FULL (also: the server asked us to stop), QBI_GONE, -errno. */
+int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg);
+
+/* 0, QBI_EMPTY at the deadline, QBI_GONE, -ENOBUFS, -errno. */
+int qbi_client_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline,
+		    size_t *ret_size);
+int qbi_client_event_recv(qb_ipcc_connection_t *c, void *buf, size_t size,
+			  uint64_t deadline, size_t *ret_size);
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/connection.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "server/service.h"
+
+int qbi_connection_new(qb_ipcs_service_t *s, int fd, qb_ipcs_connection_t **ret_c)
+{
+	socklen_t len = sizeof(struct ucred);
+	qb_ipcs_connection_t *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->refs = 1;
+	c->service = qbi_service_ref(s);
+	qbi_list_init(&c->link);
+	qbi_list_init(&c->retry_link);
+	c->stream = (struct qbi_watch)QBI_WATCH_INIT;
+	c->request = (struct qbi_watch)QBI_WATCH_INIT;
+	pthread_mutex_init(&c->send, NULL);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &len) < 0) {
+		int r = -errno;
+
+		qbi_connection_unref(c);
+		return r;
+	}
+	c->owner = (struct qbi_owner){ c->peer.uid, c->peer.gid, 0600 };
+	c->stream.fd = fd;
+	qbi_list_push_back(&s->handshakes, &c->link);
+	*ret_c = c;
+	return 0;
+}
+
+qb_ipcs_connection_t *qbi_connection_ref(qb_ipcs_connection_t *c)
+{
+	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+	return c;
+}
+
+static void connection_free(qb_ipcs_connection_t *c)
+{
+	qb_ipcs_service_t *s = c->service;
+
+	assert(!c->end && c->stream.fd < 0);
+	if (c->announced && s->on.connection_destroyed) {
+		/* The callback may look at the connection, and even take and drop
+		 * references again: keep them away from zero. */
+		c->refs = 1;
+		s->on.connection_destroyed(c);
+	}
+	qbi_list_unlink(&c->link);
+	pthread_mutex_destroy(&c->send);
+	free(c);
+	qbi_service_unref(s);
+}
+
+void qbi_connection_unref(qb_ipcs_connection_t *c)
+{
+	/* Release what this holder did to whoever frees; acquire it there. */
+	if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
+		connection_free(c);
+}
+
+bool qbi_connection_is_connected(const qb_ipcs_connection_t *c)
+{
+	return c->state == QBI_CONNECTION_ESTABLISHED ||
+	       (c->state == QBI_CONNECTION_CREATED && !c->disconnect_asked);
+}
+
+/* Between these two the application may count the connection as active. */
+static bool state_is_active(enum qbi_connection_state state)
+{
+	return state == QBI_CONNECTION_CREATED || state == QBI_CONNECTION_ESTABLISHED;
+}
+
+void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state state)
+{
+	struct qb_ipcs_stats *stats = &c->service->stats;
+
+	assert(state > c->state);
+	if (state_is_active(state) && !state_is_active(c->state))
+		stats->active_connections++;
+	if (state_is_active(c->state) && !state_is_active(state)) {
+		stats->active_connections--;
+		stats->closed_connections++;
+	}
+	c->state = state;
+}
+
+static int watch_set(qb_ipcs_connection_t *c, struct qbi_watch *w, int32_t events)
+{
+	struct qb_ipcs_poll_handlers *poll = &c->service->poll;
+	enum qb_loop_priority priority = c->service->priority;
+	int r;
+
+	if (w->fd < 0 || (w->events == events && w->priority == priority))
+		return 0;
+	if (w->events)
+		r = poll->dispatch_mod(priority, w->fd, events, c, qbi_connection_dispatch);
+	else
+		r = poll->dispatch_add(priority, w->fd, events, c, qbi_connection_dispatch);
+	if (r < 0)
+		return r;
+	w->events = events;
+	w->priority = priority;
+	return 0;
+}
+
+static void watch_drop(qb_ipcs_connection_t *c, struct qbi_watch *w)
+{
+	if (w->fd >= 0 && w->events)
+		c->service->poll.dispatch_del(w->fd);
+	w->events = 0;
+}
+
+int qbi_connection_watch_update(qb_ipcs_connection_t *c)
+{
+	/*
+	 * While the flow is stopped requests stay where they are, and a loop that was
+	 * still asked about them would spin. A hang-up is to be heard of all the same.
+	 */
+	int32_t requests = c->flow ? POLLPRI | POLLNVAL | POLLHUP : QBI_POLL_EVENTS;
+	int32_t stream = c->request.fd >= 0 ? QBI_POLL_EVENTS : requests;
+	int r;
+
+	if (c->flush_pending && c->transport->server->flush_when == QBI_FLUSH_ON_POLLOUT)
+		stream |= POLLOUT;
+	r = watch_set(c, &c->stream, stream);
+	if (r < 0)
+		return r;
+	return watch_set(c, &c->request, requests);
+}
+
+/* Everything shared with the client goes; nobody can send any more. */
+static void connection_release(qb_ipcs_connection_t *c)
+{
+	watch_drop(c, &c->request);
+	watch_drop(c, &c->stream);
+	qbi_list_unlink(&c->retry_link);
+	pthread_mutex_lock(&c->send);
+	if (c->end)
+		c->transport->server->close(c->end);
+	free(QBI_TAKE(c->end));
+	c->flush_pending = false;
+	c->request.fd = -1;	/* the transport's, closed by it */
+	if (c->stream.fd >= 0)
+		(void)shutdown(c->stream.fd, SHUT_RDWR);
+	c->stream.fd = qbi_close(c->stream.fd);
+	pthread_mutex_unlock(&c->send);
+}
+
+/* Also the job that asks again an application whose connection_closed was not done. */
+static void connection_closed(void *data)
+{
+	qb_ipcs_connection_t *c = data;
+	qb_ipcs_service_t *s = c->service;
+	int32_t again = s->on.connection_closed ? s->on.connection_closed(c) : 0;
+
+	if (again != 0 && s->poll.job_add &&
+	    s->poll.job_add(QB_LOOP_LOW, c, connection_closed) == 0)
+		return;
+	qbi_connection_enter(c, QBI_CONNECTION_CLOSED);
+	qbi_connection_unref(c);
+}
+
+void qbi_connection_abandon(qb_ipcs_connection_t *c)
+{
+	if (c->state == QBI_CONNECTION_CLOSED)
+		return;
+	connection_release(c);
+	qbi_connection_enter(c, QBI_CONNECTION_CLOSED);
+	qbi_connection_unref(c);
+}
+
+void qbi_connection_disconnect(qb_ipcs_connection_t *c)
+{
+	switch (c->state) {
+	case QBI_CONNECTION_HANDSHAKE:
+		qbi_connection_abandon(c);
+		break;
+	case QBI_CONNECTION_CREATED:
+		c->disconnect_asked = true;
+		break;
+	case QBI_CONNECTION_ESTABLISHED:
+		qbi_connection_enter(c, QBI_CONNECTION_CLOSING);
+		connection_release(c);
+		connection_closed(c);
+		break;
+	case QBI_CONNECTION_ACCEPTING:	/* its return value decides */
+	case QBI_CONNECTION_OPENING:
+	case QBI_CONNECTION_CLOSING:
+	case QBI_CONNECTION_CLOSED:
+		break;
+	}
+}
+
+void qbi_connection_flow_update(qb_ipcs_connection_t *c)
+{
+	uint32_t flow = c->service->flow;
+
+	if (c->flow != flow) {
+		c->transport->server->flow_set(c->end, flow);
+		if (!c->flow)
+			c->count.flow_control_count++;
+		c->flow = flow;
+	}
+	if (qbi_connection_watch_update(c) < 0)
+		qbi_log(LOG_WARNING, "service %s: the poll loop refused a change of priority",
+			c->service->name);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One client of a service, from accept(2) to the last reference.
+ *
+ *   HANDSHAKE --> ACCEPTING --> OPENING --> CREATED --> ESTABLISHED --> CLOSING --> CLOSED
+ *        \____________\____________\___________\______________________________________^
+ *
+ *   HANDSHAKE    reading the client's first message; unknown to the application
+ *   ACCEPTING    inside connection_accept
+ *   OPENING      the transport is being set up and the welcome sent
+ *   CREATED      inside connection_created: events may be sent
+ *   ESTABLISHED  requests are served
+ *   CLOSING      the transport is gone; connection_closed runs, maybe again
+ *   CLOSED       waits for the last reference, then connection_destroyed
+ *
+ * connection.c alone writes the state. Everything shared with the client (socket,
+ * mappings, files) goes when CLOSING or CLOSED is entered, whoever still holds a
+ * reference.
+ *
+ * Threads: one thread dispatches. Any thread that holds a reference may send
+ * responses and events: `send` covers the transport's sending side and its end.
+ * No callback runs under a lock.
+ */
+#ifndef QBI_SERVER_CONNECTION_H
+#define QBI_SERVER_CONNECTION_H
+
+#include <pthread.h>
+#include <qb/qbipcs.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/list.h"
+#include "base/owner.h"
+#include "transport/transport.h"
+#include "wire/handshake.h"
+
+enum qbi_connection_state {
+	QBI_CONNECTION_HANDSHAKE,
+	QBI_CONNECTION_ACCEPTING,
+	QBI_CONNECTION_OPENING,
+	QBI_CONNECTION_CREATED,
+	QBI_CONNECTION_ESTABLISHED,
+	QBI_CONNECTION_CLOSING,
+	QBI_CONNECTION_CLOSED,
+};
+
+/* A descriptor of ours and what the application's loop was asked about it. */
+struct qbi_watch {
+	int fd;			/* -1: none */
+	int32_t events;		/* 0: not in the loop */
+	enum qb_loop_priority priority;
+};
+
+#define QBI_WATCH_INIT { .fd = -1 }
+
+/* Counted by senders and the dispatching thread alike. */
+struct qbi_counters {
+	_Atomic(uint64_t) requests;
+	_Atomic(uint64_t) responses;
+	_Atomic(uint64_t) events;
+	_Atomic(uint64_t) send_retries;		/* sends that found no room */
+	_Atomic(uint64_t) recv_retries;		/* wake-ups without a request */
+	_Atomic(uint64_t) flow_control_count;	/* times the flow was stopped */
+};
+
+struct qb_ipcs_connection {
+	_Atomic(uint32_t) refs;
+	_Atomic(enum qbi_connection_state) state;
+	qb_ipcs_service_t *service;	/* holds a reference */
+	struct qbi_list link;		/* in the service's handshakes or connections */
+	struct qbi_list retry_link;	/* member while flush() waits for the timer */
+	void *context;
+
+	struct ucred peer;		/* SO_PEERCRED, fixed at the client's connect */
+	struct qbi_owner owner;		/* of what the client opens */
+	struct qbi_watch stream;	/* owns the accepted socket */
+	struct qbi_watch request;	/* the transport's own descriptor, if it has one */
+	struct qbi_hello hello;		/* as far as it has arrived */
+	size_t hello_size;		/* bytes of it */
+	uint32_t max_msg_size;		/* agreed */
+
+	const struct qbi_transport *transport;	/* NULL before OPENING */
+	void *end;			/* its state; NULL when closed */
+	pthread_mutex_t send;		/* guards end against close while sending */
+	uint32_t flow;			/* flow-control value last published */
+	bool announced;			/* connection_accept ran: connection_destroyed will */
+	bool disconnect_asked;		/* inside connection_created */
+	_Atomic(bool) broken;		/* a sender found it unusable: drop it, drain nothing */
+	bool hung_up;			/* the client is gone; drain and close */
+	bool flush_pending;		/* accepted events wait to be announced; under send */
+	uint64_t drain_left;		/* bytes still served after the hang-up */
+	struct qbi_counters count;
+};
+
+/* A connection for an accepted socket, in HANDSHAKE; takes @fd on success. */
+int qbi_connection_new(qb_ipcs_service_t *s, int fd, qb_ipcs_connection_t **ret_c);
+
+qb_ipcs_connection_t *qbi_connection_ref(qb_ipcs_connection_t *c);
+/* The last one runs connection_destroyed, if connection_accept ever ran. */
+void qbi_connection_unref(qb_ipcs_connection_t *c);
+static inline void qbi_connection_unrefp(qb_ipcs_connection_t **c)
+{
+	if (*c)
+		qbi_connection_unref(*c);
+}
+
+/* Is it up as far as the application is concerned? */
+bool qbi_connection_is_connected(const qb_ipcs_connection_t *c);
+
+/* The only writer of the state. */
+void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state state);
+
+/*
+ * End it as its state demands: ignored inside connection_accept, put off inside
+ * connection_created, at once otherwise. Twice is once.
+ */
+void qbi_connection_disconnect(qb_ipcs_connection_t *c);
+
+/* Give up before ESTABLISHED: no connection_closed. */
+void qbi_connection_abandon(qb_ipcs_connection_t *c);
+
+/* Stop or resume taking requests, as the service's flow-control value says. */
+void qbi_connection_flow_update(qb_ipcs_connection_t *c);
+
+/* Bring the loop up to date with what is wanted of the descriptors. 0 or -errno. */
+int qbi_connection_watch_update(qb_ipcs_connection_t *c);
+
+/* -- handshake.c: HANDSHAKE to ESTABLISHED ----------------------------------- */
+
+/* The client that has been in HANDSHAKE longest, or NULL; no reference. */
+qb_ipcs_connection_t *qbi_connection_first_handshake(qb_ipcs_service_t *s);
+
+/* Read what there is of the client's first message and go as far as that allows. */
+void qbi_connection_handshake(qb_ipcs_connection_t *c);
+
+/* -- dispatch.c: what the loop calls ------------------------------------------ */
+
+int32_t qbi_connection_dispatch(int32_t fd, int32_t revents, void *data);
+
+/* -- send.c ------------------------------------------------------------------- */
+
+/* 0, QBI_FULL, QBI_GONE, -errno. */
+int qbi_connection_respond(qb_ipcs_connection_t *c, const struct qbi_msg *msg);
+int qbi_connection_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg);
+
+/* Announce what waits: 0 nothing left, QBI_LATER, or what ends the connection. */
+int qbi_connection_flush(qb_ipcs_connection_t *c);
+
+uint32_t qbi_connection_events_queued(qb_ipcs_connection_t *c);
+
+#endif

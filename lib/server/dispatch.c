@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the application's loop calls for a connection: requests in, hang-ups noticed.
+ *
+ * Trust: a request is copied to private memory before its header is looked at, and
+ * the work per call is bounded by the service's batch whatever the client sends.
+ * Callbacks may do anything, including to end this connection, the service, or to
+ * run the loop; the caller's reference keeps the memory, `end` tells what is left.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "server/connection.h"
+#include "server/service.h"
+
+/* Wake-ups on a stream that carries none, read away per dispatch. */
+#define JUNK_BYTES 256
+
+/*
+ * Requests that were queued when the client hung up are still served: they were
+ * accepted. But no more than fit into any queue, for somebody else may hold the other
+ * end of it and go on.
+ */
+#define DRAIN_BYTES (1u << 20)
+
+static void connection_drop(qb_ipcs_connection_t *c, int reason)
+{
+	qbi_log(LOG_INFO, "service %s: dropping pid %d: %s", c->service->name, c->peer.pid,
+		strerror(-reason));
+	qbi_connection_disconnect(c);
+}
+
+static void hang_up_note(qb_ipcs_connection_t *c)
+{
+	if (c->hung_up)
+		return;
+	c->hung_up = true;
+	c->drain_left = 2ull * c->max_msg_size + DRAIN_BYTES;
+}
+
+/* The stream of a transport whose requests come elsewhere: only its end means anything. */
+static void stream_drain(qb_ipcs_connection_t *c)
+{
+	char junk[JUNK_BYTES];
+	ssize_t n = recv(c->stream.fd, junk, sizeof(junk), MSG_DONTWAIT);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		hang_up_note(c);
+	else if (n > 0)
+		c->count.recv_retries++;
+}
+
+/* 0 go on, QBI_FULL the application wants no more now, -errno drop the client. */
+static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
+{
+	struct qb_ipc_request_header *header = buf;
+
+	if (c->hung_up) {
+		if (c->drain_left < size)
+			return -ENOBUFS;
+		c->drain_left -= size;
+	}
+	if (size == 0)
+		return -ESHUTDOWN;
+	if (size < sizeof(*header))
+		return -EBADMSG;
+	if (header->id == QB_IPC_MSG_DISCONNECT || header->size == 0)
+		return -ESHUTDOWN;
+	if (header->size < 0 || (size_t)header->size > size)
+		return -EBADMSG;
+	c->count.requests++;
+	if (!c->service->on.msg_process)
+		return 0;
+	return c->service->on.msg_process(c, buf, (size_t)header->size) < 0 ? QBI_FULL : 0;
+}
+
+/*
+ * Take requests until the batch is done, none is left, or the application had enough.
+ * 0, QBI_EMPTY when none is left, QBI_GONE, -errno.
+ */
+static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size)
+{
+	const struct qbi_server_ops *ops = c->transport->server;
+	uint32_t left = c->service->batch;
+	unsigned int taken = 0;
+	bool looked_again = false;
+	int r = 0;
+
+	while (left && !c->flow) {
+		size_t size;
+
+		r = ops->take(c->end, buf, buf_size, &size);
+		if (r == QBI_EMPTY && !looked_again) {
+			looked_again = true;
+			r = ops->settle(c->end, taken);
+			taken = 0;
+			if (r == QBI_LATER)
+				continue;
+			return r ? r : QBI_EMPTY;
+		}
+		if (r)
+			break;
+		looked_again = false;
+		left--;
+		taken++;
+		r = request_process(c, buf, size);
+		if (r < 0 || !c->end)
+			return r < 0 ? r : 0;
+		if (r == QBI_FULL)
+			break;
+	}
+	if (taken) {
+		int s = ops->settle(c->end, taken);
+
+		if (s < 0 || s == QBI_GONE)
+			return s;
+	}
+	return r == QBI_FULL ? 0 : r;
+}
+
+static void connection_serve(qb_ipcs_connection_t *c)
+{
+	size_t size = c->max_msg_size;
+	void *buf = qbi_service_scratch_take(c->service, size);
+	int r;
+
+	if (!buf)
+		return;		/* the requests stay; the loop comes back */
+	r = requests_serve(c, buf, size);
+	qbi_service_scratch_give(c->service, buf, size);
+	if (!c->end)
+		return;
+	if (r == QBI_GONE)
+		hang_up_note(c);
+	if (r < 0)
+		connection_drop(c, r);
+	else if (c->hung_up && (r != 0 || c->flow))
+		qbi_connection_disconnect(c);
+}
+
+static void connection_flush(qb_ipcs_connection_t *c)
+{
+	int r = qbi_connection_flush(c);
+
+	if (r == 0)
+		r = qbi_connection_watch_update(c);
+	if (r < 0)
+		connection_drop(c, r);
+	else if (r == QBI_GONE)
+		hang_up_note(c);
+}
+
+static void connection_wake(qb_ipcs_connection_t *c, int32_t fd, int32_t revents)
+{
+	if (c->broken || (revents & POLLNVAL)) {
+		connection_drop(c, -ECONNRESET);
+		return;
+	}
+	if (revents & (POLLHUP | POLLERR | POLLRDHUP))
+		hang_up_note(c);
+	if (c->flush_pending)
+		connection_flush(c);
+	if (c->end && c->request.fd >= 0 && fd == c->stream.fd)
+		stream_drain(c);
+	if (c->end)
+		connection_serve(c);
+}
+
+int32_t qbi_connection_dispatch(int32_t fd, int32_t revents, void *data)
+{
+	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *c = qbi_connection_ref(data);
+
+	if (c->state == QBI_CONNECTION_HANDSHAKE)
+		qbi_connection_handshake(c);
+	else if (c->state == QBI_CONNECTION_ESTABLISHED)
+		connection_wake(c, fd, revents);
+	return c->stream.fd >= 0 ? 0 : -ESHUTDOWN;
+}

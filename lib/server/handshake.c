@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From accept(2) to an established connection. The client decides the pace of the
+ * first message, byte by byte if it likes; from then on nothing waits for it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "server/connection.h"
+#include "server/service.h"
+
+qb_ipcs_connection_t *qbi_connection_first_handshake(qb_ipcs_service_t *s)
+{
+	struct qbi_list *pos;
+
+	qbi_list_for_each (pos, &s->handshakes) {
+		qb_ipcs_connection_t *c =
+			qbi_list_entry(pos, struct qb_ipcs_connection, link);
+
+		if (c->state == QBI_CONNECTION_HANDSHAKE)
+			return c;
+	}
+	return NULL;
+}
+
+/* 0 complete, QBI_EMPTY not yet, QBI_GONE, -errno. */
+static int hello_read(qb_ipcs_connection_t *c)
+{
+	char *to = (char *)&c->hello + c->hello_size;
+	ssize_t n = recv(c->stream.fd, to, sizeof(c->hello) - c->hello_size, MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? QBI_EMPTY : -errno;
+	if (n == 0)
+		return QBI_GONE;
+	c->hello_size += (size_t)n;
+	return c->hello_size < sizeof(c->hello) ? QBI_EMPTY : 0;
+}
+
+/* A few kilobytes into an empty socket: all of it or the client is not served. */
+static int welcome_send(qb_ipcs_connection_t *c, const struct qbi_reply *reply)
+{
+	struct iovec iov = { reply->welcome, sizeof(*reply->welcome) };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * QBI_REPLY_FDS_MAX)];
+	} control;
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (reply->n_fds) {
+		size_t size = sizeof(int) * reply->n_fds;
+		struct cmsghdr *cmsg;
+
+		memset(&control, 0, sizeof(control));
+		msg.msg_control = control.buf;
+		msg.msg_controllen = CMSG_SPACE(size);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(size);
+		memcpy(CMSG_DATA(cmsg), reply->fds, size);
+	}
+	do
+		n = sendmsg(c->stream.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == sizeof(*reply->welcome) ? 0 : -EAGAIN;
+}
+
+/* Tell the client why not, then forget it. @error reaches its errno, negated. */
+static void connection_refuse(qb_ipcs_connection_t *c, int32_t error)
+{
+	struct qbi_welcome welcome;
+	struct qbi_reply reply = { .welcome = &welcome };
+
+	qbi_welcome_init(&welcome, error);
+	(void)welcome_send(c, &reply);
+	qbi_connection_abandon(c);
+}
+
+/* Ask the application. 0, or what it refused with (any sign). */
+static int32_t connection_accept(qb_ipcs_connection_t *c)
+{
+	qb_ipcs_service_t *s = c->service;
+	int32_t r = 0;
+
+	qbi_connection_enter(c, QBI_CONNECTION_ACCEPTING);
+	c->announced = true;
+	if (s->on.connection_accept)
+		r = s->on.connection_accept(c, c->peer.uid, c->peer.gid);
+	if (r == 0 && s->stopped)
+		r = -ESHUTDOWN;
+	return r;
+}
+
+static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
+{
+	qb_ipcs_service_t *s = c->service;
+	struct qbi_server_spec spec = {
+		.stream = c->stream.fd,
+		.service = s->name,
+		.peer = c->peer,
+		.owner = c->owner,
+		.max_msg_size = c->max_msg_size,
+	};
+	const struct qbi_server_ops *ops;
+	int r;
+
+	c->transport = qbi_transport_for_service(s->type, &c->hello);
+	if (!c->transport)
+		return -ENOTSUP;
+	ops = c->transport->server;
+	c->end = calloc(1, ops->state_size);
+	if (!c->end)
+		return -ENOMEM;
+	r = ops->open(c->end, &spec, reply);
+	if (r < 0)
+		return r;
+	c->request.fd = ops->request_fd(c->end);
+	c->flow = s->flow;
+	ops->flow_set(c->end, c->flow);
+	return qbi_connection_watch_update(c);
+}
+
+static void welcome_fill(qb_ipcs_connection_t *c, struct qbi_welcome *welcome)
+{
+	const struct qbi_transport *t = c->transport;
+
+	welcome->type = (int32_t)t->type;
+	welcome->max_msg_size = c->max_msg_size;
+	welcome->opaque = (uint64_t)c->stream.fd;
+	if (t->version) {
+		welcome->mark = QBI_WIRE_MARK;
+		welcome->version = t->version;
+	}
+}
+
+/* 0, or -errno with which the client is refused. */
+static int connection_open(qb_ipcs_connection_t *c)
+{
+	qb_ipcs_service_t *s = c->service;
+	struct qbi_welcome welcome;
+	struct qbi_reply reply = { .welcome = &welcome };
+	void *scratch;
+	int r;
+
+	qbi_connection_enter(c, QBI_CONNECTION_OPENING);
+	scratch = qbi_service_scratch_take(s, c->max_msg_size);
+	if (!scratch)
+		return -ENOMEM;
+	qbi_service_scratch_give(s, scratch, c->max_msg_size);
+	qbi_welcome_init(&welcome, 0);
+	r = connection_open_end(c, &reply);
+	if (r < 0)
+		return r;
+	qbi_list_unlink(&c->link);
+	qbi_list_push_front(&s->connections, &c->link);
+	welcome_fill(c, &welcome);
+	return welcome_send(c, &reply);
+}
+
+static void connection_created(qb_ipcs_connection_t *c)
+{
+	qb_ipcs_service_t *s = c->service;
+
+	qbi_connection_enter(c, QBI_CONNECTION_CREATED);
+	if (s->on.connection_created)
+		s->on.connection_created(c);
+	if (c->disconnect_asked || s->stopped)
+		qbi_connection_abandon(c);
+	else
+		qbi_connection_enter(c, QBI_CONNECTION_ESTABLISHED);
+}
+
+static void handshake_finish(qb_ipcs_connection_t *c)
+{
+	qb_ipcs_service_t *s = c->service;
+	int32_t refusal;
+	int r = qbi_hello_check(&c->hello);
+
+	if (r == -EBADMSG) {
+		qbi_log(LOG_INFO, "service %s: pid %d sent no handshake", s->name,
+			c->peer.pid);
+		qbi_connection_abandon(c);
+		return;
+	}
+	c->max_msg_size = c->hello.max_msg_size < s->min_msg_size ? s->min_msg_size
+								  : c->hello.max_msg_size;
+	if (c->max_msg_size < QBI_MIN_MSG_SIZE)
+		c->max_msg_size = QBI_MIN_MSG_SIZE;
+	if (r < 0 || c->hello.max_msg_size > s->max_msg_size) {
+		qbi_log(LOG_NOTICE, "service %s: pid %d asked for messages of %u bytes",
+			s->name, c->peer.pid, c->hello.max_msg_size);
+		connection_refuse(c, -EMSGSIZE);
+		return;
+	}
+	refusal = connection_accept(c);
+	if (refusal != 0) {
+		connection_refuse(c, refusal);
+		return;
+	}
+	r = connection_open(c);
+	if (r < 0) {
+		qbi_log(LOG_WARNING, "service %s: cannot serve pid %d: %s", s->name,
+			c->peer.pid, strerror(-r));
+		connection_refuse(c, r);
+		return;
+	}
+	connection_created(c);
+}
+
+void qbi_connection_handshake(qb_ipcs_connection_t *c)
+{
+	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *hold = qbi_connection_ref(c);
+	int r = hello_read(c);
+
+	if (r == 0)
+		handshake_finish(c);
+	else if (r != QBI_EMPTY || qbi_connection_watch_update(c) < 0)
+		qbi_connection_abandon(c);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Responses and events. Any thread that holds a reference may be here; what a client
+ * did wrong is only noted (`broken`), and the dispatching thread, woken through the
+ * stream, draws the consequence: no callback runs inside a send.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/util.h"
+#include "server/connection.h"
+#include "server/service.h"
+
+/* Under the send lock. The loop sees the hang-up that this causes. */
+static void connection_break(qb_ipcs_connection_t *c)
+{
+	c->broken = true;
+	(void)shutdown(c->stream.fd, SHUT_RDWR);
+}
+
+typedef int (*send_fn)(void *st, const struct qbi_msg *msg);
+
+static int connection_send(qb_ipcs_connection_t *c, send_fn fn, const struct qbi_msg *msg)
+{
+	int r;
+
+	if (msg->size > c->max_msg_size)
+		return -EMSGSIZE;
+	r = fn(c->end, msg);
+	if (r == QBI_FULL)
+		c->count.send_retries++;
+	if (r < 0 && r != -EMSGSIZE)
+		connection_break(c);
+	return r;
+}
+
+int qbi_connection_respond(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
+{
+	int r = QBI_GONE;
+
+	pthread_mutex_lock(&c->send);
+	if (c->end && !c->broken)
+		r = connection_send(c, c->transport->server->respondv, msg);
+	pthread_mutex_unlock(&c->send);
+	if (r == 0)
+		c->count.responses++;
+	return r;
+}
+
+/* An event waits to be announced: have flush() called. */
+static void connection_flush_later(qb_ipcs_connection_t *c)
+{
+	int r;
+
+	if (c->transport->server->flush_when == QBI_FLUSH_ON_TIMER)
+		r = qbi_retry_add(c->service, c);
+	else
+		r = qbi_connection_watch_update(c);
+	if (r < 0)
+		connection_break(c);
+}
+
+int qbi_connection_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
+{
+	int r = QBI_GONE;
+
+	pthread_mutex_lock(&c->send);
+	if (c->end && !c->broken)
+		r = connection_send(c, c->transport->server->eventv, msg);
+	if (r == QBI_LATER) {
+		r = 0;
+		c->flush_pending = true;
+		connection_flush_later(c);
+	}
+	pthread_mutex_unlock(&c->send);
+	if (r == 0)
+		c->count.events++;
+	return r;
+}
+
+int qbi_connection_flush(qb_ipcs_connection_t *c)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&c->send);
+	if (c->end && c->flush_pending)
+		r = c->transport->server->flush(c->end);
+	c->flush_pending = r == QBI_LATER;
+	if (r < 0)
+		connection_break(c);
+	pthread_mutex_unlock(&c->send);
+	return r;
+}
+
+uint32_t qbi_connection_events_queued(qb_ipcs_connection_t *c)
+{
+	uint32_t n = 0;
+
+	pthread_mutex_lock(&c->send);
+	if (c->end)
+		n = c->transport->server->events_queued(c->end);
+	pthread_mutex_unlock(&c->send);
+	return n;
+}

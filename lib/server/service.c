@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/service.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "server/connection.h"
+#include "transport/transport.h"
+#include "wire/names.h"
+
+/*
+ * Largest buffer a client may ask for unless the application says otherwise: far
+ * above what is in use (1 MiB), far below what would exhaust /dev/shm.
+ */
+#define DEFAULT_MAX_MSG_SIZE (32u << 20)
+
+qb_ipcs_service_t *qbi_service_new(const char *name, int32_t id, enum qb_ipc_type type,
+				   const struct qb_ipcs_service_handlers *handlers)
+{
+	qb_ipcs_service_t *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->name = strdup(name);
+	if (!s->name) {
+		free(s);
+		return NULL;
+	}
+	s->refs = 1;
+	s->id = id;
+	s->type = type;
+	s->on = *handlers;
+	s->max_msg_size = DEFAULT_MAX_MSG_SIZE;
+	s->listener = (struct qbi_listener)QBI_LISTENER_INIT;
+	qbi_retry_init(&s->retry);
+	qbi_list_init(&s->connections);
+	qbi_list_init(&s->handshakes);
+	qbi_service_rate_set(s, QB_IPCS_RATE_NORMAL);
+	return s;
+}
+
+qb_ipcs_service_t *qbi_service_ref(qb_ipcs_service_t *s)
+{
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	return s;
+}
+
+void qbi_service_unref(qb_ipcs_service_t *s)
+{
+	/* Release what this holder did to whoever frees; acquire it there. */
+	if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	qbi_service_stop(s);
+	free(s->scratch);
+	free(s->name);
+	free(s);
+}
+
+static int service_check(const qb_ipcs_service_t *s)
+{
+	if (s->type == QB_IPC_POSIX_MQ || s->type == QB_IPC_SYSV_MQ)
+		return -ENOTSUP;
+	if (!qbi_transport_has_type(s->type))
+		return -EINVAL;
+	if (!s->poll.dispatch_add || !s->poll.dispatch_mod || !s->poll.dispatch_del)
+		return -EINVAL;
+	return qbi_service_name_check(s->name);
+}
+
+int qbi_service_run(qb_ipcs_service_t *s)
+{
+	int r = service_check(s);
+
+	if (r < 0) {
+		qbi_log(LOG_ERR, "service %s cannot run: %s", s->name, strerror(-r));
+		return r;
+	}
+	return qbi_listener_open(s);
+}
+
+/* Callbacks may end or drop any connection: look for the first one anew each time. */
+static void service_drop_all(qb_ipcs_service_t *s)
+{
+	qb_ipcs_connection_t *c;
+
+	while ((c = qbi_service_next(s, NULL))) {
+		qbi_connection_disconnect(c);
+		qbi_connection_unref(c);
+	}
+	while ((c = qbi_connection_first_handshake(s)))
+		qbi_connection_disconnect(c);
+}
+
+void qbi_service_stop(qb_ipcs_service_t *s)
+{
+	s->stopped = true;
+	service_drop_all(s);
+	qbi_retry_close(s);
+	qbi_listener_close(s);
+}
+
+/* What each rate means: libqb's numbers. */
+static const struct {
+	enum qb_loop_priority priority;
+	uint32_t flow;
+	uint32_t batch;
+} rates[] = {
+	[QB_IPCS_RATE_FAST] = { QB_LOOP_HIGH, 0, 50 },
+	[QB_IPCS_RATE_NORMAL] = { QB_LOOP_MED, 0, 5 },
+	[QB_IPCS_RATE_SLOW] = { QB_LOOP_LOW, 0, 1 },
+	[QB_IPCS_RATE_OFF] = { QB_LOOP_LOW, 1, 1 },
+	[QB_IPCS_RATE_OFF_2] = { QB_LOOP_LOW, 2, 1 },
+};
+
+void qbi_service_rate_set(qb_ipcs_service_t *s, enum qb_ipcs_rate_limit rate)
+{
+	struct qbi_list *pos;
+
+	if ((unsigned int)rate >= QBI_ARRAY_SIZE(rates))
+		return;
+	s->priority = rates[rate].priority;
+	s->flow = rates[rate].flow;
+	s->batch = rates[rate].batch;
+	qbi_list_for_each (pos, &s->connections) {
+		qb_ipcs_connection_t *c =
+			qbi_list_entry(pos, struct qb_ipcs_connection, link);
+
+		if (qbi_connection_is_connected(c))
+			qbi_connection_flow_update(c);
+	}
+}
+
+qb_ipcs_connection_t *qbi_service_next(qb_ipcs_service_t *s, qb_ipcs_connection_t *current)
+{
+	struct qbi_list *pos = current ? current->link.next : s->connections.next;
+
+	for (; pos != &s->connections; pos = pos->next) {
+		qb_ipcs_connection_t *c =
+			qbi_list_entry(pos, struct qb_ipcs_connection, link);
+
+		if (qbi_connection_is_connected(c))
+			return qbi_connection_ref(c);
+	}
+	return NULL;
+}
+
+void *qbi_service_scratch_take(qb_ipcs_service_t *s, size_t size)
+{
+	if (s->scratch && s->scratch_size >= size)
+		return QBI_TAKE(s->scratch);
+	return malloc(size);
+}
+
+void qbi_service_scratch_give(qb_ipcs_service_t *s, void *scratch, size_t size)
+{
+	if (s->scratch && s->scratch_size >= size) {
+		free(scratch);
+		return;
+	}
+	free(s->scratch);
+	s->scratch = scratch;
+	s->scratch_size = size;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A service: a name, the application's callbacks and its poll loop, and the
+ * connections made to it.
+ *
+ * Owner: the application, from create to destroy; each connection holds a
+ * reference, so the memory goes with whoever is last.
+ * Threads: all callbacks and the poll handlers run on the dispatching thread, which
+ * need not be the one that created the service. Reference counts and statistics may
+ * be used from any thread.
+ */
+#ifndef QBI_SERVER_SERVICE_H
+#define QBI_SERVER_SERVICE_H
+
+#include <qb/qbipcs.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "server/listener.h"
+#include "server/retry.h"
+
+struct qb_ipcs_service {
+	_Atomic(uint32_t) refs;
+	char *name;
+	int32_t id;
+	enum qb_ipc_type type;
+	struct qb_ipcs_service_handlers on;
+	struct qb_ipcs_poll_handlers poll;	/* all NULL until set */
+	void *context;
+
+	enum qb_loop_priority priority;		/* of its fds in the loop */
+	uint32_t flow;				/* flow-control value of its clients */
+	uint32_t batch;				/* most requests in one dispatch */
+	uint32_t min_msg_size;			/* enforced; 0 none */
+	uint32_t max_msg_size;			/* a client that asks for more is refused */
+
+	struct qbi_listener listener;
+	struct qbi_retry retry;
+	struct qbi_list connections;		/* established or on the way out, newest first */
+	struct qbi_list handshakes;		/* accepted, not listed yet, oldest first */
+	struct qb_ipcs_stats stats;
+	bool stopped;				/* destroyed, lives on in its connections */
+
+	void *scratch;		/* a request while it is processed; NULL: in use */
+	size_t scratch_size;	/* as large as the largest buffer agreed so far */
+};
+
+qb_ipcs_service_t *qbi_service_new(const char *name, int32_t id, enum qb_ipc_type type,
+				   const struct qb_ipcs_service_handlers *handlers);
+
+qb_ipcs_service_t *qbi_service_ref(qb_ipcs_service_t *s);
+void qbi_service_unref(qb_ipcs_service_t *s);
+static inline void qbi_service_unrefp(qb_ipcs_service_t **s)
+{
+	if (*s)
+		qbi_service_unref(*s);
+}
+
+/*
+ * Listen. 0; -EINVAL without handlers or for an unknown type; -ENOTSUP for the
+ * message queues; -EADDRINUSE, another -errno. The service stays the caller's.
+ */
+int qbi_service_run(qb_ipcs_service_t *s);
+
+/* Disconnect everybody, then stop listening. Keeps the caller's reference. */
+void qbi_service_stop(qb_ipcs_service_t *s);
+
+void qbi_service_rate_set(qb_ipcs_service_t *s, enum qb_ipcs_rate_limit rate);
+
+/* The next connected one after @current (NULL: the first), with a reference. */
+struct qb_ipcs_connection *qbi_service_next(qb_ipcs_service_t *s,
+					    struct qb_ipcs_connection *current);
+
+/*
+ * Private memory for one request of up to @size bytes: the one the service keeps, or
+ * another while a callback runs the loop inside a dispatch. NULL without memory.
+ */
+void *qbi_service_scratch_take(qb_ipcs_service_t *s, size_t size);
+void qbi_service_scratch_give(qb_ipcs_service_t *s, void *scratch, size_t size);
+
+/* Events that the library asks the application's loop for. */
+#define QBI_POLL_EVENTS (POLLIN | POLLPRI | POLLNVAL)
+
+#endif

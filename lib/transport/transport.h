@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The contract between the core and what carries the messages.
+ *
+ * A transport is a table of operations on an opaque state that the core allocates,
+ * one per connection and side. The core knows transports only through the
+ * registry below and never by name.
+ *
+ * Threads: the core serialises the operations on one state as follows, and a
+ * transport may rely on no more than that.
+ *
+ *   server   take, settle, flow_set              the dispatching thread
+ *            respondv                            one thread at a time
+ *            eventv, flush, events_queued        one thread at a time
+ *            open, close                         nothing else at the same time
+ *   client   sendv, flow                         one thread at a time
+ *            recv                                one thread at a time
+ *            event_recv                          one thread at a time
+ *            open, close                         nothing else at the same time
+ *
+ * So one thread each may be in take, respondv and eventv, or in sendv, recv and
+ * event_recv.
+ *
+ * Trust: the peer is hostile on both sides. An operation that finds nonsense in
+ * what the peer wrote returns -EBADMSG; the core then drops the connection.
+ *
+ * Results: 0, a positive outcome of base/util.h where listed, or -errno. After any
+ * failure the core still calls close(): leave the state closable.
+ */
+#ifndef QBI_TRANSPORT_TRANSPORT_H
+#define QBI_TRANSPORT_TRANSPORT_H
+
+#include <qb/qbipc_common.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/msg.h"
+#include "base/owner.h"
+#include "wire/handshake.h"
+
+/* Descriptors that may travel with the welcome. */
+#define QBI_REPLY_FDS_MAX 2
+
+/* What a server's end is made from. Borrowed for the life of the state. */
+struct qbi_server_spec {
+	int stream;		/* connected stream socket, not blocking */
+	const char *service;	/* name of the service */
+	struct ucred peer;	/* the client, as of its connect */
+	struct qbi_owner owner;	/* of files the client is to open */
+	uint32_t max_msg_size;	/* bytes agreed */
+};
+
+/* What goes to the client with the welcome besides its fixed fields. */
+struct qbi_reply {
+	struct qbi_welcome *welcome;	/* open() fills the three names */
+	int fds[QBI_REPLY_FDS_MAX];	/* owned by the state; sent, not given */
+	unsigned int n_fds;
+};
+
+/* How the core learns that it should call flush() again. */
+enum qbi_flush_when {
+	QBI_FLUSH_ON_POLLOUT,	/* the stream takes bytes again */
+	QBI_FLUSH_ON_TIMER,	/* a moment later */
+};
+
+struct qbi_server_ops {
+	size_t state_size;		/* the core allocates this much, zeroed */
+
+	/* Make this end and describe it in @reply. May be called once. */
+	int (*open)(void *st, const struct qbi_server_spec *spec, struct qbi_reply *reply);
+
+	/* Descriptor that is readable when a request waits; -1: the stream. */
+	int (*request_fd)(const void *st);
+
+	/*
+	 * Copy the oldest request to @buf, which has @size >= max_msg_size bytes.
+	 * 0, QBI_EMPTY, QBI_GONE, -EBADMSG.
+	 */
+	int (*take)(void *st, void *buf, size_t size, size_t *ret_size);
+
+	/*
+	 * End of a dispatch that took @taken requests: account for their wake-ups.
+	 * 0, QBI_LATER when a request turned out to be waiting after all (take again),
+	 * QBI_GONE when the client hung up, -errno.
+	 */
+	int (*settle)(void *st, unsigned int taken);
+
+	/*
+	 * Queue a response or an event. All or nothing; never blocks. 0, QBI_FULL,
+	 * QBI_GONE, -errno. QBI_LATER, events only: queued, but the client could not be
+	 * told at once, so flush() is to be called.
+	 */
+	int (*respondv)(void *st, const struct qbi_msg *msg);
+	int (*eventv)(void *st, const struct qbi_msg *msg);
+
+	/*
+	 * Pass on what could not go out at once for events that were accepted.
+	 * 0 when nothing is left, QBI_LATER when something is, QBI_GONE, -errno.
+	 */
+	int (*flush)(void *st);
+	enum qbi_flush_when flush_when;
+
+	/* Publish the flow-control value: 0 go, 1 stop, 2 stop (optional clients). */
+	void (*flow_set)(void *st, uint32_t value);
+
+	/* Events that the client has not taken yet, as far as one can tell. */
+	uint32_t (*events_queued)(void *st);
+
+	/* Give everything back. May run twice, and on a state that never opened. */
+	void (*close)(void *st);
+};
+
+/* What a client's end is made from. */
+struct qbi_client_spec {
+	int stream;				/* borrowed for the life of the state */
+	struct ucred server;			/* as the kernel told it */
+	const struct qbi_welcome *welcome;	/* checked; valid during open() only */
+	int *fds;				/* open() takes those it wants (-1 then) */
+	unsigned int n_fds;
+};
+
+struct qbi_client_ops {
+	size_t state_size;
+
+	int (*open)(void *st, const struct qbi_client_spec *spec);
+
+	/* Descriptor that is readable iff an event waits or the server is gone. */
+	int (*event_fd)(void *st);
+
+	/* The flow-control value that the server published. */
+	uint32_t (*flow)(void *st);
+
+	/* Queue a request and wake the server. 0, QBI_FULL, QBI_GONE, -errno. */
+	int (*sendv)(void *st, const struct qbi_msg *msg);
+
+	/*
+	 * Copy the oldest response (event) to @buf, waiting for it until @deadline
+	 * (base/clock.h). 0, QBI_EMPTY, QBI_GONE once nothing is left to read,
+	 * -ENOBUFS when @size is too small: the message stays.
+	 */
+	int (*recv)(void *st, void *buf, size_t size, uint64_t deadline, size_t *ret_size);
+	int (*event_recv)(void *st, void *buf, size_t size, uint64_t deadline,
+			  size_t *ret_size);
+
+	/*
+	 * Give everything back. @server_gone: also what a server that died left
+	 * behind for this connection. May run twice.
+	 */
+	void (*close)(void *st, bool server_gone);
+};
+
+struct qbi_transport {
+	const char *name;
+	enum qb_ipc_type type;		/* as in the welcome: socket or shm */
+	uint32_t version;		/* of the native wire; 0: libqb's wire */
+	const struct qbi_server_ops *server;
+	const struct qbi_client_ops *client;
+};
+
+/* Registered transports, best first: @index from 0; NULL after the last. */
+const struct qbi_transport *qbi_transport_nth(size_t index);
+
+/* The best one for a service of @type and a client that said @hello, or NULL. */
+const struct qbi_transport *qbi_transport_for_service(enum qb_ipc_type type,
+						      const struct qbi_hello *hello);
+
+/* The one that the server chose, or NULL when it is not known here. */
+const struct qbi_transport *qbi_transport_for_welcome(const struct qbi_welcome *welcome);
+
+/* Is there any transport for a service of this type? */
+bool qbi_transport_has_type(enum qb_ipc_type type);
+
+#endif
