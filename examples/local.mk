@@ -1,5 +1,5 @@
 # Small programs that use the public interface only. tests/examples runs them.
-EXTRA_PROGRAMS += \
+noinst_PROGRAMS += \
 	examples/echo-client \
 	examples/echo-server \
 	examples/minimal-client \

@@ -1,6 +1,6 @@
-# All programs and scripts below tests are run by "make check"; what is only a helper is
-# in EXTRA_PROGRAMS or check_LTLIBRARIES.
-TESTS += $(check_PROGRAMS) $(dist_check_SCRIPTS)
+# All check_PROGRAMS are run by "make check"; a script adds itself to TESTS and to
+# dist_check_SCRIPTS. What is only a helper is in EXTRA_PROGRAMS or check_LTLIBRARIES.
+TESTS += $(check_PROGRAMS)
 
 # What scripts may ask for besides srcdir, which automake sets. See tests/tap.sh.
 AM_TESTS_ENVIRONMENT = \
@@ -15,10 +15,15 @@ AM_TESTS_ENVIRONMENT = \
 	QBIPC_SANITIZER='$(QBIPC_SANITIZER)'; export QBIPC_SANITIZER;
 EXTRA_DIST += tests/tap.sh
 
-dist_check_SCRIPTS += tests/unit/test-layers
+layers_scripts = tests/unit/test-layers
+dist_check_SCRIPTS += $(layers_scripts)
+TESTS += $(layers_scripts)
 
 include $(srcdir)/tests/lib/local.mk
+include $(srcdir)/tests/results/local.mk
 include $(srcdir)/tests/headers/local.mk
+include $(srcdir)/tests/install/local.mk
+include $(srcdir)/tests/examples/local.mk
 include $(srcdir)/tests/unit/local.mk
 include $(srcdir)/tests/conformance/local.mk
 include $(srcdir)/tests/compat/local.mk

@@ -1,0 +1,5 @@
+examples_scripts = \
+	tests/examples/test-echo \
+	tests/examples/test-minimal
+dist_check_SCRIPTS += $(examples_scripts)
+TESTS += $(examples_scripts)
