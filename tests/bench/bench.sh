@@ -16,17 +16,18 @@ usage()
 	  --rows PATTERNS   only these, for instance 'roundtrip* memory'
 	  --types TYPES     transports (default 'shm socket')
 	  --format FORMAT   text (default), markdown or json
+	  --others LIST     also what LIST names, lines "NAME PROGRAM" (see others/build.sh)
 	  --raw FILE        keep every single figure in FILE
 	END
 	exit 2
 }
 
-libqb="" qbipc="" raw=""
+libqb="" qbipc="" others="" raw=""
 runs=5 time=300 rows="*" types="shm socket" format=text
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) runs=3 time=100; shift; continue ;;
-	--libqb | --qbipc | --runs | --time | --rows | --types | --format | --raw) ;;
+	--libqb | --qbipc | --runs | --time | --rows | --types | --format | --others | --raw) ;;
 	*) usage ;;
 	esac
 	[ $# -ge 2 ] || usage
@@ -38,6 +39,7 @@ while [ $# -gt 0 ]; do
 	--rows) rows=$2 ;;
 	--types) types=$2 ;;
 	--format) format=$2 ;;
+	--others) others=$2 ;;
 	--raw) raw=$2 ;;
 	esac
 	shift 2
@@ -68,7 +70,7 @@ peer_of()
 	case $1 in libqb) echo "$libqb" ;; *) echo "$qbipc" ;; esac
 }
 
-# measure TYPE ROW CLIENT SERVER: one line "TYPE ROW CLIENT>SERVER METRIC VALUE UNIT" each
+# measure TYPE ROW CLIENT SERVER: lines "TYPE ROW CLIENT>SERVER METRIC VALUE UNIT"
 measure()
 {
 	if "$(peer_of "$3")" --server "$(peer_of "$4")" --type "$1" --time "$time" "$2" \
@@ -77,6 +79,20 @@ measure()
 	else
 		echo "bench: $1 $2 failed with client $3 and server $4" >&2
 	fi
+}
+
+# measure_others ROW: the same lines with type "other" and the name in the third place
+measure_others()
+{
+	while read -r name program; do
+		if [ "$program" = skipped ]; then
+			[ $run -gt 1 ] || echo "bench: $name is not installed" >&2
+		elif "$program" --time "$time" "$1" >"$scratch/out"; then
+			sed "s/^/other $1 $name /" "$scratch/out" >>"$figures"
+		else
+			echo "bench: $name failed" >&2
+		fi
+	done <"$others"
 }
 
 machine()
@@ -101,6 +117,9 @@ while [ $run -lt "$runs" ]; do
 				done
 			done
 		done
+	done
+	for row in ${others:+roundtrip-64 oneway-64}; do
+		row_wanted "$row" && measure_others "$row"
 	done
 done
 awk -v format="$format" -v machine="$(machine)" -f "$here/report.awk" "$figures"

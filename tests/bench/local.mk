@@ -5,6 +5,7 @@ bench_peer_sources = \
 	tests/bench/peer.c \
 	tests/bench/server.c \
 	tests/bench/process.c \
+	tests/bench/figures.h \
 	tests/bench/figures.c \
 	tests/bench/call.c \
 	tests/bench/rows-messages.c \
@@ -22,8 +23,20 @@ tests_bench_peer_libqb_SOURCES = $(bench_peer_sources)
 tests_bench_peer_libqb_CPPFLAGS = $(LIBQB_CFLAGS)
 tests_bench_peer_libqb_LDADD = $(LIBQB_LIBS)
 
-CLEANFILES += $(EXTRA_PROGRAMS)
-EXTRA_DIST += tests/bench/bench.sh tests/bench/report.awk
+CLEANFILES += tests/bench/peer-qbipc tests/bench/peer-libqb tests/bench/others.d/*
+EXTRA_DIST += \
+	tests/bench/bench.sh \
+	tests/bench/report.awk \
+	tests/bench/others/build.sh \
+	tests/bench/others/other.h \
+	tests/bench/others/other.c \
+	tests/bench/others/spin.c \
+	tests/bench/others/seqpacket.c \
+	tests/bench/others/pipe.c \
+	tests/bench/others/zeromq.c \
+	tests/bench/others/nng.c \
+	tests/bench/others/sd-bus.c \
+	tests/bench/others/boost-queue.cc
 
 if HAVE_LIBQB
 bench_libqb = tests/bench/peer-libqb
@@ -31,5 +44,8 @@ endif
 
 .PHONY: bench
 bench: tests/bench/peer-qbipc $(bench_libqb)
-	$(SHELL) $(srcdir)/tests/bench/bench.sh \
-		$(bench_libqb:%=--libqb ./%) --qbipc ./tests/bench/peer-qbipc $(BENCHFLAGS)
+	@$(MKDIR_P) tests/bench/others.d
+	@CC='$(CC)' CXX='$(CXX)' $(SHELL) $(srcdir)/tests/bench/others/build.sh \
+		tests/bench/others.d >tests/bench/others.d/list
+	@$(SHELL) $(srcdir)/tests/bench/bench.sh $(bench_libqb:%=--libqb ./%) \
+		--qbipc ./tests/bench/peer-qbipc --others tests/bench/others.d/list $(BENCHFLAGS)

@@ -15,8 +15,10 @@ static const struct bench_row rows[] = {
 	{ "roundtrip-64", bench_roundtrip, .size = 64 },
 	{ "roundtrip-1K", bench_roundtrip, .size = 1024 },
 	{ "roundtrip-64K", bench_roundtrip, .size = 65536 },
-	{ "roundtrip-64-one-cpu", bench_roundtrip, .size = 64, .placement = BENCH_ONE_CPU },
-	{ "roundtrip-64-two-cpus", bench_roundtrip, .size = 64, .placement = BENCH_TWO_CPUS },
+	{ "roundtrip-64-one-cpu", bench_roundtrip, .size = 64,
+	  .placement = BENCH_ONE_CPU },
+	{ "roundtrip-64-two-cpus", bench_roundtrip, .size = 64,
+	  .placement = BENCH_TWO_CPUS },
 	{ "oneway-64", bench_oneway, .size = 64 },
 	{ "oneway-4K", bench_oneway, .size = 4096 },
 	{ "events-64-single", bench_events, .size = 64, .count = 1 },
@@ -28,12 +30,6 @@ static const struct bench_row rows[] = {
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
-
-void bench_die(const char *what, int error)
-{
-	fprintf(stderr, "bench-peer: %s: %s\n", what, strerror(error < 0 ? -error : error));
-	exit(EXIT_FAILURE);
-}
 
 static int usage(void)
 {

@@ -12,6 +12,8 @@
 #ifndef BENCH_PEER_H
 #define BENCH_PEER_H
 
+#include "figures.h"
+
 #include <qb/qbipcc.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -20,10 +22,10 @@
 #define BENCH_MAX_MSG 65536
 
 enum bench_id {
-	BENCH_ECHO = QB_IPC_MSG_USER_START + 1, /* answered by a message of the same size */
-	BENCH_ONEWAY,	/* not answered */
-	BENCH_EVENTS,	/* not answered: @count events of @size bytes follow */
-	BENCH_REPORT,	/* answered by a struct bench_report */
+	BENCH_ECHO = QB_IPC_MSG_USER_START + 1, /* answered by one of the same size */
+	BENCH_ONEWAY,				/* not answered */
+	BENCH_EVENTS, /* not answered: @count events of @size bytes follow */
+	BENCH_REPORT, /* answered by a struct bench_report */
 };
 
 struct bench_request {
@@ -50,9 +52,9 @@ struct bench_report {
 struct bench_row;
 
 struct bench_opts {
-	const char *server;	/* program that serves */
-	const char *type;	/* "shm" or "socket" */
-	uint64_t time_ns;	/* how long a row is measured */
+	const char *server; /* program that serves */
+	const char *type;   /* "shm" or "socket" */
+	uint64_t time_ns;   /* how long a row is measured */
 };
 
 /* One row being measured: the server process and the first connection to it. */
@@ -65,44 +67,30 @@ struct bench_run {
 };
 
 enum bench_placement {
-	BENCH_ANYWHERE,	/* as the scheduler likes: some runs share a CPU, some do not */
+	BENCH_ANYWHERE, /* as the scheduler likes: some runs share a CPU */
 	BENCH_ONE_CPU,	/* both ends pinned to the first CPU */
-	BENCH_TWO_CPUS,	/* each end pinned to a CPU of its own */
+	BENCH_TWO_CPUS, /* each end pinned to a CPU of its own */
 };
 
 struct bench_row {
 	const char *name;
 	void (*measure)(struct bench_run *run);
-	size_t size;	/* of a message, header included */
-	int count;	/* of connections, or of events read per wake-up (0: all) */
+	size_t size; /* of a message, header included */
+	int count;   /* of connections, or of events read per wake-up (0: all) */
 	enum bench_placement placement;
 };
-
-/* peer.c */
-void bench_die(const char *what, int error) __attribute__((noreturn));
 
 /* server.c */
 int bench_serve(const char *name, const char *type);
 
 /* process.c: the server's process, and what the kernel says about a process */
-void bench_pin(int nth);	/* to the nth of the CPUs this process may use */
+void bench_pin(int nth); /* to the nth of the CPUs this process may use */
 void bench_raise_fd_limit(void);
 void bench_server_start(struct bench_run *run);
 void bench_server_stop(struct bench_run *run);
-uint64_t bench_now_ns(void);
-uint64_t bench_cpu_ns(void);
 uint64_t bench_count_fds(void);
 /* The number after @key in a /proc file of "Key: number kB" lines, in bytes; 0: none. */
 uint64_t bench_proc_bytes(const char *path, const char *key);
-
-/* figures.c: distributions and output */
-struct bench_histogram {
-	uint64_t count;
-	uint32_t slot[64 * 128];
-};
-void bench_histogram_add(struct bench_histogram *h, uint64_t ns);
-double bench_histogram_us(const struct bench_histogram *h, double quantile);
-void bench_print(const char *metric, double value, const char *unit);
 
 /* call.c: the steps that the rows are made of; all of them die on failure */
 qb_ipcc_connection_t *bench_connect(const struct bench_run *run);

@@ -19,24 +19,6 @@
 
 #define SERVER_DEADLINE_MS 10000
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
-uint64_t bench_now_ns(void)
-{
-	return clock_ns(CLOCK_MONOTONIC);
-}
-
-uint64_t bench_cpu_ns(void)
-{
-	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-}
-
 void bench_pin(int nth)
 {
 	cpu_set_t usable, one;
@@ -75,7 +57,8 @@ static void exec_server(const struct bench_run *run, pid_t parent, int out)
 	if (run->row->placement == BENCH_TWO_CPUS)
 		bench_pin(1);
 	dup2(out, STDOUT_FILENO);
-	execl(run->opts->server, run->opts->server, "serve", run->name, run->opts->type, NULL);
+	execl(run->opts->server, run->opts->server, "serve", run->name, run->opts->type,
+	      NULL);
 	_exit(127);
 }
 
@@ -96,7 +79,8 @@ void bench_server_start(struct bench_run *run)
 		exec_server(run, self, fds[1]);
 	close(fds[1]);
 	pfd.fd = fds[0];
-	if (poll(&pfd, 1, SERVER_DEADLINE_MS) != 1 || read(fds[0], line, sizeof(line)) <= 0)
+	if (poll(&pfd, 1, SERVER_DEADLINE_MS) != 1 ||
+	    read(fds[0], line, sizeof(line)) <= 0)
 		bench_die("the server did not start", ETIMEDOUT);
 	close(fds[0]);
 }

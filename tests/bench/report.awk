@@ -1,13 +1,25 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Turns lines "TYPE ROW CLIENT>SERVER METRIC VALUE UNIT" into one table: medians, and how
+# Turns lines "TYPE ROW CLIENT>SERVER METRIC VALUE UNIT" into a table: medians, and how
 # many times better libqbipc is than libqb when both ends use it (for rates the quotient,
-# for everything else its inverse). Variables: format (text, markdown, json), machine.
+# for everything else its inverse). Lines of type "other" name what was measured in the
+# third field and make a second table. Variables: format (text, markdown, json), machine.
+
+$1 == "other" {
+	if (!($3 in seen))
+		others[++n_others] = $3
+	seen[$3] = 1
+	values["other", $2, $4, $3] = values["other", $2, $4, $3] " " $5
+	next
+}
 
 {
 	key = $1 SUBSEP $2 SUBSEP $4
 	if (!(key in unit)) {
 		order[++n_keys] = key
+		if (!(($1) in seen))
+			types[++n_types] = $1
+		seen[$1] = 1
 		unit[key] = $6
 	}
 	values[key, $3] = values[key, $3] " " $5
@@ -17,8 +29,14 @@ END {
 	n_pairs = split("libqb>libqb qbipc>qbipc qbipc>libqb libqb>qbipc", pairs, " ")
 	if (format == "json")
 		print_json()
-	else
-		print_table()
+	else {
+		print machine
+		print ""
+		for (i = 1; i <= n_types; i++)
+			print_table(types[i])
+		if (n_others > 0)
+			print_others()
+	}
 }
 
 function median(list,    v, n, i, j, t)
@@ -64,25 +82,48 @@ function ratio(key,    theirs, ours, parts)
 	return ours > 0 ? sprintf("%.2f", theirs / ours) : "-"
 }
 
-function print_table(    i, p, parts, line, mark)
+function print_table(type,    i, parts, line)
 {
-	mark = format == "markdown" ? "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n" \
-		: "%-7s %-21s %-11s %-5s %9s %9s %7s %12s %12s\n"
-	print machine
-	print ""
-	printf mark, "type", "row", "figure", "unit", "libqb", "libqbipc", "better", \
+	line = format == "markdown" ? "| %s | %s | %s | %s | %s | %s | %s | %s |\n" \
+		: "%-22s %-11s %-5s %9s %9s %7s %11s %11s\n"
+	printf line, type, "figure", "unit", "libqb", "libqbipc", "better", \
 		"ours>libqb", "libqb>ours"
 	if (format == "markdown")
-		print "|---|---|---|---|---:|---:|---:|---:|---:|"
+		print "|---|---|---|---:|---:|---:|---:|---:|"
 	for (i = 1; i <= n_keys; i++) {
 		split(order[i], parts, SUBSEP)
-		printf mark, parts[1], parts[2], parts[3], unit[order[i]], \
-			figure(order[i], pairs[1]), figure(order[i], pairs[2]), \
-			ratio(order[i]), figure(order[i], pairs[3]), figure(order[i], pairs[4])
+		if (parts[1] == type)
+			printf line, parts[2], parts[3], unit[order[i]], \
+				figure(order[i], pairs[1]), figure(order[i], pairs[2]), \
+				ratio(order[i]), figure(order[i], pairs[3]), \
+				figure(order[i], pairs[4])
 	}
 	print ""
-	print "better: how many times, both ends libqbipc against both ends libqb;" \
-		" last two columns: client>server"
+}
+
+function print_others(    i, line)
+{
+	line = format == "markdown" ? "| %s | %s | %s | %s | %s | %s |\n" \
+		: "%-22s %9s %9s %9s %12s %9s\n"
+	printf line, "64 bytes", "call p50", "p99", "cpu, us", "messages/s", "cpu, us"
+	if (format == "markdown")
+		print "|---|---:|---:|---:|---:|---:|"
+	for (i = 1; i <= n_others; i++)
+		print_other(line, others[i], "other", others[i])
+	print_other(line, "libqb, shm", "shm", pairs[1])
+	print_other(line, "libqbipc, shm", "shm", pairs[2])
+	print ""
+}
+
+function print_other(line, name, type, who)
+{
+	if (!((type, "roundtrip-64", "p50", who) in values))
+		return
+	printf line, name, figure(type SUBSEP "roundtrip-64" SUBSEP "p50", who), \
+		figure(type SUBSEP "roundtrip-64" SUBSEP "p99", who), \
+		figure(type SUBSEP "roundtrip-64" SUBSEP "cpu", who), \
+		figure(type SUBSEP "oneway-64" SUBSEP "rate", who), \
+		figure(type SUBSEP "oneway-64" SUBSEP "cpu", who)
 }
 
 function print_json(    i, p, parts, list)

@@ -32,7 +32,7 @@ void bench_reconnect(struct bench_run *run)
 struct client_result {
 	uint64_t calls;
 	uint64_t cpu_ns;
-	double p99_us;	/* in the sum: of the slowest client */
+	double p99_us; /* in the sum: of the slowest client */
 };
 
 /* One of several clients: connect, say so, wait for the go, call, tell, exit. */
@@ -151,9 +151,12 @@ void bench_memory(struct bench_run *run)
 	qb_ipcc_connection_t **c = rest(run);
 
 	after = bench_ask(run, 1);
-	bench_print("shared", ((double)shared_bytes() - (double)shared) / 1024 / n, "KiB");
-	bench_print("server-rss", (double)(after.rss_bytes - before.rss_bytes) / 1024 / n, "KiB");
-	bench_print("server-pss", (double)(after.pss_bytes - before.pss_bytes) / 1024 / n, "KiB");
+	bench_print("shared", ((double)shared_bytes() - (double)shared) / 1024 / n,
+		    "KiB");
+	bench_print("server-rss", (double)(after.rss_bytes - before.rss_bytes) / 1024 / n,
+		    "KiB");
+	bench_print("server-pss", (double)(after.pss_bytes - before.pss_bytes) / 1024 / n,
+		    "KiB");
 	bench_print("server-fds", (double)(after.fds - before.fds) / n, "fds");
 	disconnect_all(run, c);
 }
