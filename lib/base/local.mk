@@ -5,4 +5,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/log.h \
 	lib/base/msg.h \
 	lib/base/owner.h \
+	lib/base/socket.c \
+	lib/base/socket.h \
 	lib/base/util.h

@@ -13,4 +13,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/ring/shm-dir.c \
 	lib/ring/shm-dir.h \
 	lib/ring/shm-peer.c \
-	lib/ring/shm-peer.h
+	lib/ring/shm-peer.h \
+	lib/ring/wakeup.c \
+	lib/ring/wakeup.h

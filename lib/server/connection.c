@@ -181,7 +181,7 @@ void qbi_connection_abandon(qb_ipcs_connection_t *c)
 
 void qbi_connection_disconnect(qb_ipcs_connection_t *c)
 {
-	switch (c->state) {
+	switch ((enum qbi_connection_state)c->state) {
 	case QBI_CONNECTION_HANDSHAKE:
 		qbi_connection_abandon(c);
 		break;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/socket.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "server/connection.h"
@@ -19,25 +20,9 @@
 
 #define BACKLOG SOMAXCONN
 
-/* Linux 6.16; the headers may be older than the kernel. */
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83
-#endif
-
 static int spare_open(void)
 {
 	return open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-/*
- * Nobody may pass descriptors to this service. Where the kernel cannot be told, they
- * are dropped because no control buffer is ever offered.
- */
-static void listener_refuse_descriptors(int fd)
-{
-	int off = 0;
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 }
 
 static int listener_bind(int fd, const struct sockaddr_un *address)
@@ -84,7 +69,7 @@ static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)
 		return 0;
 	}
 	s->listener.exhausted = false;
-	listener_refuse_descriptors(fd);
+	qbi_refuse_descriptors(fd);
 	if (qbi_connection_new(s, fd, &c) < 0)
 		return 0;
 	qbi_take_fd(&fd);
@@ -106,7 +91,7 @@ int qbi_listener_open(qb_ipcs_service_t *s)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	listener_refuse_descriptors(fd);
+	qbi_refuse_descriptors(fd);
 	r = listener_bind(fd, &l->address);
 	if (r < 0)
 		return r;

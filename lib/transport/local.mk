@@ -1,5 +1,9 @@
 lib_libqbipc_core_la_SOURCES += \
-	lib/transport/qb-shm.c \
-	lib/transport/qb-socket.c \
+	lib/transport/qb-channel.c \
+	lib/transport/qb-channel.h \
+	lib/transport/qb-shm-client.c \
+	lib/transport/qb-shm-server.c \
+	lib/transport/qb-socket-client.c \
+	lib/transport/qb-socket-server.c \
 	lib/transport/registry.c \
 	lib/transport/transport.h

@@ -4,18 +4,30 @@
 #include "base/util.h"
 #include "transport/transport.h"
 
-/* Each transport exports its table and nothing else; this is the only list of them. */
-extern const struct qbi_transport qbi_transport_qb_shm;
-extern const struct qbi_transport qbi_transport_qb_socket;
+/* A transport exports its two tables and nothing else; this is the only list of them. */
+extern const struct qbi_server_ops qbi_qb_shm_server;
+extern const struct qbi_client_ops qbi_qb_shm_client;
+extern const struct qbi_server_ops qbi_qb_socket_server;
+extern const struct qbi_client_ops qbi_qb_socket_client;
 
-static const struct qbi_transport *const transports[] = {
-	&qbi_transport_qb_shm,
-	&qbi_transport_qb_socket,
+static const struct qbi_transport transports[] = {
+	{
+		.name = "shm on libqb's wire",
+		.type = QB_IPC_SHM,
+		.server = &qbi_qb_shm_server,
+		.client = &qbi_qb_shm_client,
+	},
+	{
+		.name = "sockets on libqb's wire",
+		.type = QB_IPC_SOCKET,
+		.server = &qbi_qb_socket_server,
+		.client = &qbi_qb_socket_client,
+	},
 };
 
 const struct qbi_transport *qbi_transport_nth(size_t index)
 {
-	return index < QBI_ARRAY_SIZE(transports) ? transports[index] : NULL;
+	return index < QBI_ARRAY_SIZE(transports) ? &transports[index] : NULL;
 }
 
 /* QB_IPC_NATIVE means whatever is best on this machine: shared memory. */
@@ -29,8 +41,8 @@ static const struct qbi_transport *transport_find(enum qb_ipc_type type, uint32_
 	size_t i;
 
 	for (i = 0; i < QBI_ARRAY_SIZE(transports); i++)
-		if (transports[i]->type == type && transports[i]->version <= version)
-			return transports[i];
+		if (transports[i].type == type && transports[i].version <= version)
+			return &transports[i];
 	return NULL;
 }
 

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/socket.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/socket.h>
+
+#include "base/util.h"
+
+/* Linux 6.16; the headers may be older than the kernel. */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+void qbi_refuse_descriptors(int fd)
+{
+	int off = 0;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
+}
+
+/* Room for one message of @size bytes, as far as the system lets us. */
+static void buffer_raise(int fd, int option, int force_option, uint32_t size)
+{
+	int wanted = size > INT_MAX / 2 ? INT_MAX / 2 : (int)size;
+	socklen_t len = sizeof(int);
+	int have = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, option, &have, &len) == 0 && have >= wanted)
+		return;
+	if (setsockopt(fd, SOL_SOCKET, force_option, &wanted, sizeof(wanted)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, option, &wanted, sizeof(wanted));
+}
+
+int qbi_datagram_open(const struct sockaddr_un *address, uint32_t max_msg_size)
+{
+	_cleanup_(qbi_closep) int fd = -1;
+
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	qbi_refuse_descriptors(fd);
+	buffer_raise(fd, SO_SNDBUF, SO_SNDBUFFORCE, max_msg_size);
+	buffer_raise(fd, SO_RCVBUF, SO_RCVBUFFORCE, max_msg_size);
+	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+		return -errno;
+	return qbi_take_fd(&fd);
+}
+
+int qbi_datagram_connect(int fd, const struct sockaddr_un *address)
+{
+	return connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+}
+
+/* 0, QBI_FULL, QBI_GONE, -errno. */
+static int outcome_of_send(int error)
+{
+	switch (error) {
+	case EAGAIN:
+	case EINTR:
+	case ENOBUFS:
+	case ENOMEM:
+		return QBI_FULL;
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case EDESTADDRREQ:
+	case ENOTCONN:
+	case EPIPE:
+		return QBI_GONE;
+	default:
+		return -error;
+	}
+}
+
+int qbi_datagram_sendv(int fd, const struct iovec *iov, size_t n)
+{
+	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n };
+
+	if (sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return outcome_of_send(errno);
+	return 0;
+}

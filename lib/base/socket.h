@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Unix sockets as this library uses them: one datagram is one message, nothing blocks. */
+#ifndef QBI_BASE_SOCKET_H
+#define QBI_BASE_SOCKET_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+
+/*
+ * Nobody may pass descriptors to this socket. Where the kernel cannot be told, they
+ * are dropped because no control buffer is ever offered.
+ */
+void qbi_refuse_descriptors(int fd);
+
+/*
+ * A socket bound to @address with room for messages of @max_msg_size bytes, as far as
+ * the system lets us. Takes no descriptors. The socket or -errno.
+ */
+int qbi_datagram_open(const struct sockaddr_un *address, uint32_t max_msg_size);
+
+/* 0 or -errno. */
+int qbi_datagram_connect(int fd, const struct sockaddr_un *address);
+
+/* Send to the connected address. 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -errno. */
+int qbi_datagram_sendv(int fd, const struct iovec *iov, size_t n);
+
+#endif

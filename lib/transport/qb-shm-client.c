@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Shared memory on libqb's wire, the client's end: a ring for requests, responses and
+ * events each, in files that the server makes and the client opens by name.
+ *
+ * Wake-ups: requests and events are followed by one byte on the stream per message
+ * (ring/wakeup.h); a response raises the semaphore in its ring and nothing else.
+ *
+ * Trust: ring/qbring.h. A count of bytes is private to the end that keeps it.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "ring/fault.h"
+#include "ring/qbring.h"
+#include "ring/wakeup.h"
+#include "transport/transport.h"
+
+/* How long a client that waits for a response sleeps before it looks for the server. */
+#define LIVENESS_SLICE (50 * QBI_NS_PER_MS)
+
+/* How long a client waits for a server that leaves its wake-ups unread. */
+#define FULL_STREAM_WAIT_MS 500
+
+struct shm_client {
+	bool opened;
+	int stream;
+	struct qbi_qbring request;
+	struct qbi_qbring response;
+	struct qbi_qbring event;
+	size_t send_buffer;	/* of the stream, bytes */
+	size_t credit;		/* wake-ups that the stream takes for certain */
+};
+
+static int shm_client_open(void *st, const struct qbi_client_spec *spec)
+{
+	struct shm_client *c = st;
+	const struct qbi_welcome *w = spec->welcome;
+	const struct qbi_peer_cred server = { spec->server.pid, spec->server.uid,
+					      spec->server.gid };
+	socklen_t len = sizeof(int);
+	int size;
+	int r;
+
+	c->opened = true;
+	c->stream = spec->stream;
+	c->request = (struct qbi_qbring)QBI_QBRING_INIT;
+	c->response = (struct qbi_qbring)QBI_QBRING_INIT;
+	c->event = (struct qbi_qbring)QBI_QBRING_INIT;
+	if (getsockopt(c->stream, SOL_SOCKET, SO_SNDBUF, &size, &len) < 0)
+		return -errno;
+	c->send_buffer = (size_t)size;
+	r = qbi_qbring_open(&c->request, w->request, w->max_msg_size, &server);
+	if (r == 0)
+		r = qbi_qbring_open(&c->response, w->response, w->max_msg_size, &server);
+	if (r == 0)
+		r = qbi_qbring_open(&c->event, w->event, w->max_msg_size, &server);
+	if (r < 0)
+		return r;
+	qbi_qbring_refs_add(&c->request, 1);
+	return 0;
+}
+
+static int shm_client_event_fd(void *st)
+{
+	const struct shm_client *c = st;
+
+	return c->stream;
+}
+
+static uint32_t shm_client_flow(void *st)
+{
+	struct shm_client *c = st;
+
+	qbi_fault_guard_check(false);
+	return (uint32_t)qbi_qbring_user_get(&c->request);
+}
+
+/* Has the server closed the stream? Bytes may still wait to be read. */
+static bool server_is_gone(const struct shm_client *c)
+{
+	struct pollfd p = { .fd = c->stream, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
+}
+
+/*
+ * A request must not be queued without its byte, and the server may leave bytes
+ * unread: be sure of room for the byte first. 0, QBI_FULL, QBI_GONE.
+ */
+static int credit_get(struct shm_client *c)
+{
+	struct pollfd p = { .fd = c->stream, .events = POLLOUT };
+
+	if (c->credit)
+		return 0;
+	c->credit = qbi_wakeup_room(c->stream, c->send_buffer);
+	if (c->credit)
+		return 0;
+	(void)poll(&p, 1, FULL_STREAM_WAIT_MS);
+	if (p.revents & (POLLHUP | POLLERR | POLLNVAL))
+		return QBI_GONE;
+	c->credit = qbi_wakeup_room(c->stream, c->send_buffer);
+	return c->credit ? 0 : QBI_FULL;
+}
+
+/* The byte of a request that is queued already: it has to go. */
+static int wake_server(struct shm_client *c)
+{
+	struct pollfd p = { .fd = c->stream, .events = POLLOUT };
+	ssize_t n;
+
+	while ((n = qbi_wakeup_send(c->stream, 1)) == -EAGAIN)
+		(void)poll(&p, 1, -1);
+	return n < 0 ? QBI_GONE : 0;
+}
+
+static int shm_client_sendv(void *st, const struct qbi_msg *msg)
+{
+	struct shm_client *c = st;
+	int r = credit_get(c);
+
+	if (r)
+		return r;
+	qbi_fault_guard_check(false);
+	r = qbi_qbring_put(&c->request, msg->iov, msg->n, msg->size);
+	if (r)
+		return r == QBI_FULL && server_is_gone(c) ? QBI_GONE : r;
+	c->credit--;
+	return wake_server(c);
+}
+
+static int shm_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
+			   size_t *ret_size)
+{
+	struct shm_client *c = st;
+	bool gone = false;
+
+	qbi_fault_guard_check(true);
+	for (;;) {
+		int r = qbi_qbring_take(&c->response, buf, size, ret_size);
+		uint64_t now, slice;
+
+		if (r != QBI_EMPTY)
+			return r;
+		if (gone)
+			return QBI_GONE;
+		now = qbi_now_ns();
+		slice = deadline - now > LIVENESS_SLICE ? now + LIVENESS_SLICE : deadline;
+		if (now < deadline)
+			r = qbi_qbring_wait(&c->response, slice);
+		if (r == 0)
+			continue;
+		if (r < 0)
+			return r;
+		/* Look for the server, and once more for what it left, before giving up. */
+		gone = server_is_gone(c);
+		if (!gone && qbi_now_ns() >= deadline)
+			return QBI_EMPTY;
+	}
+}
+
+/* The size of the oldest event. 0, QBI_EMPTY, -errno. */
+static int event_peek(struct shm_client *c, size_t *ret_size)
+{
+	int r = qbi_qbring_take(&c->event, NULL, 0, ret_size);
+
+	if (r == -ENOBUFS)
+		return 0;
+	if (r == 0) {	/* no bytes at all: no message, but it was announced */
+		(void)qbi_wakeup_receive(c->stream, 1);
+		return QBI_EMPTY;
+	}
+	return r;
+}
+
+/*
+ * Take an event together with its byte: the stream is readable as long as events
+ * wait, so neither is taken before both are there. A server that is gone may not have
+ * sent them all. 0, QBI_EMPTY no event, QBI_LATER no byte yet, -errno.
+ */
+static int event_take(struct shm_client *c, bool gone, void *buf, size_t size,
+		      size_t *ret_size)
+{
+	size_t next;
+	int r = event_peek(c, &next);
+
+	if (r)
+		return r;
+	if (next > size)
+		return -ENOBUFS;
+	if (qbi_wakeup_receive(c->stream, 1) == -EAGAIN && !gone)
+		return QBI_LATER;
+	return qbi_qbring_take(&c->event, buf, size, ret_size);
+}
+
+/* Wait for a byte: 0 there is one, QBI_GONE the end, QBI_EMPTY too late, QBI_LATER
+ * look again. */
+static int byte_wait(struct shm_client *c, uint64_t deadline)
+{
+	struct pollfd p = { .fd = c->stream, .events = POLLIN };
+	int timeout = qbi_deadline_to_poll(deadline);
+	char byte;
+
+	if (poll(&p, 1, timeout) <= 0)
+		return timeout == 0 ? QBI_EMPTY : QBI_LATER;
+	if (recv(c->stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+		return 0;
+	return QBI_GONE;
+}
+
+static int shm_client_event_recv(void *st, void *buf, size_t size, uint64_t deadline,
+				 size_t *ret_size)
+{
+	struct shm_client *c = st;
+	bool gone = false;
+	size_t next;
+
+	qbi_fault_guard_check(true);
+	for (;;) {
+		int r = event_take(c, gone, buf, size, ret_size);
+		int waited;
+
+		if (r != QBI_EMPTY && r != QBI_LATER)
+			return r;
+		if (gone)
+			return QBI_GONE;
+		waited = byte_wait(c, deadline);
+		if (waited == QBI_EMPTY)
+			return QBI_EMPTY;
+		gone = waited == QBI_GONE;
+		if (waited == 0 && r == QBI_EMPTY && event_peek(c, &next) == QBI_EMPTY) {
+			/* A byte without an event would wake us for ever. */
+			(void)qbi_wakeup_receive(c->stream, 1);
+			if (qbi_deadline_to_poll(deadline) == 0)
+				return QBI_EMPTY;
+		}
+	}
+}
+
+static void shm_client_close(void *st, bool server_gone)
+{
+	struct shm_client *c = st;
+
+	if (!c->opened)
+		return;
+	qbi_fault_guard_check(true);
+	if (c->request.head)
+		qbi_qbring_refs_add(&c->request, -1);
+	if (server_gone) {
+		qbi_qbring_remove_files(&c->request);
+		qbi_qbring_remove_files(&c->response);
+		qbi_qbring_remove_files(&c->event);
+	}
+	qbi_qbring_close(&c->request);
+	qbi_qbring_close(&c->response);
+	qbi_qbring_close(&c->event);
+}
+
+extern const struct qbi_client_ops qbi_qb_shm_client;
+const struct qbi_client_ops qbi_qb_shm_client = {
+	.state_size = sizeof(struct shm_client),
+	.open = shm_client_open,
+	.event_fd = shm_client_event_fd,
+	.flow = shm_client_flow,
+	.sendv = shm_client_sendv,
+	.recv = shm_client_recv,
+	.event_recv = shm_client_event_recv,
+	.close = shm_client_close,
+};

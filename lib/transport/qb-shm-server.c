@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Shared memory on libqb's wire, the server's end: a ring for requests, responses and
+ * events each, in files that the server makes and the client opens by name.
+ *
+ * Wake-ups: requests and events are followed by one byte on the stream per message
+ * (ring/wakeup.h); a response raises the semaphore in its ring and nothing else.
+ *
+ * Trust: ring/qbring.h. A count of bytes is private to the end that keeps it.
+ */
+#include <string.h>
+
+#include "base/util.h"
+#include "ring/fault.h"
+#include "ring/qbring.h"
+#include "ring/shm-dir.h"
+#include "ring/wakeup.h"
+#include "transport/transport.h"
+
+struct shm_server {
+	bool opened;
+	int stream;
+	struct qbi_shm_dir dir;
+	struct qbi_qbring request;
+	struct qbi_qbring response;
+	struct qbi_qbring event;
+	int64_t owed;		/* requests taken whose byte was not read yet */
+	bool dispatching;	/* a take since the last settle */
+	uint64_t unannounced;	/* events whose byte could not be sent yet */
+};
+
+static int server_create_ring(struct shm_server *s, struct qbi_qbring *ring,
+			      const char *channel, const struct qbi_server_spec *spec,
+			      char *ret_name)
+{
+	int r = qbi_qbring_create(ring, &s->dir, channel, spec->service, spec->max_msg_size,
+				  ring == &s->request, &spec->owner);
+
+	if (r < 0)
+		return r;
+	/* The buffer is zeroed and a prefix is far shorter. */
+	strncpy(ret_name, qbi_qbring_prefix(ring), QBI_WIRE_NAME_SIZE - 1);
+	return 0;
+}
+
+static int shm_server_open(void *st, const struct qbi_server_spec *spec,
+			   struct qbi_reply *reply)
+{
+	struct shm_server *s = st;
+	struct qbi_welcome *w = reply->welcome;
+	int r;
+
+	s->opened = true;
+	s->stream = spec->stream;
+	s->dir = (struct qbi_shm_dir)QBI_SHM_DIR_INIT;
+	s->request = (struct qbi_qbring)QBI_QBRING_INIT;
+	s->response = (struct qbi_qbring)QBI_QBRING_INIT;
+	s->event = (struct qbi_qbring)QBI_QBRING_INIT;
+	r = qbi_shm_dir_create(&s->dir, spec->peer.pid, spec->stream);
+	if (r == 0)
+		r = server_create_ring(s, &s->request, "request", spec, w->request);
+	if (r == 0)
+		r = server_create_ring(s, &s->response, "response", spec, w->response);
+	if (r == 0)
+		r = server_create_ring(s, &s->event, "event", spec, w->event);
+	if (r < 0)
+		return r;
+	qbi_qbring_refs_set(&s->request, 1);
+	return qbi_shm_dir_hand_over(&s->dir, &spec->owner);
+}
+
+static int shm_server_request_fd(const void *st)
+{
+	return -1;
+}
+
+static int shm_server_take(void *st, void *buf, size_t size, size_t *ret_size)
+{
+	struct shm_server *s = st;
+
+	if (!s->dispatching)
+		qbi_fault_guard_check(true);
+	s->dispatching = true;
+	return qbi_qbring_take(&s->request, buf, size, ret_size);
+}
+
+static int shm_server_settle(void *st, unsigned int taken)
+{
+	struct shm_server *s = st;
+	bool idle;
+	ssize_t n;
+
+	s->dispatching = false;
+	s->owed += taken;
+	/*
+	 * A wake-up although nothing was there and nothing is owed: somebody's junk, or a
+	 * request that came in this moment. Take one byte away and look again: if it was
+	 * a request's, the request is visible by now.
+	 */
+	idle = taken == 0 && s->owed == 0;
+	if (s->owed <= 0 && !idle)
+		return 0;
+	n = qbi_wakeup_receive(s->stream, idle ? 1 : (size_t)s->owed);
+	if (n < 0)
+		return n == -EAGAIN ? 0 : QBI_GONE;
+	if (!idle) {
+		s->owed -= n;
+		return 0;
+	}
+	if (qbi_qbring_count(&s->request) == 0)
+		return 0;
+	s->owed = -1;
+	return QBI_LATER;
+}
+
+static int shm_server_respondv(void *st, const struct qbi_msg *msg)
+{
+	struct shm_server *s = st;
+
+	qbi_fault_guard_check(false);
+	return qbi_qbring_put(&s->response, msg->iov, msg->n, msg->size);
+}
+
+static int shm_server_flush(void *st)
+{
+	struct shm_server *s = st;
+
+	while (s->unannounced) {
+		ssize_t n = qbi_wakeup_send(s->stream, s->unannounced);
+
+		if (n < 0)
+			return n == -EAGAIN ? QBI_LATER : QBI_GONE;
+		s->unannounced -= (uint64_t)n;
+	}
+	return 0;
+}
+
+static int shm_server_eventv(void *st, const struct qbi_msg *msg)
+{
+	struct shm_server *s = st;
+	int r;
+
+	qbi_fault_guard_check(false);
+	r = qbi_qbring_put(&s->event, msg->iov, msg->n, msg->size);
+	if (r)
+		return r;
+	s->unannounced++;
+	return shm_server_flush(s);
+}
+
+static void shm_server_flow_set(void *st, uint32_t value)
+{
+	struct shm_server *s = st;
+
+	qbi_fault_guard_check(false);
+	qbi_qbring_user_set(&s->request, (int32_t)value);
+}
+
+static uint32_t shm_server_events_queued(void *st)
+{
+	struct shm_server *s = st;
+
+	qbi_fault_guard_check(false);
+	return qbi_qbring_count(&s->event);
+}
+
+static void shm_server_close(void *st)
+{
+	struct shm_server *s = st;
+
+	if (!s->opened)
+		return;
+	qbi_fault_guard_check(true);
+	if (s->request.head)
+		qbi_qbring_refs_add(&s->request, -1);
+	qbi_qbring_close(&s->request);
+	qbi_qbring_close(&s->response);
+	qbi_qbring_close(&s->event);
+	qbi_shm_dir_remove(&s->dir);
+}
+
+extern const struct qbi_server_ops qbi_qb_shm_server;
+const struct qbi_server_ops qbi_qb_shm_server = {
+	.state_size = sizeof(struct shm_server),
+	.open = shm_server_open,
+	.request_fd = shm_server_request_fd,
+	.take = shm_server_take,
+	.settle = shm_server_settle,
+	.respondv = shm_server_respondv,
+	.eventv = shm_server_eventv,
+	.flush = shm_server_flush,
+	.flush_when = QBI_FLUSH_ON_POLLOUT,
+	.flow_set = shm_server_flow_set,
+	.events_queued = shm_server_events_queued,
+	.close = shm_server_close,
+};
