@@ -33,7 +33,8 @@ enum qbi_outcome {
 #define QBI_TAKE(p) \
 	({ __typeof__(p) qbi_taken_ = (p); (p) = NULL; qbi_taken_; })
 
-#define _cleanup_(fn) __attribute__((cleanup(fn)))
+/* Leaving the scope is a use: a variable may be there for that alone. */
+#define _cleanup_(fn) __attribute__((cleanup(fn), unused))
 
 static inline void qbi_freep(void *p)
 {
