@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Unix datagram sockets on libqb's wire, the client's end. Four abstract addresses with one prefix: the
- * server binds -request and -event-tx, the client -response (connected to -request)
- * and -event (connected to -event-tx). One datagram is one message; responses leave
- * from the -request socket. A small file counts them (ring/qbcontrol.h).
+ * Unix datagram sockets on libqb's wire, the client's end. Four abstract addresses with
+ * one prefix: the server binds -request and -event-tx, the client -response (connected
+ * to -request) and -event (connected to -event-tx). One datagram is one message;
+ * responses leave from the -request socket. A small file counts them
+ * (ring/qbcontrol.h).
  *
  * Trust: the addresses and the file are named by the server, which the stream vouches
  * for. The stream tells when it is gone; a datagram socket does not.

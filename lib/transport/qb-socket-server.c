@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Unix datagram sockets on libqb's wire, the server's end. Four abstract addresses with one prefix: the
- * server binds -request and -event-tx, the client -response (connected to -request)
- * and -event (connected to -event-tx). One datagram is one message; responses leave
- * from the -request socket. A small file counts them (ring/qbcontrol.h).
+ * Unix datagram sockets on libqb's wire, the server's end. Four abstract addresses with
+ * one prefix: the server binds -request and -event-tx, the client -response (connected
+ * to -request) and -event (connected to -event-tx). One datagram is one message;
+ * responses leave from the -request socket. A small file counts them
+ * (ring/qbcontrol.h).
  *
  * Trust: anybody can send to an abstract name. The first request is believed when it
  * comes from the client's address and process; the server then connects to that
