@@ -14,7 +14,7 @@ function outcome_read(log_file,    trs, line, result)
 	sub(/\.log$/, ".trs", trs)
 	result = "ERROR"
 	while ((getline line < trs) > 0)
-		if (sub(/^:test-global-result: /, "", line))
+		if (sub(/^:global-test-result: /, "", line))
 			result = line
 	close(trs)
 	return result
