@@ -90,7 +90,7 @@ corosync_checks()
 # A tool that waits for events, and runs long enough to look into its memory.
 cmap_change_is_announced()
 {
-	mkfifo tracker.in
+	rm -f tracker.in && mkfifo tracker.in
 	tool stdbuf -oL corosync-cmapctl -t check.key <tracker.in >tracker.out 2>&1 &
 	tracker=$!
 	exec 5>tracker.in

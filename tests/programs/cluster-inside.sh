@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # One cluster node from start to end, inside the namespaces that cluster.sh made.
-# usage: cluster-inside.sh none|all|daemons|tools LIBRARY
+# usage: cluster-inside.sh none|all|daemons|tools shm|socket LIBRARY
 set -u
 here=$(dirname "$0")
 # shellcheck source=tap.sh
@@ -47,25 +47,55 @@ nothing_crashed()
 		! find /run/check /var/lib/pacemaker /var/lib/corosync -type f -name '*core*' | grep .
 }
 
-sandbox_enter "$2" || exit 77
+# corosync_start shm|socket
+corosync_start()
+{
+	corosync_configure "$1"
+	daemon corosync -f -c "$corosync_config" &
+	corosync=$!
+	check "corosync starts over $1" wait_until 30 tool corosync-cfgtool -s || give_up
+	check "corosync has the library: $daemons_preloaded" \
+		mapped "$daemons_preloaded" "$corosync"
+}
+
+corosync_stop()
+{
+	check "corosync is told to stop" tool corosync-cfgtool -H
+	check "corosync stops" ends_within 30 "$corosync" || give_up
+	check "nothing is left in shared memory" directory_empty /dev/shm
+}
+
+pacemaker_start()
+{
+	case $1 in shm) ipc_type=shared-mem ;; socket) ipc_type=socket ;; esac
+	daemon env PCMK_logfile="$pacemaker_log" PCMK_ipc_type="$ipc_type" pacemakerd &
+	pacemakerd=$!
+	check "pacemaker starts over $1" wait_until 60 tool cibadmin --query || give_up
+	check "pacemaker has the library: $daemons_preloaded" \
+		mapped "$daemons_preloaded" "$pacemakerd"
+	check "pacemaker's daemons have the library: $daemons_preloaded" \
+		wait_until 20 children_mapped
+}
+
+pacemaker_stop()
+{
+	kill -TERM "$pacemakerd"
+	check "pacemaker stops" ends_within 60 "$pacemakerd" || give_up
+}
+
+sandbox_enter "$3" || exit
 preload_checks
-daemon corosync -f -c "$corosync_config" &
-corosync=$!
-check "corosync starts" wait_until 30 tool corosync-cfgtool -s || give_up
-check "corosync has the library: $daemons_preloaded" mapped "$daemons_preloaded" "$corosync"
+if [ "$2" = socket ]; then
+	corosync_start socket
+	corosync_checks
+	corosync_stop
+fi
+# Pacemaker asks the kernel who is behind a connection to corosync: not over sockets.
+corosync_start shm
 corosync_checks
-
-daemon env PCMK_logfile="$pacemaker_log" pacemakerd &
-pacemakerd=$!
-check "pacemaker starts" wait_until 60 tool cibadmin --query || give_up
+pacemaker_start "$2"
 pacemaker_checks
-check "pacemaker has the library: $daemons_preloaded" mapped "$daemons_preloaded" "$pacemakerd"
-check "pacemaker's daemons have the library: $daemons_preloaded" children_mapped
-
-kill -TERM "$pacemakerd"
-check "pacemaker stops" ends_within 60 "$pacemakerd" || give_up
-check "corosync is told to stop" tool corosync-cfgtool -H
-check "corosync stops" ends_within 30 "$corosync" || give_up
-check "nothing is left in shared memory" directory_empty /dev/shm
+pacemaker_stop
+corosync_stop
 check "nothing crashed" nothing_crashed
 echo "complete"

@@ -1,4 +1,5 @@
 # tests/programs: programs of others, unmodified, with the library preloaded.
+TESTS += tests/programs/cluster.sh
 dist_check_SCRIPTS += tests/programs/cluster.sh
 EXTRA_DIST += \
 	tests/programs/cluster-inside.sh \

@@ -38,7 +38,6 @@ sandbox_enter()
 		hostname "$node" &&
 		cd /run/check || return
 	ulimit -c unlimited
-	corosync_configure
 	cib_configure
 }
 
@@ -47,6 +46,7 @@ corosync_config=/run/check/corosync.conf
 corosync_log=/var/log/corosync.log
 pacemaker_log=/var/log/pacemaker/pacemaker.log
 
+# corosync_configure shm|socket
 corosync_configure()
 {
 	cat >"$corosync_config" <<-END
@@ -63,6 +63,9 @@ corosync_configure()
 			nodeid: 1
 			ring0_addr: 127.0.0.1
 		}
+	}
+	system {
+		qb_ipc_type: $1
 	}
 	quorum {
 		provider: corosync_votequorum
