@@ -89,7 +89,7 @@ struct host *host_start(const struct server_spec *spec)
 {
 	struct host *h = host_try_start(spec);
 
-	ck_assert_int_eq(atomic_load(&h->shared->run_result), 0);
+	ck_assert_int_eq(host_run_result(h), 0);
 	return h;
 }
 
@@ -167,6 +167,11 @@ int64_t host_call_args(struct host *h, remote_fn fn, const int64_t *args)
 			 (ssize_t)sizeof(call));
 	host_receive(h, &result, sizeof(result));
 	return result;
+}
+
+int32_t host_run_result(struct host *h)
+{
+	return atomic_load(&h->shared->run_result);
 }
 
 int64_t host_slot(struct host *h, int i)

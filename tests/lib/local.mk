@@ -7,6 +7,7 @@ tests_lib_libtestlib_la_SOURCES = \
 	tests/lib/adapter.h \
 	tests/lib/adapter-glib-like.c \
 	tests/lib/adapter-qb-loop.c \
+	tests/lib/answer.c \
 	tests/lib/census.c \
 	tests/lib/census.h \
 	tests/lib/deadline.c \

@@ -12,7 +12,6 @@
 
 #include "tests/lib/census.h"
 #include "tests/lib/deadline.h"
-#include "tests/lib/message.h"
 
 struct server *the_server;
 
@@ -134,35 +133,6 @@ static void on_destroyed(qb_ipcs_connection_t *c)
 	if (sv->spec.destroyed)
 		sv->spec.destroyed(sv, c);
 	number_forget(sv, c);
-}
-
-int32_t server_default_msg(struct server *sv, qb_ipcs_connection_t *c, void *data,
-			   size_t size)
-{
-	const struct qb_ipc_request_header *hdr = data;
-	struct qb_ipc_response_header out = { .id = hdr->id };
-	struct iovec iov[2];
-	ssize_t sent;
-
-	SERVER_REQUIRE(sv, size >= sizeof(*hdr));
-	SERVER_REQUIRE_EQ(sv, hdr->size, (long long)size);
-	if (hdr->id == MSG_SILENT)
-		return 0;
-	if (hdr->id == MSG_DISCONNECT_ME) {
-		qb_ipcs_disconnect(c);
-		return 0;
-	}
-	out.size = (int32_t)(sizeof(out) + size - sizeof(*hdr));
-	iov[0] = (struct iovec){ &out, sizeof(out) };
-	iov[1] = (struct iovec){ (char *)data + sizeof(*hdr), size - sizeof(*hdr) };
-	if (hdr->id == MSG_EVENT)
-		sent = qb_ipcs_event_sendv(c, iov, 2);
-	else
-		sent = qb_ipcs_response_sendv(c, iov, 2);
-	/* A client that left before its answer is no failure of the server. */
-	if (sent != -ENOTCONN && sent != -EPIPE && sent != -ECONNRESET)
-		SERVER_REQUIRE_EQ(sv, sent, out.size);
-	return 0;
 }
 
 struct call {

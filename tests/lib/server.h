@@ -105,6 +105,7 @@ int64_t host_call_args(struct host *h, remote_fn fn, const int64_t *args);
 
 /* Fail the test if something went wrong in the child. */
 void host_check(struct host *h);
+int32_t host_run_result(struct host *h);
 int64_t host_slot(struct host *h, int i);
 const char *host_trace(struct host *h);
 /* The trace becomes exactly @expected within the deadline. */
@@ -123,6 +124,10 @@ qb_ipcs_connection_t *server_connection(struct server *sv, int number);
 /* What the default does with a message; for hooks that treat only some. */
 int32_t server_default_msg(struct server *sv, qb_ipcs_connection_t *c, void *data,
 			   size_t size);
+/* Hooks that echo any request, and wait for room as long as there is none. */
+int32_t server_answer(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size);
+int32_t server_answer_by_event(struct server *sv, qb_ipcs_connection_t *c, void *data,
+			       size_t size);
 /* The server of this process: handlers of the library carry no argument of ours. */
 extern struct server *the_server;
 
