@@ -113,6 +113,7 @@ int qbi_jobs_timeout(const struct qb_loop *l)
 void qbi_jobs_collect(struct qb_loop *l)
 {
 	struct qbi_list *node;
+	struct qbi_item *item;
 
 	if (!l->jobs.any)
 		return;
@@ -120,8 +121,9 @@ void qbi_jobs_collect(struct qb_loop *l)
 	l->jobs.prompt = false;
 	for (size_t i = 0; i < QBI_LEVELS; i++) {
 		while ((node = qbi_list_first(&l->jobs.waiting[i]))) {
+			item = qbi_list_entry(node, struct qbi_item, node);
 			qbi_list_unlink(node);
-			qbi_loop_push_ready(l, qbi_list_entry(node, struct qbi_item, node));
+			qbi_loop_push_ready(l, item);
 		}
 	}
 }

@@ -88,9 +88,9 @@ struct qbi_timers {
 	struct qbi_timer **heap;	/* earliest first; not expired */
 	size_t count;
 	size_t heap_size;
-	struct qbi_timer **buckets;	/* by serial; also expired but not yet called */
+	struct qbi_timer **buckets;	/* by serial; all that can be deleted */
 	size_t n_buckets;		/* a power of two, or 0 */
-	size_t n_known;
+	size_t n_known;			/* in the buckets */
 	uint64_t now;			/* as read before the wait of this cycle */
 };
 
@@ -105,10 +105,10 @@ struct qbi_polls {
 };
 
 struct qbi_signals {
-	struct qbi_list all;		/* registrations, linked by qbi_signal.peers */
-	uint64_t seen;			/* deliveries to the process looked at so far */
+	struct qbi_list all;	/* registrations, linked by qbi_signal.peers */
+	uint64_t seen;		/* deliveries to the process looked at so far */
 	_Atomic(struct qb_loop *) next_watcher;
-	bool watching;			/* the handler wakes this loop */
+	bool watching;		/* the handler wakes this loop */
 };
 
 struct qb_loop {

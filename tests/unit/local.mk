@@ -11,3 +11,40 @@ ring_ldadd = lib/libqbipc-core.la tests/lib/libtestlib.la $(CHECK_LIBS) -lpthrea
 tests_unit_test_ring_SOURCES = tests/unit/test-ring.c tests/unit/test-ring-pair.h
 tests_unit_test_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_ring_LDADD = $(ring_ldadd)
+
+# The loop.
+loop_tests = \
+	tests/unit/test-loop \
+	tests/unit/test-loop-fds \
+	tests/unit/test-loop-jobs \
+	tests/unit/test-loop-poll \
+	tests/unit/test-loop-timers
+if HAVE_CHECK
+check_PROGRAMS += $(loop_tests)
+endif
+loop_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
+loop_ldadd = lib/libqbipc-core.la tests/lib/libtestlib.la $(CHECK_LIBS) -lpthread
+
+tests_unit_test_loop_SOURCES = tests/unit/test-loop.c tests/unit/test-loop.h \
+	tests/unit/test-loop-trace.h
+tests_unit_test_loop_CFLAGS = $(loop_cflags)
+tests_unit_test_loop_LDADD = $(loop_ldadd)
+
+tests_unit_test_loop_fds_SOURCES = tests/unit/test-loop-fds.c \
+	tests/unit/test-loop-poll.h tests/unit/test-loop.h
+tests_unit_test_loop_fds_CFLAGS = $(loop_cflags)
+tests_unit_test_loop_fds_LDADD = $(loop_ldadd)
+
+tests_unit_test_loop_jobs_SOURCES = tests/unit/test-loop-jobs.c \
+	tests/unit/test-loop-trace.h tests/unit/test-loop.h
+tests_unit_test_loop_jobs_CFLAGS = $(loop_cflags)
+tests_unit_test_loop_jobs_LDADD = $(loop_ldadd)
+
+tests_unit_test_loop_poll_SOURCES = tests/unit/test-loop-poll.c \
+	tests/unit/test-loop-poll.h tests/unit/test-loop.h
+tests_unit_test_loop_poll_CFLAGS = $(loop_cflags)
+tests_unit_test_loop_poll_LDADD = $(loop_ldadd)
+
+tests_unit_test_loop_timers_SOURCES = tests/unit/test-loop-timers.c tests/unit/test-loop.h
+tests_unit_test_loop_timers_CFLAGS = $(loop_cflags)
+tests_unit_test_loop_timers_LDADD = $(loop_ldadd)
