@@ -1,6 +1,9 @@
 lib_libqbipc_core_la_SOURCES += \
+	lib/ring/doorbell.h \
 	lib/ring/fault.c \
 	lib/ring/fault.h \
+	lib/ring/look.c \
+	lib/ring/look.h \
 	lib/ring/mapping.c \
 	lib/ring/mapping.h \
 	lib/ring/qbcontrol.c \
@@ -9,6 +12,10 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/ring/qbring-wire.h \
 	lib/ring/qbring.c \
 	lib/ring/qbring.h \
+	lib/ring/region.c \
+	lib/ring/region.h \
+	lib/ring/ring.c \
+	lib/ring/ring.h \
 	lib/ring/shared.h \
 	lib/ring/shm-dir.c \
 	lib/ring/shm-dir.h \

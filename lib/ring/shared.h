@@ -42,6 +42,33 @@ static inline void qbi_shared_store(qbi_shared_u32 *word, uint32_t value,
 	atomic_store_explicit(word, value, order);
 }
 
+static inline uint64_t qbi_shared_load64(qbi_shared_u64 *word, memory_order order)
+{
+	QBI_SHARED_HOOK(word);
+	return atomic_load_explicit(word, order);
+}
+
+static inline void qbi_shared_store64(qbi_shared_u64 *word, uint64_t value,
+				      memory_order order)
+{
+	QBI_SHARED_HOOK(word);
+	atomic_store_explicit(word, value, order);
+}
+
+static inline uint32_t qbi_shared_exchange(qbi_shared_u32 *word, uint32_t value,
+					   memory_order order)
+{
+	QBI_SHARED_HOOK(word);
+	return atomic_exchange_explicit(word, value, order);
+}
+
+static inline uint64_t qbi_shared_exchange64(qbi_shared_u64 *word, uint64_t value,
+					     memory_order order)
+{
+	QBI_SHARED_HOOK(word);
+	return atomic_exchange_explicit(word, value, order);
+}
+
 /* Unconditional: unlike a compare-and-swap loop a peer cannot keep it going. */
 static inline uint32_t qbi_shared_add(qbi_shared_u32 *word, uint32_t n,
 				      memory_order order)

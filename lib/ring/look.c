@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ring/look.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+/* The first look, before anything is known; and what is left of a budget that shrank. */
+#define BUDGET_START 8000
+#define BUDGET_MIN 1000
+
+/* Vain looks take at most a quarter of the time, and this much in one go. */
+#define ALLOWANCE_SHARE 4
+#define ALLOWANCE_MAX 1000000
+
+/* A real-time thread keeps others from its CPU while it looks: a shorter stay. */
+#define REAL_TIME_NS 20000
+
+static _Atomic(uint64_t) longest = QBI_LOOK_DEFAULT_NS;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool quota_below_two_cpus;
+
+/* The CPU quota of our control group, if it has one: "max 100000" or "50000 100000". */
+static void quota_read(void)
+{
+	char text[64] = "";
+	unsigned long quota, period;
+	int fd = open("/sys/fs/cgroup/cpu.max", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (read(fd, text, sizeof(text) - 1) > 0 &&
+	    sscanf(text, "%lu %lu", &quota, &period) == 2)
+		quota_below_two_cpus = quota < 2 * period;
+	qbi_close(fd);
+}
+
+static void setting_read(void)
+{
+	const char *text = getenv("QBIPC_LOOK_US");
+	char *end;
+
+	quota_read();
+	if (text && *text) {
+		unsigned long us = strtoul(text, &end, 10);
+
+		if (*end == '\0' && us <= 1000)
+			longest = us * 1000;
+	}
+}
+
+void qbi_look_longest_set(uint64_t ns)
+{
+	(void)pthread_once(&once, setting_read);
+	longest = ns;
+}
+
+static bool one_cpu_only(void)
+{
+	cpu_set_t set;
+
+	if (quota_below_two_cpus)
+		return true;
+	/* More CPUs than the set can name are more than one. */
+	return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) < 2;
+}
+
+static bool is_real_time(void)
+{
+	int policy = sched_getscheduler(0);
+
+	return policy == SCHED_FIFO || policy == SCHED_RR;
+}
+
+void qbi_look_init(struct qbi_look *l)
+{
+	(void)pthread_once(&once, setting_read);
+	*l = (struct qbi_look){ .longest = longest };
+	if (l->longest && one_cpu_only())
+		l->longest = 0;
+	if (l->longest > REAL_TIME_NS && is_real_time())
+		l->longest = REAL_TIME_NS;
+	l->budget = l->longest < BUDGET_START ? l->longest : BUDGET_START;
+	l->allowance = ALLOWANCE_MAX;
+	l->filled = qbi_now_ns();
+}
+
+uint64_t qbi_look_allowed(struct qbi_look *l, uint64_t now)
+{
+	if (!l->longest)
+		return 0;
+	l->allowance += (now - l->filled) / ALLOWANCE_SHARE;
+	if (l->allowance > ALLOWANCE_MAX)
+		l->allowance = ALLOWANCE_MAX;
+	l->filled = now;
+	return l->budget < l->allowance ? l->budget : 0;
+}
+
+void qbi_look_gave_up(struct qbi_look *l, uint64_t start, uint64_t now)
+{
+	uint64_t spent = now - start;
+
+	l->allowance -= spent < l->allowance ? spent : l->allowance;
+	l->budget -= l->budget / 4;
+	if (l->budget < BUDGET_MIN)
+		l->budget = BUDGET_MIN;
+	l->began = start;
+}
+
+void qbi_look_was_woken(struct qbi_look *l)
+{
+	if (!l->longest || !l->began)
+		return;
+	if (qbi_now_ns() - l->began < l->longest) {
+		l->budget *= 3;
+		if (l->budget > l->longest)
+			l->budget = l->longest;
+	}
+	l->began = 0;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Looking before sleeping: stay awake for a bounded, adaptive time, because a message
+ * that is found takes half a microsecond and one that has to wake us takes twenty.
+ *
+ * Idea: ski rental. Never look for longer than sleeping and waking would cost. The
+ * budget grows when a message came so soon after we had given up that a longer look
+ * would have found it, and shrinks when looking found nothing. What is spent in vain is
+ * paid from an allowance that fills with a share of the time that passes, so however
+ * unlucky the pattern of messages, vain looks cost no more than that share of a CPU; an
+ * idle connection does not look at all. With one usable CPU nobody can answer while we
+ * look, and we do not.
+ *
+ * Between looks: `pause` for the first microseconds, then sched_yield(2), because the
+ * other end may be waiting for this very CPU.
+ *
+ * Owner: one struct qbi_look per service, or per client connection and channel.
+ * Threads: one at a time per struct. The setting is for the process, any thread.
+ *
+ * Figures: measured on the machine of docs/performance.md.
+ */
+#ifndef QBI_RING_LOOK_H
+#define QBI_RING_LOOK_H
+
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+
+/* What sleeping and being woken costs both ends together, and so the longest look. */
+#define QBI_LOOK_DEFAULT_NS 50000
+
+struct qbi_look {
+	uint64_t longest;	/* ns; 0: never look */
+	uint64_t budget;	/* ns; what the next look may take */
+	uint64_t began;		/* when the last look that was given up began; 0 none */
+	uint64_t allowance;	/* ns that may still be spent in vain */
+	uint64_t filled;	/* when it was last filled */
+};
+
+/* One look that is going on. */
+struct qbi_looking {
+	uint64_t start;
+	uint64_t end;
+	uint64_t now;		/* as of the last time the clock was read */
+	unsigned int turns;
+};
+
+/*
+ * Longest look of this process in nanoseconds, 0 never. The environment variable
+ * QBIPC_LOOK_US sets it at the start; this changes it for what is made afterwards.
+ */
+void qbi_look_longest_set(uint64_t ns);
+
+/* Ready to use; looks at how many CPUs this thread may use. */
+void qbi_look_init(struct qbi_look *l);
+
+/* How long a look may take that begins @now. 0: do not look. */
+uint64_t qbi_look_allowed(struct qbi_look *l, uint64_t now);
+
+/* Looking from @start to @now found nothing, and we go to sleep. */
+void qbi_look_gave_up(struct qbi_look *l, uint64_t start, uint64_t now);
+
+/* A message woke us, after giving up: would a longer look have found it? */
+void qbi_look_was_woken(struct qbi_look *l);
+
+static inline void qbi_looking_begin(struct qbi_looking *k, uint64_t now, uint64_t length)
+{
+	*k = (struct qbi_looking){ .start = now, .end = now + length, .now = now };
+}
+
+#define QBI_LOOK_PAUSE_NS 3000		/* then yield between looks */
+#define QBI_LOOK_TURNS_PER_CLOCK 16
+
+static inline void qbi_cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+	__asm__ volatile("yield" ::: "memory");
+#else
+	__asm__ volatile("" ::: "memory");
+#endif
+}
+
+/* Between two looks. False: time is up. */
+static inline bool qbi_looking_again(struct qbi_looking *k)
+{
+	if (k->now - k->start >= QBI_LOOK_PAUSE_NS) {
+		sched_yield();
+	} else {
+		qbi_cpu_relax();
+		if (++k->turns % QBI_LOOK_TURNS_PER_CLOCK)
+			return true;
+	}
+	k->now = qbi_now_ns();
+	return k->now < k->end;
+}
+
+#endif

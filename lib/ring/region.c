@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ring/region.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+#define WORDS_SIZE 4096
+
+/* Linux 6.3; the headers may be older than the kernel. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+_Static_assert(sizeof(struct qbi_region_words) <= WORDS_SIZE, "one page of words");
+
+static size_t region_size(uint32_t max_msg_size)
+{
+	return WORDS_SIZE + QBI_REGION_RINGS * (size_t)qbi_ring_capacity(max_msg_size);
+}
+
+static int region_map(struct qbi_region *m, uint32_t max_msg_size, int fd)
+{
+	size_t size = region_size(max_msg_size);
+	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (base == MAP_FAILED)
+		return -errno;
+	m->words = base;
+	m->size = size;
+	m->max_msg_size = max_msg_size;
+	return 0;
+}
+
+int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, int *ret_fd)
+{
+	_cleanup_(qbi_closep) int fd = -1;
+	int r;
+
+	fd = memfd_create("qbipc", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("qbipc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)region_size(max_msg_size)) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+		return -errno;
+	r = region_map(m, max_msg_size, fd);
+	if (r == 0)
+		*ret_fd = qbi_take_fd(&fd);
+	return r;
+}
+
+int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size, int fd)
+{
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	/* Only a memfd has the first two. */
+	if (seals < 0 || (seals & SEALS) != SEALS)
+		return -EBADMSG;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size != (off_t)region_size(max_msg_size))
+		return -EBADMSG;
+	return region_map(m, max_msg_size, fd);
+}
+
+void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qbi_ring *r)
+{
+	uint64_t capacity = qbi_ring_capacity(m->max_msg_size);
+	unsigned char *data = (unsigned char *)m->words + WORDS_SIZE;
+
+	assert(m->words && which < QBI_REGION_RINGS);
+	qbi_ring_init(r, &m->words->ring[which], data + which * capacity, capacity,
+		      m->max_msg_size);
+}
+
+void qbi_region_close(struct qbi_region *m, bool punch)
+{
+	if (!m->words)
+		return;
+	if (punch)
+		(void)madvise(m->words, m->size, MADV_REMOVE);
+	munmap(m->words, m->size);
+	m->words = NULL;
+}
+
+void qbi_region_flow_set(struct qbi_region *m, uint32_t value)
+{
+	/* order R4 (flow): alone, nothing is read behind it; pairs with R4 in flow_get. */
+	qbi_shared_store(&m->words->flow, value, memory_order_relaxed);
+}
+
+uint32_t qbi_region_flow_get(struct qbi_region *m)
+{
+	/* order R4 (flow): pairs with R4 in flow_set. */
+	return qbi_shared_load(&m->words->flow, memory_order_relaxed);
+}

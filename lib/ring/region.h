@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The shared memory of one native connection: a memfd that the server makes, seals so
+ * that it can neither shrink nor grow, and passes over the stream.
+ *
+ *   0        a page of words: those of three rings, and the flow-control value
+ *   4096     data of the requests, capacity bytes
+ *   + cap.   data of the responses
+ *   + cap.   data of the events
+ *
+ * Pages come with the first touch, so a connection costs what it has used. At its end
+ * the server takes the pages out again: a client that keeps the mapping keeps nothing.
+ *
+ * Trust: the size follows from the agreed message size on both sides. A client checks
+ * that what it was passed is sealed and exactly that large; then no access can fault.
+ * Where each side's private view of a ring lies is qbi_ring's.
+ */
+#ifndef QBI_RING_REGION_H
+#define QBI_RING_REGION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ring/ring.h"
+
+enum qbi_region_ring {
+	QBI_REGION_REQUEST,
+	QBI_REGION_RESPONSE,
+	QBI_REGION_EVENT,
+	QBI_REGION_RINGS,
+};
+
+struct qbi_region_words {
+	struct qbi_ring_words ring[QBI_REGION_RINGS];
+	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 flow;	/* server writes, client reads */
+};
+
+struct qbi_region {
+	struct qbi_region_words *words;	/* NULL: not open */
+	size_t size;			/* of the mapping */
+	uint32_t max_msg_size;
+};
+
+/* Server: make and map one. *@ret_fd is the caller's. 0 or -errno. */
+int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, int *ret_fd);
+
+/*
+ * Client: map what the server passed; @fd stays the caller's. 0; -EBADMSG it is no
+ * memfd, not sealed, or not the size that was agreed; another -errno.
+ */
+int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size, int fd);
+
+/* This side's view of one ring of an open region. */
+void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qbi_ring *r);
+
+/* Unmap; @punch: take the pages away from whoever still maps them. Twice is once. */
+void qbi_region_close(struct qbi_region *m, bool punch);
+
+/* Flow-control value: published by the server, relaxed, alone. */
+void qbi_region_flow_set(struct qbi_region *m, uint32_t value);
+uint32_t qbi_region_flow_get(struct qbi_region *m);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ring/ring.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/util.h"
+
+/* In front of each payload. */
+struct record {
+	uint32_t length;	/* of the payload, bytes */
+	uint32_t kind;
+};
+
+#define RECORD_MESSAGE 0x716d7367u	/* the only kind there is */
+#define RECORD_ALIGN 8
+
+_Static_assert(sizeof(struct record) == RECORD_ALIGN, "a header is never in two pieces");
+
+/* Smaller rings make a sender wait for each message. */
+#define CAPACITY_MIN (64u << 10)
+#define CAPACITY_UNIT 4096u
+
+static uint64_t record_stride(uint64_t length)
+{
+	return sizeof(struct record) + ((length + RECORD_ALIGN - 1) & ~(uint64_t)(RECORD_ALIGN - 1));
+}
+
+uint64_t qbi_ring_capacity(uint32_t max_msg_size)
+{
+	uint64_t need = record_stride(max_msg_size) + CAPACITY_UNIT - 1;
+	uint64_t capacity = need - need % CAPACITY_UNIT;
+
+	return capacity > CAPACITY_MIN ? capacity : CAPACITY_MIN;
+}
+
+void qbi_ring_init(struct qbi_ring *r, struct qbi_ring_words *words, void *data,
+		   uint64_t capacity, uint32_t max_msg_size)
+{
+	*r = (struct qbi_ring){
+		.words = words,
+		.data = data,
+		.capacity = capacity,
+		.max_msg_size = max_msg_size,
+	};
+}
+
+/* -- Producer ----------------------------------------------------------------- */
+
+/* The place @n bytes behind @offset; the data goes on at its start. */
+static uint64_t ring_advance(const struct qbi_ring *r, uint64_t offset, uint64_t n)
+{
+	uint64_t next = offset + n;
+
+	return next < r->capacity ? next : next - r->capacity;
+}
+
+/* Copy to @offset. Returns the place behind. */
+static uint64_t ring_write(struct qbi_ring *r, uint64_t offset, const void *from, size_t n)
+{
+	uint64_t room = r->capacity - offset;
+	size_t first = n < room ? n : (size_t)room;
+
+	qbi_shared_write(r->data + offset, from, first);
+	if (n > first)
+		qbi_shared_write(r->data, (const char *)from + first, n - first);
+	return ring_advance(r, offset, n);
+}
+
+/* 0, QBI_FULL, -EBADMSG. */
+static int ring_make_room(struct qbi_ring *r, uint64_t stride)
+{
+	uint64_t head;
+
+	if (r->tail - r->head_seen + stride <= r->capacity)
+		return 0;
+	/* order R2 (reuse): pairs with R2 (release) in qbi_ring_take(). */
+	head = qbi_shared_load64(&r->words->head, memory_order_acquire);
+	if (r->tail - head > r->capacity)
+		return -EBADMSG;
+	r->head_seen = head;
+	return r->tail - head + stride <= r->capacity ? 0 : QBI_FULL;
+}
+
+int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg)
+{
+	struct record record = { .length = (uint32_t)msg->size, .kind = RECORD_MESSAGE };
+	uint64_t stride = record_stride(msg->size);
+	uint64_t at = r->tail_offset;
+	size_t i;
+	int err;
+
+	err = ring_make_room(r, stride);
+	if (err)
+		return err;
+	at = ring_write(r, at, &record, sizeof(record));
+	for (i = 0; i < msg->n; i++)
+		if (msg->iov[i].iov_len)
+			at = ring_write(r, at, msg->iov[i].iov_base, msg->iov[i].iov_len);
+	r->tail += stride;
+	r->tail_offset = ring_advance(r, r->tail_offset, stride);
+	r->put++;
+	/*
+	 * order R1 (publish): header and payload before the tail that covers them.
+	 * order B1 (publish): the tail before the look at the doorbell. An exchange costs
+	 * no more than a store here and spares a fence, which ThreadSanitizer does not
+	 * understand.
+	 */
+	(void)qbi_shared_exchange64(&r->words->tail, r->tail, memory_order_seq_cst);
+	return 0;
+}
+
+bool qbi_ring_should_wake(struct qbi_ring *r)
+{
+	return qbi_doorbell_should_ring(&r->words->bell);
+}
+
+uint32_t qbi_ring_queued(struct qbi_ring *r)
+{
+	/* order R3 (statistics): pairs with R3 in qbi_ring_take(). */
+	uint32_t taken = qbi_shared_load(&r->words->taken, memory_order_relaxed);
+	uint32_t queued = r->put - taken;
+
+	/* More than fit into the ring is a consumer that lies. */
+	return queued <= r->capacity / sizeof(struct record) ? queued : 0;
+}
+
+/* -- Consumer ----------------------------------------------------------------- */
+
+static void ring_read(struct qbi_ring *r, uint64_t offset, void *to, size_t n)
+{
+	uint64_t room = r->capacity - offset;
+	size_t first = n < room ? n : (size_t)room;
+
+	qbi_shared_read(to, r->data + offset, first);
+	if (n > first)
+		qbi_shared_read((char *)to + first, r->data, n - first);
+}
+
+/* How much waits, as the producer says. 0, QBI_EMPTY, -EBADMSG. */
+static int ring_refresh(struct qbi_ring *r)
+{
+	/*
+	 * order R1 (consume): pairs with R1 (publish) in qbi_ring_put().
+	 * order B1 (look): behind re-arming, see doorbell.h.
+	 */
+	uint64_t tail = qbi_shared_load64(&r->words->tail, memory_order_seq_cst);
+	uint64_t waiting = tail - r->head;
+
+	if (waiting == 0)
+		return QBI_EMPTY;
+	if (waiting > r->capacity || waiting % RECORD_ALIGN)
+		return -EBADMSG;
+	r->tail_seen = tail;
+	return 0;
+}
+
+/* The header of the oldest record, read once and checked. 0, QBI_EMPTY, -EBADMSG. */
+static int ring_oldest(struct qbi_ring *r, uint32_t *ret_length)
+{
+	struct record record;
+	int err;
+
+	if (r->tail_seen == r->head) {
+		err = ring_refresh(r);
+		if (err)
+			return err;
+	}
+	ring_read(r, r->head_offset, &record, sizeof(record));
+	if (record.kind != RECORD_MESSAGE || record.length > r->max_msg_size ||
+	    record_stride(record.length) > r->tail_seen - r->head)
+		return -EBADMSG;
+	*ret_length = record.length;
+	return 0;
+}
+
+int qbi_ring_peek(struct qbi_ring *r, size_t *ret_size)
+{
+	uint32_t length;
+	int err = ring_oldest(r, &length);
+
+	if (err == 0)
+		*ret_size = length;
+	return err;
+}
+
+int qbi_ring_take(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size)
+{
+	uint32_t length;
+	int err = ring_oldest(r, &length);
+
+	if (err)
+		return err;
+	*ret_size = length;
+	if (length > size)
+		return -ENOBUFS;
+	ring_read(r, ring_advance(r, r->head_offset, sizeof(struct record)), buf, length);
+	r->head += record_stride(length);
+	r->head_offset = ring_advance(r, r->head_offset, record_stride(length));
+	r->taken++;
+	/* order R3 (statistics): pairs with R3 in qbi_ring_queued(). */
+	qbi_shared_store(&r->words->taken, r->taken, memory_order_relaxed);
+	/* order R2 (release): the copy before the room; pairs with R2 (reuse). */
+	qbi_shared_store64(&r->words->head, r->head, memory_order_release);
+	return 0;
+}
+
+bool qbi_ring_is_empty(struct qbi_ring *r)
+{
+	/* What is nonsense is not empty: take will say so. */
+	return r->tail_seen == r->head && ring_refresh(r) == QBI_EMPTY;
+}
+
+bool qbi_ring_is_last(struct qbi_ring *r, size_t size)
+{
+	uint64_t next = r->head + record_stride(size);
+
+	if (r->tail_seen != next)
+		return false;
+	/* order R1 (consume), B1 (look): as in ring_refresh(). */
+	return qbi_shared_load64(&r->words->tail, memory_order_seq_cst) == next;
+}
