@@ -1,63 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# shellcheck shell=sh disable=SC2154 # the variables come from the scripts around
+# shellcheck shell=sh disable=SC2154 # the variables are shared with other scripts
 #
-# What is asked of a running node. $daemon_preload and $tool_preload are what daemons and
-# tools run with, $daemons_preloaded and $tools_preloaded (yes, no) what must come of it.
-
-# In place of the shell that calls it, so that the daemon can be waited for.
-daemon()
-{
-	exec env LD_PRELOAD="$daemon_preload" "$@"
-}
-
-tool()
-{
-	timeout -k 1 30 env LD_PRELOAD="$tool_preload" "$@"
-}
-
-# tool_as USER GROUP COMMAND...: as a user who is in no other group
-tool_as()
-{
-	tool_user=$1 tool_group=$2
-	shift 2
-	timeout -k 1 30 setpriv --reuid "$tool_user" --regid "$tool_group" --clear-groups \
-		env LD_PRELOAD="$tool_preload" "$@"
-}
-
-# says PATTERN COMMAND...: succeeds, and prints a line that matches
-says()
-{
-	says_pattern=$1
-	shift
-	says_output=$("$@" 2>&1) || { echo "$says_output"; return 1; }
-	echo "$says_output"
-	echo "$says_output" | grep -q -e "$says_pattern"
-}
-
-# mapped yes|no PID: whether the process has the library in its memory
-mapped()
-{
-	grep -q "$sandbox_library" "/proc/$2/maps"
-	case $?$1 in 0yes | 1no) return 0 ;; esac
-	echo "library mapped in $(cat "/proc/$2/comm"): should be $1"
-	return 1
-}
-
-# bound yes|no SYMBOL COMMAND...: the dynamic linker says whether calls go to the library
-bound()
-{
-	bound_expected=$1 bound_symbol=$2
-	shift 2
-	(export LD_DEBUG=bindings LD_DEBUG_OUTPUT=bindings; "$@") >/dev/null
-	grep -h "normal symbol .$bound_symbol'" bindings.* >bound
-	rm -f bindings.*
-	cat bound
-	[ -s bound ] || return
-	case $bound_expected in
-	yes) ! grep -v "to $sandbox_library" bound ;;
-	no) ! grep "to $sandbox_library" bound ;;
-	esac
-}
+# What is asked of a running node.
 
 preload_checks()
 {

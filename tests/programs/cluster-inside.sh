@@ -9,14 +9,14 @@ here=$(dirname "$0")
 . "$here/tap.sh"
 # shellcheck source=sandbox.sh
 . "$here/sandbox.sh"
+# shellcheck source=preload.sh
+. "$here/preload.sh"
+# shellcheck source=cluster-config.sh
+. "$here/cluster-config.sh"
 # shellcheck source=cluster-checks.sh
 . "$here/cluster-checks.sh"
 
 pacemaker_daemons='based fenced execd attrd schedulerd controld'
-
-daemon_preload='' daemons_preloaded=no tool_preload='' tools_preloaded=no
-case $1 in all | daemons) daemon_preload=$sandbox_library daemons_preloaded=yes ;; esac
-case $1 in all | tools) tool_preload=$sandbox_library tools_preloaded=yes ;; esac
 
 # give_up: the rest of the checks would only repeat the failure
 give_up()
@@ -33,12 +33,6 @@ children_mapped()
 	for name in $pacemaker_daemons; do
 		mapped "$daemons_preloaded" "$(pidof "pacemaker-$name")" || return
 	done
-}
-
-directory_empty()
-{
-	ls -lR "$1"
-	[ -z "$(ls -A "$1")" ]
 }
 
 nothing_crashed()
@@ -83,7 +77,8 @@ pacemaker_stop()
 	check "pacemaker stops" ends_within 60 "$pacemakerd" || give_up
 }
 
-sandbox_enter "$3" || exit
+preload_choose "$1"
+sandbox_enter "$3" && cluster_prepare || exit
 preload_checks
 if [ "$2" = socket ]; then
 	corosync_start socket

@@ -1,8 +1,13 @@
 # tests/programs: programs of others, unmodified, with the library preloaded.
-TESTS += tests/programs/cluster.sh
-dist_check_SCRIPTS += tests/programs/cluster.sh
+programs_tests = tests/programs/cluster.sh tests/programs/usbguard.sh
+TESTS += $(programs_tests)
+dist_check_SCRIPTS += $(programs_tests)
 EXTRA_DIST += \
-	tests/programs/cluster-inside.sh \
 	tests/programs/cluster-checks.sh \
+	tests/programs/cluster-config.sh \
+	tests/programs/cluster-inside.sh \
+	tests/programs/modes.sh \
+	tests/programs/preload.sh \
 	tests/programs/sandbox.sh \
-	tests/programs/tap.sh
+	tests/programs/tap.sh \
+	tests/programs/usbguard-inside.sh
