@@ -15,9 +15,12 @@ tests_unit_test_ring_LDADD = $(ring_ldadd)
 # The loop.
 loop_tests = \
 	tests/unit/test-loop \
+	tests/unit/test-loop-calls \
 	tests/unit/test-loop-fds \
+	tests/unit/test-loop-handlers \
 	tests/unit/test-loop-jobs \
 	tests/unit/test-loop-poll \
+	tests/unit/test-loop-signals \
 	tests/unit/test-loop-timers
 if HAVE_CHECK
 check_PROGRAMS += $(loop_tests)
@@ -30,10 +33,22 @@ tests_unit_test_loop_SOURCES = tests/unit/test-loop.c tests/unit/test-loop.h \
 tests_unit_test_loop_CFLAGS = $(loop_cflags)
 tests_unit_test_loop_LDADD = $(loop_ldadd)
 
+tests_unit_test_loop_calls_SOURCES = tests/unit/test-loop-calls.c tests/unit/test-loop.h
+tests_unit_test_loop_calls_CFLAGS = $(loop_cflags)
+tests_unit_test_loop_calls_LDADD = $(loop_ldadd)
+tests_unit_test_loop_calls_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=epoll_wait,--wrap=epoll_ctl,--wrap=epoll_create1,--wrap=eventfd \
+	-Wl,--wrap=clock_gettime,--wrap=read,--wrap=write,--wrap=calloc,--wrap=realloc
+
 tests_unit_test_loop_fds_SOURCES = tests/unit/test-loop-fds.c \
 	tests/unit/test-loop-poll.h tests/unit/test-loop.h
 tests_unit_test_loop_fds_CFLAGS = $(loop_cflags)
 tests_unit_test_loop_fds_LDADD = $(loop_ldadd)
+
+tests_unit_test_loop_handlers_SOURCES = tests/unit/test-loop-handlers.c \
+	tests/unit/test-loop-signals.h tests/unit/test-loop.h
+tests_unit_test_loop_handlers_CFLAGS = $(loop_cflags)
+tests_unit_test_loop_handlers_LDADD = $(loop_ldadd)
 
 tests_unit_test_loop_jobs_SOURCES = tests/unit/test-loop-jobs.c \
 	tests/unit/test-loop-trace.h tests/unit/test-loop.h
@@ -44,6 +59,11 @@ tests_unit_test_loop_poll_SOURCES = tests/unit/test-loop-poll.c \
 	tests/unit/test-loop-poll.h tests/unit/test-loop.h
 tests_unit_test_loop_poll_CFLAGS = $(loop_cflags)
 tests_unit_test_loop_poll_LDADD = $(loop_ldadd)
+
+tests_unit_test_loop_signals_SOURCES = tests/unit/test-loop-signals.c \
+	tests/unit/test-loop-signals.h tests/unit/test-loop.h
+tests_unit_test_loop_signals_CFLAGS = $(loop_cflags)
+tests_unit_test_loop_signals_LDADD = $(loop_ldadd)
 
 tests_unit_test_loop_timers_SOURCES = tests/unit/test-loop-timers.c tests/unit/test-loop.h
 tests_unit_test_loop_timers_CFLAGS = $(loop_cflags)

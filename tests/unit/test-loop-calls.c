@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the loop asks of the system, and what it does when the system refuses.
+ *
+ * The linker replaces the functions below in the library's objects too (--wrap).
+ */
+#include "config.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "base/util.h"
+#include "tests/unit/test-loop.h"
+
+static struct {
+	int waits;		/* epoll_wait */
+	int asleep;		/* of these with a timeout other than 0 */
+	int timeout;		/* of the latest */
+	int controls;		/* epoll_ctl */
+	int clocks;
+	int reads;
+	int writes;
+} calls;
+
+/* 1: the next call that can fail does so, 2: the one after, ...; 0: none. */
+static int failing_call;
+static int wait_error;		/* what the next epoll_wait fails with */
+
+static bool call_fails(int error)
+{
+	if (failing_call == 0 || --failing_call > 0)
+		return false;
+	errno = error;
+	return true;
+}
+
+int __real_epoll_wait(int fd, struct epoll_event *events, int n, int timeout);
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout);
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout)
+{
+	calls.waits++;
+	calls.asleep += timeout != 0;
+	calls.timeout = timeout;
+	if (wait_error) {
+		errno = wait_error;
+		wait_error = 0;
+		return -1;
+	}
+	return __real_epoll_wait(fd, events, n, timeout);
+}
+
+int __real_epoll_ctl(int fd, int op, int other, struct epoll_event *event);
+int __wrap_epoll_ctl(int fd, int op, int other, struct epoll_event *event);
+int __wrap_epoll_ctl(int fd, int op, int other, struct epoll_event *event)
+{
+	calls.controls++;
+	return call_fails(ENOMEM) ? -1 : __real_epoll_ctl(fd, op, other, event);
+}
+
+int __real_epoll_create1(int flags);
+int __wrap_epoll_create1(int flags);
+int __wrap_epoll_create1(int flags)
+{
+	return call_fails(EMFILE) ? -1 : __real_epoll_create1(flags);
+}
+
+int __real_eventfd(unsigned int value, int flags);
+int __wrap_eventfd(unsigned int value, int flags);
+int __wrap_eventfd(unsigned int value, int flags)
+{
+	return call_fails(EMFILE) ? -1 : __real_eventfd(value, flags);
+}
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	calls.clocks++;
+	return __real_clock_gettime(clock, ts);
+}
+
+ssize_t __real_read(int fd, void *data, size_t size);
+ssize_t __wrap_read(int fd, void *data, size_t size);
+ssize_t __wrap_read(int fd, void *data, size_t size)
+{
+	calls.reads++;
+	return __real_read(fd, data, size);
+}
+
+ssize_t __real_write(int fd, const void *data, size_t size);
+ssize_t __wrap_write(int fd, const void *data, size_t size);
+ssize_t __wrap_write(int fd, const void *data, size_t size)
+{
+	calls.writes++;
+	return __real_write(fd, data, size);
+}
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return call_fails(ENOMEM) ? NULL : __real_calloc(n, size);
+}
+
+void *__real_realloc(void *p, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_realloc(void *p, size_t size)
+{
+	return call_fails(ENOMEM) ? NULL : __real_realloc(p, size);
+}
+
+/* -- What it costs --------------------------------------------------------------- */
+
+enum { ROUNDS = 100 };
+
+static int32_t count_rounds(int32_t fd, int32_t revents, void *data)
+{
+	if (++*(int *)data == ROUNDS)
+		qb_loop_stop(loop);
+	return 0;
+}
+
+/* A run of ROUNDS rounds by a descriptor that is always ready, without a guard. */
+static void run_rounds(void)
+{
+	int fds[2], rounds = 0;
+
+	make_pipe(fds, true);
+	ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_HIGH, fds[0], POLLIN, &rounds,
+					  count_rounds), 0);
+	memset(&calls, 0, sizeof(calls));
+	qb_loop_run(loop);
+	ck_assert_int_eq(rounds, ROUNDS);
+	ck_assert_int_eq(calls.waits, ROUNDS);
+	ck_assert_int_eq(calls.controls, 0);
+	ck_assert_int_eq(calls.reads, 0);
+	ck_assert_int_eq(calls.writes, 0);
+	qb_loop_poll_del(loop, fds[0]);
+	close_pipe(fds);
+}
+
+START_TEST(a_ready_descriptor_costs_one_wait_and_nothing_else)
+{
+	run_rounds();
+	ck_assert_int_eq(calls.clocks, 0);
+}
+END_TEST
+
+START_TEST(a_timer_costs_one_look_at_the_clock_per_round)
+{
+	qb_loop_timer_add(loop, QB_LOOP_LOW, QBI_NS_PER_S * 3600, NULL, never_called,
+			  NULL);
+	run_rounds();
+	ck_assert_int_eq(calls.clocks, ROUNDS);
+}
+END_TEST
+
+START_TEST(a_mod_that_changes_no_events_costs_nothing)
+{
+	int fds[2];
+
+	make_pipe(fds, false);
+	qb_loop_poll_add(loop, QB_LOOP_LOW, fds[0], POLLIN, NULL, never_called_fd);
+	memset(&calls, 0, sizeof(calls));
+	qb_loop_poll_mod(loop, QB_LOOP_HIGH, fds[0], POLLIN, NULL, never_called_fd);
+	ck_assert_int_eq(calls.controls, 0);
+	qb_loop_poll_mod(loop, QB_LOOP_HIGH, fds[0], POLLOUT, NULL, never_called_fd);
+	ck_assert_int_eq(calls.controls, 1);
+	close_pipe(fds);
+}
+END_TEST
+
+static void add_and_stop(void *data)
+{
+	qb_loop_job_add(loop, QB_LOOP_LOW, data, count_call);
+	qb_loop_timer_add(loop, QB_LOOP_LOW, 0, data, count_call, NULL);
+	qb_loop_stop(loop);
+}
+
+START_TEST(the_loops_own_thread_does_not_write_to_wake_it)
+{
+	int ran = 0;
+
+	qb_loop_job_add(loop, QB_LOOP_LOW, &ran, add_and_stop);
+	memset(&calls, 0, sizeof(calls));
+	qb_loop_run(loop);
+	ck_assert_int_eq(calls.writes, 0);
+	settle();
+	ck_assert_int_eq(ran, 2);
+}
+END_TEST
+
+static int32_t add_stopper(int32_t fd, int32_t revents, void *data)
+{
+	qb_loop_job_add(loop, QB_LOOP_LOW, NULL, stop_loop);
+	return -1;
+}
+
+static void add_stopper_job(void *data)
+{
+	qb_loop_job_add(loop, QB_LOOP_LOW, NULL, stop_loop);
+}
+
+START_TEST(a_job_added_by_a_descriptor_runs_without_a_wait)
+{
+	int fds[2];
+
+	make_pipe(fds, true);
+	qb_loop_poll_add(loop, QB_LOOP_LOW, fds[0], POLLIN, NULL, add_stopper);
+	memset(&calls, 0, sizeof(calls));
+	qb_loop_run(loop);
+	ck_assert_int_eq(calls.waits, 2);
+	ck_assert_int_eq(calls.timeout, 0);
+	close_pipe(fds);
+}
+END_TEST
+
+START_TEST(a_job_added_by_a_timer_runs_without_a_wait)
+{
+	qb_loop_timer_add(loop, QB_LOOP_LOW, 0, NULL, add_stopper_job, NULL);
+	memset(&calls, 0, sizeof(calls));
+	qb_loop_run(loop);
+	ck_assert_int_eq(calls.asleep, 0);
+}
+END_TEST
+
+START_TEST(a_job_added_by_a_job_waits_for_its_pace)
+{
+	qb_loop_job_add(loop, QB_LOOP_LOW, NULL, add_stopper_job);
+	memset(&calls, 0, sizeof(calls));
+	qb_loop_run(loop);
+	ck_assert_int_eq(calls.asleep, 1);
+	ck_assert_int_eq(calls.timeout, 50);
+}
+END_TEST
+
+static void delete_job_itself_added(void *data)
+{
+	qb_loop_job_add(loop, QB_LOOP_LOW, NULL, never_called);
+	qb_loop_job_del(loop, QB_LOOP_LOW, NULL, never_called);
+	qb_loop_timer_add(loop, QB_LOOP_LOW, 10 * MS, NULL, stop_loop, NULL);
+}
+
+START_TEST(an_idle_loop_sleeps_in_one_wait)
+{
+	qb_loop_job_add(loop, QB_LOOP_LOW, NULL, delete_job_itself_added);
+	memset(&calls, 0, sizeof(calls));
+	qb_loop_run(loop);
+	/* For the job, for the timer, and perhaps for the rest of a millisecond. */
+	ck_assert_int_le(calls.waits, 3);
+}
+END_TEST
+
+START_TEST(a_file_that_outlives_its_number_does_not_make_the_loop_spin)
+{
+	int fds[2], copy;
+
+	make_pipe(fds, true);
+	copy = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+	qb_loop_poll_add(loop, QB_LOOP_LOW, fds[0], POLLIN, NULL, never_called_fd);
+	close(fds[0]);
+	qb_loop_poll_del(loop, fds[0]);
+	memset(&calls, 0, sizeof(calls));
+	run_for(100);
+	ck_assert_int_le(calls.waits, 5);
+	close(copy);
+	close(fds[1]);
+}
+END_TEST
+
+/* -- When the system refuses ----------------------------------------------------- */
+
+START_TEST(an_interrupted_wait_is_taken_up_again)
+{
+	int ran = 0;
+
+	qb_loop_job_add(loop, QB_LOOP_LOW, &ran, count_call);
+	wait_error = EINTR;
+	settle();
+	ck_assert_int_eq(ran, 1);
+}
+END_TEST
+
+START_TEST(a_wait_that_cannot_work_ends_run)
+{
+	qb_loop_job_add(loop, QB_LOOP_LOW, NULL, never_called);
+	wait_error = EBADF;
+	qb_loop_run(loop);
+	ck_assert_int_eq(wait_error, 0);
+	ck_assert_int_eq(qb_loop_job_del(loop, QB_LOOP_LOW, NULL, never_called), 0);
+}
+END_TEST
+
+START_TEST(create_fails_cleanly_whatever_is_refused)
+{
+	qb_loop_t *l = NULL;
+	int n = 0;
+
+	while (!l) {
+		failing_call = ++n;
+		errno = 0;
+		l = qb_loop_create();
+		ck_assert(l || errno == ENOMEM || errno == EMFILE);
+	}
+	/* Memory, eventfd, epoll, and the one in the other. */
+	ck_assert_int_eq(n, 5);
+	failing_call = 0;
+	qb_loop_destroy(l);
+}
+END_TEST
+
+static int add_job(int fd)
+{
+	return qb_loop_job_add(loop, QB_LOOP_LOW, NULL, never_called);
+}
+
+static int add_timer(int fd)
+{
+	return qb_loop_timer_add(loop, QB_LOOP_LOW, QBI_NS_PER_S, NULL, never_called,
+				 NULL);
+}
+
+static int add_fd(int fd)
+{
+	return qb_loop_poll_add(loop, QB_LOOP_LOW, fd, POLLIN, NULL, never_called_fd);
+}
+
+static int add_signal(int fd)
+{
+	return qb_loop_signal_add(loop, QB_LOOP_LOW, SIGUSR1, NULL, never_called_signal,
+				  NULL);
+}
+
+static const struct {
+	int (*add)(int fd);
+	int calls;		/* that can be refused */
+} adders[] = {
+	{ add_job, 1 },
+	{ add_timer, 3 },	/* the timer, its place in the heap and in the table */
+	{ add_fd, 3 },		/* the entry, the kernel, its place in the table */
+	{ add_signal, 1 },
+};
+
+/* Nothing but a job, so that what it needs is not there for the next attempt. */
+static void run_one_round(void)
+{
+	ck_assert_int_eq(qb_loop_job_add(loop, QB_LOOP_LOW, NULL, stop_loop), 0);
+	qb_loop_run(loop);
+}
+
+START_TEST(an_add_without_memory_changes_nothing)
+{
+	int fds[2], n = 0, r;
+
+	make_pipe(fds, true);
+	do {
+		failing_call = ++n;
+		r = adders[_i].add(fds[0]);
+		ck_assert(r == 0 || r == -ENOMEM);
+		if (r < 0)
+			run_one_round();
+	} while (r < 0);
+	failing_call = 0;
+	ck_assert_int_eq(n, adders[_i].calls + 1);
+	close_pipe(fds);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("loop system calls");
+	TCase *tc = add_case(s, "cost");
+
+	tcase_add_test(tc, a_ready_descriptor_costs_one_wait_and_nothing_else);
+	tcase_add_test(tc, a_timer_costs_one_look_at_the_clock_per_round);
+	tcase_add_test(tc, a_mod_that_changes_no_events_costs_nothing);
+	tcase_add_test(tc, the_loops_own_thread_does_not_write_to_wake_it);
+	tcase_add_test(tc, a_job_added_by_a_descriptor_runs_without_a_wait);
+	tcase_add_test(tc, a_job_added_by_a_timer_runs_without_a_wait);
+	tcase_add_test(tc, a_job_added_by_a_job_waits_for_its_pace);
+	tcase_add_test(tc, an_idle_loop_sleeps_in_one_wait);
+	tcase_add_test(tc, a_file_that_outlives_its_number_does_not_make_the_loop_spin);
+
+	tc = add_case(s, "refusals");
+	tcase_add_test(tc, an_interrupted_wait_is_taken_up_again);
+	tcase_add_test(tc, a_wait_that_cannot_work_ends_run);
+	tcase_add_test(tc, create_fails_cleanly_whatever_is_refused);
+	tcase_add_loop_test(tc, an_add_without_memory_changes_nothing, 0,
+			    (int)QBI_ARRAY_SIZE(adders));
+	return run_suite(s);
+}
