@@ -19,7 +19,7 @@ static struct host *start(int i, qb_ipcc_connection_t **c)
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true });
 
 	*c = client_connect(h->name, 0);
-	host_await_trace(h, "created:1");
+	client_echo(*c, 64);
 	return h;
 }
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/lib/deadline.h"
@@ -45,23 +44,21 @@ START_TEST(descriptor_is_readable_only_while_an_event_is_queued)
 }
 END_TEST
 
-/* Of shm: a datagram socket, which socket mode has here, hears nothing of its peer's end. */
-START_TEST(descriptor_of_shm_is_readable_when_the_server_has_disconnected)
+START_TEST(descriptor_is_readable_when_the_server_has_disconnected)
 {
-	struct host *h = host_start(&(struct server_spec){ .type = QB_IPC_SHM });
-	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+	qb_ipcc_connection_t *c;
+	struct host *h = start(_i, &c);
 
-	host_await_trace(h, "created:1");
 	host_call(h, remote_disconnect, 1);
 	ck_assert(fd_readable_within(client_fd(c), deadline_ms()));
 	stop(h, c);
 }
 END_TEST
 
-START_TEST(descriptor_of_shm_is_readable_when_the_server_was_killed)
+START_TEST(descriptor_is_readable_when_the_server_was_killed)
 {
-	struct host *h = host_start(&(struct server_spec){ .type = QB_IPC_SHM });
-	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+	qb_ipcc_connection_t *c;
+	struct host *h = start(_i, &c);
 
 	host_kill(h);
 	ck_assert(fd_readable_within(client_fd(c), deadline_ms()));
@@ -97,18 +94,6 @@ START_TEST(descriptor_of_shm_is_a_connected_stream_that_knows_its_peer)
 	ck_assert_int_eq(cred.pid, h->pid);
 	ck_assert_int_eq((int)cred.uid, (int)getuid());
 	ck_assert_int_eq((int)cred.gid, (int)getgid());
-	stop(h, c);
-}
-END_TEST
-
-START_TEST(descriptor_of_the_socket_transport_is_a_socket)
-{
-	struct host *h = host_start(&(struct server_spec){ .type = QB_IPC_SOCKET });
-	qb_ipcc_connection_t *c = client_connect(h->name, 0);
-	struct stat st;
-
-	ck_assert_int_eq(fstat(client_fd(c), &st), 0);
-	ck_assert(S_ISSOCK(st.st_mode));
 	stop(h, c);
 }
 END_TEST
@@ -252,11 +237,10 @@ int main(void)
 	TCase *tc = tcase_new(s, "descriptor");
 
 	add_variant_test(tc, descriptor_is_readable_only_while_an_event_is_queued);
-	tcase_add_test(tc, descriptor_of_shm_is_readable_when_the_server_has_disconnected);
-	tcase_add_test(tc, descriptor_of_shm_is_readable_when_the_server_was_killed);
+	add_transport_test(tc, descriptor_is_readable_when_the_server_has_disconnected);
+	add_transport_test(tc, descriptor_is_readable_when_the_server_was_killed);
 	add_transport_test(tc, descriptor_is_the_same_each_time);
 	tcase_add_test(tc, descriptor_of_shm_is_a_connected_stream_that_knows_its_peer);
-	tcase_add_test(tc, descriptor_of_the_socket_transport_is_a_socket);
 	add_transport_test(tc, fd_get_without_connection_or_place_is_einval);
 
 	tc = tcase_new(s, "credentials");

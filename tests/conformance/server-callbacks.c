@@ -143,11 +143,14 @@ START_TEST(disconnect_inside_created_destroys_without_closed_after_it_returns)
 {
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
 							   .created = created_disconnects });
-	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+	/* Whether connect() still finds all it needs is a matter of who is faster. */
+	qb_ipcc_connection_t *c = qb_ipcc_connect(h->name, 0);
 	char buf[256];
 
 	host_expect_trace(h, "accept:1 created:1 returned:1 destroyed:1");
-	ck_assert_int_eq(qb_ipcc_recv(c, buf, sizeof(buf), deadline_ms()), -ENOTCONN);
+	if (c)
+		ck_assert_int_eq(qb_ipcc_recv(c, buf, sizeof(buf), deadline_ms()),
+				 -ENOTCONN);
 	qb_ipcc_disconnect(c);
 	host_stop(h);
 }

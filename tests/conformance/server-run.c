@@ -173,9 +173,15 @@ static void check_name_length(int i, size_t length, bool fits)
 	host_stop(h);
 }
 
-START_TEST(name_of_106_characters_fits)
+START_TEST(name_of_60_characters_fits)
 {
-	check_name_length(_i, 106, true);
+	check_name_length(_i, 60, true);
+}
+END_TEST
+
+START_TEST(name_of_106_characters_fits_with_shm)
+{
+	check_name_length(0, 106, true);
 }
 END_TEST
 
@@ -319,7 +325,8 @@ int main(void)
 	tcase_add_test(tc, native_type_means_shm);
 
 	tc = tcase_new(s, "names");
-	add_transport_test(tc, name_of_106_characters_fits);
+	add_transport_test(tc, name_of_60_characters_fits);
+	tcase_add_test(tc, name_of_106_characters_fits_with_shm);
 	add_transport_test(tc, name_of_107_characters_is_enametoolong_not_cut);
 	tcase_add_test(tc, connect_to_a_name_of_107_characters_is_enametoolong);
 

@@ -21,7 +21,7 @@ static struct host *start(int i, qb_ipcc_connection_t **c)
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true });
 
 	*c = client_connect(h->name, 0);
-	host_await_trace(h, "created:1");
+	client_echo(*c, 64);
 	return h;
 }
 
@@ -40,6 +40,19 @@ START_TEST(response_send_returns_the_bytes_sent)
 	ck_assert_int_eq(host_call(h, remote_response, 1, 1000, 2), 1008);
 	client_must_recv(c, 1, 16);
 	client_must_recv(c, 2, 1000);
+	stop(h, c);
+}
+END_TEST
+
+START_TEST(response_sent_before_any_request_arrives)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+
+	host_await_trace(h, "created:1");
+	ck_assert_int_eq(host_call(h, remote_response, 1, 1000, 2), 1008);
+	client_must_recv(c, 2, 1000);
+	client_echo(c, 64);
 	stop(h, c);
 }
 END_TEST
@@ -243,7 +256,7 @@ START_TEST(every_connection_gets_only_its_own_messages)
 	struct host *h = start(_i, &a);
 	qb_ipcc_connection_t *b = client_connect(h->name, 0);
 
-	host_await_trace(h, "created:2");
+	client_echo(b, 64);
 	ck_assert_int_eq(host_call(h, remote_event, 2, 100, 22), 108);
 	ck_assert_int_eq(host_call(h, remote_event, 1, 100, 11), 108);
 	ck_assert_int_eq(host_call(h, remote_response, 2, 100, 222), 108);
@@ -265,6 +278,7 @@ int main(void)
 	TCase *tc = tcase_new(s, "results");
 
 	add_variant_test(tc, response_send_returns_the_bytes_sent);
+	add_variant_test(tc, response_sent_before_any_request_arrives);
 	add_variant_test(tc, event_send_returns_the_bytes_sent);
 	add_transport_test(tc, message_of_the_buffer_size_can_be_sent_both_ways);
 	add_transport_test(tc, response_that_can_never_fit_is_emsgsize);
