@@ -85,6 +85,65 @@ pacemaker_checks()
 		wait_until 30 says 'No active resources' tool crm_mon -1
 }
 
+# What happens when processes end without a word.
+loss_checks()
+{
+	check "a killed daemon is replaced" killed_daemon_is_replaced
+	check "the replaced daemon serves" wait_until 30 tool attrd_updater -n lost -U 5
+	check "what it serves is read" \
+		wait_until 30 says 'value="5"' tool attrd_updater -n lost -Q
+	check "clients that are killed disturb nobody" killed_clients
+	check "no daemon is busy afterwards" nobody_is_busy
+}
+
+killed_daemon_is_replaced()
+{
+	killed_daemon=$(pidof pacemaker-attrd)
+	kill -KILL "$killed_daemon"
+	wait_until 30 daemon_other_than "$killed_daemon" pacemaker-attrd
+}
+
+daemon_other_than()
+{
+	new=$(pidof "$2") && [ "$new" != "$1" ]
+}
+
+# Clients that listen, and clients in the middle of something.
+killed_clients()
+{
+	for _ in $(seq 10); do
+		rm -f monitor.html
+		tool crm_mon --daemonize --pid-file monitor.pid --output-as html \
+			--output-to monitor.html || return
+		wait_until 10 test -s monitor.html || return
+		LD_PRELOAD=$tool_preload cibadmin --query >killed.xml 2>&1 &
+		kill -KILL $! "$(cat monitor.pid)" || return
+		wait $!
+	done
+	tool cibadmin --query | grep -q 'id="large-799"'
+}
+
+# Busy: more than half of a second of CPU time within one second.
+nobody_is_busy()
+{
+	cpu_ticks >ticks.before
+	sleep 1
+	cpu_ticks >ticks.after
+	limit=$(($(getconf CLK_TCK) / 2))
+	join ticks.before ticks.after | awk -v limit=$limit '
+		$3 - $2 > limit { print "busy: process " $1; busy = 1 }
+		END { exit busy || !NR }'
+}
+
+# PID and CPU time of corosync and of everything of pacemaker
+cpu_ticks()
+{
+	for pid in $(pidof corosync pacemakerd pacemaker-based pacemaker-fenced \
+		pacemaker-execd pacemaker-attrd pacemaker-schedulerd pacemaker-controld); do
+		awk '{ sub(/.*\)/, ""); print '"$pid"', $12 + $13 }' "/proc/$pid/stat"
+	done | sort
+}
+
 write_large_section()
 {
 	awk 'BEGIN {

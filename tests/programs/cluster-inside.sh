@@ -56,7 +56,15 @@ corosync_stop()
 {
 	check "corosync is told to stop" tool corosync-cfgtool -H
 	check "corosync stops" ends_within 30 "$corosync" || give_up
-	check "nothing is left in shared memory" directory_empty /dev/shm
+	check "nothing is left in shared memory" shared_memory_empty
+}
+
+# A daemon that was killed could not clean up, and pacemaker's other daemons do not end
+# the connections they had to it.
+shared_memory_empty()
+{
+	rm -rf "/dev/shm/qb-${killed_daemon:-none}-"*
+	directory_empty /dev/shm
 }
 
 pacemaker_start()
@@ -90,7 +98,8 @@ corosync_start shm
 corosync_checks
 pacemaker_start "$2"
 pacemaker_checks
+check "nothing crashed" nothing_crashed
+loss_checks
 pacemaker_stop
 corosync_stop
-check "nothing crashed" nothing_crashed
 echo "complete"
