@@ -32,8 +32,8 @@
 #include "base/util.h"
 
 struct qbi_signal {
-	struct qbi_item item;
 	struct qbi_list peers;		/* in qbi_signals.all */
+	struct qbi_item item;
 	uintptr_t serial;		/* the handle */
 	int sig;
 	uint64_t seen;			/* deliveries looked at */

@@ -28,6 +28,7 @@ static struct {
 /* 1: the next call that can fail does so, 2: the one after, ...; 0: none. */
 static int failing_call;
 static int wait_error;		/* what the next epoll_wait fails with */
+static void (*at_clock)(void);	/* called once, inside the next look at the clock */
 
 static bool call_fails(int error)
 {
@@ -78,7 +79,12 @@ int __real_clock_gettime(clockid_t clock, struct timespec *ts);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
 {
+	void (*interruption)(void) = at_clock;
+
 	calls.clocks++;
+	at_clock = NULL;
+	if (interruption)
+		interruption();
 	return __real_clock_gettime(clock, ts);
 }
 
@@ -244,6 +250,34 @@ static void delete_job_itself_added(void *data)
 	qb_loop_timer_add(loop, QB_LOOP_LOW, 10 * MS, NULL, stop_loop, NULL);
 }
 
+static void run_inside_and_add_stopper(void *data)
+{
+	qb_loop_timer_add(loop, QB_LOOP_LOW, 0, NULL, stop_loop, NULL);
+	qb_loop_run(loop);
+	memset(&calls, 0, sizeof(calls));
+	qb_loop_job_add(loop, QB_LOOP_LOW, NULL, stop_loop);
+}
+
+START_TEST(a_job_added_after_a_run_inside_a_job_waits_too)
+{
+	qb_loop_job_add(loop, QB_LOOP_LOW, NULL, run_inside_and_add_stopper);
+	qb_loop_run(loop);
+	qb_loop_run(loop);
+	ck_assert_int_eq(calls.asleep, 1);
+	ck_assert_int_eq(calls.timeout, 50);
+}
+END_TEST
+
+START_TEST(a_loop_sleeps_until_its_timer_in_one_wait)
+{
+	qb_loop_timer_add(loop, QB_LOOP_LOW, 10 * MS + 1, NULL, stop_loop, NULL);
+	memset(&calls, 0, sizeof(calls));
+	qb_loop_run(loop);
+	ck_assert_int_eq(calls.waits, 1);
+	ck_assert_int_le(calls.timeout, 11);
+}
+END_TEST
+
 START_TEST(an_idle_loop_sleeps_in_one_wait)
 {
 	qb_loop_job_add(loop, QB_LOOP_LOW, NULL, delete_job_itself_added);
@@ -268,6 +302,40 @@ START_TEST(a_file_that_outlives_its_number_does_not_make_the_loop_spin)
 	ck_assert_int_le(calls.waits, 5);
 	close(copy);
 	close(fds[1]);
+}
+END_TEST
+
+/* -- At the worst moment: between deciding to sleep and sleeping ------------------- */
+
+static void interrupt_by_stop(void)
+{
+	qb_loop_stop(loop);
+}
+
+static void interrupt_by_signal(void)
+{
+	raise(SIGUSR1);
+}
+
+static int32_t stop_on_signal(int32_t sig, void *data)
+{
+	qb_loop_stop(loop);
+	return 0;
+}
+
+static void (*const interruptions[])(void) = { interrupt_by_stop, interrupt_by_signal };
+
+START_TEST(what_comes_just_before_the_sleep_ends_it)
+{
+	ck_assert_int_eq(qb_loop_signal_add(loop, QB_LOOP_LOW, SIGUSR1, NULL,
+					    stop_on_signal, NULL), 0);
+	ck_assert_int_eq(qb_loop_timer_add(loop, QB_LOOP_LOW, 3600 * QBI_NS_PER_S, NULL,
+					   never_called, NULL), 0);
+	memset(&calls, 0, sizeof(calls));
+	/* The loop reads the clock to know how long it may sleep. */
+	at_clock = interruptions[_i];
+	qb_loop_run(loop);
+	ck_assert_int_eq(calls.asleep, 0);
 }
 END_TEST
 
@@ -381,8 +449,14 @@ int main(void)
 	tcase_add_test(tc, a_job_added_by_a_descriptor_runs_without_a_wait);
 	tcase_add_test(tc, a_job_added_by_a_timer_runs_without_a_wait);
 	tcase_add_test(tc, a_job_added_by_a_job_waits_for_its_pace);
+	tcase_add_test(tc, a_job_added_after_a_run_inside_a_job_waits_too);
+	tcase_add_test(tc, a_loop_sleeps_until_its_timer_in_one_wait);
 	tcase_add_test(tc, an_idle_loop_sleeps_in_one_wait);
 	tcase_add_test(tc, a_file_that_outlives_its_number_does_not_make_the_loop_spin);
+
+	tc = add_case(s, "worst moment");
+	tcase_add_loop_test(tc, what_comes_just_before_the_sleep_ends_it, 0,
+			    (int)QBI_ARRAY_SIZE(interruptions));
 
 	tc = add_case(s, "refusals");
 	tcase_add_test(tc, an_interrupted_wait_is_taken_up_again);

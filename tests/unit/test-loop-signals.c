@@ -126,6 +126,28 @@ START_TEST(priorities_hold_for_signals)
 }
 END_TEST
 
+static void check_calls(void *data)
+{
+	struct seen *s = data;
+
+	ck_assert_int_ge(s->calls, 1);
+	ck_assert_int_le(s->calls, 3);
+}
+
+START_TEST(a_burst_of_deliveries_does_not_hold_up_the_rest)
+{
+	struct seen s = { 0 };
+
+	ck_assert_int_eq(qb_loop_signal_add(loop, QB_LOOP_HIGH, SIGUSR1, &s, note, NULL),
+			 0);
+	for (int i = 0; i < 100; i++)
+		raise(SIGUSR1);
+	qb_loop_job_add(loop, QB_LOOP_LOW, &s, check_calls);
+	run_for(20);
+	ck_assert_int_eq(s.calls, 100);
+}
+END_TEST
+
 /* -- Registrations --------------------------------------------------------------- */
 
 START_TEST(a_registration_needs_a_priority_a_function_and_a_signal)
@@ -322,6 +344,7 @@ int main(void)
 	tcase_add_test(tc, every_loop_sees_every_delivery);
 	tcase_add_test(tc, a_signal_from_another_process_wakes_a_sleeping_loop);
 	tcase_add_test(tc, priorities_hold_for_signals);
+	tcase_add_test(tc, a_burst_of_deliveries_does_not_hold_up_the_rest);
 
 	tc = add_case(s, "registrations");
 	tcase_add_test(tc, a_registration_needs_a_priority_a_function_and_a_signal);
