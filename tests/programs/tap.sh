@@ -20,12 +20,12 @@ check()
 	return 1
 }
 
-# refused COMMAND [ARGUMENT...]: it ends by itself, and without success
+# refused COMMAND [ARGUMENT...]: without success, and neither timed out nor killed
 refused()
 {
 	"$@"
-	[ $? -lt 124 ] || return 1	# timeout, or a signal
-	! "$@"
+	refused_status=$?
+	[ $refused_status -ne 0 ] && [ $refused_status -lt 124 ]
 }
 
 # wait_until SECONDS COMMAND [ARGUMENT...]
