@@ -1,1 +1,48 @@
-# tests/compat
+# Interoperation with the installed libqb. One server and one client source, each built
+# against either library; the clients are the tests and start the servers.
+EXTRA_DIST += tests/compat/no-libqb.sh
+if HAVE_LIBQB
+if HAVE_CHECK
+noinst_PROGRAMS += tests/compat/compat-server-libqb tests/compat/compat-server-qbipc
+check_PROGRAMS += tests/compat/compat-client-libqb tests/compat/compat-client-qbipc
+endif
+else
+TESTS += tests/compat/no-libqb.sh
+endif
+
+# Not ours in the search path, and no wrapper scripts: they execute each other.
+compat_libqb_cppflags = -I$(top_srcdir) $(LIBQB_CFLAGS)
+
+compat_server_sources = \
+	tests/compat/compat-server.c \
+	tests/compat/protocol.h \
+	tests/lib/pattern.c \
+	tests/lib/pattern.h
+tests_compat_compat_server_qbipc_SOURCES = $(compat_server_sources)
+tests_compat_compat_server_qbipc_CPPFLAGS = $(AM_CPPFLAGS)
+tests_compat_compat_server_qbipc_LDADD = lib/libqbipc.la
+tests_compat_compat_server_qbipc_LDFLAGS = $(AM_LDFLAGS) -no-install
+tests_compat_compat_server_libqb_SOURCES = $(compat_server_sources)
+tests_compat_compat_server_libqb_CPPFLAGS = $(compat_libqb_cppflags)
+tests_compat_compat_server_libqb_LDADD = $(LIBQB_LIBS)
+
+compat_client_sources = \
+	tests/compat/cell.c \
+	tests/compat/cell.h \
+	tests/compat/client-endings.c \
+	tests/compat/client-events.c \
+	tests/compat/client-files.c \
+	tests/compat/client-library.c \
+	tests/compat/client-messages.c \
+	tests/compat/compat-client.c \
+	tests/compat/protocol.h
+tests_compat_compat_client_qbipc_SOURCES = $(compat_client_sources)
+tests_compat_compat_client_qbipc_CPPFLAGS = $(AM_CPPFLAGS) -DCLIENT_LIBRARY='"qbipc"'
+tests_compat_compat_client_qbipc_LDADD = \
+	tests/lib/libtestlib.la lib/libqbipc.la $(CHECK_LIBS) -lpthread
+tests_compat_compat_client_qbipc_LDFLAGS = $(AM_LDFLAGS) -no-install
+tests_compat_compat_client_libqb_SOURCES = $(compat_client_sources)
+tests_compat_compat_client_libqb_CPPFLAGS = \
+	$(compat_libqb_cppflags) -DCLIENT_LIBRARY='"libqb"'
+tests_compat_compat_client_libqb_LDADD = \
+	tests/lib/libtestlib.la $(CHECK_LIBS) $(LIBQB_LIBS) -lpthread

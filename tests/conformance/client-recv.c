@@ -12,7 +12,7 @@
 
 enum { SHORT_MS = 60 };
 
-static char buffer[20000];
+static char buffer[20000] __attribute__((aligned(8)));
 
 static struct host *start(int i, qb_ipcc_connection_t **c)
 {

@@ -41,8 +41,8 @@ END_TEST
 START_TEST(closed_that_wants_again_without_job_add_is_done)
 {
 	struct host *h = host_start(&(struct server_spec){
-		.type = variants[_i].type, .adapter = &adapter_glib_like,
-		.closed = closed_three_times });
+		.type = variants[_i].type, .libqb_wire = variants[_i].libqb_wire,
+		.adapter = &adapter_glib_like, .closed = closed_three_times });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	qb_ipcc_disconnect(c);

@@ -165,7 +165,7 @@ END_TEST
 static void *echo_all(void *arg)
 {
 	struct sender *s = arg;
-	char buf[2000];
+	char buf[2000] __attribute__((aligned(8)));
 
 	for (int32_t id = s->first; id < s->first + s->count; id++) {
 		struct request *r = request_new(id, size_of(id));

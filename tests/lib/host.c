@@ -58,10 +58,13 @@ static void host_fork(struct host *h, const struct server_spec *spec)
 	else
 		unique_name(sv.name, sizeof(sv.name));
 	strcpy(h->name, sv.name);
+	/* For both sides: this process is the client. */
+	setenv("QBIPC_NATIVE", spec->libqb_wire ? "0" : "1", 1);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
 	h->pid = fork();
 	ck_assert_int_ge(h->pid, 0);
 	if (h->pid == 0) {
+		free(h);	/* the child's copy, or it counts as a leak */
 		close_others(sockets[1]);
 		sv.control = sockets[1];
 		server_main(&sv);

@@ -15,6 +15,8 @@ tests_lib_libtestlib_la_SOURCES = \
 	tests/lib/host.c \
 	tests/lib/message.c \
 	tests/lib/message.h \
+	tests/lib/pattern.c \
+	tests/lib/pattern.h \
 	tests/lib/registration.c \
 	tests/lib/remote.c \
 	tests/lib/remote.h \

@@ -3,13 +3,14 @@
 #ifndef TEST_MESSAGE_H
 #define TEST_MESSAGE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include <qb/qbipc_common.h>
 #include <qb/qbipcc.h>
+
+#include "tests/lib/pattern.h"
 
 /* What the default server does with a request, by its id. Anything else: echo. */
 enum {
@@ -28,10 +29,6 @@ struct response {
 	struct qb_ipc_response_header hdr;
 	uint8_t body[];
 };
-
-/* Bytes that depend on @seed and on their position, so a shift is seen too. */
-void pattern_fill(uint8_t *buf, size_t size, uint32_t seed);
-bool pattern_matches(const uint8_t *buf, size_t size, uint32_t seed);
 
 /* A request of @size bytes, header included, patterned by its id. The caller frees. */
 struct request *request_new(int32_t id, size_t size);

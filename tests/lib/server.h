@@ -51,6 +51,7 @@ struct server;
  */
 struct server_spec {
 	enum qb_ipc_type type;
+	bool libqb_wire;			/* not the native transport */
 	const struct adapter *adapter;		/* the built-in loop */
 	const char *name;			/* a fresh one */
 	int32_t service_id;

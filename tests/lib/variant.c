@@ -10,10 +10,12 @@
 enum { TEST_TIMEOUT_S = 60 };
 
 const struct variant variants[] = {
-	{ "shm", QB_IPC_SHM, &adapter_qb_loop },
-	{ "socket", QB_IPC_SOCKET, &adapter_qb_loop },
-	{ "shm, glib-like", QB_IPC_SHM, &adapter_glib_like },
-	{ "socket, glib-like", QB_IPC_SOCKET, &adapter_glib_like },
+	{ "native shm", QB_IPC_SHM, false, &adapter_qb_loop },
+	{ "shm", QB_IPC_SHM, true, &adapter_qb_loop },
+	{ "socket", QB_IPC_SOCKET, true, &adapter_qb_loop },
+	{ "native shm, glib-like", QB_IPC_SHM, false, &adapter_glib_like },
+	{ "shm, glib-like", QB_IPC_SHM, true, &adapter_glib_like },
+	{ "socket, glib-like", QB_IPC_SOCKET, true, &adapter_glib_like },
 };
 const int variant_count = sizeof(variants) / sizeof(variants[0]);
 const int transport_count = sizeof(variants) / sizeof(variants[0]) / 2;

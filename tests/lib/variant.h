@@ -14,6 +14,7 @@
 struct variant {
 	const char *name;
 	enum qb_ipc_type type;
+	bool libqb_wire;	/* not the native transport */
 	const struct adapter *adapter;
 };
 
@@ -29,7 +30,9 @@ extern const int variant_count;
 	tcase_add_loop_test(tcase, test, 0, variant_count)
 
 /* The start of a spec for the loop variable of such a test. */
-#define VARIANT_SPEC(i) .type = variants[i].type, .adapter = variants[i].adapter
+#define VARIANT_SPEC(i)                                                             \
+	.type = variants[i].type, .libqb_wire = variants[i].libqb_wire,             \
+	.adapter = variants[i].adapter
 
 /* A case with the leak-counting fixture and the suite's time limit. */
 TCase *tcase_new(Suite *s, const char *name);
