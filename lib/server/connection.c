@@ -207,8 +207,7 @@ void qbi_connection_flow_update(qb_ipcs_connection_t *c)
 
 	if (c->flow != flow) {
 		c->transport->server->flow_set(c->end, flow);
-		if (!c->flow)
-			c->count.flow_control_count++;
+		c->count.flow_control_count++;
 		c->flow = flow;
 	}
 	if (qbi_connection_watch_update(c) < 0)

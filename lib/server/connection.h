@@ -62,7 +62,7 @@ struct qbi_counters {
 	_Atomic(uint64_t) events;
 	_Atomic(uint64_t) send_retries;		/* sends that found no room */
 	_Atomic(uint64_t) recv_retries;		/* wake-ups without a request */
-	_Atomic(uint64_t) flow_control_count;	/* times the flow was stopped */
+	_Atomic(uint64_t) flow_control_count;	/* changes of the flow */
 };
 
 struct qb_ipcs_connection {
