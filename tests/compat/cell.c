@@ -269,10 +269,16 @@ bool files_directory(pid_t server, pid_t client, char *path, size_t size)
 	return files_walk(server, client, path, size) > 0;
 }
 
+void echo(qb_ipcc_connection_t *c, size_t size)
+{
+	client_send_patiently(c, COMPAT_ECHO, size);
+	client_must_recv(c, COMPAT_ECHO, size);
+}
+
 qb_ipcc_connection_t *connect_to(struct peer *s, size_t max_msg_size)
 {
 	qb_ipcc_connection_t *c = client_connect(s->name, max_msg_size);
 
-	client_echo(c, 64);
+	echo(c, 64);
 	return c;
 }

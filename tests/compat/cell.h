@@ -72,6 +72,9 @@ bool cell_exists(int cell);
 int files_of(pid_t server, pid_t client);
 bool files_directory(pid_t server, pid_t client, char *path, size_t size);
 
+/* There and back, checked; waits for room. */
+void echo(qb_ipcc_connection_t *c, size_t size);
+
 /* A connection to @s that has been shown to work by one echo. */
 qb_ipcc_connection_t *connect_to(struct peer *s, size_t max_msg_size);
 

@@ -163,7 +163,7 @@ START_TEST(client_that_is_killed_is_closed_and_leaves_nothing)
 	ck_assert_int_eq(kill(victim, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(victim, NULL, 0), victim);
 	peer_expect(s, "accept created accept created closed destroyed");
-	client_echo(c, 64);
+	echo(c, 64);
 	qb_ipcc_disconnect(c);
 	peer_expect(s, "accept created accept created closed destroyed closed destroyed");
 	WAIT_FOR(files_of(s->pid, victim) == 0);

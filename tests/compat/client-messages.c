@@ -20,11 +20,11 @@ START_TEST(bodies_from_nothing_to_the_maximum_come_back)
 	size_t most = (size_t)qb_ipcc_get_buffer_size(c) - ANSWER_MORE;
 
 	for (size_t size = 16; size < 60; size++)
-		client_echo(c, size);
+		echo(c, size);
 	for (size_t size = 60; size < most; size += 211)
-		client_echo(c, size);
+		echo(c, size);
 	for (size_t size = most - 9; size <= most; size++)
-		client_echo(c, size);
+		echo(c, size);
 	qb_ipcc_disconnect(c);
 	peer_stop(s);
 }
@@ -38,8 +38,8 @@ START_TEST(large_bodies_come_back)
 
 	ck_assert_int_eq(qb_ipcc_get_buffer_size(c), (int32_t)most);
 	for (size_t size = 16; size <= most - ANSWER_MORE; size = size * 2 + 3)
-		client_echo(c, size);
-	client_echo(c, most - ANSWER_MORE);
+		echo(c, size);
+	echo(c, most - ANSWER_MORE);
 	qb_ipcc_disconnect(c);
 	peer_stop(s);
 }
@@ -51,9 +51,9 @@ START_TEST(requests_of_the_buffer_size_arrive_and_larger_ones_are_refused)
 	qb_ipcc_connection_t *c = connect_to(s, 0);
 	size_t most = (size_t)qb_ipcc_get_buffer_size(c);
 
-	client_must_send(c, COMPAT_SILENT, most);
+	client_send_patiently(c, COMPAT_SILENT, most);
 	ck_assert_int_eq(client_send(c, COMPAT_SILENT, most + 1), -EMSGSIZE);
-	client_echo(c, 64);
+	echo(c, 64);
 	qb_ipcc_disconnect(c);
 	peer_stop(s);
 }
@@ -66,7 +66,7 @@ START_TEST(requests_in_bursts_are_answered_in_order)
 
 	for (int32_t id = 1000; id < 4000; id += 5) {
 		for (int32_t k = 0; k < 5; k++)
-			client_must_send(c, id + k, 16 + (size_t)(id + k) % 500);
+			client_send_patiently(c, id + k, 16 + (size_t)(id + k) % 500);
 		for (int32_t k = 0; k < 5; k++)
 			client_must_recv(c, id + k, 16 + (size_t)(id + k) % 500);
 	}
@@ -101,7 +101,7 @@ START_TEST(flow_control_off_refuses_requests_until_it_is_normal)
 	peer_tell(s, "rate %d", RATE_OFF);
 	ck_assert_int_eq(client_send(c, COMPAT_ECHO, 64), -EAGAIN);
 	peer_tell(s, "rate %d", RATE_NORMAL);
-	client_echo(c, 64);
+	echo(c, 64);
 	qb_ipcc_disconnect(c);
 	peer_stop(s);
 }
@@ -114,8 +114,8 @@ START_TEST(flow_control_off_2_holds_requests_back_but_does_not_refuse_them)
 	char buf[200];
 
 	peer_tell(s, "rate %d", RATE_OFF_2);
-	client_must_send(c, 100, 64);
-	client_must_send(c, 101, 64);
+	client_send_patiently(c, 100, 64);
+	client_send_patiently(c, 101, 64);
 	ck_assert_int_eq(qb_ipcc_recv(c, buf, sizeof(buf), 50), -ETIMEDOUT);
 	peer_tell(s, "rate %d", RATE_NORMAL);
 	client_must_recv(c, 100, 64);
@@ -134,7 +134,7 @@ START_TEST(flow_control_off_2_refuses_clients_whose_maximum_is_2)
 	peer_tell(s, "rate %d", RATE_OFF_2);
 	ck_assert_int_eq(client_send(c, COMPAT_ECHO, 64), -EAGAIN);
 	peer_tell(s, "rate %d", RATE_NORMAL);
-	client_echo(c, 64);
+	echo(c, 64);
 	qb_ipcc_disconnect(c);
 	peer_stop(s);
 }
@@ -163,7 +163,7 @@ START_TEST(connect_in_two_steps_works)
 	ck_assert_ptr_nonnull(c);
 	ck_assert(fd_readable_within(fd, deadline_ms()));
 	ck_assert_int_eq(qb_ipcc_connect_continue(c), 0);
-	client_echo(c, 64);
+	echo(c, 64);
 	qb_ipcc_disconnect(c);
 	peer_stop(s);
 }
@@ -179,8 +179,8 @@ START_TEST(both_sides_agree_on_size_and_pid_and_count_the_same)
 	gid_t gid;
 
 	for (int n = 0; n < 3; n++)
-		client_echo(c, 30000);
-	client_must_send(c, COMPAT_EVENT, 64);
+		echo(c, 30000);
+	client_send_patiently(c, COMPAT_EVENT, 64);
 	client_must_recv_event(c, COMPAT_EVENT, 64);
 	ck_assert_int_eq(qb_ipcc_get_buffer_size(c), 70000);
 	snprintf(expected, sizeof(expected), "70000 %d 4 3 1", (int)getpid());
@@ -203,7 +203,7 @@ START_TEST(several_connections_of_one_process_are_independent)
 		c[k] = connect_to(s, 0);
 	for (int32_t id = 100; id < 200; id++) {
 		for (int k = 0; k < 8; k++)
-			client_must_send(c[k], id * 10 + k, 50 + (size_t)k);
+			client_send_patiently(c[k], id * 10 + k, 50 + (size_t)k);
 		for (int k = 7; k >= 0; k--)
 			client_must_recv(c[k], id * 10 + k, 50 + (size_t)k);
 	}

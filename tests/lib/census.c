@@ -4,10 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <check.h>
@@ -19,6 +22,7 @@ enum { ADOPTED_MAX = 64, SETTLE_MS = 2000 };
 static pid_t adopted[ADOPTED_MAX];
 static unsigned int adopted_count;
 static struct census at_setup;
+static time_t began;
 
 void unique_name(char *buf, size_t size)
 {
@@ -82,6 +86,14 @@ static int shared_mappings_count(void)
 	return n;
 }
 
+/* Pids are used again: what lay there before this test is not its doing. */
+static bool file_is_new(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ctime >= began;
+}
+
 /* qb-<server pid>-<client pid>-...: one of them is ours. */
 static int shm_files_count(void)
 {
@@ -95,7 +107,8 @@ static int shm_files_count(void)
 		int server, client;
 
 		if (sscanf(e->d_name, "qb-%d-%d-", &server, &client) == 2 &&
-		    (pid_is_ours(server) || pid_is_ours(client)))
+		    (pid_is_ours(server) || pid_is_ours(client)) &&
+		    file_is_new(dirfd(d), e->d_name))
 			n++;
 	}
 	closedir(d);
@@ -136,6 +149,7 @@ int census_compare(const struct census *before, char *text, size_t size)
 void census_setup(void)
 {
 	adopted_count = 0;
+	began = time(NULL) - 1;
 	census_take(&at_setup);
 }
 

@@ -57,6 +57,14 @@ void client_must_send(qb_ipcc_connection_t *c, int32_t id, size_t size)
 	ck_assert_int_eq(client_send(c, id, size), (ssize_t)size);
 }
 
+void client_send_patiently(qb_ipcc_connection_t *c, int32_t id, size_t size)
+{
+	ssize_t sent;
+
+	WAIT_FOR((sent = client_send(c, id, size)) != -EAGAIN);
+	ck_assert_int_eq(sent, (ssize_t)size);
+}
+
 static void must_recv(qb_ipcc_connection_t *c, int32_t id, size_t request_size,
 		      ssize_t (*recv_fn)(qb_ipcc_connection_t *, void *, size_t, int32_t))
 {

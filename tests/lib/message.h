@@ -43,6 +43,8 @@ qb_ipcc_connection_t *client_connect(const char *name, size_t max_msg_size);
 ssize_t client_send(qb_ipcc_connection_t *c, int32_t id, size_t size);
 /* The same, sent for certain. */
 void client_must_send(qb_ipcc_connection_t *c, int32_t id, size_t size);
+/* The same, waiting for room: another library may make it only after its answer. */
+void client_send_patiently(qb_ipcc_connection_t *c, int32_t id, size_t size);
 /* There and back, checked. */
 void client_echo(qb_ipcc_connection_t *c, size_t size);
 /* The next response or event, waited for and checked. */
