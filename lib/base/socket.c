@@ -80,3 +80,12 @@ int qbi_datagram_sendv(int fd, const struct iovec *iov, size_t n)
 		return outcome_of_send(errno);
 	return 0;
 }
+
+int qbi_close_foreign(int fd)
+{
+	struct linger off = { 0, 0 };
+
+	if (fd >= 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+	return qbi_close(fd);
+}

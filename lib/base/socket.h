@@ -26,4 +26,10 @@ int qbi_datagram_connect(int fd, const struct sockaddr_un *address);
 /* Send to the connected address. 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -errno. */
 int qbi_datagram_sendv(int fd, const struct iovec *iov, size_t n);
 
+/*
+ * Close a descriptor that a peer passed: whatever it is, the peer does not decide how
+ * long that takes. Returns -1.
+ */
+int qbi_close_foreign(int fd);
+
 #endif

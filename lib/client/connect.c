@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/socket.h"
 #include "base/util.h"
 #include "client/connection.h"
 #include "wire/handshake.h"
@@ -64,7 +65,7 @@ static int hello_send(int stream, size_t max_msg_size)
 	struct qbi_hello hello;
 	ssize_t n;
 
-	qbi_hello_init(&hello, max_msg_size);
+	qbi_hello_init(&hello, max_msg_size, qbi_transport_version());
 	n = send(stream, &hello, sizeof(hello), MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n < 0)
 		return -errno;
@@ -106,8 +107,8 @@ struct answer {
 
 static void answer_release(struct answer *a)
 {
-	while (a->n_fds)
-		a->fds[a->n_fds - 1] = qbi_close(a->fds[a->n_fds - 1]), a->n_fds--;
+	while (a->n_fds > 0)
+		qbi_close_foreign(a->fds[--a->n_fds]);
 }
 
 static void answer_take_fds(struct answer *a, const struct cmsghdr *cmsg)
@@ -123,7 +124,7 @@ static void answer_take_fds(struct answer *a, const struct cmsghdr *cmsg)
 			a->fds[a->n_fds++] = fd;
 		} else {
 			a->too_many_fds = true;
-			qbi_close(fd);
+			qbi_close_foreign(fd);
 		}
 	}
 }

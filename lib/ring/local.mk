@@ -1,5 +1,4 @@
 lib_libqbipc_core_la_SOURCES += \
-	lib/ring/doorbell.h \
 	lib/ring/fault.c \
 	lib/ring/fault.h \
 	lib/ring/look.c \

@@ -70,7 +70,7 @@ static inline void qbi_looking_begin(struct qbi_looking *k, uint64_t now, uint64
 	*k = (struct qbi_looking){ .start = now, .end = now + length, .now = now };
 }
 
-#define QBI_LOOK_PAUSE_NS 3000		/* then yield between looks */
+#define QBI_LOOK_PAUSE_NS 1000		/* then yield between looks */
 #define QBI_LOOK_TURNS_PER_CLOCK 16
 
 static inline void qbi_cpu_relax(void)

@@ -15,6 +15,9 @@ struct record {
 #define RECORD_MESSAGE 0x716d7367u	/* the only kind there is */
 #define RECORD_ALIGN 8
 
+/* In the published tail: the producer has rung since the consumer last armed. */
+#define RUNG 1u
+
 _Static_assert(sizeof(struct record) == RECORD_ALIGN, "a header is never in two pieces");
 
 /* Smaller rings make a sender wait for each message. */
@@ -82,11 +85,12 @@ static int ring_make_room(struct qbi_ring *r, uint64_t stride)
 	return r->tail - head + stride <= r->capacity ? 0 : QBI_FULL;
 }
 
-int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg)
+int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring)
 {
 	struct record record = { .length = (uint32_t)msg->size, .kind = RECORD_MESSAGE };
 	uint64_t stride = record_stride(msg->size);
 	uint64_t at = r->tail_offset;
+	uint64_t old;
 	size_t i;
 	int err;
 
@@ -101,18 +105,13 @@ int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg)
 	r->tail_offset = ring_advance(r, r->tail_offset, stride);
 	r->put++;
 	/*
-	 * order R1 (publish): header and payload before the tail that covers them.
-	 * order B1 (publish): the tail before the look at the doorbell. An exchange costs
-	 * no more than a store here and spares a fence, which ThreadSanitizer does not
-	 * understand.
+	 * order R1 (publish): header and payload before the tail that covers them; pairs
+	 * with R1 (consume) in tail_load(). order R5 (publish): whether the consumer was
+	 * armed is decided in the same step; pairs with R5 (arm) in qbi_ring_arm().
 	 */
-	(void)qbi_shared_exchange64(&r->words->tail, r->tail, memory_order_seq_cst);
+	old = qbi_shared_exchange64(&r->words->tail, r->tail | RUNG, memory_order_acq_rel);
+	*ret_ring = !(old & RUNG);
 	return 0;
-}
-
-bool qbi_ring_should_wake(struct qbi_ring *r)
-{
-	return qbi_doorbell_should_ring(&r->words->bell);
 }
 
 uint32_t qbi_ring_queued(struct qbi_ring *r)
@@ -137,14 +136,16 @@ static void ring_read(struct qbi_ring *r, uint64_t offset, void *to, size_t n)
 		qbi_shared_read((char *)to + first, r->data, n - first);
 }
 
+static uint64_t tail_load(struct qbi_ring *r)
+{
+	/* order R1 (consume): pairs with R1 (publish) in qbi_ring_put(). */
+	return qbi_shared_load64(&r->words->tail, memory_order_acquire);
+}
+
 /* How much waits, as the producer says. 0, QBI_EMPTY, -EBADMSG. */
 static int ring_refresh(struct qbi_ring *r)
 {
-	/*
-	 * order R1 (consume): pairs with R1 (publish) in qbi_ring_put().
-	 * order B1 (look): behind re-arming, see doorbell.h.
-	 */
-	uint64_t tail = qbi_shared_load64(&r->words->tail, memory_order_seq_cst);
+	uint64_t tail = tail_load(r) & ~(uint64_t)RUNG;
 	uint64_t waiting = tail - r->head;
 
 	if (waiting == 0)
@@ -217,6 +218,31 @@ bool qbi_ring_is_last(struct qbi_ring *r, size_t size)
 
 	if (r->tail_seen != next)
 		return false;
-	/* order R1 (consume), B1 (look): as in ring_refresh(). */
-	return qbi_shared_load64(&r->words->tail, memory_order_seq_cst) == next;
+	return (tail_load(r) & ~(uint64_t)RUNG) == next;
+}
+
+bool qbi_ring_arm(struct qbi_ring *r, ssize_t last_size)
+{
+	uint64_t expected = r->head;
+	uint64_t tail = tail_load(r);
+
+	if (last_size >= 0)
+		expected += record_stride((uint64_t)last_size);
+	if ((tail & ~(uint64_t)RUNG) != expected)
+		return false;
+	if (!(tail & RUNG))
+		return true;
+	/*
+	 * order R5 (arm): pairs with R5 (publish) in qbi_ring_put(). Once: a producer
+	 * could make it fail for ever.
+	 */
+	if (!qbi_shared_replace64(&r->words->tail, tail, expected, memory_order_acq_rel))
+		return false;
+	r->owed++;
+	return true;
+}
+
+bool qbi_ring_has_rung(struct qbi_ring *r)
+{
+	return tail_load(r) & RUNG;
 }

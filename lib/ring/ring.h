@@ -15,15 +15,32 @@
  *
  * Threads: one in put, one in take, at the same time. Anybody may ask queued.
  *
+ * Waking the consumer costs no system call while it is awake. Positions are multiples of
+ * 8, so bit 0 of the published tail is free and says RUNG: the producer has rung since
+ * the consumer last armed. Each publish sets it, in the one exchange that publishes; who
+ * finds it clear before has found the consumer armed, and sends one byte on whatever
+ * descriptor the consumer sleeps on. A new ring, all zero, is armed.
+ *
+ *   producer                               consumer
+ *     old = exchange(tail, mine | RUNG)      arm: if tail is where I expect it and has
+ *     if not (old & RUNG): send one byte     RUNG, compare-and-swap RUNG away: owed++
+ *                                            receive at most `owed` bytes, count them off
+ *
+ * Each successful arming means that one byte was sent, or is about to be; it is owed and
+ * received at most once. A byte that is left unread keeps the descriptor readable; one
+ * received too early would lose a wake-up. Publishing and deciding to ring are one step:
+ * with a second word for the bell there is a moment between them in which a message can
+ * be taken before its byte, which then announces nothing (docs/wakeup.md, tests/model).
+ *
  * Order. The labels at the atomic operations, and what pairs with what:
  *
  *   R1  publish   exchange of tail in put, after payload and header
- *       consume   load of tail in take and is_empty: what it covers is visible
+ *       consume   loads of tail by the consumer: what it covers is visible
  *   R2  release   store of head in take, after the copy
  *       reuse     load of head in put: what it frees may be overwritten
  *   R3  statistics: relaxed, a number for people
- *   B1  doorbell.h: R1 publish and the look at `armed` behind it are one sequentially
- *       consistent order with re-arming and the look at tail behind that
+ *   R4  region.h: the flow-control value, relaxed, alone
+ *   R5  arm       compare-and-swap of tail; one location orders it against R1 publish
  */
 #ifndef QBI_RING_RING_H
 #define QBI_RING_RING_H
@@ -31,22 +48,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/msg.h"
-#include "ring/doorbell.h"
 #include "ring/shared.h"
 
 #define QBI_CACHE_LINE 128	/* two lines: neighbours are fetched in pairs */
 
 /* The shared words of one ring, each writer's on lines of its own. */
 struct qbi_ring_words {
-	_Alignas(QBI_CACHE_LINE) qbi_shared_u64 tail;	/* bytes written; producer */
+	_Alignas(QBI_CACHE_LINE) qbi_shared_u64 tail;	/* bytes written, | RUNG; producer */
 	_Alignas(QBI_CACHE_LINE) qbi_shared_u64 head;	/* bytes taken; consumer */
 	qbi_shared_u32 taken;				/* messages taken; consumer */
-	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 bell;	/* doorbell.h; both */
 };
 
-_Static_assert(sizeof(struct qbi_ring_words) == 3 * QBI_CACHE_LINE, "part of the wire");
+_Static_assert(sizeof(struct qbi_ring_words) == 2 * QBI_CACHE_LINE, "part of the wire");
 
 struct qbi_ring {
 	struct qbi_ring_words *words;	/* shared; NULL: not open */
@@ -65,7 +81,7 @@ struct qbi_ring {
 	uint64_t head_offset;		/* where that is in the data */
 	uint64_t tail_seen;
 	uint32_t taken;
-	struct qbi_doorbell bell;
+	uint64_t owed;			/* bytes sent for us, or about to be, not received */
 };
 
 /* The smallest capacity that takes a message of @max_msg_size bytes at any time. */
@@ -76,13 +92,10 @@ void qbi_ring_init(struct qbi_ring *r, struct qbi_ring_words *words, void *data,
 		   uint64_t capacity, uint32_t max_msg_size);
 
 /*
- * Producer: append one message, all or nothing. 0, QBI_FULL, -EBADMSG. The consumer is
- * not told: qbi_ring_should_wake().
+ * Producer: append one message, all or nothing. 0, QBI_FULL, -EBADMSG. On success
+ * *@ret_ring tells whether the consumer sleeps and is to be sent one byte.
  */
-int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg);
-
-/* Producer, after put: does the consumer sleep, and is it on us to send the byte? */
-bool qbi_ring_should_wake(struct qbi_ring *r);
+int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring);
 
 /*
  * Consumer: copy out the oldest message. 0; QBI_EMPTY; -ENOBUFS @size is too small, the
@@ -96,8 +109,18 @@ int qbi_ring_peek(struct qbi_ring *r, size_t *ret_size);
 /* Consumer: is there nothing? Looks at the shared word in any case. */
 bool qbi_ring_is_empty(struct qbi_ring *r);
 
-/* Consumer: is the oldest message the only one? */
+/* Consumer: is the oldest message, of @size bytes, the only one? */
 bool qbi_ring_is_last(struct qbi_ring *r, size_t size);
+
+/*
+ * Consumer: arm, so that the next message rings. Before sleeping with an empty ring, or
+ * (@last_size >= 0) before taking the last message, of that size. False: there is more
+ * than that, and nothing has changed.
+ */
+bool qbi_ring_arm(struct qbi_ring *r, ssize_t last_size);
+
+/* Consumer: has the producer rung since we armed? */
+bool qbi_ring_has_rung(struct qbi_ring *r);
 
 /* Producer: messages that the consumer has not taken, if it is to be believed. */
 uint32_t qbi_ring_queued(struct qbi_ring *r);

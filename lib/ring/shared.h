@@ -12,6 +12,7 @@
 #define QBI_RING_SHARED_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -55,18 +56,20 @@ static inline void qbi_shared_store64(qbi_shared_u64 *word, uint64_t value,
 	atomic_store_explicit(word, value, order);
 }
 
-static inline uint32_t qbi_shared_exchange(qbi_shared_u32 *word, uint32_t value,
-					   memory_order order)
-{
-	QBI_SHARED_HOOK(word);
-	return atomic_exchange_explicit(word, value, order);
-}
-
 static inline uint64_t qbi_shared_exchange64(qbi_shared_u64 *word, uint64_t value,
 					     memory_order order)
 {
 	QBI_SHARED_HOOK(word);
 	return atomic_exchange_explicit(word, value, order);
+}
+
+/* One attempt, strong; true if *@word was @expected and is @value now. */
+static inline bool qbi_shared_replace64(qbi_shared_u64 *word, uint64_t expected,
+					uint64_t value, memory_order order)
+{
+	QBI_SHARED_HOOK(word);
+	return atomic_compare_exchange_strong_explicit(word, &expected, value, order,
+						       memory_order_relaxed);
 }
 
 /* Unconditional: unlike a compare-and-swap loop a peer cannot keep it going. */

@@ -122,7 +122,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size)
 	return r == QBI_FULL ? 0 : r;
 }
 
-static void connection_serve(qb_ipcs_connection_t *c)
+static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 {
 	size_t size = c->max_msg_size;
 	void *buf = qbi_service_scratch_take(c->service, size);
@@ -130,6 +130,7 @@ static void connection_serve(qb_ipcs_connection_t *c)
 
 	if (!buf)
 		return;		/* the requests stay; the loop comes back */
+	c->transport->server->begin(c->end, readable);
 	r = requests_serve(c, buf, size);
 	qbi_service_scratch_give(c->service, buf, size);
 	if (!c->end)
@@ -167,7 +168,7 @@ static void connection_wake(qb_ipcs_connection_t *c, int32_t fd, int32_t revents
 	if (c->end && c->request.fd >= 0 && fd == c->stream.fd)
 		stream_drain(c);
 	if (c->end)
-		connection_serve(c);
+		connection_serve(c, (revents & POLLIN) && (c->request.fd < 0 || fd == c->request.fd));
 }
 
 int32_t qbi_connection_dispatch(int32_t fd, int32_t revents, void *data)

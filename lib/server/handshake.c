@@ -72,6 +72,12 @@ static int welcome_send(qb_ipcs_connection_t *c, const struct qbi_reply *reply)
 	return (size_t)n == sizeof(*reply->welcome) ? 0 : -EAGAIN;
 }
 
+static void reply_close_fds(struct qbi_reply *reply)
+{
+	while (reply->n_fds > 0)
+		qbi_close(reply->fds[--reply->n_fds]);
+}
+
 /* Tell the client why not, then forget it. @error reaches its errno, negated. */
 static void connection_refuse(qb_ipcs_connection_t *c, int32_t error)
 {
@@ -107,6 +113,7 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 		.peer = c->peer,
 		.owner = c->owner,
 		.max_msg_size = c->max_msg_size,
+		.shared = &s->shared,
 	};
 	const struct qbi_server_ops *ops;
 	int r;
@@ -145,7 +152,7 @@ static int connection_open(qb_ipcs_connection_t *c)
 {
 	qb_ipcs_service_t *s = c->service;
 	struct qbi_welcome welcome;
-	struct qbi_reply reply = { .welcome = &welcome };
+	_cleanup_(reply_close_fds) struct qbi_reply reply = { .welcome = &welcome };
 	void *scratch;
 	int r;
 

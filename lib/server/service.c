@@ -79,6 +79,7 @@ int qbi_service_run(qb_ipcs_service_t *s)
 		qbi_log(LOG_ERR, "service %s cannot run: %s", s->name, strerror(-r));
 		return r;
 	}
+	qbi_look_init(&s->shared.look);
 	return qbi_listener_open(s);
 }
 

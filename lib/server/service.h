@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "server/listener.h"
 #include "server/retry.h"
+#include "transport/transport.h"
 
 struct qb_ipcs_service {
 	_Atomic(uint32_t) refs;
@@ -40,6 +41,7 @@ struct qb_ipcs_service {
 	struct qbi_retry retry;
 	struct qbi_list connections;		/* established or on the way out, newest first */
 	struct qbi_list handshakes;		/* accepted, not listed yet, oldest first */
+	struct qbi_server_shared shared;	/* for the transports */
 	struct qb_ipcs_stats stats;
 	bool stopped;				/* destroyed, lives on in its connections */
 

@@ -1,4 +1,6 @@
 lib_libqbipc_core_la_SOURCES += \
+	lib/transport/native-shm-client.c \
+	lib/transport/native-shm-server.c \
 	lib/transport/qb-channel.c \
 	lib/transport/qb-channel.h \
 	lib/transport/qb-shm-client.c \

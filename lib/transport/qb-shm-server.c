@@ -25,7 +25,6 @@ struct shm_server {
 	struct qbi_qbring response;
 	struct qbi_qbring event;
 	int64_t owed;		/* requests taken whose byte was not read yet */
-	bool dispatching;	/* a take since the last settle */
 	uint64_t unannounced;	/* events whose byte could not be sent yet */
 };
 
@@ -74,13 +73,15 @@ static int shm_server_request_fd(const void *st)
 	return -1;
 }
 
+static void shm_server_begin(void *st, bool readable)
+{
+	qbi_fault_guard_check(true);
+}
+
 static int shm_server_take(void *st, void *buf, size_t size, size_t *ret_size)
 {
 	struct shm_server *s = st;
 
-	if (!s->dispatching)
-		qbi_fault_guard_check(true);
-	s->dispatching = true;
 	return qbi_qbring_take(&s->request, buf, size, ret_size);
 }
 
@@ -90,7 +91,6 @@ static int shm_server_settle(void *st, unsigned int taken)
 	bool idle;
 	ssize_t n;
 
-	s->dispatching = false;
 	s->owed += taken;
 	/*
 	 * A wake-up although nothing was there and nothing is owed: somebody's junk, or a
@@ -184,6 +184,7 @@ const struct qbi_server_ops qbi_qb_shm_server = {
 	.state_size = sizeof(struct shm_server),
 	.open = shm_server_open,
 	.request_fd = shm_server_request_fd,
+	.begin = shm_server_begin,
 	.take = shm_server_take,
 	.settle = shm_server_settle,
 	.respondv = shm_server_respondv,

@@ -196,6 +196,11 @@ static int server_receive(struct socket_server *s, void *buf, size_t size, size_
 	return s->client_known ? 0 : server_know_client(s);
 }
 
+static void socket_server_begin(void *st, bool readable)
+{
+	qbi_fault_guard_check(true);
+}
+
 static int socket_server_take(void *st, void *buf, size_t size, size_t *ret_size)
 {
 	struct socket_server *s = st;
@@ -213,10 +218,8 @@ static int socket_server_take(void *st, void *buf, size_t size, size_t *ret_size
 	}
 	if (r == QBI_LATER)
 		return QBI_EMPTY;	/* the socket stays readable */
-	if (r == 0) {
-		qbi_fault_guard_check(true);
+	if (r == 0)
 		qbi_qbcontrol_count(&s->control, QBI_QBCONTROL_REQUEST, -1);
-	}
 	return r;
 }
 
@@ -352,6 +355,7 @@ const struct qbi_server_ops qbi_qb_socket_server = {
 	.state_size = sizeof(struct socket_server),
 	.open = socket_server_open,
 	.request_fd = socket_server_request_fd,
+	.begin = socket_server_begin,
 	.take = socket_server_take,
 	.settle = socket_server_settle,
 	.respondv = socket_server_respondv,

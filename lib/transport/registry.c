@@ -1,16 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/util.h"
 #include "transport/transport.h"
 
 /* A transport exports its two tables and nothing else; this is the only list of them. */
+extern const struct qbi_server_ops qbi_native_shm_server;
+extern const struct qbi_client_ops qbi_native_shm_client;
 extern const struct qbi_server_ops qbi_qb_shm_server;
 extern const struct qbi_client_ops qbi_qb_shm_client;
 extern const struct qbi_server_ops qbi_qb_socket_server;
 extern const struct qbi_client_ops qbi_qb_socket_client;
 
+/* The version of the native wire that is spoken here: docs/protocol.md. */
+#define NATIVE_VERSION 1
+
 static const struct qbi_transport transports[] = {
+	{
+		.name = "native shm",
+		.type = QB_IPC_SHM,
+		.version = NATIVE_VERSION,
+		.server = &qbi_native_shm_server,
+		.client = &qbi_native_shm_client,
+	},
 	{
 		.name = "shm on libqb's wire",
 		.type = QB_IPC_SHM,
@@ -36,6 +52,39 @@ static enum qb_ipc_type type_on_wire(enum qb_ipc_type type)
 	return type == QB_IPC_NATIVE ? QB_IPC_SHM : type;
 }
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static _Atomic(bool) native_on = true;
+
+static void setting_read(void)
+{
+	const char *text = getenv("QBIPC_NATIVE");
+
+	if (text && strcmp(text, "0") == 0)
+		native_on = false;
+}
+
+void qbi_transport_native_set(bool on)
+{
+	(void)pthread_once(&once, setting_read);
+	native_on = on;
+}
+
+uint32_t qbi_transport_version(void)
+{
+	(void)pthread_once(&once, setting_read);
+	return native_on ? NATIVE_VERSION : 0;
+}
+
+/* What both ends speak: a peer without the mark speaks libqb's wire only. */
+static uint32_t version_common(uint32_t mark, uint32_t version)
+{
+	uint32_t ours = qbi_transport_version();
+
+	if (mark != QBI_WIRE_MARK)
+		return 0;
+	return version < ours ? version : ours;
+}
+
 static const struct qbi_transport *transport_find(enum qb_ipc_type type, uint32_t version)
 {
 	size_t i;
@@ -49,17 +98,18 @@ static const struct qbi_transport *transport_find(enum qb_ipc_type type, uint32_
 const struct qbi_transport *qbi_transport_for_service(enum qb_ipc_type type,
 						      const struct qbi_hello *hello)
 {
-	uint32_t version = hello->mark == QBI_WIRE_MARK ? hello->version : 0;
-
-	return transport_find(type_on_wire(type), version);
+	return transport_find(type_on_wire(type), version_common(hello->mark, hello->version));
 }
 
 const struct qbi_transport *qbi_transport_for_welcome(const struct qbi_welcome *welcome)
 {
 	uint32_t version = welcome->mark == QBI_WIRE_MARK ? welcome->version : 0;
-	const struct qbi_transport *t =
-		transport_find((enum qb_ipc_type)welcome->type, version);
+	const struct qbi_transport *t;
 
+	/* More than we offered is not an answer to us. */
+	if (version > qbi_transport_version())
+		return NULL;
+	t = transport_find((enum qb_ipc_type)welcome->type, version);
 	return t && t->version == version ? t : NULL;
 }
 

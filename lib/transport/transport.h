@@ -9,7 +9,7 @@
  * Threads: the core serialises the operations on one state as follows, and a
  * transport may rely on no more than that.
  *
- *   server   take, settle, flow_set              the dispatching thread
+ *   server   begin, take, settle, flow_set           the dispatching thread
  *            respondv                            one thread at a time
  *            eventv, flush, events_queued        one thread at a time
  *            open, close                         nothing else at the same time
@@ -38,10 +38,18 @@
 
 #include "base/msg.h"
 #include "base/owner.h"
+#include "ring/look.h"
 #include "wire/handshake.h"
 
 /* Descriptors that may travel with the welcome. */
 #define QBI_REPLY_FDS_MAX 2
+
+/* What the connections of one service share. Dispatching thread only. */
+struct qbi_server_shared {
+	struct qbi_look look;	/* one budget for all */
+	const void *busy;	/* whose request came last; only compared */
+	uint64_t busy_since;	/* and since when they were all its */
+};
 
 /* What a server's end is made from. Borrowed for the life of the state. */
 struct qbi_server_spec {
@@ -50,12 +58,13 @@ struct qbi_server_spec {
 	struct ucred peer;	/* the client, as of its connect */
 	struct qbi_owner owner;	/* of files the client is to open */
 	uint32_t max_msg_size;	/* bytes agreed */
+	struct qbi_server_shared *shared;	/* of the service */
 };
 
 /* What goes to the client with the welcome besides its fixed fields. */
 struct qbi_reply {
 	struct qbi_welcome *welcome;	/* open() fills the three names */
-	int fds[QBI_REPLY_FDS_MAX];	/* owned by the state; sent, not given */
+	int fds[QBI_REPLY_FDS_MAX];	/* the core sends and closes them */
 	unsigned int n_fds;
 };
 
@@ -74,6 +83,9 @@ struct qbi_server_ops {
 	/* Descriptor that is readable when a request waits; -1: the stream. */
 	int (*request_fd)(const void *st);
 
+	/* A dispatch begins; @readable: the loop found the request descriptor so. */
+	void (*begin)(void *st, bool readable);
+
 	/*
 	 * Copy the oldest request to @buf, which has @size >= max_msg_size bytes.
 	 * 0, QBI_EMPTY, QBI_GONE, -EBADMSG.
@@ -81,7 +93,8 @@ struct qbi_server_ops {
 	int (*take)(void *st, void *buf, size_t size, size_t *ret_size);
 
 	/*
-	 * End of a dispatch that took @taken requests: account for their wake-ups.
+	 * @taken requests were taken since the last settle, and nothing is left or the
+	 * dispatch ends: account for their wake-ups, and stay awake for a while or not.
 	 * 0, QBI_LATER when a request turned out to be waiting after all (take again),
 	 * QBI_GONE when the client hung up, -errno.
 	 */
@@ -158,6 +171,15 @@ struct qbi_transport {
 	const struct qbi_server_ops *server;
 	const struct qbi_client_ops *client;
 };
+
+/*
+ * May this process use the native wire? The environment variable QBIPC_NATIVE=0 and the
+ * setter say no; connections that are up stay as they are.
+ */
+void qbi_transport_native_set(bool on);
+
+/* The highest version of the native wire that may be used, 0 none: goes into the hello. */
+uint32_t qbi_transport_version(void);
 
 /* Registered transports, best first: @index from 0; NULL after the last. */
 const struct qbi_transport *qbi_transport_nth(size_t index);

@@ -6,13 +6,17 @@
 #include <stdbool.h>
 #include <string.h>
 
-void qbi_hello_init(struct qbi_hello *hello, size_t max_msg_size)
+void qbi_hello_init(struct qbi_hello *hello, size_t max_msg_size, uint32_t version)
 {
 	memset(hello, 0, sizeof(*hello));
 	hello->id = QBI_AUTHENTICATE;
 	hello->size = sizeof(*hello);
 	hello->max_msg_size = max_msg_size < QBI_MIN_MSG_SIZE ? QBI_MIN_MSG_SIZE
 							      : (uint32_t)max_msg_size;
+	if (version) {
+		hello->mark = QBI_WIRE_MARK;
+		hello->version = version;
+	}
 }
 
 int qbi_hello_check(const struct qbi_hello *hello)

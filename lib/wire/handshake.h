@@ -62,8 +62,11 @@ _Static_assert(offsetof(struct qbi_welcome, opaque) == 32, "opaque @32");
 _Static_assert(offsetof(struct qbi_welcome, request) == 40, "request @40");
 _Static_assert(offsetof(struct qbi_welcome, event) == 8232, "event @8232");
 
-/* What a client that wants messages of up to @max_msg_size bytes says. */
-void qbi_hello_init(struct qbi_hello *hello, size_t max_msg_size);
+/*
+ * What a client says that wants messages of up to @max_msg_size bytes and speaks the
+ * native wire up to @version; 0: libqb's only, and nothing that libqb would not send.
+ */
+void qbi_hello_init(struct qbi_hello *hello, size_t max_msg_size, uint32_t version);
 
 /* 0, -EBADMSG when it is not a handshake, -EMSGSIZE when it asks for too much. */
 int qbi_hello_check(const struct qbi_hello *hello);

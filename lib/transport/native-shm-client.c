@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Shared memory between two ends of this library, the client's end. See
+ * native-shm-server.c for what rings where.
+ *
+ * The stream is readable iff an event is queued or the server is gone: that is what
+ * applications poll. So the last event is taken together with the byte that announced
+ * it, and an event whose byte is still on its way is not there yet.
+ *
+ * Death of the server: the kernel closes both sockets, and whoever sleeps here sleeps in
+ * poll(2) on one of them.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/socket.h"
+#include "base/util.h"
+#include "ring/look.h"
+#include "ring/region.h"
+#include "ring/wakeup.h"
+#include "transport/transport.h"
+
+#define HUNG_UP (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)
+
+struct native_client {
+	bool opened;
+	int stream;		/* borrowed */
+	int bell;		/* readable when a response waits for a sleeper */
+	struct qbi_region region;
+	struct qbi_ring request;
+	struct qbi_ring response;
+	struct qbi_ring event;
+	struct qbi_look look;	/* for responses */
+	bool slept;		/* the last wait for a response ended in a sleep */
+	struct timespec checked;	/* when a sender last looked for the server */
+};
+
+static int native_client_open(void *st, const struct qbi_client_spec *spec)
+{
+	struct native_client *c = st;
+	int r;
+
+	c->opened = true;
+	c->bell = -1;
+	c->stream = spec->stream;
+	if (spec->n_fds != 2)
+		return -EBADMSG;
+	r = qbi_region_open(&c->region, spec->welcome->max_msg_size, spec->fds[0]);
+	if (r < 0)
+		return r;
+	c->bell = qbi_take_fd(&spec->fds[1]);
+	qbi_region_ring(&c->region, QBI_REGION_REQUEST, &c->request);
+	qbi_region_ring(&c->region, QBI_REGION_RESPONSE, &c->response);
+	qbi_region_ring(&c->region, QBI_REGION_EVENT, &c->event);
+	qbi_look_init(&c->look);
+	return 0;
+}
+
+static int native_client_event_fd(void *st)
+{
+	const struct native_client *c = st;
+
+	return c->stream;
+}
+
+static uint32_t native_client_flow(void *st)
+{
+	struct native_client *c = st;
+
+	return qbi_region_flow_get(&c->region);
+}
+
+static bool server_is_gone(const struct native_client *c)
+{
+	struct pollfd p = { .fd = c->stream, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & HUNG_UP);
+}
+
+/*
+ * A sender whose server is awake makes no system call and would not notice its death
+ * before the ring is full. So look, but once per tick of the coarse clock at most.
+ */
+static bool sender_sees_server_gone(struct native_client *c)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (now.tv_nsec == c->checked.tv_nsec && now.tv_sec == c->checked.tv_sec)
+		return false;
+	c->checked = now;
+	return server_is_gone(c);
+}
+
+static int native_client_sendv(void *st, const struct qbi_msg *msg)
+{
+	struct native_client *c = st;
+	bool ring;
+	int r;
+
+	if (sender_sees_server_gone(c))
+		return QBI_GONE;
+	r = qbi_ring_put(&c->request, msg, &ring);
+	if (r)
+		return r == QBI_FULL && server_is_gone(c) ? QBI_GONE : r;
+	if (ring && qbi_wakeup_send(c->stream, 1) == -ENOTCONN)
+		return QBI_GONE;
+	return 0;
+}
+
+/* -- Responses ---------------------------------------------------------------- */
+
+/* Look for a response before sleeping. True: there is one. */
+static bool response_look(struct native_client *c, uint64_t deadline)
+{
+	uint64_t now = qbi_now_ns();
+	uint64_t length = qbi_look_allowed(&c->look, now);
+	struct qbi_looking looking;
+
+	if (deadline != QBI_FOREVER && deadline - now < length)
+		length = deadline > now ? deadline - now : 0;
+	if (!length)
+		return false;
+	qbi_looking_begin(&looking, now, length);
+	do
+		if (!qbi_ring_is_empty(&c->response))
+			return true;
+	while (qbi_looking_again(&looking));
+	qbi_look_gave_up(&c->look, now, looking.now);
+	return false;
+}
+
+/*
+ * Sleep until the server rings or is gone. 0 look again, QBI_EMPTY the deadline has
+ * passed, QBI_GONE.
+ */
+static int response_sleep(struct native_client *c, uint64_t deadline)
+{
+	struct pollfd p[2] = {
+		{ .fd = c->bell, .events = POLLIN },
+		{ .fd = c->stream, .events = POLLRDHUP },
+	};
+	int timeout = qbi_deadline_to_poll(deadline);
+
+	if (poll(p, 2, timeout) <= 0)
+		return timeout == 0 ? QBI_EMPTY : 0;
+	if ((p[0].revents & HUNG_UP) || (p[1].revents & HUNG_UP))
+		return QBI_GONE;
+	return 0;
+}
+
+/* Receive what is owed, no more. 0, QBI_GONE. */
+static int owed_receive(struct qbi_ring *r, int fd)
+{
+	ssize_t n;
+
+	if (!r->owed)
+		return 0;
+	n = qbi_wakeup_receive(fd, (size_t)r->owed);
+	if (n > 0)
+		r->owed -= (uint64_t)n;
+	return n < 0 && n != -EAGAIN ? QBI_GONE : 0;
+}
+
+static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
+			      size_t *ret_size)
+{
+	struct native_client *c = st;
+	bool looked = false;
+	bool gone = false;
+
+	for (;;) {
+		int r = qbi_ring_take(&c->response, buf, size, ret_size);
+
+		if (r == 0 && c->slept) {
+			c->slept = false;
+			qbi_look_was_woken(&c->look);
+		}
+		if (r != QBI_EMPTY)
+			return r;
+		if (gone)
+			return QBI_GONE;
+		if (!looked && deadline != 0) {
+			looked = true;
+			if (response_look(c, deadline))
+				continue;
+		}
+		if (!qbi_ring_arm(&c->response, -1))
+			continue;
+		c->slept = true;
+		r = owed_receive(&c->response, c->bell);
+		if (r == 0)
+			r = response_sleep(c, deadline);
+		if (r == QBI_EMPTY)
+			return server_is_gone(c) ? QBI_GONE : QBI_EMPTY;
+		gone = r == QBI_GONE;
+	}
+}
+
+/* -- Events ------------------------------------------------------------------- */
+
+/* 0, QBI_EMPTY no event, QBI_LATER not announced yet, -ENOBUFS, -EBADMSG. */
+static int event_take(struct native_client *c, bool gone, void *buf, size_t size,
+		      size_t *ret_size)
+{
+	struct qbi_ring *ring = &c->event;
+	int r = qbi_ring_peek(ring, ret_size);
+
+	if (r == QBI_EMPTY && owed_receive(ring, c->stream) == QBI_GONE)
+		return QBI_EMPTY;	/* and the wait will say so */
+	if (r)
+		return r;
+	if (*ret_size > size)
+		return -ENOBUFS;
+	if (gone || owed_receive(ring, c->stream) == QBI_GONE ||
+	    !qbi_ring_is_last(ring, *ret_size))
+		return qbi_ring_take(ring, buf, size, ret_size);
+	/* The last one: what made the stream readable goes with it. If another event came
+	 * meanwhile, that stays for it. */
+	if (qbi_ring_arm(ring, (ssize_t)*ret_size) &&
+	    owed_receive(ring, c->stream) != QBI_GONE && ring->owed)
+		return QBI_LATER;
+	return qbi_ring_take(ring, buf, size, ret_size);
+}
+
+/* Wait for a byte: 0 there is one, QBI_GONE the end, QBI_EMPTY too late, QBI_LATER
+ * look again. */
+static int byte_wait(struct native_client *c, uint64_t deadline)
+{
+	struct pollfd p = { .fd = c->stream, .events = POLLIN };
+	int timeout = qbi_deadline_to_poll(deadline);
+	char byte;
+
+	if (poll(&p, 1, timeout) <= 0)
+		return timeout == 0 ? QBI_EMPTY : QBI_LATER;
+	if (recv(c->stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+		return 0;
+	return QBI_GONE;
+}
+
+/*
+ * The stream is readable, there is no event, none is owed and none has rung since we
+ * armed: exactly one byte of it is junk for certain, and would wake us for ever.
+ */
+static void event_take_junk(struct native_client *c)
+{
+	if (!c->event.owed && !qbi_ring_has_rung(&c->event) && qbi_ring_is_empty(&c->event))
+		(void)qbi_wakeup_receive(c->stream, 1);
+}
+
+static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t deadline,
+				    size_t *ret_size)
+{
+	struct native_client *c = st;
+	bool gone = false;
+
+	for (;;) {
+		int r = event_take(c, gone, buf, size, ret_size);
+		int waited;
+
+		if (r != QBI_EMPTY && r != QBI_LATER)
+			return r;
+		if (gone)
+			return QBI_GONE;
+		waited = byte_wait(c, deadline);
+		if (waited == QBI_EMPTY)
+			return QBI_EMPTY;
+		gone = waited == QBI_GONE;
+		if (waited == 0) {
+			event_take_junk(c);
+			if (qbi_ring_is_empty(&c->event) && qbi_deadline_to_poll(deadline) == 0)
+				return QBI_EMPTY;
+		}
+	}
+}
+
+static void native_client_close(void *st, bool server_gone)
+{
+	struct native_client *c = st;
+
+	if (!c->opened)
+		return;
+	c->bell = qbi_close_foreign(c->bell);
+	qbi_region_close(&c->region, false);
+}
+
+extern const struct qbi_client_ops qbi_native_shm_client;
+const struct qbi_client_ops qbi_native_shm_client = {
+	.state_size = sizeof(struct native_client),
+	.open = native_client_open,
+	.event_fd = native_client_event_fd,
+	.flow = native_client_flow,
+	.sendv = native_client_sendv,
+	.recv = native_client_recv,
+	.event_recv = native_client_event_recv,
+	.close = native_client_close,
+};

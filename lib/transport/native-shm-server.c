@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Shared memory between two ends of this library, the server's end: three rings in one
+ * sealed memfd (ring/region.h), no file, no name.
+ *
+ * Wake-ups: a request rings the server on the stream; an event rings the client on the
+ * stream, which is what its application polls; a response rings it on a socket of its
+ * own, so that nothing but events ever makes the stream readable. All by the protocol
+ * of ring/ring.h, so an end that is awake costs no system call.
+ *
+ * Staying awake: as long as a request's byte is left unread the application's loop comes
+ * straight back, and every other descriptor gets its turn; when this is the only busy
+ * connection of its service, a dispatch also looks for a while (ring/look.h). When the
+ * budget is used up the byte is read and the server sleeps.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "ring/look.h"
+#include "ring/region.h"
+#include "ring/wakeup.h"
+#include "transport/transport.h"
+
+/* The longest look inside one dispatch, while others may wait for the loop. */
+#define LOOK_SLICE_NS 20000
+
+/* A service is one connection's alone when no other was served for so long. */
+#define ALONE_NS 100000
+
+struct native_server {
+	bool opened;
+	int stream;			/* borrowed */
+	int bell;			/* wakes the client for responses */
+	struct qbi_region region;
+	struct qbi_ring request;
+	struct qbi_ring response;
+	struct qbi_ring event;
+	struct qbi_server_shared *shared;
+	bool asleep;			/* armed, with nothing to take */
+	bool readable;			/* the loop said so, and nothing was read since */
+	uint64_t waiting_since;		/* looking; 0 not */
+	uint64_t slice_left;		/* ns to look in this dispatch */
+};
+
+static int native_server_open(void *st, const struct qbi_server_spec *spec,
+			      struct qbi_reply *reply)
+{
+	struct native_server *s = st;
+	_cleanup_(qbi_closep) int memory = -1;
+	int pair[2];
+	int r;
+
+	s->opened = true;
+	s->bell = -1;
+	s->stream = spec->stream;
+	s->shared = spec->shared;
+	s->asleep = true;
+	r = qbi_region_create(&s->region, spec->max_msg_size, &memory);
+	if (r < 0)
+		return r;
+	qbi_region_ring(&s->region, QBI_REGION_REQUEST, &s->request);
+	qbi_region_ring(&s->region, QBI_REGION_RESPONSE, &s->response);
+	qbi_region_ring(&s->region, QBI_REGION_EVENT, &s->event);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	s->bell = pair[0];
+	reply->fds[0] = qbi_take_fd(&memory);
+	reply->fds[1] = pair[1];
+	reply->n_fds = 2;
+	return 0;
+}
+
+static int native_server_request_fd(const void *st)
+{
+	return -1;
+}
+
+static int native_server_take(void *st, void *buf, size_t size, size_t *ret_size)
+{
+	struct native_server *s = st;
+	int r = qbi_ring_take(&s->request, buf, size, ret_size);
+
+	if (r == 0 && s->asleep) {
+		s->asleep = false;
+		qbi_look_was_woken(&s->shared->look);
+	}
+	return r;
+}
+
+/* Is there a byte that keeps the stream readable, or will there be one at once? */
+static bool server_will_be_back(struct native_server *s)
+{
+	return s->request.owed > 0 || qbi_ring_has_rung(&s->request);
+}
+
+static bool server_is_alone(struct native_server *s, uint64_t now)
+{
+	struct qbi_server_shared *shared = s->shared;
+
+	if (shared->busy != s) {
+		shared->busy = s;
+		shared->busy_since = now;
+	}
+	return now - shared->busy_since >= ALONE_NS;
+}
+
+/* Look for at most @length. True: there is a request. */
+static bool server_look(struct native_server *s, uint64_t now, uint64_t length)
+{
+	struct qbi_looking looking;
+	bool found;
+
+	if (length > s->slice_left)
+		length = s->slice_left;
+	if (!length)
+		return false;
+	qbi_looking_begin(&looking, now, length);
+	do
+		found = !qbi_ring_is_empty(&s->request);
+	while (!found && qbi_looking_again(&looking));
+	s->slice_left -= looking.now - now;
+	return found;
+}
+
+/*
+ * Nothing to take. QBI_LATER there is something after all; 0 stay awake, the loop comes
+ * back; QBI_EMPTY go to sleep.
+ */
+static int server_stay_awake(struct native_server *s, bool took)
+{
+	struct qbi_look *look = &s->shared->look;
+	uint64_t now, allowed, spent;
+
+	if (s->asleep || !look->longest)
+		return QBI_EMPTY;
+	now = qbi_now_ns();
+	if (took || !s->waiting_since)
+		s->waiting_since = now;
+	spent = now - s->waiting_since;
+	allowed = qbi_look_allowed(look, now);
+	if (spent >= allowed) {
+		qbi_look_gave_up(look, s->waiting_since, now);
+		return QBI_EMPTY;
+	}
+	if (server_is_alone(s, now) && server_look(s, now, allowed - spent))
+		return QBI_LATER;
+	return server_will_be_back(s) ? 0 : QBI_EMPTY;
+}
+
+/* Read up to @n bytes. 0, QBI_GONE, how many came in *@ret. */
+static int server_receive(struct native_server *s, uint64_t n, uint64_t *ret)
+{
+	ssize_t got = qbi_wakeup_receive(s->stream, (size_t)n);
+
+	*ret = got > 0 ? (uint64_t)got : 0;
+	s->readable = false;
+	return got < 0 && got != -EAGAIN ? QBI_GONE : 0;
+}
+
+/* 0, QBI_LATER there is something after all, QBI_GONE. */
+static int server_sleep(struct native_server *s, bool took)
+{
+	bool was_readable = s->readable && !took;
+	uint64_t got;
+	int r;
+
+	s->waiting_since = 0;
+	if (!s->request.owed && was_readable && !qbi_ring_has_rung(&s->request) &&
+	    qbi_ring_is_empty(&s->request)) {
+		/* Armed, nothing owed, and yet readable: junk, or the end. */
+		s->asleep = true;
+		return server_receive(s, 1, &got);
+	}
+	if (!qbi_ring_arm(&s->request, -1))
+		return QBI_LATER;
+	s->asleep = true;
+	if (!s->request.owed)
+		return 0;
+	r = server_receive(s, s->request.owed, &got);
+	s->request.owed -= got;
+	return r;
+}
+
+static int native_server_settle(void *st, unsigned int taken)
+{
+	struct native_server *s = st;
+	int r;
+
+	if (!qbi_ring_is_empty(&s->request))
+		return QBI_LATER;
+	r = server_stay_awake(s, taken > 0);
+	return r == QBI_EMPTY ? server_sleep(s, taken > 0) : r;
+}
+
+static void native_server_begin(void *st, bool readable)
+{
+	struct native_server *s = st;
+
+	s->readable = readable;
+	s->slice_left = LOOK_SLICE_NS;
+}
+
+/* One byte. A client that lets its socket fill up is awake enough. 0, QBI_GONE. */
+static int ring_client(int fd)
+{
+	return qbi_wakeup_send(fd, 1) == -ENOTCONN ? QBI_GONE : 0;
+}
+
+static int native_server_respondv(void *st, const struct qbi_msg *msg)
+{
+	struct native_server *s = st;
+	bool ring;
+	int r = qbi_ring_put(&s->response, msg, &ring);
+
+	return r == 0 && ring ? ring_client(s->bell) : r;
+}
+
+static int native_server_eventv(void *st, const struct qbi_msg *msg)
+{
+	struct native_server *s = st;
+	bool ring;
+	int r = qbi_ring_put(&s->event, msg, &ring);
+
+	return r == 0 && ring ? ring_client(s->stream) : r;
+}
+
+static int native_server_flush(void *st)
+{
+	return 0;
+}
+
+static void native_server_flow_set(void *st, uint32_t value)
+{
+	struct native_server *s = st;
+
+	qbi_region_flow_set(&s->region, value);
+}
+
+static uint32_t native_server_events_queued(void *st)
+{
+	struct native_server *s = st;
+
+	return qbi_ring_queued(&s->event);
+}
+
+static void native_server_close(void *st)
+{
+	struct native_server *s = st;
+
+	if (!s->opened)
+		return;
+	if (s->shared->busy == s)
+		s->shared->busy = NULL;
+	s->bell = qbi_close(s->bell);
+	qbi_region_close(&s->region, true);
+}
+
+extern const struct qbi_server_ops qbi_native_shm_server;
+const struct qbi_server_ops qbi_native_shm_server = {
+	.state_size = sizeof(struct native_server),
+	.open = native_server_open,
+	.request_fd = native_server_request_fd,
+	.begin = native_server_begin,
+	.take = native_server_take,
+	.settle = native_server_settle,
+	.respondv = native_server_respondv,
+	.eventv = native_server_eventv,
+	.flush = native_server_flush,
+	.flush_when = QBI_FLUSH_ON_POLLOUT,
+	.flow_set = native_server_flow_set,
+	.events_queued = native_server_events_queued,
+	.close = native_server_close,
+};
