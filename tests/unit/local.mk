@@ -33,7 +33,8 @@ tests_unit_test_loop_SOURCES = tests/unit/test-loop.c tests/unit/test-loop.h \
 tests_unit_test_loop_CFLAGS = $(loop_cflags)
 tests_unit_test_loop_LDADD = $(loop_ldadd)
 
-tests_unit_test_loop_calls_SOURCES = tests/unit/test-loop-calls.c tests/unit/test-loop.h
+tests_unit_test_loop_calls_SOURCES = tests/unit/test-loop-calls.c \
+	tests/unit/test-loop-wrap.c tests/unit/test-loop-wrap.h tests/unit/test-loop.h
 tests_unit_test_loop_calls_CFLAGS = $(loop_cflags)
 tests_unit_test_loop_calls_LDADD = $(loop_ldadd)
 tests_unit_test_loop_calls_LDFLAGS = $(AM_LDFLAGS) \

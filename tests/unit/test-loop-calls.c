@@ -1,122 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * What the loop asks of the system, and what it does when the system refuses.
- *
- * The linker replaces the functions below in the library's objects too (--wrap).
- */
+/* What the loop asks of the system, and what it does when the system refuses. */
 #include "config.h"
 
-#include <stdatomic.h>
+#include <limits.h>
+#include <signal.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <time.h>
 
 #include "base/util.h"
+#include "tests/unit/test-loop-wrap.h"
 #include "tests/unit/test-loop.h"
-
-static struct {
-	int waits;		/* epoll_wait */
-	int asleep;		/* of these with a timeout other than 0 */
-	int timeout;		/* of the latest */
-	int controls;		/* epoll_ctl */
-	int clocks;
-	int reads;
-	int writes;
-} calls;
-
-/* 1: the next call that can fail does so, 2: the one after, ...; 0: none. */
-static int failing_call;
-static int wait_error;		/* what the next epoll_wait fails with */
-static void (*at_clock)(void);	/* called once, inside the next look at the clock */
-
-static bool call_fails(int error)
-{
-	if (failing_call == 0 || --failing_call > 0)
-		return false;
-	errno = error;
-	return true;
-}
-
-int __real_epoll_wait(int fd, struct epoll_event *events, int n, int timeout);
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout);
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout)
-{
-	calls.waits++;
-	calls.asleep += timeout != 0;
-	calls.timeout = timeout;
-	if (wait_error) {
-		errno = wait_error;
-		wait_error = 0;
-		return -1;
-	}
-	return __real_epoll_wait(fd, events, n, timeout);
-}
-
-int __real_epoll_ctl(int fd, int op, int other, struct epoll_event *event);
-int __wrap_epoll_ctl(int fd, int op, int other, struct epoll_event *event);
-int __wrap_epoll_ctl(int fd, int op, int other, struct epoll_event *event)
-{
-	calls.controls++;
-	return call_fails(ENOMEM) ? -1 : __real_epoll_ctl(fd, op, other, event);
-}
-
-int __real_epoll_create1(int flags);
-int __wrap_epoll_create1(int flags);
-int __wrap_epoll_create1(int flags)
-{
-	return call_fails(EMFILE) ? -1 : __real_epoll_create1(flags);
-}
-
-int __real_eventfd(unsigned int value, int flags);
-int __wrap_eventfd(unsigned int value, int flags);
-int __wrap_eventfd(unsigned int value, int flags)
-{
-	return call_fails(EMFILE) ? -1 : __real_eventfd(value, flags);
-}
-
-int __real_clock_gettime(clockid_t clock, struct timespec *ts);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
-{
-	void (*interruption)(void) = at_clock;
-
-	calls.clocks++;
-	at_clock = NULL;
-	if (interruption)
-		interruption();
-	return __real_clock_gettime(clock, ts);
-}
-
-ssize_t __real_read(int fd, void *data, size_t size);
-ssize_t __wrap_read(int fd, void *data, size_t size);
-ssize_t __wrap_read(int fd, void *data, size_t size)
-{
-	calls.reads++;
-	return __real_read(fd, data, size);
-}
-
-ssize_t __real_write(int fd, const void *data, size_t size);
-ssize_t __wrap_write(int fd, const void *data, size_t size);
-ssize_t __wrap_write(int fd, const void *data, size_t size)
-{
-	calls.writes++;
-	return __real_write(fd, data, size);
-}
-
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return call_fails(ENOMEM) ? NULL : __real_calloc(n, size);
-}
-
-void *__real_realloc(void *p, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_realloc(void *p, size_t size)
-{
-	return call_fails(ENOMEM) ? NULL : __real_realloc(p, size);
-}
 
 /* -- What it costs --------------------------------------------------------------- */
 
@@ -305,6 +197,43 @@ START_TEST(a_file_that_outlives_its_number_does_not_make_the_loop_spin)
 }
 END_TEST
 
+START_TEST(an_endless_timer_means_the_longest_wait)
+{
+	static const uint64_t durations[] = { UINT64_MAX, UINT64_MAX - 1, INT64_MAX };
+
+	for (size_t i = 0; i < QBI_ARRAY_SIZE(durations); i++) {
+		qb_loop_timer_handle th;
+
+		qb_loop_timer_add(loop, QB_LOOP_LOW, durations[i], NULL, never_called,
+				  &th);
+		wait_error = EBADF;	/* ends the run */
+		qb_loop_run(loop);
+		ck_assert(calls.timeout == -1 || calls.timeout == INT_MAX);
+		qb_loop_timer_del(loop, th);
+	}
+}
+END_TEST
+
+static void check_turn(void *data)
+{
+	static intptr_t turn;
+
+	ck_assert_int_eq((intptr_t)data, turn++);
+}
+
+START_TEST(timers_of_the_same_nanosecond_fire_in_the_order_they_were_added)
+{
+	clock_stands_still = true;
+	for (intptr_t i = 0; i < 50; i++)
+		qb_loop_timer_add(loop, QB_LOOP_LOW, 0, (void *)i, check_turn, NULL);
+	qb_loop_timer_add(loop, QB_LOOP_LOW, 0, NULL, stop_loop, NULL);
+	memset(&calls, 0, sizeof(calls));
+	qb_loop_run(loop);
+	clock_stands_still = false;
+	ck_assert_int_eq(calls.asleep, 0);
+}
+END_TEST
+
 /* -- At the worst moment: between deciding to sleep and sleeping ------------------- */
 
 static void interrupt_by_stop(void)
@@ -451,6 +380,9 @@ int main(void)
 	tcase_add_test(tc, a_job_added_by_a_job_waits_for_its_pace);
 	tcase_add_test(tc, a_job_added_after_a_run_inside_a_job_waits_too);
 	tcase_add_test(tc, a_loop_sleeps_until_its_timer_in_one_wait);
+	tcase_add_test(tc, an_endless_timer_means_the_longest_wait);
+	tcase_add_test(tc,
+		       timers_of_the_same_nanosecond_fire_in_the_order_they_were_added);
 	tcase_add_test(tc, an_idle_loop_sleeps_in_one_wait);
 	tcase_add_test(tc, a_file_that_outlives_its_number_does_not_make_the_loop_spin);
 

@@ -12,6 +12,7 @@ struct seen {
 	int calls;
 	int32_t fd;
 	int32_t revents;	/* latest */
+	int32_t ever;		/* all together */
 	int32_t answer;		/* what to return */
 };
 
@@ -22,6 +23,7 @@ static inline int32_t note(int32_t fd, int32_t revents, void *data)
 	s->calls++;
 	s->fd = fd;
 	s->revents = revents;
+	s->ever |= revents;
 	return s->answer;
 }
 

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * System calls as the loop sees them: counted, and made to fail on demand. The linker
+ * puts these in the place of the real ones, in the library's objects too (--wrap).
+ */
+#ifndef TEST_LOOP_WRAP_H
+#define TEST_LOOP_WRAP_H
+
+#include <stdbool.h>
+
+extern struct calls {
+	int waits;		/* epoll_wait */
+	int asleep;		/* of these with a timeout other than 0 */
+	int timeout;		/* of the latest */
+	int controls;		/* epoll_ctl */
+	int clocks;
+	int reads;
+	int writes;
+} calls;
+
+/* 1: the next call that can fail does so, 2: the one after, ...; 0: none. */
+extern int failing_call;
+extern int wait_error;		/* what the next epoll_wait fails with; 0: nothing */
+extern void (*at_clock)(void);	/* called once, inside the next look at the clock */
+extern bool clock_stands_still;
+
+#endif
