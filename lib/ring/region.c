@@ -83,12 +83,54 @@ void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qb
 		      m->max_msg_size);
 }
 
-void qbi_region_close(struct qbi_region *m, bool punch)
+static void pages_punch(unsigned char *base, uint64_t from, uint64_t to)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	from = (from + page - 1) / page * page;
+	to = to / page * page;
+	if (from < to)
+		(void)madvise(base + from, to - from, MADV_REMOVE);
+}
+
+void qbi_region_punch(struct qbi_region *m)
+{
+	if (m->words)
+		pages_punch((unsigned char *)m->words, 0, m->size);
+}
+
+/* Everything but [@keep, @keep + @n) of one ring's data, which may go round its end. */
+static void ring_punch_except(unsigned char *data, uint64_t capacity, uint64_t keep,
+			      uint64_t n)
+{
+	if (keep + n <= capacity) {
+		pages_punch(data, 0, keep);
+		pages_punch(data, keep + n, capacity);
+	} else {
+		pages_punch(data, keep + n - capacity, keep);
+	}
+}
+
+void qbi_region_punch_taken(struct qbi_region *m)
+{
+	uint64_t capacity = qbi_ring_capacity(m->max_msg_size);
+	unsigned char *data = (unsigned char *)m->words + WORDS_SIZE;
+	int which;
+
+	if (!m->words)
+		return;
+	pages_punch(data, 0, capacity);
+	for (which = QBI_REGION_RESPONSE; which < QBI_REGION_RINGS; which++) {
+		uint64_t offset, n = qbi_ring_waiting(&m->words->ring[which], capacity, &offset);
+
+		ring_punch_except(data + which * capacity, capacity, offset, n);
+	}
+}
+
+void qbi_region_close(struct qbi_region *m)
 {
 	if (!m->words)
 		return;
-	if (punch)
-		(void)madvise(m->words, m->size, MADV_REMOVE);
 	munmap(m->words, m->size);
 	m->words = NULL;
 }

@@ -18,7 +18,6 @@
 #ifndef QBI_RING_REGION_H
 #define QBI_RING_REGION_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,8 +53,16 @@ int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size, int fd);
 /* This side's view of one ring of an open region. */
 void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qbi_ring *r);
 
-/* Unmap; @punch: take the pages away from whoever still maps them. Twice is once. */
-void qbi_region_close(struct qbi_region *m, bool punch);
+/*
+ * Server, at the end: take the pages away from whoever still maps them. All of them, or
+ * all but those with responses and events that the client has not taken, by its account:
+ * what it can keep that way, it was sent.
+ */
+void qbi_region_punch(struct qbi_region *m);
+void qbi_region_punch_taken(struct qbi_region *m);
+
+/* Unmap. Twice is once. */
+void qbi_region_close(struct qbi_region *m);
 
 /* Flow-control value: published by the server, relaxed, alone. */
 void qbi_region_flow_set(struct qbi_region *m, uint32_t value);

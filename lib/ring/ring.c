@@ -246,3 +246,15 @@ bool qbi_ring_has_rung(struct qbi_ring *r)
 {
 	return tail_load(r) & RUNG;
 }
+
+uint64_t qbi_ring_waiting(struct qbi_ring_words *words, uint64_t capacity,
+			  uint64_t *ret_offset)
+{
+	/* order R3 (statistics): only decides which pages are given back. */
+	uint64_t tail = qbi_shared_load64(&words->tail, memory_order_relaxed);
+	uint64_t head = qbi_shared_load64(&words->head, memory_order_relaxed);
+	uint64_t waiting = (tail & ~(uint64_t)RUNG) - head;
+
+	*ret_offset = head % capacity;
+	return waiting <= capacity ? waiting : 0;
+}

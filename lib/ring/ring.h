@@ -125,4 +125,11 @@ bool qbi_ring_has_rung(struct qbi_ring *r);
 /* Producer: messages that the consumer has not taken, if it is to be believed. */
 uint32_t qbi_ring_queued(struct qbi_ring *r);
 
+/*
+ * Anybody: bytes that wait in a ring, by its shared words alone, and where in the data
+ * they begin. Nonsense is 0.
+ */
+uint64_t qbi_ring_waiting(struct qbi_ring_words *words, uint64_t capacity,
+			  uint64_t *ret_offset);
+
 #endif

@@ -141,12 +141,15 @@ int qbi_connection_watch_update(qb_ipcs_connection_t *c)
 /* Everything shared with the client goes; nobody can send any more. */
 static void connection_release(qb_ipcs_connection_t *c)
 {
+	bool keep_queued = !c->hung_up && !c->broken && !c->misbehaved;
+
+
 	watch_drop(c, &c->request);
 	watch_drop(c, &c->stream);
 	qbi_list_unlink(&c->retry_link);
 	pthread_mutex_lock(&c->send);
 	if (c->end)
-		c->transport->server->close(c->end);
+		c->transport->server->close(c->end, keep_queued);
 	free(QBI_TAKE(c->end));
 	c->flush_pending = false;
 	c->request.fd = -1;	/* the transport's, closed by it */

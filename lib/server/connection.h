@@ -90,6 +90,7 @@ struct qb_ipcs_connection {
 	_Atomic(bool) broken;		/* a sender found it unusable: drop it, drain nothing */
 	bool hung_up;			/* the client is gone; drain and close */
 	bool flush_pending;		/* accepted events wait to be announced; under send */
+	bool misbehaved;		/* it is dropped for what it sent */
 	uint64_t drain_left;		/* bytes still served after the hang-up */
 	struct qbi_counters count;
 };

@@ -31,6 +31,7 @@ static void connection_drop(qb_ipcs_connection_t *c, int reason)
 {
 	qbi_log(LOG_INFO, "service %s: dropping pid %d: %s", c->service->name, c->peer.pid,
 		strerror(-reason));
+	c->misbehaved = true;
 	qbi_connection_disconnect(c);
 }
 

@@ -284,7 +284,7 @@ static void native_client_close(void *st, bool server_gone)
 	if (!c->opened)
 		return;
 	c->bell = qbi_close_foreign(c->bell);
-	qbi_region_close(&c->region, false);
+	qbi_region_close(&c->region);
 }
 
 extern const struct qbi_client_ops qbi_native_shm_client;

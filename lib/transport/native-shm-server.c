@@ -246,7 +246,7 @@ static uint32_t native_server_events_queued(void *st)
 	return qbi_ring_queued(&s->event);
 }
 
-static void native_server_close(void *st)
+static void native_server_close(void *st, bool keep_queued)
 {
 	struct native_server *s = st;
 
@@ -255,7 +255,11 @@ static void native_server_close(void *st)
 	if (s->shared->busy == s)
 		s->shared->busy = NULL;
 	s->bell = qbi_close(s->bell);
-	qbi_region_close(&s->region, true);
+	if (keep_queued)
+		qbi_region_punch_taken(&s->region);
+	else
+		qbi_region_punch(&s->region);
+	qbi_region_close(&s->region);
 }
 
 extern const struct qbi_server_ops qbi_native_shm_server;

@@ -164,7 +164,7 @@ static uint32_t shm_server_events_queued(void *st)
 	return qbi_qbring_count(&s->event);
 }
 
-static void shm_server_close(void *st)
+static void shm_server_close(void *st, bool keep_queued)
 {
 	struct shm_server *s = st;
 

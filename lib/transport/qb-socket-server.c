@@ -239,8 +239,12 @@ static int socket_server_respondv(void *st, const struct qbi_msg *msg)
 	struct socket_server *s = st;
 	int r;
 
-	if (!s->client_known)
-		return QBI_FULL;	/* nobody has asked anything yet */
+	/* Nobody has asked anything yet: the address is all that is known. */
+	if (!s->client_known) {
+		r = qbi_qb_channel_connect(s->request, s->prefix, "response");
+		if (r < 0)
+			return r == -ECONNREFUSED || r == -EAGAIN ? QBI_FULL : r;
+	}
 	r = qbi_datagram_sendv(s->request, msg->iov, msg->n);
 	if (r == 0)
 		server_count_sent(s, QBI_QBCONTROL_RESPONSE);
@@ -336,7 +340,7 @@ static uint32_t socket_server_events_queued(void *st)
 	return qbi_qbcontrol_queued(&s->control, QBI_QBCONTROL_EVENT);
 }
 
-static void socket_server_close(void *st)
+static void socket_server_close(void *st, bool keep_queued)
 {
 	struct socket_server *s = st;
 

@@ -121,8 +121,12 @@ struct qbi_server_ops {
 	/* Events that the client has not taken yet, as far as one can tell. */
 	uint32_t (*events_queued)(void *st);
 
-	/* Give everything back. May run twice, and on a state that never opened. */
-	void (*close)(void *st);
+	/*
+	 * Give everything back. @keep_queued: the application ended the connection, and
+	 * what it has sent before is still for the client to read; else the client keeps
+	 * no memory. May run twice, and on a state that never opened.
+	 */
+	void (*close)(void *st, bool keep_queued);
 };
 
 /* What a client's end is made from. */
