@@ -16,7 +16,9 @@ conformance_libqb_programs = \
 	tests/conformance/libqb-server-run \
 	tests/conformance/libqb-server-send \
 	tests/conformance/libqb-server-stats \
-	tests/conformance/libqb-threads
+	tests/conformance/libqb-threads \
+	tests/conformance/libqb-users-cluster \
+	tests/conformance/libqb-users-daemons
 EXTRA_PROGRAMS += $(conformance_libqb_programs)
 CLEANFILES += $(conformance_libqb_programs)
 
@@ -35,7 +37,9 @@ check_PROGRAMS += \
 	tests/conformance/server-run \
 	tests/conformance/server-send \
 	tests/conformance/server-stats \
-	tests/conformance/threads
+	tests/conformance/threads \
+	tests/conformance/users-cluster \
+	tests/conformance/users-daemons
 endif
 
 tests_conformance_backpressure_SOURCES = tests/conformance/backpressure.c
@@ -94,6 +98,14 @@ tests_conformance_threads_SOURCES = tests/conformance/threads.c
 tests_conformance_threads_LDADD = $(conformance_ldadd)
 tests_conformance_libqb_threads_SOURCES = tests/conformance/threads.c
 tests_conformance_libqb_threads_LDADD = $(conformance_libqb_ldadd)
+tests_conformance_users_cluster_SOURCES = tests/conformance/users-cluster.c
+tests_conformance_users_cluster_LDADD = $(conformance_ldadd)
+tests_conformance_libqb_users_cluster_SOURCES = tests/conformance/users-cluster.c
+tests_conformance_libqb_users_cluster_LDADD = $(conformance_libqb_ldadd)
+tests_conformance_users_daemons_SOURCES = tests/conformance/users-daemons.c
+tests_conformance_users_daemons_LDADD = $(conformance_ldadd)
+tests_conformance_libqb_users_daemons_SOURCES = tests/conformance/users-daemons.c
+tests_conformance_libqb_users_daemons_LDADD = $(conformance_libqb_ldadd)
 
 # Differences are what this is for: it shows them and does not fail.
 conformance-libqb: $(conformance_libqb_programs)
