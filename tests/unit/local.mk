@@ -39,6 +39,7 @@ tests_unit_test_loop_calls_CFLAGS = $(loop_cflags)
 tests_unit_test_loop_calls_LDADD = $(loop_ldadd)
 tests_unit_test_loop_calls_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=epoll_wait,--wrap=epoll_ctl,--wrap=epoll_create1,--wrap=eventfd \
+	-Wl,--wrap=getrlimit \
 	-Wl,--wrap=clock_gettime,--wrap=read,--wrap=write,--wrap=calloc,--wrap=realloc
 
 tests_unit_test_loop_fds_SOURCES = tests/unit/test-loop-fds.c \

@@ -47,6 +47,18 @@ START_TEST(a_ready_descriptor_costs_one_wait_and_nothing_else)
 }
 END_TEST
 
+static void ignore_low(int32_t not_enough, int32_t available)
+{
+}
+
+START_TEST(the_limit_of_descriptors_is_read_only_when_their_number_changes)
+{
+	qb_loop_poll_low_fds_event_set(loop, ignore_low);
+	run_rounds();
+	ck_assert_int_eq(calls.limits, 1);
+}
+END_TEST
+
 START_TEST(a_timer_costs_one_look_at_the_clock_per_round)
 {
 	qb_loop_timer_add(loop, QB_LOOP_LOW, QBI_NS_PER_S * 3600, NULL, never_called,
@@ -372,6 +384,8 @@ int main(void)
 	TCase *tc = add_case(s, "cost");
 
 	tcase_add_test(tc, a_ready_descriptor_costs_one_wait_and_nothing_else);
+	tcase_add_test(tc,
+		       the_limit_of_descriptors_is_read_only_when_their_number_changes);
 	tcase_add_test(tc, a_timer_costs_one_look_at_the_clock_per_round);
 	tcase_add_test(tc, a_mod_that_changes_no_events_costs_nothing);
 	tcase_add_test(tc, the_loops_own_thread_does_not_write_to_wake_it);

@@ -151,6 +151,24 @@ START_TEST(pollnval_may_be_asked_for_and_means_nothing)
 }
 END_TEST
 
+START_TEST(bits_that_poll_does_not_know_mean_nothing)
+{
+	struct seen s = { 0 };
+	int fds[2];
+
+	make_pipe(fds, true);
+	/* To epoll they mean edge-triggered, one shot, exclusive. */
+	ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_MED, fds[0],
+					  (int32_t)(POLLIN | 7U << 28 | 1U << 31), &s,
+					  note), 0);
+	run_until_at_least(&s.calls, 3);
+	ck_assert_int_eq(s.ever, POLLIN);
+	ck_assert_int_eq(qb_loop_poll_mod(loop, QB_LOOP_MED, fds[0], POLLIN, &s, note),
+			 0);
+	close_pipe(fds);
+}
+END_TEST
+
 START_TEST(a_hangup_is_reported_without_being_asked_for)
 {
 	int fds[2];
@@ -387,6 +405,7 @@ int main(void)
 	tc = add_case(s, "events");
 	tcase_add_test(tc, only_events_asked_for_are_reported);
 	tcase_add_test(tc, pollnval_may_be_asked_for_and_means_nothing);
+	tcase_add_test(tc, bits_that_poll_does_not_know_mean_nothing);
 	tcase_add_test(tc, a_hangup_is_reported_without_being_asked_for);
 	tcase_add_test(tc, a_half_closed_stream_is_pollrdhup_if_asked_for);
 	tcase_add_test(tc, an_error_is_reported_without_being_asked_for);

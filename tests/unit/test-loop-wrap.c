@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -92,6 +93,14 @@ ssize_t __wrap_write(int fd, const void *data, size_t size)
 {
 	calls.writes++;
 	return __real_write(fd, data, size);
+}
+
+int __real_getrlimit(int resource, struct rlimit *limit);
+int __wrap_getrlimit(int resource, struct rlimit *limit);
+int __wrap_getrlimit(int resource, struct rlimit *limit)
+{
+	calls.limits++;
+	return __real_getrlimit(resource, limit);
 }
 
 void *__real_calloc(size_t n, size_t size);

@@ -16,6 +16,7 @@ extern struct calls {
 	int clocks;
 	int reads;
 	int writes;
+	int limits;		/* getrlimit */
 } calls;
 
 /* 1: the next call that can fail does so, 2: the one after, ...; 0: none. */

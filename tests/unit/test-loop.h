@@ -71,7 +71,7 @@ static inline void run(void)
 
 static inline void run_for(unsigned int ms)
 {
-	ck_assert_int_eq(qb_loop_timer_add(loop, QB_LOOP_HIGH, ms * MS, NULL, stop_loop,
+	ck_assert_int_eq(qb_loop_timer_add(loop, QB_LOOP_LOW, ms * MS, NULL, stop_loop,
 					   NULL), 0);
 	run();
 }
@@ -97,6 +97,39 @@ static inline void settle(void)
 
 	ck_assert_int_eq(qb_loop_job_add(loop, QB_LOOP_LOW, &left, settle_again), 0);
 	run();
+}
+
+struct awaited {
+	const int *counter;
+	int wanted;
+};
+
+static inline void awaited_look(void *data)
+{
+	const struct awaited *a = data;
+
+	if (*a->counter >= a->wanted)
+		qb_loop_stop(loop);
+	else
+		ck_assert_int_eq(qb_loop_timer_add(loop, QB_LOOP_LOW, MS, data,
+						   awaited_look, NULL), 0);
+}
+
+static inline void run_until_at_least(const int *counter, int wanted)
+{
+	struct awaited a = { counter, wanted };
+
+	ck_assert_int_eq(qb_loop_timer_add(loop, QB_LOOP_LOW, 0, &a, awaited_look, NULL),
+			 0);
+	run();
+}
+
+/* Until *@counter is what is @wanted, and a little longer: it must not be more. */
+static inline void run_until(const int *counter, int wanted)
+{
+	run_until_at_least(counter, wanted);
+	settle();
+	ck_assert_int_eq(*counter, wanted);
 }
 
 /* A pipe; with something to read when @full. */
