@@ -12,10 +12,9 @@
  * Errors are negative errno values unless a function says otherwise. A NULL
  * connection is -EINVAL, NULL or nothing, never a crash.
  *
- * Threads: one connection may be used by one thread that sends and one that receives
- * at the same time. Two senders, or two receivers of the same stream, need a lock of
- * their own; so does qb_ipcc_disconnect() against everything else. Different
- * connections are independent.
+ * Threads: a connection may be used by several threads at the same time. Senders take
+ * turns, and so do receivers of responses and receivers of events; one of each does not
+ * wait for the others. qb_ipcc_disconnect() has the connection alone.
  */
 #ifndef QB_IPCC_H_DEFINED
 #define QB_IPCC_H_DEFINED
@@ -45,7 +44,9 @@ typedef struct qb_ipcc_connection qb_ipcc_connection_t;
  * @return              the connection, to be given to qb_ipcc_disconnect(); or NULL
  *                      and errno: ECONNREFUSED nobody serves that name, ENOENT the
  *                      same with filesystem sockets, EINVAL a bad name, ENAMETOOLONG,
- *                      or what the server's accept callback refused with
+ *                      EMSGSIZE a size beyond all bounds, ECONNRESET the server went
+ *                      away, EBADMSG its answer makes no sense, ENOMEM and the like, or
+ *                      what its accept callback refused with, negated
  */
 qb_ipcc_connection_t *qb_ipcc_connect(const char *name, size_t max_msg_size);
 
@@ -69,8 +70,8 @@ qb_ipcc_connection_t *qb_ipcc_connect_async(const char *name, size_t max_msg_siz
  *
  * @param c  the unfinished connection. After a failure it is freed and must not be
  *           used again
- * @return   0; or -errno, also in errno: -EAGAIN when the server had not answered yet,
- *           else as for qb_ipcc_connect()
+ * @return   0; or -errno, also in errno: -EAGAIN the server had not answered yet, else
+ *           as for qb_ipcc_connect()
  */
 int qb_ipcc_connect_continue(struct qb_ipcc_connection *c);
 

@@ -18,8 +18,9 @@
  * Nothing here waits for a client. Errors are negative errno values. A NULL service or
  * connection is -EINVAL, NULL, 0 or nothing, never a crash.
  *
- * Threads: a service and its connections belong to the thread that runs the loop. They
- * may be created in one thread and run in another.
+ * Threads: a service belongs to the thread that runs the poll loop, which need not be
+ * the one that created it; all callbacks run there. Other threads that hold a reference
+ * may send responses and events, count references and read counters.
  */
 #ifndef QB_IPCS_H_DEFINED
 #define QB_IPCS_H_DEFINED
@@ -137,8 +138,8 @@ struct qb_ipcs_poll_handlers {
  * @param c    connection
  * @param uid  the client's effective user id when it connected, from the kernel
  * @param gid  its effective group id, likewise
- * @return     0 to accept; anything else refuses, and the client gets the value, made
- *             positive, as errno
+ * @return     0 to accept; anything else refuses, and the client gets the value,
+ *             negated, as errno
  */
 typedef int32_t (*qb_ipcs_connection_accept_fn)(qb_ipcs_connection_t *c, uid_t uid,
 						gid_t gid);
@@ -180,7 +181,7 @@ typedef void (*qb_ipcs_connection_destroyed_fn)(qb_ipcs_connection_t *c);
 typedef int32_t (*qb_ipcs_msg_process_fn)(qb_ipcs_connection_t *c, void *data,
 					  size_t size);
 
-/** The application's callbacks; each may be NULL except msg_process. */
+/** The application's callbacks. Any may be NULL; without msg_process requests are lost. */
 struct qb_ipcs_service_handlers {
 	qb_ipcs_connection_accept_fn connection_accept;
 	qb_ipcs_connection_created_fn connection_created;

@@ -11,10 +11,12 @@
  * return -EINVAL. Errors are negative errno values.
  *
  * Callbacks run in the thread that is inside qb_loop_run(), one at a time, and may call
- * everything here, removing themselves and each other included.
+ * everything here but qb_loop_destroy(), removing themselves and each other included.
  *
- * Threads: qb_loop_timer_add() may be called from any thread. Everything else belongs
- * to the thread that runs the loop, or to any one thread while none does.
+ * Threads: everything may be called from any thread, except that a loop is run by one
+ * thread at a time and destroyed when no other thread uses it. Removing something from
+ * another thread does not wait for its callback that is running. qb_loop_stop() may be
+ * called from a signal handler.
  */
 #ifndef QB_LOOP_H_DEFINED
 #define QB_LOOP_H_DEFINED
@@ -147,7 +149,6 @@ int32_t qb_loop_job_del(struct qb_loop *l, enum qb_loop_priority p, void *data,
  * @param dispatch_fn       what to run
  * @param timer_handle_out  set to the timer's name; may be NULL
  * @return                  0; -EINVAL bad priority or no function; -ENOMEM
- * @note                    Threads: any.
  */
 int32_t qb_loop_timer_add(qb_loop_t *l, enum qb_loop_priority p, uint64_t nsec_duration,
 			  void *data, qb_loop_timer_dispatch_fn dispatch_fn,
