@@ -181,7 +181,7 @@ typedef void (*qb_ipcs_connection_destroyed_fn)(qb_ipcs_connection_t *c);
 typedef int32_t (*qb_ipcs_msg_process_fn)(qb_ipcs_connection_t *c, void *data,
 					  size_t size);
 
-/** The application's callbacks. Any may be NULL; without msg_process requests are lost. */
+/** The application's callbacks; any may be NULL. Without msg_process, requests are lost. */
 struct qb_ipcs_service_handlers {
 	qb_ipcs_connection_accept_fn connection_accept;
 	qb_ipcs_connection_created_fn connection_created;
