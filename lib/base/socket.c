@@ -32,6 +32,12 @@ static void buffer_raise(int fd, int option, int force_option, uint32_t size)
 		(void)setsockopt(fd, SOL_SOCKET, option, &wanted, sizeof(wanted));
 }
 
+void qbi_socket_raise_buffers(int fd, uint32_t size)
+{
+	buffer_raise(fd, SO_SNDBUF, SO_SNDBUFFORCE, size);
+	buffer_raise(fd, SO_RCVBUF, SO_RCVBUFFORCE, size);
+}
+
 int qbi_datagram_open(const struct sockaddr_un *address, uint32_t max_msg_size)
 {
 	_cleanup_(qbi_closep) int fd = -1;
@@ -40,8 +46,7 @@ int qbi_datagram_open(const struct sockaddr_un *address, uint32_t max_msg_size)
 	if (fd < 0)
 		return -errno;
 	qbi_refuse_descriptors(fd);
-	buffer_raise(fd, SO_SNDBUF, SO_SNDBUFFORCE, max_msg_size);
-	buffer_raise(fd, SO_RCVBUF, SO_RCVBUFFORCE, max_msg_size);
+	qbi_socket_raise_buffers(fd, max_msg_size);
 	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
 		return -errno;
 	return qbi_take_fd(&fd);
@@ -72,7 +77,7 @@ static int outcome_of_send(int error)
 	}
 }
 
-int qbi_datagram_sendv(int fd, const struct iovec *iov, size_t n)
+int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n)
 {
 	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n };
 

@@ -23,8 +23,11 @@ int qbi_datagram_open(const struct sockaddr_un *address, uint32_t max_msg_size);
 /* 0 or -errno. */
 int qbi_datagram_connect(int fd, const struct sockaddr_un *address);
 
-/* Send to the connected address. 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -errno. */
-int qbi_datagram_sendv(int fd, const struct iovec *iov, size_t n);
+/* Room in both buffers for messages of @size bytes, as far as the system lets us. */
+void qbi_socket_raise_buffers(int fd, uint32_t size);
+
+/* Send one message. 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -errno. */
+int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n);
 
 /*
  * Close a descriptor that a peer passed: whatever it is, the peer does not decide how

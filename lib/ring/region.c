@@ -23,6 +23,8 @@ _Static_assert(sizeof(struct qbi_region_words) <= WORDS_SIZE, "one page of words
 
 static size_t region_size(uint32_t max_msg_size)
 {
+	if (max_msg_size == QBI_REGION_NO_RINGS)
+		return WORDS_SIZE;
 	return WORDS_SIZE + QBI_REGION_RINGS * (size_t)qbi_ring_capacity(max_msg_size);
 }
 
@@ -78,7 +80,7 @@ void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qb
 	uint64_t capacity = qbi_ring_capacity(m->max_msg_size);
 	unsigned char *data = (unsigned char *)m->words + WORDS_SIZE;
 
-	assert(m->words && which < QBI_REGION_RINGS);
+	assert(m->words && m->max_msg_size && which < QBI_REGION_RINGS);
 	qbi_ring_init(r, &m->words->ring[which], data + which * capacity, capacity,
 		      m->max_msg_size);
 }
@@ -145,4 +147,17 @@ uint32_t qbi_region_flow_get(struct qbi_region *m)
 {
 	/* order R4 (flow): pairs with R4 in flow_set. */
 	return qbi_shared_load(&m->words->flow, memory_order_relaxed);
+}
+
+void qbi_region_taken_set(struct qbi_region *m, uint32_t count)
+{
+	/* order R3 (statistics): pairs with R3 in taken_get. */
+	qbi_shared_store(&m->words->ring[QBI_REGION_EVENT].taken, count,
+			 memory_order_relaxed);
+}
+
+uint32_t qbi_region_taken_get(struct qbi_region *m)
+{
+	/* order R3 (statistics): pairs with R3 in taken_set. */
+	return qbi_shared_load(&m->words->ring[QBI_REGION_EVENT].taken, memory_order_relaxed);
 }

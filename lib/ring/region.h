@@ -35,13 +35,19 @@ struct qbi_region_words {
 	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 flow;	/* server writes, client reads */
 };
 
+#define QBI_REGION_NO_RINGS 0
+
 struct qbi_region {
 	struct qbi_region_words *words;	/* NULL: not open */
 	size_t size;			/* of the mapping */
 	uint32_t max_msg_size;
 };
 
-/* Server: make and map one. *@ret_fd is the caller's. 0 or -errno. */
+/*
+ * Server: make and map one. *@ret_fd is the caller's. 0 or -errno.
+ *
+ * @max_msg_size  of the rings; QBI_REGION_NO_RINGS: the page of words alone
+ */
 int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, int *ret_fd);
 
 /*
@@ -67,5 +73,9 @@ void qbi_region_close(struct qbi_region *m);
 /* Flow-control value: published by the server, relaxed, alone. */
 void qbi_region_flow_set(struct qbi_region *m, uint32_t value);
 uint32_t qbi_region_flow_get(struct qbi_region *m);
+
+/* Events that the client says it has taken; where there are no rings to tell. Relaxed. */
+void qbi_region_taken_set(struct qbi_region *m, uint32_t count);
+uint32_t qbi_region_taken_get(struct qbi_region *m);
 
 #endif

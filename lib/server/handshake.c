@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "server/access.h"
 #include "server/connection.h"
 #include "server/service.h"
 
@@ -118,6 +119,10 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 	const struct qbi_server_ops *ops;
 	int r;
 
+	/* The native wire passes descriptors. Where the client may not have them, libqb's
+	 * wire leaves the refusal to the kernel, as its users expect. */
+	if (!qbi_access_granted(c->stream.fd, &c->peer, &c->owner))
+		c->hello.mark = 0;
 	c->transport = qbi_transport_for_service(s->type, &c->hello);
 	if (!c->transport)
 		return -ENOTSUP;

@@ -1,4 +1,6 @@
 lib_libqbipc_core_la_SOURCES += \
+	lib/server/access.c \
+	lib/server/access.h \
 	lib/server/connection.c \
 	lib/server/connection.h \
 	lib/server/dispatch.c \

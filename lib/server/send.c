@@ -34,24 +34,12 @@ static int connection_send(qb_ipcs_connection_t *c, send_fn fn, const struct qbi
 	return r;
 }
 
-int qbi_connection_respond(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
-{
-	int r = QBI_GONE;
-
-	pthread_mutex_lock(&c->send);
-	if (c->end && !c->broken)
-		r = connection_send(c, c->transport->server->respondv, msg);
-	pthread_mutex_unlock(&c->send);
-	if (r == 0)
-		c->count.responses++;
-	return r;
-}
-
-/* An event waits to be announced: have flush() called. */
+/* Part of a message waits to go out: have flush() called. */
 static void connection_flush_later(qb_ipcs_connection_t *c)
 {
 	int r;
 
+	c->flush_pending = true;
 	if (c->transport->server->flush_when == QBI_FLUSH_ON_TIMER)
 		r = qbi_retry_add(c->service, c);
 	else
@@ -60,18 +48,36 @@ static void connection_flush_later(qb_ipcs_connection_t *c)
 		connection_break(c);
 }
 
+static int message_send(qb_ipcs_connection_t *c, send_fn fn, const struct qbi_msg *msg)
+{
+	int r = connection_send(c, fn, msg);
+
+	if (r != QBI_LATER)
+		return r;
+	connection_flush_later(c);
+	return 0;
+}
+
+int qbi_connection_respond(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
+{
+	int r = QBI_GONE;
+
+	pthread_mutex_lock(&c->send);
+	if (c->end && !c->broken)
+		r = message_send(c, c->transport->server->respondv, msg);
+	pthread_mutex_unlock(&c->send);
+	if (r == 0)
+		c->count.responses++;
+	return r;
+}
+
 int qbi_connection_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
 {
 	int r = QBI_GONE;
 
 	pthread_mutex_lock(&c->send);
 	if (c->end && !c->broken)
-		r = connection_send(c, c->transport->server->eventv, msg);
-	if (r == QBI_LATER) {
-		r = 0;
-		c->flush_pending = true;
-		connection_flush_later(c);
-	}
+		r = message_send(c, c->transport->server->eventv, msg);
 	pthread_mutex_unlock(&c->send);
 	if (r == 0)
 		c->count.events++;

@@ -1,6 +1,10 @@
 lib_libqbipc_core_la_SOURCES += \
 	lib/transport/native-shm-client.c \
 	lib/transport/native-shm-server.c \
+	lib/transport/native-socket-client.c \
+	lib/transport/native-socket-server.c \
+	lib/transport/packets.c \
+	lib/transport/packets.h \
 	lib/transport/qb-channel.c \
 	lib/transport/qb-channel.h \
 	lib/transport/qb-shm-client.c \

@@ -27,9 +27,6 @@
 /* The longest look inside one dispatch, while others may wait for the loop. */
 #define LOOK_SLICE_NS 20000
 
-/* A service is one connection's alone when no other was served for so long. */
-#define ALONE_NS 100000
-
 struct native_server {
 	bool opened;
 	int stream;			/* borrowed */
@@ -96,17 +93,6 @@ static bool server_will_be_back(struct native_server *s)
 	return s->request.owed > 0 || qbi_ring_has_rung(&s->request);
 }
 
-static bool server_is_alone(struct native_server *s, uint64_t now)
-{
-	struct qbi_server_shared *shared = s->shared;
-
-	if (shared->busy != s) {
-		shared->busy = s;
-		shared->busy_since = now;
-	}
-	return now - shared->busy_since >= ALONE_NS;
-}
-
 /* Look for at most @length. True: there is a request. */
 static bool server_look(struct native_server *s, uint64_t now, uint64_t length)
 {
@@ -145,7 +131,7 @@ static int server_stay_awake(struct native_server *s, bool took)
 		qbi_look_gave_up(look, s->waiting_since, now);
 		return QBI_EMPTY;
 	}
-	if (server_is_alone(s, now) && server_look(s, now, allowed - spent))
+	if (qbi_server_is_alone(s->shared, s, now) && server_look(s, now, allowed - spent))
 		return QBI_LATER;
 	return server_will_be_back(s) ? 0 : QBI_EMPTY;
 }

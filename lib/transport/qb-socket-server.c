@@ -245,7 +245,7 @@ static int socket_server_respondv(void *st, const struct qbi_msg *msg)
 		if (r < 0)
 			return r == -ECONNREFUSED || r == -EAGAIN ? QBI_FULL : r;
 	}
-	r = qbi_datagram_sendv(s->request, msg->iov, msg->n);
+	r = qbi_socket_sendv(s->request, msg->iov, msg->n);
 	if (r == 0)
 		server_count_sent(s, QBI_QBCONTROL_RESPONSE);
 	return r;
@@ -302,7 +302,7 @@ static int socket_server_flush(void *st)
 		struct early_event *e = qbi_list_entry(first, struct early_event, link);
 		struct iovec iov = { e->data, e->size };
 
-		r = qbi_datagram_sendv(s->event, &iov, 1);
+		r = qbi_socket_sendv(s->event, &iov, 1);
 		if (r == 0)
 			backlog_pop(s);
 	}
@@ -318,7 +318,7 @@ static int socket_server_eventv(void *st, const struct qbi_msg *msg)
 		return backlog_add(s, msg);
 	if (r)
 		return r;
-	r = qbi_datagram_sendv(s->event, msg->iov, msg->n);
+	r = qbi_socket_sendv(s->event, msg->iov, msg->n);
 	if (r == 0)
 		server_count_sent(s, QBI_QBCONTROL_EVENT);
 	return r;

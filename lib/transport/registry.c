@@ -11,6 +11,8 @@
 /* A transport exports its two tables and nothing else; this is the only list of them. */
 extern const struct qbi_server_ops qbi_native_shm_server;
 extern const struct qbi_client_ops qbi_native_shm_client;
+extern const struct qbi_server_ops qbi_native_socket_server;
+extern const struct qbi_client_ops qbi_native_socket_client;
 extern const struct qbi_server_ops qbi_qb_shm_server;
 extern const struct qbi_client_ops qbi_qb_shm_client;
 extern const struct qbi_server_ops qbi_qb_socket_server;
@@ -26,6 +28,13 @@ static const struct qbi_transport transports[] = {
 		.version = NATIVE_VERSION,
 		.server = &qbi_native_shm_server,
 		.client = &qbi_native_shm_client,
+	},
+	{
+		.name = "native socket",
+		.type = QB_IPC_SOCKET,
+		.version = NATIVE_VERSION,
+		.server = &qbi_native_socket_server,
+		.client = &qbi_native_socket_client,
 	},
 	{
 		.name = "shm on libqb's wire",

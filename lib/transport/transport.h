@@ -42,7 +42,7 @@
 #include "wire/handshake.h"
 
 /* Descriptors that may travel with the welcome. */
-#define QBI_REPLY_FDS_MAX 2
+#define QBI_REPLY_FDS_MAX 3
 
 /* What the connections of one service share. Dispatching thread only. */
 struct qbi_server_shared {
@@ -50,6 +50,20 @@ struct qbi_server_shared {
 	const void *busy;	/* whose request came last; only compared */
 	uint64_t busy_since;	/* and since when they were all its */
 };
+
+/* A service is one connection's alone when no other was served for so long, in ns. */
+#define QBI_ALONE_NS 100000
+
+/* @st was just served: is it the only busy one? Then it may look inside a dispatch. */
+static inline bool qbi_server_is_alone(struct qbi_server_shared *shared, const void *st,
+				       uint64_t now)
+{
+	if (shared->busy != st) {
+		shared->busy = st;
+		shared->busy_since = now;
+	}
+	return now - shared->busy_since >= QBI_ALONE_NS;
+}
 
 /* What a server's end is made from. Borrowed for the life of the state. */
 struct qbi_server_spec {
@@ -102,14 +116,14 @@ struct qbi_server_ops {
 
 	/*
 	 * Queue a response or an event. All or nothing; never blocks. 0, QBI_FULL,
-	 * QBI_GONE, -errno. QBI_LATER, events only: queued, but the client could not be
-	 * told at once, so flush() is to be called.
+	 * QBI_GONE, -errno. QBI_LATER: accepted, but not all of it could go out at once, so
+	 * flush() is to be called.
 	 */
 	int (*respondv)(void *st, const struct qbi_msg *msg);
 	int (*eventv)(void *st, const struct qbi_msg *msg);
 
 	/*
-	 * Pass on what could not go out at once for events that were accepted.
+	 * Pass on what could not go out at once of messages that were accepted.
 	 * 0 when nothing is left, QBI_LATER when something is, QBI_GONE, -errno.
 	 */
 	int (*flush)(void *st);

@@ -11,9 +11,11 @@ enum { TEST_TIMEOUT_S = 60 };
 
 const struct variant variants[] = {
 	{ "native shm", QB_IPC_SHM, false, &adapter_qb_loop },
+	{ "native socket", QB_IPC_SOCKET, false, &adapter_qb_loop },
 	{ "shm", QB_IPC_SHM, true, &adapter_qb_loop },
 	{ "socket", QB_IPC_SOCKET, true, &adapter_qb_loop },
 	{ "native shm, glib-like", QB_IPC_SHM, false, &adapter_glib_like },
+	{ "native socket, glib-like", QB_IPC_SOCKET, false, &adapter_glib_like },
 	{ "shm, glib-like", QB_IPC_SHM, true, &adapter_glib_like },
 	{ "socket, glib-like", QB_IPC_SOCKET, true, &adapter_glib_like },
 };

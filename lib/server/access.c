@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/access.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+#define OWNER_RW 0600
+#define GROUP_RW 0060
+
+/* Is @gid among the peer's supplementary groups, as of its connect? */
+static bool peer_is_in_group(int stream, gid_t gid)
+{
+	_cleanup_(qbi_freep) gid_t *groups = NULL;
+	socklen_t size = 0;
+	size_t i;
+
+	/* With no room the kernel says how much there is. */
+	if (getsockopt(stream, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) == 0 ||
+	    errno != ERANGE)
+		return false;
+	groups = malloc(size);
+	if (!groups || getsockopt(stream, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
+		return false;
+	for (i = 0; i < size / sizeof(*groups); i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
+}
+
+bool qbi_access_granted(int stream, const struct ucred *peer, const struct qbi_owner *owner)
+{
+	uid_t uid = owner->uid == (uid_t)-1 ? geteuid() : owner->uid;
+	gid_t gid = owner->gid == (gid_t)-1 ? getegid() : owner->gid;
+
+	if (peer->uid == 0)
+		return true;
+	/* The first class that fits decides, also when a later one would grant more. */
+	if (peer->uid == uid)
+		return (owner->mode & OWNER_RW) == OWNER_RW;
+	if (peer->gid == gid || peer_is_in_group(stream, gid))
+		return (owner->mode & GROUP_RW) == GROUP_RW;
+	return false;
+}

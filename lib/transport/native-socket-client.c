@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Sockets between two ends of this library, the client's end. See
+ * native-socket-server.c. The kernel closes the pairs with the server, so whoever sleeps
+ * here is woken by its death; what was queued before is read first.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/socket.h"
+#include "base/util.h"
+#include "ring/look.h"
+#include "ring/region.h"
+#include "transport/packets.h"
+#include "transport/transport.h"
+
+struct native_client {
+	bool opened;
+	struct qbi_region region;
+	struct qbi_packets call;	/* requests out, responses in */
+	struct qbi_packets event;	/* events in */
+	uint32_t events_taken;
+	struct qbi_look look;		/* for responses */
+};
+
+static bool is_seqpacket(int fd)
+{
+	int domain, type;
+	socklen_t len = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       domain == AF_UNIX && type == SOCK_SEQPACKET;
+}
+
+static int client_open_pair(struct qbi_packets *p, int *fd, uint32_t max_msg_size)
+{
+	int r = is_seqpacket(*fd) ? qbi_packets_open(p, *fd, max_msg_size) : -EBADMSG;
+
+	if (r == 0)
+		*fd = -1;
+	return r;
+}
+
+static int native_client_open(void *st, const struct qbi_client_spec *spec)
+{
+	struct native_client *c = st;
+	uint32_t size = spec->welcome->max_msg_size;
+	int r;
+
+	c->opened = true;
+	c->call = (struct qbi_packets)QBI_PACKETS_INIT;
+	c->event = (struct qbi_packets)QBI_PACKETS_INIT;
+	qbi_look_init(&c->look);
+	if (spec->n_fds != 3)
+		return -EBADMSG;
+	r = qbi_region_open(&c->region, QBI_REGION_NO_RINGS, spec->fds[0]);
+	if (r == 0)
+		r = client_open_pair(&c->call, &spec->fds[1], size);
+	if (r == 0)
+		r = client_open_pair(&c->event, &spec->fds[2], size);
+	return r;
+}
+
+static int native_client_event_fd(void *st)
+{
+	const struct native_client *c = st;
+
+	return c->event.fd;
+}
+
+static uint32_t native_client_flow(void *st)
+{
+	struct native_client *c = st;
+
+	return qbi_region_flow_get(&c->region);
+}
+
+/*
+ * A request that has begun has to be finished; the server takes it as it takes requests
+ * at all. 0, QBI_GONE, -errno.
+ */
+static int request_finish(struct native_client *c)
+{
+	struct pollfd p = { .fd = c->call.fd, .events = POLLOUT };
+	int r;
+
+	while ((r = qbi_packets_flush(&c->call)) == QBI_LATER)
+		(void)poll(&p, 1, -1);
+	return r;
+}
+
+static int native_client_sendv(void *st, const struct qbi_msg *msg)
+{
+	struct native_client *c = st;
+	int r = qbi_packets_sendv(&c->call, msg);
+
+	return r == QBI_LATER ? request_finish(c) : r;
+}
+
+/* Take a message, or wait for it. 0, QBI_EMPTY, QBI_GONE, -errno. */
+static int message_wait(struct qbi_packets *p, void *buf, size_t size, uint64_t deadline,
+			size_t *ret_size)
+{
+	for (;;) {
+		struct pollfd pfd = { .fd = p->fd, .events = POLLIN };
+		int r = qbi_packets_take(p, buf, size, ret_size);
+		int timeout;
+
+		if (r != QBI_EMPTY)
+			return r;
+		timeout = qbi_deadline_to_poll(deadline);
+		if (timeout == 0)
+			return QBI_EMPTY;
+		(void)poll(&pfd, 1, timeout);
+	}
+}
+
+/* Try again and again for a short while. As message_wait(). */
+static int response_look(struct native_client *c, void *buf, size_t size, uint64_t deadline,
+			 size_t *ret_size)
+{
+	uint64_t now = qbi_now_ns();
+	uint64_t length = qbi_look_allowed(&c->look, now);
+	struct qbi_looking looking;
+
+	if (deadline != QBI_FOREVER && deadline - now < length)
+		length = deadline > now ? deadline - now : 0;
+	if (!length)
+		return QBI_EMPTY;
+	qbi_looking_begin(&looking, now, length);
+	do {
+		int r = qbi_packets_take(&c->call, buf, size, ret_size);
+
+		if (r != QBI_EMPTY)
+			return r;
+	} while (qbi_looking_again(&looking));
+	qbi_look_gave_up(&c->look, now, looking.now);
+	return QBI_EMPTY;
+}
+
+static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
+			      size_t *ret_size)
+{
+	struct native_client *c = st;
+	int r = QBI_EMPTY;
+
+	if (deadline != 0)
+		r = response_look(c, buf, size, deadline, ret_size);
+	if (r != QBI_EMPTY)
+		return r;
+	r = message_wait(&c->call, buf, size, deadline, ret_size);
+	if (r == 0 && deadline != 0)
+		qbi_look_was_woken(&c->look);
+	return r;
+}
+
+static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t deadline,
+				    size_t *ret_size)
+{
+	struct native_client *c = st;
+	int r = message_wait(&c->event, buf, size, deadline, ret_size);
+
+	if (r == 0)
+		qbi_region_taken_set(&c->region, ++c->events_taken);
+	return r;
+}
+
+static void native_client_close(void *st, bool server_gone)
+{
+	struct native_client *c = st;
+
+	if (!c->opened)
+		return;
+	qbi_packets_close(&c->call);
+	qbi_packets_close(&c->event);
+	qbi_region_close(&c->region);
+}
+
+extern const struct qbi_client_ops qbi_native_socket_client;
+const struct qbi_client_ops qbi_native_socket_client = {
+	.state_size = sizeof(struct native_client),
+	.open = native_client_open,
+	.event_fd = native_client_event_fd,
+	.flow = native_client_flow,
+	.sendv = native_client_sendv,
+	.recv = native_client_recv,
+	.event_recv = native_client_event_recv,
+	.close = native_client_close,
+};

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Sockets between two ends of this library, the server's end: two SOCK_SEQPACKET pairs
+ * that are passed over the stream, one for requests and responses, one for events, so
+ * that there are no names and nobody else can send. Messages that are larger than a
+ * packet travel in pieces (packets.h). One page of shared words (ring/region.h) carries
+ * the flow-control value, and the client's count of the events it has taken.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "ring/look.h"
+#include "ring/region.h"
+#include "transport/packets.h"
+#include "transport/transport.h"
+
+/* The longest look inside one dispatch, while others may wait for the loop. */
+#define LOOK_SLICE_NS 20000
+
+struct native_server {
+	bool opened;
+	struct qbi_region region;
+	struct qbi_packets call;	/* requests in, responses out */
+	struct qbi_packets event;	/* events out */
+	uint32_t events_sent;
+	struct qbi_server_shared *shared;
+	bool asleep;			/* the last dispatch gave up looking */
+};
+
+/* A pair with room for whole messages: our end opened, the other one to be sent. */
+static int server_make_pair(struct qbi_packets *p, uint32_t max_msg_size, int *ret_other)
+{
+	int pair[2];
+	int r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	qbi_packets_make_room(pair[0], max_msg_size);
+	qbi_packets_make_room(pair[1], max_msg_size);
+	r = qbi_packets_open(p, pair[0], max_msg_size);
+	if (r < 0) {
+		qbi_close(pair[0]);
+		qbi_close(pair[1]);
+		return r;
+	}
+	*ret_other = pair[1];
+	return 0;
+}
+
+static int native_server_open(void *st, const struct qbi_server_spec *spec,
+			      struct qbi_reply *reply)
+{
+	struct native_server *s = st;
+	int r;
+
+	s->opened = true;
+	s->shared = spec->shared;
+	s->call = (struct qbi_packets)QBI_PACKETS_INIT;
+	s->event = (struct qbi_packets)QBI_PACKETS_INIT;
+	r = qbi_region_create(&s->region, QBI_REGION_NO_RINGS, &reply->fds[0]);
+	if (r < 0)
+		return r;
+	reply->n_fds = 1;
+	r = server_make_pair(&s->call, spec->max_msg_size, &reply->fds[1]);
+	if (r < 0)
+		return r;
+	reply->n_fds = 2;
+	r = server_make_pair(&s->event, spec->max_msg_size, &reply->fds[2]);
+	if (r < 0)
+		return r;
+	reply->n_fds = 3;
+	return 0;
+}
+
+static int native_server_request_fd(const void *st)
+{
+	const struct native_server *s = st;
+
+	return s->call.fd;
+}
+
+static void native_server_begin(void *st, bool readable)
+{
+}
+
+static int native_server_take(void *st, void *buf, size_t size, size_t *ret_size)
+{
+	struct native_server *s = st;
+	int r = qbi_packets_take(&s->call, buf, size, ret_size);
+
+	if (r == 0 && s->asleep) {
+		s->asleep = false;
+		qbi_look_was_woken(&s->shared->look);
+	}
+	return r;
+}
+
+/* Stay in the dispatch for a moment: the next request may be on its way. */
+static int native_server_settle(void *st, unsigned int taken)
+{
+	struct native_server *s = st;
+	struct qbi_look *look = &s->shared->look;
+	struct qbi_looking looking;
+	uint64_t now, allowed;
+
+	if (!taken || !look->longest)
+		return 0;
+	now = qbi_now_ns();
+	allowed = qbi_look_allowed(look, now);
+	if (!qbi_server_is_alone(s->shared, s, now))
+		return 0;
+	s->asleep = true;
+	if (!allowed)
+		return 0;
+	qbi_looking_begin(&looking, now, allowed < LOOK_SLICE_NS ? allowed : LOOK_SLICE_NS);
+	do
+		if (qbi_packets_is_readable(&s->call)) {
+			s->asleep = false;
+			return QBI_LATER;
+		}
+	while (qbi_looking_again(&looking));
+	qbi_look_gave_up(look, now, looking.now);
+	return 0;
+}
+
+static int native_server_respondv(void *st, const struct qbi_msg *msg)
+{
+	struct native_server *s = st;
+
+	return qbi_packets_sendv(&s->call, msg);
+}
+
+static int native_server_eventv(void *st, const struct qbi_msg *msg)
+{
+	struct native_server *s = st;
+	int r = qbi_packets_sendv(&s->event, msg);
+
+	if (r == 0 || r == QBI_LATER)
+		s->events_sent++;
+	return r;
+}
+
+static int native_server_flush(void *st)
+{
+	struct native_server *s = st;
+	int response = qbi_packets_flush(&s->call);
+	int event = qbi_packets_flush(&s->event);
+
+	return response && response != QBI_LATER ? response : event ? event : response;
+}
+
+static void native_server_flow_set(void *st, uint32_t value)
+{
+	struct native_server *s = st;
+
+	qbi_region_flow_set(&s->region, value);
+}
+
+static uint32_t native_server_events_queued(void *st)
+{
+	struct native_server *s = st;
+	uint32_t queued = s->events_sent - qbi_region_taken_get(&s->region);
+
+	return queued <= s->events_sent ? queued : 0;
+}
+
+static void native_server_close(void *st, bool keep_queued)
+{
+	struct native_server *s = st;
+
+	if (!s->opened)
+		return;
+	if (s->shared->busy == s)
+		s->shared->busy = NULL;
+	qbi_packets_close(&s->call);
+	qbi_packets_close(&s->event);
+	qbi_region_punch(&s->region);
+	qbi_region_close(&s->region);
+}
+
+extern const struct qbi_server_ops qbi_native_socket_server;
+const struct qbi_server_ops qbi_native_socket_server = {
+	.state_size = sizeof(struct native_server),
+	.open = native_server_open,
+	.request_fd = native_server_request_fd,
+	.begin = native_server_begin,
+	.take = native_server_take,
+	.settle = native_server_settle,
+	.respondv = native_server_respondv,
+	.eventv = native_server_eventv,
+	.flush = native_server_flush,
+	.flush_when = QBI_FLUSH_ON_TIMER,
+	.flow_set = native_server_flow_set,
+	.events_queued = native_server_events_queued,
+	.close = native_server_close,
+};

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "transport/packets.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/socket.h"
+#include "base/util.h"
+
+struct packet_header {
+	uint32_t size;		/* of the message */
+	uint32_t offset;	/* of this piece in it */
+};
+
+/* Pieces of a message that go out without a copy; one place is the header's. */
+#define IOV_ON_STACK 16
+
+/* A packet may take half the send buffer, so that the next one can be under way. */
+#define PIECE_SHARE 2
+#define PIECE_MAX (128u << 10)
+
+/* Room beyond the payload that the kernel charges a packet with. */
+#define OVERHEAD 4096
+
+int qbi_packets_open(struct qbi_packets *p, int fd, uint32_t max_msg_size)
+{
+	socklen_t len = sizeof(int);
+	int room;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &len) < 0)
+		return -errno;
+	*p = (struct qbi_packets)QBI_PACKETS_INIT;
+	p->max_msg_size = max_msg_size;
+	p->piece = (size_t)room / PIECE_SHARE;
+	if (p->piece > PIECE_MAX)
+		p->piece = PIECE_MAX;
+	p->fd = fd;
+	return 0;
+}
+
+void qbi_packets_make_room(int fd, uint32_t max_msg_size)
+{
+	qbi_socket_raise_buffers(fd, max_msg_size + OVERHEAD);
+}
+
+void qbi_packets_close(struct qbi_packets *p)
+{
+	p->fd = qbi_close_foreign(p->fd);
+	free(QBI_TAKE(p->out));
+	free(QBI_TAKE(p->in));
+}
+
+/* -- Sending ------------------------------------------------------------------ */
+
+/* One packet. 0, QBI_FULL, QBI_GONE, -errno. */
+static int packet_send(struct qbi_packets *p, size_t msg_size, size_t offset,
+		       const struct iovec *iov, size_t n)
+{
+	struct packet_header header = { (uint32_t)msg_size, (uint32_t)offset };
+	struct iovec all[IOV_ON_STACK];
+
+	all[0] = (struct iovec){ &header, sizeof(header) };
+	memcpy(&all[1], iov, n * sizeof(*iov));
+	return qbi_socket_sendv(p->fd, all, n + 1);
+}
+
+/* Pieces of one block from @done on. 0, QBI_FULL, QBI_GONE, -errno; moves *@done. */
+static int block_send(struct qbi_packets *p, char *block, size_t size, size_t *done)
+{
+	do {
+		size_t left = size - *done;
+		struct iovec iov = { block + *done, left < p->piece ? left : p->piece };
+		int r = packet_send(p, size, *done, &iov, 1);
+
+		if (r)
+			return r;
+		*done += iov.iov_len;
+	} while (*done < size);
+	return 0;
+}
+
+/* A message that needs one copy: too many pieces of memory, or more than a packet. */
+static int copy_send(struct qbi_packets *p, const struct qbi_msg *msg)
+{
+	_cleanup_(qbi_freep) char *block = malloc(msg->size);
+	size_t done = 0;
+	int r;
+
+	if (!block)
+		return QBI_FULL;
+	qbi_msg_copy(msg, block);
+	r = block_send(p, block, msg->size, &done);
+	if (r != QBI_FULL || done == 0)
+		return r;
+	p->out = QBI_TAKE(block);
+	p->out_size = msg->size;
+	p->out_done = done;
+	return QBI_LATER;
+}
+
+int qbi_packets_flush(struct qbi_packets *p)
+{
+	int r;
+
+	if (!p->out)
+		return 0;
+	r = block_send(p, p->out, p->out_size, &p->out_done);
+	if (r == QBI_FULL)
+		return QBI_LATER;
+	free(QBI_TAKE(p->out));
+	return r;
+}
+
+int qbi_packets_sendv(struct qbi_packets *p, const struct qbi_msg *msg)
+{
+	int r = qbi_packets_flush(p);
+
+	if (r)
+		return r == QBI_LATER ? QBI_FULL : r;
+	if (msg->n >= IOV_ON_STACK || msg->size > p->piece)
+		return copy_send(p, msg);
+	return packet_send(p, msg->size, 0, msg->iov, msg->n);
+}
+
+/* -- Receiving ---------------------------------------------------------------- */
+
+bool qbi_packets_is_readable(const struct qbi_packets *p)
+{
+	char byte;
+
+	return recv(p->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+}
+
+/* The header of the next packet, left there. 0, QBI_EMPTY, QBI_GONE, -EBADMSG. */
+static int header_peek(struct qbi_packets *p, struct packet_header *ret)
+{
+	ssize_t n = recv(p->fd, ret, sizeof(*ret), MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? QBI_EMPTY : QBI_GONE;
+	if (n == 0)
+		return QBI_GONE;
+	return n == sizeof(*ret) && ret->size <= p->max_msg_size ? 0 : -EBADMSG;
+}
+
+/* One packet: its header, checked against what has come, and its piece to @to. */
+static int packet_receive(struct qbi_packets *p, void *to, size_t room,
+			  struct packet_header *ret, size_t *ret_piece)
+{
+	struct iovec iov[2] = { { ret, sizeof(*ret) }, { to, room } };
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n = recvmsg(p->fd, &m, MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? QBI_EMPTY : QBI_GONE;
+	if (n == 0)
+		return QBI_GONE;
+	if ((size_t)n < sizeof(*ret) || (m.msg_flags & MSG_TRUNC))
+		return -EBADMSG;
+	*ret_piece = (size_t)n - sizeof(*ret);
+	if (ret->size > p->max_msg_size || ret->offset != p->in_done ||
+	    (p->in && ret->size != p->in_size) || *ret_piece > ret->size - p->in_done)
+		return -EBADMSG;
+	return 0;
+}
+
+/* The first piece of a message of several: keep it and go on. */
+static int assembly_begin(struct qbi_packets *p, const void *piece, size_t n, size_t size)
+{
+	if (n == 0)
+		return -EBADMSG;	/* no progress for ever */
+	p->in = malloc(size);
+	if (!p->in)
+		return -ENOMEM;
+	memcpy(p->in, piece, n);
+	p->in_size = size;
+	p->in_done = n;
+	return QBI_EMPTY;
+}
+
+/* More pieces of the message that is being put together. 0 complete, QBI_EMPTY, ... */
+static int assembly_continue(struct qbi_packets *p)
+{
+	while (p->in_done < p->in_size) {
+		struct packet_header header;
+		size_t n;
+		int r = packet_receive(p, p->in + p->in_done, p->in_size - p->in_done,
+				       &header, &n);
+
+		if (r == 0 && n == 0)
+			r = -EBADMSG;
+		if (r)
+			return r;
+		p->in_done += n;
+	}
+	return 0;
+}
+
+static int assembly_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_size)
+{
+	int r = assembly_continue(p);
+
+	if (r)
+		return r;
+	*ret_size = p->in_size;
+	if (p->in_size > size)
+		return -ENOBUFS;
+	memcpy(buf, p->in, p->in_size);
+	free(QBI_TAKE(p->in));
+	p->in_done = 0;
+	return 0;
+}
+
+int qbi_packets_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_size)
+{
+	struct packet_header header;
+	size_t n;
+	int r;
+
+	if (p->in)
+		return assembly_take(p, buf, size, ret_size);
+	/* A buffer for the largest message needs no look at this one's size. */
+	if (size < p->max_msg_size) {
+		r = header_peek(p, &header);
+		if (r)
+			return r;
+		*ret_size = header.size;
+		if (header.size > size)
+			return -ENOBUFS;
+	}
+	r = packet_receive(p, buf, size, &header, &n);
+	if (r)
+		return r;
+	*ret_size = header.size;
+	if (n == header.size)
+		return 0;
+	r = assembly_begin(p, buf, n, header.size);
+	return r == QBI_EMPTY ? assembly_take(p, buf, size, ret_size) : r;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Messages over one SOCK_SEQPACKET socket, in pieces where one packet cannot hold them.
+ *
+ * A packet is an 8-byte header and a piece of a message: the message's size, and where
+ * in it the piece lies. Pieces of a message follow each other without a gap.
+ *
+ * Trust: the other end is the peer's, who sends what it likes: a header is checked
+ * against the agreed maximum and against what has come so far. No descriptors are
+ * received, because no control buffer is offered.
+ *
+ * Threads: one sender and one receiver per struct.
+ */
+#ifndef QBI_TRANSPORT_PACKETS_H
+#define QBI_TRANSPORT_PACKETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/msg.h"
+
+struct qbi_packets {
+	int fd;			/* -1: not open; closed by qbi_packets_close() */
+	uint32_t max_msg_size;
+	size_t piece;		/* bytes of a message in one packet, at most */
+
+	char *out;		/* rest of a message that has begun to go out */
+	size_t out_size;
+	size_t out_done;
+
+	char *in;		/* a message of several pieces, as far as it has come */
+	size_t in_size;
+	size_t in_done;
+};
+
+#define QBI_PACKETS_INIT { .fd = -1 }
+
+/* Take over @fd, one end of a pair. 0 or -errno. */
+int qbi_packets_open(struct qbi_packets *p, int fd, uint32_t max_msg_size);
+
+/* Both buffers of @fd large enough for a whole message, as far as the system lets us. */
+void qbi_packets_make_room(int fd, uint32_t max_msg_size);
+
+/*
+ * Send a message without blocking. 0; QBI_LATER it has begun, qbi_packets_flush() sends
+ * the rest; QBI_FULL; QBI_GONE; -errno.
+ */
+int qbi_packets_sendv(struct qbi_packets *p, const struct qbi_msg *msg);
+
+/* The rest of a message that has begun. 0, QBI_LATER, QBI_GONE, -errno. */
+int qbi_packets_flush(struct qbi_packets *p);
+
+/*
+ * Copy the oldest message out. 0; QBI_EMPTY; QBI_GONE; -ENOBUFS @size is too small, the
+ * message stays; -EBADMSG.
+ */
+int qbi_packets_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_size);
+
+/* Is there anything to receive? */
+bool qbi_packets_is_readable(const struct qbi_packets *p);
+
+/* Twice is once. */
+void qbi_packets_close(struct qbi_packets *p);
+
+#endif
