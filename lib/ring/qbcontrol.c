@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Order. No word here announces anything else, so all of it is relaxed:
+ *
+ *	C1 sent       either side (count)  ->  whoever asks (queued): for people
+ *	C2 flow       server (set)         ->  client (get)
+ */
 #include "ring/qbcontrol.h"
 
 #include <stdatomic.h>
@@ -37,7 +43,7 @@ void qbi_qbcontrol_count(struct qbi_qbcontrol *c, enum qbi_qbcontrol_channel cha
 			 int32_t delta)
 {
 	qbi_fault_enter(&c->map.guard);
-	/* order C1 (statistics): a number for people; pairs with C1 in queued. */
+	/* order C1 (count): pairs with C1 (queued) in qbi_qbcontrol_queued(). */
 	qbi_shared_add(&control_words(c)->channel[channel].sent, (uint32_t)delta,
 		       memory_order_relaxed);
 	(void)qbi_fault_leave(&c->map.guard);
@@ -48,7 +54,7 @@ uint32_t qbi_qbcontrol_queued(struct qbi_qbcontrol *c, enum qbi_qbcontrol_channe
 	uint32_t sent;
 
 	qbi_fault_enter(&c->map.guard);
-	/* order C1 (statistics): pairs with C1 in count. */
+	/* order C1 (queued): pairs with C1 (count) in qbi_qbcontrol_count(). */
 	sent = qbi_shared_load(&control_words(c)->channel[channel].sent,
 			       memory_order_relaxed);
 	if (!qbi_fault_leave(&c->map.guard))
@@ -61,7 +67,7 @@ uint32_t qbi_qbcontrol_flow_get(struct qbi_qbcontrol *c)
 	uint32_t value;
 
 	qbi_fault_enter(&c->map.guard);
-	/* order C2 (flow): alone, nothing is read behind it; pairs with C2 in flow_set. */
+	/* order C2 (get): pairs with C2 (set) in qbi_qbcontrol_flow_set(). */
 	value = qbi_shared_load(&control_words(c)->channel[QBI_QBCONTROL_REQUEST].flow,
 				memory_order_relaxed);
 	return qbi_fault_leave(&c->map.guard) ? value : 0;
@@ -70,7 +76,7 @@ uint32_t qbi_qbcontrol_flow_get(struct qbi_qbcontrol *c)
 void qbi_qbcontrol_flow_set(struct qbi_qbcontrol *c, uint32_t value)
 {
 	qbi_fault_enter(&c->map.guard);
-	/* order C2 (flow): pairs with C2 in flow_get. */
+	/* order C2 (set): pairs with C2 (get) in qbi_qbcontrol_flow_get(). */
 	qbi_shared_store(&control_words(c)->channel[QBI_QBCONTROL_REQUEST].flow, value,
 			 memory_order_relaxed);
 	(void)qbi_fault_leave(&c->map.guard);

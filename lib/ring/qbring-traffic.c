@@ -222,7 +222,8 @@ static int ring_take(struct qbi_qbring *r, void *buf, size_t size, size_t *ret_s
 	if (chunk > size)
 		return -ENOBUFS;
 	from = (size_t)word_after(r, r->read, QBI_QBRING_CHUNK_WORDS) * sizeof(uint32_t);
-	ring_copy_out(r, from, buf, chunk);
+	if (chunk > 0)
+		ring_copy_out(r, from, buf, chunk);
 	ring_consume(r, chunk);
 	return 0;
 }

@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/util.h"
 
-/* Memory is taken in steps, so that a signal costs one step and not everything. */
+/* What one signal may cost, and how many may come before a step is done. */
 #define ALLOCATE_STEP ((off_t)1 << 20)
 #define ALLOCATE_TRIES 100
 
@@ -58,15 +58,12 @@ int qbi_shm_dir_create(struct qbi_shm_dir *d, pid_t client_pid, int number)
 	return r;
 }
 
-static int fd_allocate(int fd, size_t size)
+static int fd_allocate_in_steps(int fd, off_t end)
 {
-	off_t end = (off_t)size;
 	off_t at = 0, step;
 	int tries = 0;
 	int r;
 
-	if (ftruncate(fd, end) < 0)
-		return -errno;
 	while (at < end) {
 		step = end - at < ALLOCATE_STEP ? end - at : ALLOCATE_STEP;
 		r = posix_fallocate(fd, at, step);
@@ -78,6 +75,19 @@ static int fd_allocate(int fd, size_t size)
 		tries = 0;
 	}
 	return 0;
+}
+
+/* All at once, where too much is refused before any of it is taken. A signal undoes
+ * all that; for those who are interrupted often, it then goes in steps. */
+static int fd_allocate(int fd, size_t size)
+{
+	off_t end = (off_t)size;
+	int r;
+
+	if (ftruncate(fd, end) < 0)
+		return -errno;
+	r = posix_fallocate(fd, 0, end);
+	return r == EINTR ? fd_allocate_in_steps(fd, end) : -r;
 }
 
 static int fd_give(int fd, const struct qbi_owner *owner, mode_t mode)

@@ -2,15 +2,63 @@
 
 # The shared-memory layer: internal symbols, so linked with the objects.
 ring_tests = \
-	tests/unit/test-ring
+	tests/unit/test-fault \
+	tests/unit/test-ring \
+	tests/unit/test-ring-hostile \
+	tests/unit/test-ring-threads \
+	tests/unit/test-ring-wait \
+	tests/unit/test-shm-dir \
+	tests/unit/test-shm-dir-peer
+ring_libqb_tests = tests/unit/test-ring-libqb
 if HAVE_CHECK
 check_PROGRAMS += $(ring_tests)
+if HAVE_LIBQB
+check_PROGRAMS += $(ring_libqb_tests)
 endif
+endif
+dist_check_SCRIPTS += tests/unit/test-ring-labels
+ring_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
 ring_ldadd = lib/libqbipc-core.la tests/lib/libtestlib.la $(CHECK_LIBS) -lpthread
 
-tests_unit_test_ring_SOURCES = tests/unit/test-ring.c tests/unit/test-ring-pair.h
-tests_unit_test_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_fault_SOURCES = tests/unit/test-fault.c
+tests_unit_test_fault_CFLAGS = $(ring_cflags)
+tests_unit_test_fault_LDADD = $(ring_ldadd)
+
+tests_unit_test_ring_SOURCES = tests/unit/test-ring.c \
+	tests/unit/test-ring-pair.h
+tests_unit_test_ring_CFLAGS = $(ring_cflags)
 tests_unit_test_ring_LDADD = $(ring_ldadd)
+
+tests_unit_test_ring_hostile_SOURCES = tests/unit/test-ring-hostile.c \
+	tests/unit/test-ring-pair.h
+tests_unit_test_ring_hostile_CFLAGS = $(ring_cflags)
+tests_unit_test_ring_hostile_LDADD = $(ring_ldadd)
+
+tests_unit_test_ring_threads_SOURCES = tests/unit/test-ring-threads.c \
+	tests/unit/test-ring-pair.h
+tests_unit_test_ring_threads_CFLAGS = $(ring_cflags)
+tests_unit_test_ring_threads_LDADD = $(ring_ldadd)
+
+tests_unit_test_ring_wait_SOURCES = tests/unit/test-ring-wait.c \
+	tests/unit/test-ring-pair.h
+tests_unit_test_ring_wait_CFLAGS = $(ring_cflags)
+tests_unit_test_ring_wait_LDADD = $(ring_ldadd)
+
+tests_unit_test_shm_dir_SOURCES = tests/unit/test-shm-dir.c
+tests_unit_test_shm_dir_CFLAGS = $(ring_cflags)
+tests_unit_test_shm_dir_LDADD = $(ring_ldadd)
+
+tests_unit_test_shm_dir_peer_SOURCES = tests/unit/test-shm-dir-peer.c
+tests_unit_test_shm_dir_peer_CFLAGS = $(ring_cflags)
+tests_unit_test_shm_dir_peer_LDADD = $(ring_ldadd)
+
+# Their ring functions and nothing else of theirs, so which library comes first is no
+# matter.
+tests_unit_test_ring_libqb_SOURCES = tests/unit/test-ring-libqb.c \
+	tests/unit/test-ring-pair.h
+tests_unit_test_ring_libqb_CPPFLAGS = $(LIBQB_CFLAGS) $(AM_CPPFLAGS)
+tests_unit_test_ring_libqb_CFLAGS = $(ring_cflags)
+tests_unit_test_ring_libqb_LDADD = $(ring_ldadd) $(LIBQB_LIBS)
 
 # The loop.
 loop_tests = \

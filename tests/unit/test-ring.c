@@ -196,7 +196,7 @@ START_TEST(zero_length_message_passes)
 
 	ck_assert_int_eq(qbi_qbring_put(&p.client, NULL, 0, 0), 0);
 	ck_assert_uint_eq(qbi_qbring_count(&p.server), 1);
-	ck_assert_int_eq(qbi_qbring_take(&p.server, buf, 0, &n), 0);
+	ck_assert_int_eq(qbi_qbring_take(&p.server, NULL, 0, &n), 0);
 	ck_assert_uint_eq(n, 0);
 	ck_assert_int_eq(qbi_qbring_take(&p.server, buf, 0, &n), QBI_EMPTY);
 }
