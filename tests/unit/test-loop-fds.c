@@ -105,12 +105,15 @@ START_TEST(a_file_that_outlives_its_number_is_never_reported)
 	qb_loop_poll_add(loop, QB_LOOP_LOW, old[0], POLLIN, NULL, never_called_fd);
 	ck_assert_int_eq(dup3(fresh[1], old[0], O_CLOEXEC), old[0]);
 	/* The kernel reports the old file under the number of the new one. */
-	ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_LOW, old[0], POLLIN | POLLOUT, &s,
-					  note), 0);
+	ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_LOW, old[0], POLLIN, &s, note),
+			 0);
 	settle();
+	settle();
+	ck_assert_int_eq(s.calls, 0);
+	ck_assert_int_eq(other.ever, POLLIN);
+	qb_loop_poll_mod(loop, QB_LOOP_LOW, old[0], POLLOUT, &s, note);
 	settle();
 	ck_assert_int_eq(s.ever, POLLOUT);
-	ck_assert_int_eq(other.ever, POLLIN);
 	s.calls = other.calls = 0;
 	settle();
 	ck_assert_int_ge(s.calls, 1);
@@ -292,11 +295,14 @@ START_TEST(who_asks_when_descriptors_have_run_out_is_told)
 	settle();
 	ck_assert_int_eq(told.calls, 1);
 	ck_assert_int_eq(told.not_enough, 1);
+	ck_assert_int_eq(qb_loop_poll_low_fds_event_set(loop, note_low), 0);
+	settle();
+	ck_assert_int_eq(told.calls, 2);
 
 	ck_assert_int_eq(qb_loop_poll_low_fds_event_set(loop, NULL), 0);
 	unwatch(copies, n);
 	settle();
-	ck_assert_int_eq(told.calls, 1);
+	ck_assert_int_eq(told.calls, 2);
 	close_pipe(fds);
 	setrlimit(RLIMIT_NOFILE, &before);
 }
