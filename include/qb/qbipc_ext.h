@@ -37,6 +37,34 @@ int qbipc_version(void);
 void qbipc_log_hook_set(void (*fn)(int priority, const char *text, void *data),
 			void *data);
 
+/**
+ * Allow or forbid the native wire, which is used when both ends are this library. When
+ * one of them forbids it, both stay on libqb's. The environment variable QBIPC_NATIVE=0
+ * forbids it from the start.
+ *
+ * @param on    0 forbid, else allow (the default)
+ * @note        Connections that are up stay as they are.
+ * @note        Threads: any.
+ */
+void qbipc_native_set(int on);
+
+/**
+ * Set how long an end of a native connection looks for the next message before it
+ * sleeps: a message that is found that way takes half a microsecond, one that has to
+ * wake somebody takes twenty and more. The time actually spent adapts to how messages
+ * come; looking in vain takes at most a quarter of one CPU, and nothing at all when
+ * connections are idle, when the process has one CPU only, or by real-time threads
+ * beyond 20 microseconds at a time. The environment variable QBIPC_LOOK_US sets it from
+ * the start.
+ *
+ * @param us    longest look in microseconds, 0 to 1000; 0: never look; default 50, what
+ *              sleeping and waking costs on the machine of docs/performance.md
+ * @return      0; -EINVAL beyond 1000
+ * @note        Holds for services run and connections made afterwards.
+ * @note        Threads: any.
+ */
+int qbipc_look_set(unsigned int us);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

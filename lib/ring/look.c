@@ -49,7 +49,7 @@ static void setting_read(void)
 	if (text && *text) {
 		unsigned long us = strtoul(text, &end, 10);
 
-		if (*end == '\0' && us <= 1000)
+		if (*end == '\0' && us <= QBI_LOOK_MAX_US)
 			longest = us * 1000;
 	}
 }

@@ -31,6 +31,9 @@
 /* What sleeping and being woken costs both ends together, and so the longest look. */
 #define QBI_LOOK_DEFAULT_NS 50000
 
+/* The longest that may be set: beyond it, looking is a service nobody asked for. */
+#define QBI_LOOK_MAX_US 1000
+
 struct qbi_look {
 	uint64_t longest;	/* ns; 0: never look */
 	uint64_t budget;	/* ns; what the next look may take */
