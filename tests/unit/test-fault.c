@@ -201,23 +201,8 @@ static int child_end(void (*fn)(void))
 		      "wait status %#x", (unsigned int)(status))
 #define ck_assert_survived(status) ck_assert_int_eq(status, 0)
 
-static void *thread_nothing(void *data)
-{
-	return NULL;
-}
-
-/* A sanitizer starts a thread of its own with the first one. */
-static void threads_warm_up(void)
-{
-	pthread_t thread;
-
-	ck_assert_int_eq(pthread_create(&thread, NULL, thread_nothing, NULL), 0);
-	pthread_join(thread, NULL);
-}
-
 static void setup(void)
 {
-	threads_warm_up();
 	census_setup();
 	app_install_plain(SIG_DFL);
 	app_faults = other_faults = 0;

@@ -22,18 +22,8 @@ enum { WORDS = 11, RANDOM_CALLS = 4000, GUARD_BYTES = 64 };
 static struct ring_pair p;
 static struct ring_pair honest;
 
-static void *thread_nothing(void *data)
-{
-	return NULL;
-}
-
 static void setup(void)
 {
-	pthread_t thread;
-
-	/* A sanitizer starts a thread of its own with the first one. */
-	ck_assert_int_eq(pthread_create(&thread, NULL, thread_nothing, NULL), 0);
-	pthread_join(thread, NULL);
 	census_setup();
 	pair_open(&p, PAIR_MAX);
 	pair_open(&honest, PAIR_MAX);

@@ -18,18 +18,8 @@
 
 static struct ring_pair p;
 
-static void *thread_nothing(void *data)
-{
-	return NULL;
-}
-
 static void setup(void)
 {
-	pthread_t thread;
-
-	/* A sanitizer starts a thread of its own with the first one. */
-	ck_assert_int_eq(pthread_create(&thread, NULL, thread_nothing, NULL), 0);
-	pthread_join(thread, NULL);
 	census_setup();
 	pair_open(&p, PAIR_MAX);
 }
