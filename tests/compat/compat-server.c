@@ -83,16 +83,19 @@ static void on_created(qb_ipcs_connection_t *c)
 
 static int32_t on_msg(qb_ipcs_connection_t *c, void *data, size_t size)
 {
-	const struct qb_ipc_request_header *in = data;
-	struct qb_ipc_response_header out = { .id = in->id };
+	struct qb_ipc_request_header in;
+	struct qb_ipc_response_header out = { 0 };
 	struct iovec iov[2] = { { &out, sizeof(out) },
-				{ (char *)data + sizeof(*in), size - sizeof(*in) } };
+				{ (char *)data + sizeof(in), size - sizeof(in) } };
 	ssize_t n;
 
-	if (in->id == COMPAT_SILENT)
+	/* libqb hands out messages that are not aligned for their header. */
+	memcpy(&in, data, sizeof(in));
+	if (in.id == COMPAT_SILENT)
 		return 0;
-	out.size = (int32_t)(sizeof(out) + size - sizeof(*in));
-	n = in->id == COMPAT_EVENT ? qb_ipcs_event_sendv(c, iov, 2)
+	out.id = in.id;
+	out.size = (int32_t)(sizeof(out) + size - sizeof(in));
+	n = in.id == COMPAT_EVENT ? qb_ipcs_event_sendv(c, iov, 2)
 				   : qb_ipcs_response_sendv(c, iov, 2);
 	if (n != out.size)
 		note("answer-failed");
