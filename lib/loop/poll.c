@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/again.h"
 #include "base/util.h"
 
 #define POLLS_FIRST_SIZE 64
@@ -35,6 +36,7 @@ struct qbi_poll {
 	int32_t events;		/* asked for, as given */
 	int32_t revents;	/* reported and not yet passed on */
 	qb_loop_poll_dispatch_fn fn;
+	bool again;		/* it asked for another call */
 };
 
 /*
@@ -106,6 +108,16 @@ static void poll_remove(struct qb_loop *l, struct qbi_poll *poll)
 	poll_free(l, poll);
 }
 
+/* Its function said that there is more: its turn comes in the next cycle, whatever the
+ * kernel has to report. */
+static void poll_again(struct qb_loop *l, struct qbi_poll *poll)
+{
+	poll->again = true;
+	l->again = true;
+	if (!poll->item.ready)
+		qbi_loop_push_ready(l, &poll->item);
+}
+
 static void poll_dispatch(struct qb_loop *l, struct qbi_item *item)
 {
 	struct qbi_poll *poll = poll_of(item);
@@ -114,19 +126,28 @@ static void poll_dispatch(struct qb_loop *l, struct qbi_item *item)
 	int32_t revents = poll->revents & (poll->events | POLLERR | POLLHUP);
 	void *data = item->data;
 	int fd = poll->fd;
+	bool again;
 	int32_t r;
 
 	poll->revents = 0;
-	if (revents == 0)
+	if (revents == 0 && !poll->again)
 		return;		/* was asked for no longer */
+	poll->again = false;
 	pthread_mutex_unlock(&l->lock);
+	qbi_dispatch_again = false;
 	r = fn(fd, revents, data);
+	again = qbi_dispatch_again;
+	qbi_dispatch_again = false;
 	pthread_mutex_lock(&l->lock);
-	if (r >= 0)
+	if (r >= 0 && !again)
 		return;
 	poll = polls_find(l, fd);
-	if (poll && poll->generation == generation)
+	if (!poll || poll->generation != generation)
+		return;
+	if (r < 0)
 		poll_remove(l, poll);
+	else
+		poll_again(l, poll);
 }
 
 static const struct qbi_item_kind poll_kind = { .dispatch = poll_dispatch };
@@ -295,6 +316,7 @@ static int polls_renew(struct qb_loop *l)
 	/* First, so that at the limit its number is there for the new one. */
 	l->epoll_fd = qbi_close(l->epoll_fd);
 	r = polls_open(l);
+	/* Fails for those that were closed without removal: they stay silent. */
 	for (size_t i = 0; i < l->polls.size && r == 0; i++)
 		if (l->polls.by_fd[i])
 			poll_register(l, l->polls.by_fd[i]);
