@@ -1,4 +1,6 @@
 lib_libqbipc_core_la_SOURCES += \
+	lib/base/again.c \
+	lib/base/again.h \
 	lib/base/clock.h \
 	lib/base/list.h \
 	lib/base/log.c \

@@ -230,13 +230,23 @@ static void loop_dispatch(struct qb_loop *l)
 	}
 }
 
+/* Somebody has more to do, and others have been asked about not long ago. */
+static bool loop_may_go_blind(struct qb_loop *l)
+{
+	bool may = l->again && l->blind < QBI_LOOP_BLIND;
+
+	l->again = false;
+	l->blind = may ? l->blind + 1 : 0;
+	return may;
+}
+
 static int loop_cycle(struct qb_loop *l)
 {
 	struct epoll_event events[QBI_LOOP_BATCH];
 	int n, r;
 
 	qbi_polls_check_low(l);
-	n = loop_wait(l, events);
+	n = loop_may_go_blind(l) ? 0 : loop_wait(l, events);
 	if (n < 0)
 		return n;
 	qbi_jobs_collect(l);

@@ -11,7 +11,8 @@
  *	dispatch what is ready
  *
  * and costs one system call when nothing else is to be done: no clock is read without
- * timers, nothing is written without a sleeper.
+ * timers, nothing is written without a sleeper. A function that says it has more to do
+ * (base/again.h) is called again without asking the kernel, for a few cycles.
  *
  * Levels: one cycle in three serves all levels, one HIGH and MED, one HIGH only; a level
  * is passed over only when a higher one had work. So with every level busy HIGH gets
@@ -53,6 +54,7 @@
 
 #define QBI_LEVELS 3
 #define QBI_LOOP_BATCH 64	/* descriptors reported by one epoll_wait() */
+#define QBI_LOOP_BLIND 8		/* cycles in a row without asking the kernel */
 #define QBI_LOOP_PACE_MS 50	/* between runs of a job that adds itself again */
 
 struct qbi_item;
@@ -121,6 +123,8 @@ struct qb_loop {
 	unsigned int depth;	/* calls of run that have not returned */
 	bool doomed;		/* destroyed while running: goes when run returns */
 	unsigned int turn;	/* lowest level served by the next cycle */
+	bool again;		/* a descriptor's function asked for another call */
+	unsigned int blind;	/* cycles since the kernel was asked last */
 	const struct qbi_item_kind *running;	/* what is being dispatched */
 	struct qbi_level levels[QBI_LEVELS];
 	struct qbi_jobs jobs;

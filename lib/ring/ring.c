@@ -97,7 +97,8 @@ int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring)
 	err = ring_make_room(r, stride);
 	if (err)
 		return err;
-	at = ring_write(r, at, &record, sizeof(record));
+	qbi_shared_write(r->data + at, &record, sizeof(record));	/* never in two pieces */
+	at = ring_advance(r, at, sizeof(record));
 	for (i = 0; i < msg->n; i++)
 		if (msg->iov[i].iov_len)
 			at = ring_write(r, at, msg->iov[i].iov_base, msg->iov[i].iov_len);
@@ -167,7 +168,8 @@ static int ring_oldest(struct qbi_ring *r, uint32_t *ret_length)
 		if (err)
 			return err;
 	}
-	ring_read(r, r->head_offset, &record, sizeof(record));
+	/* Never in two pieces. Once. */
+	qbi_shared_read(&record, r->data + r->head_offset, sizeof(record));
 	if (record.kind != RECORD_MESSAGE || record.length > r->max_msg_size ||
 	    record_stride(record.length) > r->tail_seen - r->head)
 		return -EBADMSG;

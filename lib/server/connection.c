@@ -210,7 +210,7 @@ void qbi_connection_flow_update(qb_ipcs_connection_t *c)
 
 	if (c->flow != flow) {
 		c->transport->server->flow_set(c->end, flow);
-		c->count.flow_control_count++;
+		qbi_counter_add(&c->count.flow_control_count);
 		c->flow = flow;
 	}
 	if (qbi_connection_watch_update(c) < 0)

@@ -55,7 +55,10 @@ struct qbi_watch {
 
 #define QBI_WATCH_INIT { .fd = -1 }
 
-/* Counted by senders and the dispatching thread alike. */
+/*
+ * Each has one writer at a time, the dispatching thread or the holder of `send`, so
+ * counting needs no locked instruction; any thread may read or clear them.
+ */
 struct qbi_counters {
 	_Atomic(uint64_t) requests;
 	_Atomic(uint64_t) responses;
@@ -64,6 +67,13 @@ struct qbi_counters {
 	_Atomic(uint64_t) recv_retries;		/* wake-ups without a request */
 	_Atomic(uint64_t) flow_control_count;	/* changes of the flow */
 };
+
+static inline void qbi_counter_add(_Atomic(uint64_t) *counter)
+{
+	uint64_t n = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, n + 1, memory_order_relaxed);
+}
 
 struct qb_ipcs_connection {
 	_Atomic(uint32_t) refs;

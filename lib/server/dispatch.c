@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/again.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "server/connection.h"
@@ -52,7 +53,7 @@ static void stream_drain(qb_ipcs_connection_t *c)
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		hang_up_note(c);
 	else if (n > 0)
-		c->count.recv_retries++;
+		qbi_counter_add(&c->count.recv_retries);
 }
 
 /* 0 go on, QBI_FULL the application wants no more now, -errno drop the client. */
@@ -73,7 +74,7 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 		return -ESHUTDOWN;
 	if (header->size < 0 || (size_t)header->size > size)
 		return -EBADMSG;
-	c->count.requests++;
+	qbi_counter_add(&c->count.requests);
 	if (!c->service->on.msg_process)
 		return 0;
 	return c->service->on.msg_process(c, buf, (size_t)header->size) < 0 ? QBI_FULL : 0;
@@ -81,9 +82,10 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 
 /*
  * Take requests until the batch is done, none is left, or the application had enough.
- * 0, QBI_EMPTY when none is left, QBI_GONE, -errno.
+ * 0, QBI_EMPTY when none is left, QBI_GONE, -errno. *@ret_again: it may go on at once.
  */
-static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size)
+static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size,
+			  bool *ret_again)
 {
 	const struct qbi_server_ops *ops = c->transport->server;
 	uint32_t left = c->service->batch;
@@ -119,6 +121,8 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size)
 
 		if (s < 0 || s == QBI_GONE)
 			return s;
+		/* More waits, and the application would take it. */
+		*ret_again = s == QBI_LATER && r == 0;
 	}
 	return r == QBI_FULL ? 0 : r;
 }
@@ -127,15 +131,17 @@ static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 {
 	size_t size = c->max_msg_size;
 	void *buf = qbi_service_scratch_take(c->service, size);
+	bool again = false;
 	int r;
 
 	if (!buf)
 		return;		/* the requests stay; the loop comes back */
 	c->transport->server->begin(c->end, readable);
-	r = requests_serve(c, buf, size);
+	r = requests_serve(c, buf, size, &again);
 	qbi_service_scratch_give(c->service, buf, size);
 	if (!c->end)
 		return;
+	qbi_dispatch_again = again && !c->flow;
 	if (r == QBI_GONE)
 		hang_up_note(c);
 	if (r < 0)

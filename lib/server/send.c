@@ -28,7 +28,7 @@ static int connection_send(qb_ipcs_connection_t *c, send_fn fn, const struct qbi
 		return -EMSGSIZE;
 	r = fn(c->end, msg);
 	if (r == QBI_FULL)
-		c->count.send_retries++;
+		qbi_counter_add(&c->count.send_retries);
 	if (r < 0 && r != -EMSGSIZE)
 		connection_break(c);
 	return r;
@@ -65,9 +65,9 @@ int qbi_connection_respond(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
 	pthread_mutex_lock(&c->send);
 	if (c->end && !c->broken)
 		r = message_send(c, c->transport->server->respondv, msg);
-	pthread_mutex_unlock(&c->send);
 	if (r == 0)
-		c->count.responses++;
+		qbi_counter_add(&c->count.responses);
+	pthread_mutex_unlock(&c->send);
 	return r;
 }
 
@@ -78,9 +78,9 @@ int qbi_connection_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
 	pthread_mutex_lock(&c->send);
 	if (c->end && !c->broken)
 		r = message_send(c, c->transport->server->eventv, msg);
-	pthread_mutex_unlock(&c->send);
 	if (r == 0)
-		c->count.events++;
+		qbi_counter_add(&c->count.events);
+	pthread_mutex_unlock(&c->send);
 	return r;
 }
 
