@@ -1,1 +1,2 @@
 # documents
+EXTRA_DIST += docs/wakeup.md
