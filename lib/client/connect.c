@@ -246,6 +246,7 @@ int qbi_client_finish(qb_ipcc_connection_t *c, uint64_t deadline)
 	if (a.welcome.error != 0)
 		return a.welcome.error;
 	(void)setsockopt(c->stream, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
+	qbi_refuse_descriptors(c->stream);
 	return client_open_end(c, &a);
 }
 

@@ -81,7 +81,8 @@ struct qbi_ring {
 	uint64_t head_offset;		/* where that is in the data */
 	uint64_t tail_seen;
 	uint32_t taken;
-	uint64_t owed;			/* bytes sent for us, or about to be, not received */
+	int64_t owed;			/* bytes sent for us, or about to be, not received;
+					 * below 0: received before they were counted */
 };
 
 /* The smallest capacity that takes a message of @max_msg_size bytes at any time. */

@@ -7,8 +7,8 @@
  * applications poll. So the last event is taken together with the byte that announced
  * it, and an event whose byte is still on its way is not there yet.
  *
- * Death of the server: the kernel closes both sockets, and whoever sleeps here sleeps in
- * poll(2) on one of them.
+ * Death of the server: the kernel closes both sockets, and whoever sleeps here sleeps on
+ * one of them.
  */
 #include <errno.h>
 #include <poll.h>
@@ -52,6 +52,7 @@ static int native_client_open(void *st, const struct qbi_client_spec *spec)
 	if (r < 0)
 		return r;
 	c->bell = qbi_take_fd(&spec->fds[1]);
+	qbi_refuse_descriptors(c->bell);
 	qbi_region_ring(&c->region, QBI_REGION_REQUEST, &c->request);
 	qbi_region_ring(&c->region, QBI_REGION_RESPONSE, &c->response);
 	qbi_region_ring(&c->region, QBI_REGION_EVENT, &c->event);
@@ -134,22 +135,42 @@ static bool response_look(struct native_client *c, uint64_t deadline)
 }
 
 /*
+ * Sleep until the server rings, for ever: one system call that takes the byte as well,
+ * in advance of its being counted. 0 look again, QBI_GONE.
+ */
+static int response_sleep_for_ever(struct native_client *c)
+{
+	struct pollfd p = { .fd = c->bell, .events = POLLIN };
+	char byte;
+	ssize_t n = recv(c->bell, &byte, 1, 0);
+
+	if (n > 0) {
+		c->response.owed--;
+		return 0;
+	}
+	if (n < 0 && errno == EINTR)
+		return 0;
+	/* The server could make its end, and so ours, one that does not block. */
+	if (n < 0 && errno == EAGAIN)
+		return poll(&p, 1, -1) > 0 && (p.revents & HUNG_UP) ? QBI_GONE : 0;
+	return QBI_GONE;
+}
+
+/*
  * Sleep until the server rings or is gone. 0 look again, QBI_EMPTY the deadline has
  * passed, QBI_GONE.
  */
 static int response_sleep(struct native_client *c, uint64_t deadline)
 {
-	struct pollfd p[2] = {
-		{ .fd = c->bell, .events = POLLIN },
-		{ .fd = c->stream, .events = POLLRDHUP },
-	};
-	int timeout = qbi_deadline_to_poll(deadline);
+	struct pollfd p = { .fd = c->bell, .events = POLLIN };
+	int timeout;
 
-	if (poll(p, 2, timeout) <= 0)
+	if (deadline == QBI_FOREVER)
+		return response_sleep_for_ever(c);
+	timeout = qbi_deadline_to_poll(deadline);
+	if (poll(&p, 1, timeout) <= 0)
 		return timeout == 0 ? QBI_EMPTY : 0;
-	if ((p[0].revents & HUNG_UP) || (p[1].revents & HUNG_UP))
-		return QBI_GONE;
-	return 0;
+	return p.revents & HUNG_UP ? QBI_GONE : 0;
 }
 
 /* Receive what is owed, no more. 0, QBI_GONE. */
@@ -157,11 +178,11 @@ static int owed_receive(struct qbi_ring *r, int fd)
 {
 	ssize_t n;
 
-	if (!r->owed)
+	if (r->owed <= 0)
 		return 0;
 	n = qbi_wakeup_receive(fd, (size_t)r->owed);
 	if (n > 0)
-		r->owed -= (uint64_t)n;
+		r->owed -= n;
 	return n < 0 && n != -EAGAIN ? QBI_GONE : 0;
 }
 
@@ -221,7 +242,7 @@ static int event_take(struct native_client *c, bool gone, void *buf, size_t size
 	/* The last one: what made the stream readable goes with it. If another event came
 	 * meanwhile, that stays for it. */
 	if (qbi_ring_arm(ring, (ssize_t)*ret_size) &&
-	    owed_receive(ring, c->stream) != QBI_GONE && ring->owed)
+	    owed_receive(ring, c->stream) != QBI_GONE && ring->owed > 0)
 		return QBI_LATER;
 	return qbi_ring_take(ring, buf, size, ret_size);
 }

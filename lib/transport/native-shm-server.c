@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/socket.h"
 #include "base/util.h"
 #include "ring/look.h"
 #include "ring/region.h"
@@ -64,6 +65,7 @@ static int native_server_open(void *st, const struct qbi_server_spec *spec,
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	s->bell = pair[0];
+	qbi_refuse_descriptors(s->bell);
 	reply->fds[0] = qbi_take_fd(&memory);
 	reply->fds[1] = pair[1];
 	reply->n_fds = 2;
@@ -137,11 +139,11 @@ static int server_stay_awake(struct native_server *s, bool took)
 }
 
 /* Read up to @n bytes. 0, QBI_GONE, how many came in *@ret. */
-static int server_receive(struct native_server *s, uint64_t n, uint64_t *ret)
+static int server_receive(struct native_server *s, int64_t n, int64_t *ret)
 {
 	ssize_t got = qbi_wakeup_receive(s->stream, (size_t)n);
 
-	*ret = got > 0 ? (uint64_t)got : 0;
+	*ret = got > 0 ? got : 0;
 	s->readable = false;
 	return got < 0 && got != -EAGAIN ? QBI_GONE : 0;
 }
@@ -150,7 +152,7 @@ static int server_receive(struct native_server *s, uint64_t n, uint64_t *ret)
 static int server_sleep(struct native_server *s, bool took)
 {
 	bool was_readable = s->readable && !took;
-	uint64_t got;
+	int64_t got;
 	int r;
 
 	s->waiting_since = 0;

@@ -37,6 +37,7 @@ int qbi_packets_open(struct qbi_packets *p, int fd, uint32_t max_msg_size)
 	p->piece = (size_t)room / PIECE_SHARE;
 	if (p->piece > PIECE_MAX)
 		p->piece = PIECE_MAX;
+	qbi_refuse_descriptors(fd);
 	p->fd = fd;
 	return 0;
 }
