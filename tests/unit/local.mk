@@ -4,6 +4,7 @@
 ring_tests = \
 	tests/unit/test-fault \
 	tests/unit/test-ring \
+	tests/unit/test-ring-between \
 	tests/unit/test-ring-hostile \
 	tests/unit/test-ring-threads \
 	tests/unit/test-ring-wait \
@@ -28,6 +29,11 @@ tests_unit_test_ring_SOURCES = tests/unit/test-ring.c \
 	tests/unit/test-ring-pair.h
 tests_unit_test_ring_CFLAGS = $(ring_cflags)
 tests_unit_test_ring_LDADD = $(ring_ldadd)
+
+tests_unit_test_ring_between_SOURCES = tests/unit/test-ring-between.c \
+	tests/unit/test-ring-pair.h
+tests_unit_test_ring_between_CFLAGS = $(ring_cflags)
+tests_unit_test_ring_between_LDADD = $(ring_ldadd)
 
 tests_unit_test_ring_hostile_SOURCES = tests/unit/test-ring-hostile.c \
 	tests/unit/test-ring-pair.h

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -398,8 +399,11 @@ static void send_to_ignored(void)
 
 static void send_inside_the_guard(void)
 {
+	siginfo_t info = { .si_signo = SIGBUS, .si_code = SI_QUEUE };
+
+	info.si_addr = v.map.part[0];
 	qbi_fault_enter(&v.map.guard);
-	sigqueue(getpid(), SIGBUS, (union sigval){ .sival_ptr = v.map.part[0] });
+	syscall(SYS_rt_sigqueueinfo, getpid(), SIGBUS, &info);
 	qbi_fault_leave(&v.map.guard);
 	for (;;)
 		pause();
@@ -539,6 +543,7 @@ START_TEST(application_may_come_and_go_any_number_of_times)
 		app_install(app_handler, 0);
 		found = app_found;
 		qbi_fault_guard_check(true);
+		ck_assert_ptr_ne((void *)installed_handler(), (void *)app_handler);
 		app_fault();
 		ck_assert_int_eq(sigaction(SIGBUS, &found, NULL), 0);
 		qbi_fault_guard_check(true);
