@@ -13,7 +13,7 @@
  * queued, and never without one outside of the client's calls only; a call made because
  * the descriptor was readable returns an event; no lost wake-up (an invalid end state);
  * each byte is counted. With JUNK readable may mean junk, and a call made because of it
- * takes an event or receives junk, which it knows to be junk. With LATE an event whose
+ * takes an event or receives a byte, so it cannot go on for ever. With LATE an event whose
  * byte is due may be queued without the descriptor being readable.
  *
  * Variants that are to fail, besides those of ring.pml:
@@ -39,13 +39,12 @@ active proctype client()
 	bool promised;		/* the application called because of a readable descriptor */
 	bool readable;		/* poll said so inside of this call, nothing received since */
 	bool forever;		/* the call has no deadline */
-	bool got, got_junk;	/* in this call */
-	bool came;		/* not looked at: `owed` tells */
+	bool got, received;	/* in this call: an event, a byte */
 	bool patient;		/* the application calls only when the descriptor is readable */
 
 poll:	atomic {
-		tail = 0; last = false; armed = false; came = false;
-		readable = false; forever = false; got = false; got_junk = false;
+		tail = 0; last = false; armed = false;
+		readable = false; forever = false; got = false; received = false;
 		if
 		:: stream > 0 -> promised = true
 		:: !patient -> promised = false
@@ -67,7 +66,7 @@ look:	tail = mem[TAIL];
 		if
 		:: !readable -> goto wait
 		:: readable ->
-			receive_junk(got_junk);
+			receive_junk(received);
 			readable = false;
 			if
 			:: goto look
@@ -77,7 +76,7 @@ look:	tail = mem[TAIL];
 	:: else
 	fi;
 	last = position(tail) == taken + 1;
-	receive_owed(came);
+	receive_owed(received);
 #ifdef LOOK_LATE
 	tail = mem[TAIL];
 	last = position(tail) == taken + 1;
@@ -95,7 +94,7 @@ look:	tail = mem[TAIL];
 		if
 		:: !armed
 		:: armed ->
-			receive_owed(came);
+			receive_owed(received);
 #ifdef TAKE_UNOWED
 			owed = 0
 #else
@@ -119,7 +118,7 @@ wait:	atomic {
 		fi
 	};
 
-out:	assert(!promised || got || got_junk);
+out:	assert(!promised || got || (JUNK && received));
 	promised = false;
 	calling = false;
 	goto poll;
