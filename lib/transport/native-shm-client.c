@@ -23,6 +23,10 @@
 #include "ring/wakeup.h"
 #include "transport/transport.h"
 
+/* Tries to send a byte that the kernel has no room for, and the time between them. */
+#define RING_TRIES 50
+#define RING_WAIT_MS 10
+
 #define HUNG_UP (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)
 
 struct native_client {
@@ -33,6 +37,7 @@ struct native_client {
 	struct qbi_ring request;
 	struct qbi_ring response;
 	struct qbi_ring event;
+	size_t due;		/* bytes for requests that could not be sent yet */
 	struct qbi_look look;	/* for responses */
 	bool slept;		/* the last wait for a response ended in a sleep */
 	struct timespec checked;	/* when a sender last looked for the server */
@@ -96,6 +101,31 @@ static bool sender_sees_server_gone(struct native_client *c)
 	return server_is_gone(c);
 }
 
+/*
+ * Send the byte that a request needs, and those that could not go out before. The
+ * kernel may be short of memory for a moment; a server that leaves its stream full does
+ * not sleep, or is none.
+ */
+static int ring_server(struct native_client *c, bool ring)
+{
+	struct pollfd p = { .fd = c->stream, .events = POLLOUT };
+	int tries;
+
+	c->due += ring;
+	for (tries = 0; tries < RING_TRIES; tries++) {
+		ssize_t n = qbi_wakeup_send(c->stream, c->due);
+
+		if (n == -ENOTCONN)
+			return QBI_GONE;
+		if (n > 0)
+			c->due -= (size_t)n;
+		if (!c->due)
+			return 0;
+		(void)poll(&p, 1, RING_WAIT_MS);
+	}
+	return 0;
+}
+
 static int native_client_sendv(void *st, const struct qbi_msg *msg)
 {
 	struct native_client *c = st;
@@ -107,9 +137,7 @@ static int native_client_sendv(void *st, const struct qbi_msg *msg)
 	r = qbi_ring_put(&c->request, msg, &ring);
 	if (r)
 		return r == QBI_FULL && server_is_gone(c) ? QBI_GONE : r;
-	if (ring && qbi_wakeup_send(c->stream, 1) == -ENOTCONN)
-		return QBI_GONE;
-	return 0;
+	return ring || c->due ? ring_server(c, ring) : 0;
 }
 
 /* -- Responses ---------------------------------------------------------------- */
@@ -132,6 +160,14 @@ static bool response_look(struct native_client *c, uint64_t deadline)
 	while (qbi_looking_again(&looking));
 	qbi_look_gave_up(&c->look, now, looking.now);
 	return false;
+}
+
+/* The bell is readable. As event_take_junk(). */
+static void bell_take_junk(struct native_client *c)
+{
+	if (c->response.owed <= 0 && !qbi_ring_has_rung(&c->response) &&
+	    qbi_ring_is_empty(&c->response))
+		(void)qbi_wakeup_receive(c->bell, 1);
 }
 
 /*
@@ -170,7 +206,10 @@ static int response_sleep(struct native_client *c, uint64_t deadline)
 	timeout = qbi_deadline_to_poll(deadline);
 	if (poll(&p, 1, timeout) <= 0)
 		return timeout == 0 ? QBI_EMPTY : 0;
-	return p.revents & HUNG_UP ? QBI_GONE : 0;
+	if (p.revents & HUNG_UP)
+		return QBI_GONE;
+	bell_take_junk(c);
+	return 0;
 }
 
 /* Receive what is owed, no more. 0, QBI_GONE. */
@@ -229,16 +268,19 @@ static int event_take(struct native_client *c, bool gone, void *buf, size_t size
 {
 	struct qbi_ring *ring = &c->event;
 	int r = qbi_ring_peek(ring, ret_size);
+	bool last;
 
-	if (r == QBI_EMPTY && owed_receive(ring, c->stream) == QBI_GONE)
-		return QBI_EMPTY;	/* and the wait will say so */
 	if (r)
 		return r;
 	if (*ret_size > size)
 		return -ENOBUFS;
-	if (gone || owed_receive(ring, c->stream) == QBI_GONE ||
-	    !qbi_ring_is_last(ring, *ret_size))
+	/* Looked at before a byte is received: an event that comes in between brings its
+	 * own, which would then seem to be this one's. */
+	last = qbi_ring_is_last(ring, *ret_size);
+	if (gone || owed_receive(ring, c->stream) == QBI_GONE || !last)
 		return qbi_ring_take(ring, buf, size, ret_size);
+	if (ring->owed > 0)
+		return QBI_LATER;
 	/* The last one: what made the stream readable goes with it. If another event came
 	 * meanwhile, that stays for it. */
 	if (qbi_ring_arm(ring, (ssize_t)*ret_size) &&
@@ -268,7 +310,7 @@ static int byte_wait(struct native_client *c, uint64_t deadline)
  */
 static void event_take_junk(struct native_client *c)
 {
-	if (!c->event.owed && !qbi_ring_has_rung(&c->event) && qbi_ring_is_empty(&c->event))
+	if (c->event.owed <= 0 && !qbi_ring_has_rung(&c->event) && qbi_ring_is_empty(&c->event))
 		(void)qbi_wakeup_receive(c->stream, 1);
 }
 

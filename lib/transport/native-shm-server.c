@@ -37,6 +37,8 @@ struct native_server {
 	struct qbi_ring response;
 	struct qbi_ring event;
 	struct qbi_server_shared *shared;
+	uint64_t due_responses;		/* bytes that the kernel had no room for */
+	uint64_t due_events;
 	bool asleep;			/* armed, with nothing to take */
 	bool readable;			/* the loop said so, and nothing was read since */
 	uint64_t waiting_since;		/* looking; 0 not */
@@ -191,33 +193,54 @@ static void native_server_begin(void *st, bool readable)
 	s->slice_left = LOOK_SLICE_NS;
 }
 
-/* One byte. A client that lets its socket fill up is awake enough. 0, QBI_GONE. */
-static int ring_client(int fd)
+/*
+ * Send the bytes that are due on @fd, all in one go: one at a time they would announce
+ * events that are gone by then. 0, QBI_LATER the kernel has no room now, QBI_GONE.
+ */
+static int bytes_send(int fd, uint64_t *due)
 {
-	return qbi_wakeup_send(fd, 1) == -ENOTCONN ? QBI_GONE : 0;
+	while (*due) {
+		ssize_t n = qbi_wakeup_send(fd, *due);
+
+		if (n < 0)
+			return n == -EAGAIN ? QBI_LATER : QBI_GONE;
+		*due -= (uint64_t)n;
+	}
+	return 0;
+}
+
+static int message_put(struct qbi_ring *r, int fd, uint64_t *due, const struct qbi_msg *msg)
+{
+	bool ring;
+	int err = qbi_ring_put(r, msg, &ring);
+
+	if (err)
+		return err;
+	*due += ring;
+	return bytes_send(fd, due);
 }
 
 static int native_server_respondv(void *st, const struct qbi_msg *msg)
 {
 	struct native_server *s = st;
-	bool ring;
-	int r = qbi_ring_put(&s->response, msg, &ring);
 
-	return r == 0 && ring ? ring_client(s->bell) : r;
+	return message_put(&s->response, s->bell, &s->due_responses, msg);
 }
 
 static int native_server_eventv(void *st, const struct qbi_msg *msg)
 {
 	struct native_server *s = st;
-	bool ring;
-	int r = qbi_ring_put(&s->event, msg, &ring);
 
-	return r == 0 && ring ? ring_client(s->stream) : r;
+	return message_put(&s->event, s->stream, &s->due_events, msg);
 }
 
 static int native_server_flush(void *st)
 {
-	return 0;
+	struct native_server *s = st;
+	int responses = bytes_send(s->bell, &s->due_responses);
+	int events = bytes_send(s->stream, &s->due_events);
+
+	return responses == QBI_GONE || !events ? responses : events;
 }
 
 static void native_server_flow_set(void *st, uint32_t value)
@@ -261,7 +284,7 @@ const struct qbi_server_ops qbi_native_shm_server = {
 	.respondv = native_server_respondv,
 	.eventv = native_server_eventv,
 	.flush = native_server_flush,
-	.flush_when = QBI_FLUSH_ON_POLLOUT,
+	.flush_when = QBI_FLUSH_ON_TIMER,
 	.flow_set = native_server_flow_set,
 	.events_queued = native_server_events_queued,
 	.close = native_server_close,
