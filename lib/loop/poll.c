@@ -234,6 +234,8 @@ static int poll_mod_locked(struct qb_loop *l, enum qb_loop_priority level, int f
 	poll->item.level = level;
 	if (ready)
 		qbi_loop_push_ready(l, &poll->item);
+	/* What the function asked for is not for another one. */
+	poll->again = poll->again && fn == poll->fn;
 	poll->item.data = data;
 	poll->events = events;
 	poll->fn = fn;

@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/again.h"
 #include "base/util.h"
+#include "loop/loop.h"
 #include "tests/unit/test-loop-wrap.h"
 #include "tests/unit/test-loop.h"
 
@@ -65,6 +67,64 @@ START_TEST(a_timer_costs_one_look_at_the_clock_per_round)
 			  NULL);
 	run_rounds();
 	ck_assert_int_eq(calls.clocks, ROUNDS);
+}
+END_TEST
+
+static int32_t ask_again(int32_t fd, int32_t revents, void *data)
+{
+	qbi_dispatch_again = true;
+	return count_rounds(fd, revents, data);
+}
+
+static int32_t count_ready(int32_t fd, int32_t revents, void *data)
+{
+	++*(int *)data;
+	return 0;
+}
+
+START_TEST(who_has_more_to_do_is_called_again_with_a_wait_only_now_and_then)
+{
+	int fds[2], other[2], rounds = 0, other_calls = 0;
+
+	make_pipe(fds, true);
+	make_pipe(other, true);
+	qb_loop_poll_add(loop, QB_LOOP_HIGH, fds[0], POLLIN, &rounds, ask_again);
+	qb_loop_poll_add(loop, QB_LOOP_HIGH, other[0], POLLIN, &other_calls, count_ready);
+	memset(&calls, 0, sizeof(calls));
+	qb_loop_run(loop);
+	ck_assert_int_eq(rounds, ROUNDS);
+	ck_assert_int_eq(calls.waits, (ROUNDS + QBI_LOOP_BLIND) / (QBI_LOOP_BLIND + 1));
+	/* And each wait is a turn for the others. */
+	ck_assert_int_ge(other_calls, calls.waits - 1);
+	ck_assert_int_eq(calls.writes + calls.reads + calls.controls, 0);
+	close_pipe(fds);
+	close_pipe(other);
+}
+END_TEST
+
+static int32_t ask_again_and_leave_it(int32_t fd, int32_t revents, void *data)
+{
+	char c;
+
+	ck_assert_int_eq(read(fd, &c, 1), 1);
+	qb_loop_stop(loop);
+	qbi_dispatch_again = true;
+	return 0;
+}
+
+START_TEST(another_function_is_not_called_for_what_its_predecessor_asked)
+{
+	int fds[2];
+
+	make_pipe(fds, true);
+	qb_loop_poll_add(loop, QB_LOOP_HIGH, fds[0], POLLIN, NULL,
+			 ask_again_and_leave_it);
+	qb_loop_run(loop);
+	ck_assert_int_eq(qb_loop_poll_mod(loop, QB_LOOP_HIGH, fds[0], POLLIN, NULL,
+					  never_called_fd), 0);
+	settle();
+	settle();
+	close_pipe(fds);
 }
 END_TEST
 
@@ -389,6 +449,9 @@ int main(void)
 	tcase_add_test(tc,
 		       the_limit_of_descriptors_is_read_only_when_their_number_changes);
 	tcase_add_test(tc, a_timer_costs_one_look_at_the_clock_per_round);
+	tcase_add_test(tc,
+		       who_has_more_to_do_is_called_again_with_a_wait_only_now_and_then);
+	tcase_add_test(tc, another_function_is_not_called_for_what_its_predecessor_asked);
 	tcase_add_test(tc, a_mod_that_changes_no_events_costs_nothing);
 	tcase_add_test(tc, the_loops_own_thread_does_not_write_to_wake_it);
 	tcase_add_test(tc, a_job_added_by_a_descriptor_runs_without_a_wait);

@@ -22,7 +22,7 @@ extern struct calls {
 /* 1: the next call that can fail does so, 2: the one after, ...; 0: none. */
 extern int failing_call;
 extern int wait_error;		/* what the next epoll_wait fails with; 0: nothing */
-extern void (*at_clock)(void);	/* called once, inside the next look at the clock */
+extern void (*at_clock)(void);	/* called once, in the next look at the clock */
 extern bool clock_stands_still;
 
 #endif
