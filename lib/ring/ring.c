@@ -20,8 +20,8 @@ struct record {
 
 _Static_assert(sizeof(struct record) == RECORD_ALIGN, "a header is never in two pieces");
 
-/* Smaller rings make a sender wait for each message. */
-#define CAPACITY_MIN (64u << 10)
+/* Beyond the largest message, so that small ones queue and large ones overlap. */
+#define CAPACITY_SPARE (64u << 10)
 #define CAPACITY_UNIT 4096u
 
 static uint64_t record_stride(uint64_t length)
@@ -31,10 +31,9 @@ static uint64_t record_stride(uint64_t length)
 
 uint64_t qbi_ring_capacity(uint32_t max_msg_size)
 {
-	uint64_t need = record_stride(max_msg_size) + CAPACITY_UNIT - 1;
-	uint64_t capacity = need - need % CAPACITY_UNIT;
+	uint64_t need = record_stride(max_msg_size) + CAPACITY_SPARE + CAPACITY_UNIT - 1;
 
-	return capacity > CAPACITY_MIN ? capacity : CAPACITY_MIN;
+	return need - need % CAPACITY_UNIT;
 }
 
 void qbi_ring_init(struct qbi_ring *r, struct qbi_ring_words *words, void *data,

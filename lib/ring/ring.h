@@ -85,7 +85,7 @@ struct qbi_ring {
 					 * below 0: received before they were counted */
 };
 
-/* The smallest capacity that takes a message of @max_msg_size bytes at any time. */
+/* The capacity for messages of up to @max_msg_size bytes: one always fits when empty. */
 uint64_t qbi_ring_capacity(uint32_t max_msg_size);
 
 /* Both ends of a new, zeroed ring look like this. */
