@@ -23,11 +23,12 @@
 #include "tests/lib/message.h"
 
 const struct cell cells[] = {
-	{ "libqb", "shm", false },    { "libqb", "shm", true },
-	{ "libqb", "socket", false }, { "libqb", "socket", true },
-	{ "qbipc", "shm", false },    { "qbipc", "shm", true },
-	{ "qbipc", "socket", false }, { "qbipc", "socket", true },
-	{ "qbipc", "native", false }, { "qbipc", "native", true },
+	{ "libqb", "shm", false, false },    { "libqb", "shm", false, true },
+	{ "libqb", "socket", false, false }, { "libqb", "socket", false, true },
+	{ "qbipc", "shm", false, false },    { "qbipc", "shm", false, true },
+	{ "qbipc", "socket", false, false }, { "qbipc", "socket", false, true },
+	{ "qbipc", "shm", true, false },     { "qbipc", "shm", true, true },
+	{ "qbipc", "socket", true, false },  { "qbipc", "socket", true, true },
 };
 const int cell_count = sizeof(cells) / sizeof(cells[0]);
 
@@ -35,31 +36,40 @@ static char reply[4096];
 
 bool cell_exists(int cell)
 {
-	return strcmp(cells[cell].transport, "native") || !strcmp(client_library, "qbipc");
+	return !cells[cell].native || !strcmp(client_library, "qbipc");
 }
 
-/* Between two ends of ours, and only there, it would take the place of shm. */
+bool cell_is_shm(int cell)
+{
+	return !strcmp(cells[cell].transport, "shm");
+}
+
+/* Between two ends of ours, and only there, it would take the place of libqb's wire. */
 static void set_native(const struct cell *cell)
 {
 	bool ours = !strcmp(client_library, "qbipc") && !strcmp(cell->server, "qbipc");
 
-	setenv("QBIPC_NATIVE", ours && strcmp(cell->transport, "native") ? "0" : "1", 1);
+	setenv("QBIPC_NATIVE", ours && !cell->native ? "0" : "1", 1);
 }
 
 bool cell_is_privileged(void)
 {
+	static int known = -1;
 	pid_t pid;
 	int status;
 
+	if (known >= 0)
+		return known;
 	if (geteuid() != 0)
-		return false;
+		return (known = false);
 	/* A container may keep namespaces from its root. */
 	pid = fork();
 	if (pid == 0)
 		_exit(unshare(CLONE_NEWNS) < 0 ||
 		      mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 		      mount("tmpfs", "/etc", "tmpfs", 0, NULL) < 0);
-	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+	known = pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+	return known;
 }
 
 /* The loader's cache comes along: the server is executed in here. */
@@ -111,9 +121,7 @@ static void peer_path(const char *library, char *path, size_t size)
 static void peer_exec(struct peer *s, const struct peer_options *o)
 {
 	char path[4096], min_size[16], uid[16], gid[16], mode[16];
-	char shm[] = "shm", socket[] = "socket";
-	char *argv[] = { path, s->name,
-			 strcmp(s->cell->transport, "socket") ? shm : socket, min_size,
+	char *argv[] = { path, s->name, (char *)(uintptr_t)s->cell->transport, min_size,
 			 o->auth ? uid : NULL, gid, mode, NULL };
 
 	peer_path(s->cell->server, path, sizeof(path));

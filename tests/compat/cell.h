@@ -24,7 +24,8 @@
 
 struct cell {
 	const char *server;		/* "libqb" or "qbipc" */
-	const char *transport;		/* "native", "shm" or "socket" */
+	const char *transport;		/* "shm" or "socket" */
+	bool native;			/* not on libqb's wire */
 	bool filesystem;		/* else an abstract address */
 };
 
@@ -67,6 +68,7 @@ void peer_expect(struct peer *s, const char *expected);
 
 /* Is there a cell for this client and that server? */
 bool cell_exists(int cell);
+bool cell_is_shm(int cell);
 
 /* Files in /dev/shm of this server and @client; and the directory of the newest. */
 int files_of(pid_t server, pid_t client);

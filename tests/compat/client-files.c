@@ -124,7 +124,7 @@ END_TEST
 
 /*
  * In a child that is somebody unprivileged: connect, use it, leave; its exit status.
- * While it is connected the parent looks at the files as @e says.
+ * While it is connected the parent looks at the files, unless @e is NULL.
  */
 static void check_unprivileged(struct peer *s, gid_t group, const struct expectation *e)
 {
@@ -158,7 +158,8 @@ static void check_unprivileged(struct peer *s, gid_t group, const struct expecta
 	census_adopt(pid);
 	ck_assert(fd_readable_within(ready[0], deadline_ms()));
 	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-	check_files(s, pid, e);
+	if (e)
+		check_files(s, pid, e);
 	close(go[1]);
 	close(ready[0]);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -166,6 +167,15 @@ static void check_unprivileged(struct peer *s, gid_t group, const struct expecta
 	peer_expect(s, "accept created closed destroyed");
 	WAIT_FOR(files_of(s->pid, pid) == 0);
 }
+
+START_TEST(unprivileged_client_works_without_files)
+{
+	struct peer *s = peer_start(_i, NULL);
+
+	check_unprivileged(s, SOME_GROUP, NULL);
+	peer_stop(s);
+}
+END_TEST
 
 START_TEST(unprivileged_client_owns_its_files)
 {
@@ -198,7 +208,7 @@ START_TEST(unprivileged_client_works_with_files_of_its_own_by_auth_set)
 }
 END_TEST
 
-START_TEST(native_transport_has_no_files)
+START_TEST(native_transports_have_no_files)
 {
 	struct peer *s = peer_start(_i, NULL);
 	qb_ipcc_connection_t *c = connect_to(s, 0);
@@ -230,7 +240,7 @@ static void add_privileged_tests(TCase *tc, int cell)
 {
 	add_cell_test(tc, unprivileged_client_owns_its_files, cell);
 	/* In socket mode libqb's server does not apply auth_set to the control file. */
-	if (!strcmp(cells[cell].server, "libqb") && !strcmp(cells[cell].transport, "socket"))
+	if (!strcmp(cells[cell].server, "libqb") && !cell_is_shm(cell))
 		return;
 	add_cell_test(tc, files_are_what_auth_set_said, cell);
 	add_cell_test(tc, unprivileged_client_works_with_a_group_and_mode_by_auth_set, cell);
@@ -242,8 +252,10 @@ void add_file_tests(TCase *tc, int cell)
 	if (cells[cell].filesystem)
 		add_cell_test(tc, filesystem_socket_is_open_to_all_and_withdrawn_at_the_end,
 			      cell);
-	if (!strcmp(cells[cell].transport, "native")) {
-		add_cell_test(tc, native_transport_has_no_files, cell);
+	if (cells[cell].native) {
+		add_cell_test(tc, native_transports_have_no_files, cell);
+		if (cell_is_privileged())
+			add_cell_test(tc, unprivileged_client_works_without_files, cell);
 		return;
 	}
 	add_cell_test(tc, files_belong_to_the_client_and_to_nobody_else, cell);

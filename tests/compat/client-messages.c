@@ -33,7 +33,7 @@ END_TEST
 START_TEST(large_bodies_come_back)
 {
 	struct peer *s = peer_start(_i, NULL);
-	size_t most = strcmp(s->cell->transport, "socket") ? 1024 * 1024 : 128 * 1024;
+	size_t most = cell_is_shm(_i) ? 1024 * 1024 : 128 * 1024;
 	qb_ipcc_connection_t *c = connect_to(s, most);
 
 	ck_assert_int_eq(qb_ipcc_get_buffer_size(c), (int32_t)most);
@@ -253,6 +253,6 @@ void add_message_tests(TCase *tc, int cell)
 	add_cell_test(tc, both_sides_agree_on_size_and_pid_and_count_the_same, cell);
 	add_cell_test(tc, several_connections_of_one_process_are_independent, cell);
 	/* A ring of that size holds all answers; sockets would need a patient server. */
-	if (strcmp(cells[cell].transport, "socket"))
+	if (cell_is_shm(cell))
 		add_cell_test(tc, a_sending_and_a_receiving_thread_share_a_connection, cell);
 }
