@@ -101,7 +101,8 @@ static void fault_default(int sig, const siginfo_t *info)
 		syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), sig);
 }
 
-static void fault_pass_on(struct fault_level *level, int sig, siginfo_t *info, void *context)
+static void fault_pass_on(struct fault_level *level, int sig, siginfo_t *info,
+			  void *context)
 {
 	const struct sigaction *below = &level->below;
 
@@ -127,7 +128,8 @@ static void fault_pass_on(struct fault_level *level, int sig, siginfo_t *info, v
 		below->sa_handler(sig);
 }
 
-static void fault_deliver(struct fault_level *level, int sig, siginfo_t *info, void *context)
+static void fault_deliver(struct fault_level *level, int sig, siginfo_t *info,
+			  void *context)
 {
 	int saved = errno;
 	bool taken = fault_take(info);
@@ -240,7 +242,8 @@ static int fault_install(void)
 			return 0;
 		level = level_over(&found);
 		if (!level) {
-			qbi_log(LOG_ERR, "too many different SIGBUS handlers in this process");
+			qbi_log(LOG_ERR,
+				"too many different SIGBUS handlers in this process");
 			return -ENOSPC;
 		}
 		ours = level_action(level);

@@ -32,7 +32,8 @@ static int mapping_fill(char *base, const struct qbi_mapping_file *files, size_t
 	return 0;
 }
 
-int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files, size_t n)
+int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files,
+		     size_t n)
 {
 	void *parts[QBI_MAPPING_PARTS] = { NULL };
 	size_t total = 0;

@@ -24,7 +24,7 @@ struct qbi_mapping {
 
 struct qbi_mapping_file {
 	int fd;
-	size_t size;		/* bytes, > 0; what the mapping shows beyond is not ours */
+	size_t size; /* bytes, > 0; what the mapping shows beyond is not ours */
 };
 
 /**
@@ -35,7 +35,8 @@ struct qbi_mapping_file {
  *           in memory while open.
  * @return   0 or -errno
  */
-int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files, size_t n);
+int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files,
+		     size_t n);
 
 /* Nobody may be inside. Twice is once. */
 void qbi_mapping_close(struct qbi_mapping *m);

@@ -119,7 +119,8 @@ static void ring_post(struct qbi_qbring *r)
 		syscall(SYS_futex, &r->head->sem.value, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-static void ring_write(struct qbi_qbring *r, const struct iovec *iov, size_t n, size_t total)
+static void ring_write(struct qbi_qbring *r, const struct iovec *iov, size_t n,
+		       size_t total)
 {
 	uint32_t at = r->write;
 	uint32_t magic = word_after(r, at, 1);

@@ -42,8 +42,9 @@ int qbi_shm_dir_create(struct qbi_shm_dir *d, pid_t client_pid, int number)
 	int r;
 
 	*d = (struct qbi_shm_dir)QBI_SHM_DIR_INIT;
-	snprintf(d->path, sizeof(d->path), QBI_SHM_ROOT "/" QBI_SHM_PREFIX "%d-%d-%d-XXXXXX",
-		 (int)getpid(), (int)client_pid, number);
+	snprintf(d->path, sizeof(d->path),
+		 QBI_SHM_ROOT "/" QBI_SHM_PREFIX "%d-%d-%d-XXXXXX", (int)getpid(),
+		 (int)client_pid, number);
 	if (!mkdtemp(d->path)) {
 		r = -errno;
 		d->path[0] = '\0';
@@ -125,7 +126,8 @@ int qbi_shm_dir_file(struct qbi_shm_dir *d, const char *name, size_t size,
 	copy = strdup(name);
 	if (!copy)
 		return -ENOMEM;
-	fd = openat(d->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(d->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
 	if (fd < 0)
 		return -errno;
 	r = fd_allocate(fd, size);

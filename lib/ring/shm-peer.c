@@ -37,7 +37,8 @@ static char *name_join(const char *a, const char *b, const char *c)
 }
 
 /* Split what the server said into at most one directory and one file. */
-static int name_split(const char *path, const char *suffix, char **ret_dir, char **ret_name)
+static int name_split(const char *path, const char *suffix, char **ret_dir,
+		      char **ret_name)
 {
 	static const char root[] = QBI_SHM_ROOT "/";
 	const char *slash;
@@ -98,7 +99,8 @@ static int file_check(int fd, const char *dir, const size_t *sizes,
 
 static int dir_open(const char *dir, int *ret_fd)
 {
-	_cleanup_(qbi_closep) int root = open(QBI_SHM_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(qbi_closep) int root =
+		open(QBI_SHM_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (root < 0)
 		return -errno;

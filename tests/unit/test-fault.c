@@ -104,8 +104,8 @@ static char *app_page_make(void)
 
 static void app_page_repair(void)
 {
-	mmap(app_page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-	     -1, 0);
+	mmap(app_page, PAGE, PROT_READ | PROT_WRITE,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
 static void app_fault(void)
@@ -123,7 +123,8 @@ static void app_handler(int sig, siginfo_t *info, void *context)
 	pthread_sigmask(SIG_BLOCK, NULL, &mask);
 	app_saw_mask = sigismember(&mask, SIGUSR1) && sigismember(&mask, SIGBUS);
 	app_saw_address = info->si_addr == app_page;
-	app_saw_altstack = &here >= app_altstack && &here < app_altstack + sizeof(app_altstack);
+	app_saw_altstack =
+		&here >= app_altstack && &here < app_altstack + sizeof(app_altstack);
 	app_faults++;
 	app_page_repair();
 }
@@ -297,7 +298,8 @@ START_TEST(threads_fault_at_the_same_time)
 	pthread_t threads[4];
 
 	for (int i = 0; i < 4; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, thread_fault_often, NULL), 0);
+		ck_assert_int_eq(
+			pthread_create(&threads[i], NULL, thread_fault_often, NULL), 0);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	ck_assert(victim_touch(&v, 0));
@@ -323,7 +325,8 @@ START_TEST(thread_that_blocks_sigbus_survives_and_keeps_its_mask)
 {
 	pthread_t thread;
 
-	ck_assert_int_eq(pthread_create(&thread, NULL, thread_with_everything_blocked, NULL), 0);
+	ck_assert_int_eq(
+		pthread_create(&thread, NULL, thread_with_everything_blocked, NULL), 0);
 	pthread_join(thread, NULL);
 }
 END_TEST
@@ -567,7 +570,8 @@ START_TEST(last_guard_puts_the_former_action_back)
 	victim_close(&x);
 	ck_assert_int_eq(sigaction(SIGBUS, NULL, &after), 0);
 	ck_assert_ptr_eq((void *)after.sa_sigaction, (void *)app_handler);
-	ck_assert_int_eq(after.sa_flags & (SA_SIGINFO | SA_RESTART | SA_ONSTACK | SA_NODEFER),
+	ck_assert_int_eq(after.sa_flags &
+				 (SA_SIGINFO | SA_RESTART | SA_ONSTACK | SA_NODEFER),
 			 SA_SIGINFO | SA_RESTART | SA_ONSTACK);
 	ck_assert_int_eq(sigismember(&after.sa_mask, SIGUSR1), 1);
 	ck_assert_int_eq(sigismember(&after.sa_mask, SIGUSR2), 0);
@@ -626,7 +630,8 @@ START_TEST(installation_races_with_the_application)
 	_Atomic(bool) stop = false;
 	pthread_t thread;
 
-	ck_assert_int_eq(pthread_create(&thread, NULL, thread_changes_handlers, &stop), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, thread_changes_handlers, &stop),
+			 0);
 	for (int i = 0; i < 20000; i++)
 		qbi_fault_guard_check(true);
 	atomic_store(&stop, true);

@@ -41,8 +41,9 @@ static const uint32_t values[] = {
 	0xD0D0D0D0U, 0xFFFFFFF0U, 0xFFFFFFFFU,
 };
 
-#define header_word(member) \
-	((uint32_t *)(void *)((char *)p.head + offsetof(struct qbi_qbring_header, member)))
+#define header_word(member)                                                              \
+	((uint32_t *)(void *)((char *)p.head +                                           \
+			      offsetof(struct qbi_qbring_header, member)))
 
 /* Around the end of the data, where the message of each run lies. */
 enum { START = 4096 - 50 };

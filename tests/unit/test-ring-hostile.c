@@ -50,8 +50,9 @@ static const uint32_t values[] = {
 	0xFFFFFFFDU, 0xFFFFFFFEU, 0xFFFFFFFFU,
 };
 
-#define header_word(member) \
-	((uint32_t *)(void *)((char *)p.head + offsetof(struct qbi_qbring_header, member)))
+#define header_word(member)                                                              \
+	((uint32_t *)(void *)((char *)p.head +                                           \
+			      offsetof(struct qbi_qbring_header, member)))
 
 static uint32_t *shared_word(int which)
 {
@@ -187,7 +188,7 @@ END_TEST
 
 START_TEST(wrong_magic_is_bad)
 {
-	const uint32_t bad[] = { 0, 1, 0xA1A1A1A0U, 0xA110CED0U, 0xD0D0D0D0U, 0xFFFFFFFFU };
+	const uint32_t bad[] = {0, 1, 0xA1A1A1A0U, 0xA110CED0U, 0xD0D0D0D0U, 0xFFFFFFFFU};
 
 	ck_assert_int_eq(put_pattern(&p.client, 10, 1), 0);
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(bad); i++) {
@@ -214,7 +215,8 @@ START_TEST(zeroed_semaphore_hides_messages_and_nothing_else)
 	ck_assert_int_eq(put_pattern(&p.client, 10, 1), 0);
 	p.head->sem.value = 0;
 	ck_assert_int_eq(take_watched(&p.server, PAIR_MAX), QBI_EMPTY);
-	ck_assert_int_eq(qbi_qbring_wait(&p.server, qbi_now_ns() + QBI_NS_PER_MS), QBI_EMPTY);
+	ck_assert_int_eq(qbi_qbring_wait(&p.server, qbi_now_ns() + QBI_NS_PER_MS),
+			 QBI_EMPTY);
 	ck_assert_int_eq(put_pattern(&p.client, 10, 1), 0);
 	ck_assert_int_eq(take_watched(&p.server, PAIR_MAX), 0);
 }
@@ -265,7 +267,8 @@ START_TEST(header_that_contradicts_the_agreement_is_not_opened)
 			bool right = i == 2 ? values[v] == 4096 : values[v] < 4096;
 
 			*words[i] = values[v];
-			ck_assert_int_eq(qbi_qbring_open(&late, qbi_qbring_prefix(&p.server),
+			ck_assert_int_eq(qbi_qbring_open(&late,
+							 qbi_qbring_prefix(&p.server),
 							 PAIR_MAX, &self),
 					 right ? 0 : -EBADMSG);
 			qbi_qbring_close(&late);
@@ -413,7 +416,8 @@ static void *thread_truncate(void *data)
 	while (!atomic_load(stop)) {
 		int which = rand_r(&seed) % 2;
 
-		if (ftruncate(p.fd[which], 0) || ftruncate(p.fd[which], (off_t)p.size[which]))
+		if (ftruncate(p.fd[which], 0) ||
+		    ftruncate(p.fd[which], (off_t)p.size[which]))
 			break;
 	}
 	return NULL;
@@ -425,7 +429,8 @@ START_TEST(file_truncated_during_use_is_survived)
 		_Atomic(bool) stop = false;
 		pthread_t thread;
 
-		ck_assert_int_eq(pthread_create(&thread, NULL, thread_truncate, &stop), 0);
+		ck_assert_int_eq(pthread_create(&thread, NULL, thread_truncate, &stop),
+				 0);
 		for (int i = 0; i < 500; i++) {
 			put_any(&p.client, (size_t)i * 20 % PAIR_MAX);
 			take_watched(&p.server, PAIR_MAX);
@@ -443,8 +448,9 @@ END_TEST
 START_TEST(holes_punched_are_survived)
 {
 	ck_assert_int_eq(put_pattern(&p.client, 1000, 1), 0);
-	ck_assert_int_eq(fallocate(p.fd[_i], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-				   (off_t)p.size[_i]), 0);
+	ck_assert_int_eq(fallocate(p.fd[_i], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				   0, (off_t)p.size[_i]),
+			 0);
 	use_everything(&p.server);
 	use_everything(&p.client);
 }
@@ -481,13 +487,15 @@ START_TEST(wait_ends_at_its_deadline_whatever_the_peer_does)
 	_Atomic(bool) stop = false;
 	pthread_t thread;
 
-	ck_assert_int_eq(pthread_create(&thread, NULL, thread_wake_for_nothing, &stop), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, thread_wake_for_nothing, &stop),
+			 0);
 	for (int i = 0; i < 20; i++) {
 		uint64_t deadline = qbi_now_ns() + 5 * QBI_NS_PER_MS;
 		int err = qbi_qbring_wait(&p.client, deadline);
 
 		ck_assert(err == 0 || (err == QBI_EMPTY && qbi_now_ns() >= deadline));
-		ck_assert_uint_lt(qbi_now_ns(), deadline + QBI_NS_PER_S * test_slowdown());
+		ck_assert_uint_lt(qbi_now_ns(),
+				  deadline + QBI_NS_PER_S * test_slowdown());
 	}
 	atomic_store(&stop, true);
 	pthread_join(thread, NULL);

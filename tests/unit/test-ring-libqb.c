@@ -35,10 +35,12 @@ static void rings_open(int by_libqb)
 		return;
 	}
 	ck_assert_int_eq(qbi_shm_dir_create(&dir, getpid(), 1), 0);
-	ck_assert_int_eq(qbi_qbring_create(&ours, &dir, "request", "libqb", PAIR_MAX, true,
-					   &owner), 0);
+	ck_assert_int_eq(qbi_qbring_create(&ours, &dir, "request", "libqb", PAIR_MAX,
+					   true, &owner),
+			 0);
 	ck_assert_int_eq(qbi_shm_dir_hand_over(&dir, &owner), 0);
-	theirs = qb_rb_open(qbi_qbring_prefix(&ours), PAIR_MAX, QB_RB_FLAG_SHARED_PROCESS, 4);
+	theirs = qb_rb_open(qbi_qbring_prefix(&ours), PAIR_MAX, QB_RB_FLAG_SHARED_PROCESS,
+			    4);
 	ck_assert_ptr_nonnull(theirs);
 }
 
@@ -212,7 +214,8 @@ START_TEST(fresh_headers_are_byte_for_byte_the_same)
 			snprintf(path, sizeof(path), "/dev/shm/qb-test-%d-1-header",
 				 (int)getpid());
 		else
-			snprintf(path, sizeof(path), "%s-header", qbi_qbring_prefix(&ours));
+			snprintf(path, sizeof(path), "%s-header",
+				 qbi_qbring_prefix(&ours));
 		qbi_qbring_refs_set(&ours, 1);
 		f = fopen(path, "re");
 		ck_assert_ptr_nonnull(f);

@@ -149,7 +149,8 @@ START_TEST(fits_exactly_up_to_the_margin)
 
 	for (n = left - 16; n <= left + 4; n++) {
 		ck_assert_int_eq(put_pattern(&p.client, 8000, 1), 0);
-		ck_assert_int_eq(put_pattern(&p.client, n, 2), n + 12 <= left ? 0 : QBI_FULL);
+		ck_assert_int_eq(put_pattern(&p.client, n, 2),
+				 n + 12 <= left ? 0 : QBI_FULL);
 		take_pattern(&p.server, 8000, 1);
 		if (n + 12 <= left)
 			take_pattern(&p.server, n, 2);
@@ -306,11 +307,13 @@ START_TEST(sizes_that_cannot_be_are_refused)
 	struct qbi_qbring r = QBI_QBRING_INIT;
 	struct qbi_owner owner = owner_nobody_else();
 	struct qbi_peer_cred self = cred_self();
-	const uint32_t sizes[] = { INT32_MAX, UINT32_MAX, UINT32_MAX - 12, UINT32_MAX - 16 };
+	const uint32_t sizes[] = {INT32_MAX, UINT32_MAX, UINT32_MAX - 12,
+				  UINT32_MAX - 16};
 
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(sizes); i++) {
-		ck_assert_int_eq(qbi_qbring_open(&r, qbi_qbring_prefix(&p.server), sizes[i],
-						 &self), -EMSGSIZE);
+		ck_assert_int_eq(qbi_qbring_open(&r, qbi_qbring_prefix(&p.server),
+						 sizes[i], &self),
+				 -EMSGSIZE);
 		ck_assert_int_eq(qbi_qbring_create(&r, &p.dir, "event", "pair", sizes[i],
 						   false, &owner), -EMSGSIZE);
 	}

@@ -40,7 +40,8 @@ static void setup(void)
 
 	census_setup();
 	f = (struct qbi_shm_peer_file)QBI_SHM_PEER_FILE_INIT;
-	snprintf(dir, sizeof(dir), "/dev/shm/qb-%d-%d-5-XXXXXX", (int)getppid(), (int)getpid());
+	snprintf(dir, sizeof(dir), "/dev/shm/qb-%d-%d-5-XXXXXX", (int)getppid(),
+		 (int)getpid());
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(prefix, sizeof(prefix), "%s/qb-request-svc", dir);
 	snprintf(file, sizeof(file), "%s-header", prefix);
@@ -132,11 +133,30 @@ START_TEST(names_elsewhere_are_refused)
 {
 	char relative_up[256], twice[256], below[256], three[256];
 	const char *bad[] = {
-		"", "/", "/etc/passwd", "/dev/shm", "/dev/shm/", "/dev/shm/qb-x", "/dev/shm//",
-		"/dev/shm/../shm/qb-a/qb-b", "/dev/shm/qb-a/../qb-b", "/dev/shm/./qb-b",
-		"/dev/shm/qb-a/", "/dev/shm/qb-a/b", "/dev/shm/a/qb-b", "/dev/shm/qb-a//qb-b",
-		"/dev/shmqb-a/qb-b", "dev/shm/qb-a/qb-b", "../qb-a", "./a", "a/b", "a/",
-		relative_up, twice, below, three,
+		"",
+		"/",
+		"/etc/passwd",
+		"/dev/shm",
+		"/dev/shm/",
+		"/dev/shm/qb-x",
+		"/dev/shm//",
+		"/dev/shm/../shm/qb-a/qb-b",
+		"/dev/shm/qb-a/../qb-b",
+		"/dev/shm/./qb-b",
+		"/dev/shm/qb-a/",
+		"/dev/shm/qb-a/b",
+		"/dev/shm/a/qb-b",
+		"/dev/shm/qb-a//qb-b",
+		"/dev/shmqb-a/qb-b",
+		"dev/shm/qb-a/qb-b",
+		"../qb-a",
+		"./a",
+		"a/b",
+		"a/",
+		relative_up,
+		twice,
+		below,
+		three,
 	};
 
 	snprintf(relative_up, sizeof(relative_up), "../shm/%s", prefix + 9);
@@ -294,7 +314,8 @@ START_TEST(our_own_file_named_by_another_user_must_be_made_for_us)
 	ck_assert_int_eq(open_as(prefix, server.uid), 0);
 	qbi_shm_peer_close(&f);
 	server.pid = getppid() + 1;
-	ck_assert_int_eq(qbi_shm_peer_open(&f, prefix, "-header", sizes, &server), -EACCES);
+	ck_assert_int_eq(qbi_shm_peer_open(&f, prefix, "-header", sizes, &server),
+			 -EACCES);
 
 	snprintf(other, sizeof(other), "/dev/shm/qb-%d-%d-5-other", (int)getppid(),
 		 (int)getpid() + 1);

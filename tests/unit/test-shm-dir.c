@@ -364,7 +364,8 @@ static int serve_unprivileged(void)
 		return 77;
 	r = qbi_shm_dir_create(&mine, 4711, 1);
 	if (r == 0)
-		r = qbi_shm_dir_file(&mine, "f", 10, &(struct qbi_owner){ 1, 1, 0640 }, &fd);
+		r = qbi_shm_dir_file(&mine, "f", 10, &(struct qbi_owner){1, 1, 0640},
+				     &fd);
 	if (r == 0)
 		r = qbi_shm_dir_hand_over(&mine, &(struct qbi_owner){ 1, 1, 0640 });
 	qbi_shm_dir_remove(&mine);
