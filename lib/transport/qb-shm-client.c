@@ -139,7 +139,7 @@ static int shm_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
 	struct shm_client *c = st;
 	bool gone = false;
 
-	qbi_fault_guard_check(true);
+	qbi_fault_guard_check(false);
 	for (;;) {
 		int r = qbi_qbring_take(&c->response, buf, size, ret_size);
 		uint64_t now, slice;
@@ -219,7 +219,7 @@ static int shm_client_event_recv(void *st, void *buf, size_t size, uint64_t dead
 	bool gone = false;
 	size_t next;
 
-	qbi_fault_guard_check(true);
+	qbi_fault_guard_check(false);
 	for (;;) {
 		int r = event_take(c, gone, buf, size, ret_size);
 		int waited;
