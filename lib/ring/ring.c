@@ -26,7 +26,8 @@ _Static_assert(sizeof(struct record) == RECORD_ALIGN, "a header is never in two 
 
 static uint64_t record_stride(uint64_t length)
 {
-	return sizeof(struct record) + ((length + RECORD_ALIGN - 1) & ~(uint64_t)(RECORD_ALIGN - 1));
+	return sizeof(struct record) +
+	       ((length + RECORD_ALIGN - 1) & ~(uint64_t)(RECORD_ALIGN - 1));
 }
 
 uint64_t qbi_ring_capacity(uint32_t max_msg_size)

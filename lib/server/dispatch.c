@@ -164,6 +164,8 @@ static void connection_flush(qb_ipcs_connection_t *c)
 
 static void connection_wake(qb_ipcs_connection_t *c, int32_t fd, int32_t revents)
 {
+	bool requests_here = c->request.fd < 0 || fd == c->request.fd;
+
 	if (c->broken || (revents & POLLNVAL)) {
 		connection_drop(c, -ECONNRESET);
 		return;
@@ -175,7 +177,7 @@ static void connection_wake(qb_ipcs_connection_t *c, int32_t fd, int32_t revents
 	if (c->end && c->request.fd >= 0 && fd == c->stream.fd)
 		stream_drain(c);
 	if (c->end)
-		connection_serve(c, (revents & POLLIN) && (c->request.fd < 0 || fd == c->request.fd));
+		connection_serve(c, (revents & POLLIN) && requests_here);
 }
 
 int32_t qbi_connection_dispatch(int32_t fd, int32_t revents, void *data)
