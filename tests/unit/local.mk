@@ -124,3 +124,35 @@ tests_unit_test_loop_signals_LDADD = $(loop_ldadd)
 tests_unit_test_loop_timers_SOURCES = tests/unit/test-loop-timers.c tests/unit/test-loop.h
 tests_unit_test_loop_timers_CFLAGS = $(loop_cflags)
 tests_unit_test_loop_timers_LDADD = $(loop_ldadd)
+
+# The native transport. The library of the tests uses the public functions.
+native_cflags = $(ring_cflags)
+native_ldadd = tests/lib/libtestlib.la lib/libqbipc-core.la $(CHECK_LIBS) -lpthread
+native_tests = \
+	tests/unit/test-native-ring \
+	tests/unit/test-native-ring-between \
+	tests/unit/test-native-ring-hostile \
+	tests/unit/test-native-ring-threads
+if HAVE_CHECK
+check_PROGRAMS += $(native_tests)
+endif
+
+tests_unit_test_native_ring_SOURCES = tests/unit/test-native-ring.c \
+	tests/unit/test-native-pair.h
+tests_unit_test_native_ring_CFLAGS = $(native_cflags)
+tests_unit_test_native_ring_LDADD = $(native_ldadd)
+
+tests_unit_test_native_ring_between_SOURCES = tests/unit/test-native-ring-between.c \
+	tests/unit/test-native-pair.h
+tests_unit_test_native_ring_between_CFLAGS = $(native_cflags)
+tests_unit_test_native_ring_between_LDADD = $(native_ldadd)
+
+tests_unit_test_native_ring_hostile_SOURCES = tests/unit/test-native-ring-hostile.c \
+	tests/unit/test-native-pair.h
+tests_unit_test_native_ring_hostile_CFLAGS = $(native_cflags)
+tests_unit_test_native_ring_hostile_LDADD = $(native_ldadd)
+
+tests_unit_test_native_ring_threads_SOURCES = tests/unit/test-native-ring-threads.c \
+	tests/unit/test-native-pair.h
+tests_unit_test_native_ring_threads_CFLAGS = $(native_cflags)
+tests_unit_test_native_ring_threads_LDADD = $(native_ldadd)
