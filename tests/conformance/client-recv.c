@@ -273,6 +273,7 @@ START_TEST(sendv_recv_for_ever_is_enotconn_when_the_server_dies)
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	ck_assert_int_eq(echo_vector(c, MSG_ECHO, -1), -ENOTCONN);
+	host_kill(h);
 	stop(h, c);
 }
 END_TEST
