@@ -1,2 +1,4 @@
-# documents
-EXTRA_DIST += docs/wakeup.md
+# Documents. They are read from the source tree and not installed.
+EXTRA_DIST += \
+	docs/architecture.md \
+	docs/wakeup.md
