@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What recv, event_recv and sendv_recv return, and when. */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
@@ -260,19 +260,25 @@ START_TEST(sendv_recv_for_ever_is_enotconn_when_the_server_disconnects)
 }
 END_TEST
 
-static int32_t msg_dies(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size)
+static void *kill_when_asked(void *arg)
 {
-	kill(getpid(), SIGKILL);
-	return 0;
+	struct host *h = arg;
+
+	while (!strstr(host_trace(h), "msg:1"))
+		pause_briefly();
+	kill(h->pid, SIGKILL);
+	return NULL;
 }
 
-START_TEST(sendv_recv_for_ever_is_enotconn_when_the_server_dies)
+START_TEST(sendv_recv_for_ever_is_enotconn_when_the_server_is_killed)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = msg_dies });
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+	pthread_t killer;
 
-	ck_assert_int_eq(echo_vector(c, MSG_ECHO, -1), -ENOTCONN);
+	ck_assert_int_eq(pthread_create(&killer, NULL, kill_when_asked, h), 0);
+	ck_assert_int_eq(echo_vector(c, MSG_SILENT, -1), -ENOTCONN);
+	ck_assert_int_eq(pthread_join(killer, NULL), 0);
 	host_kill(h);
 	stop(h, c);
 }
@@ -326,6 +332,6 @@ int main(void)
 	add_transport_test(tc, sendv_recv_above_the_buffer_size_is_emsgsize);
 	add_transport_test(tc, sendv_recv_while_flow_control_is_on_is_eagain);
 	add_transport_test(tc, sendv_recv_for_ever_is_enotconn_when_the_server_disconnects);
-	add_transport_test(tc, sendv_recv_for_ever_is_enotconn_when_the_server_dies);
+	add_transport_test(tc, sendv_recv_for_ever_is_enotconn_when_the_server_is_killed);
 	return suite_main(s);
 }
