@@ -4,8 +4,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -62,14 +64,18 @@ int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, int *ret_fd)
 
 int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size, int fd)
 {
+	struct statfs fs;
 	struct stat st;
 	int seals = fcntl(fd, F_GET_SEALS);
 
 	/* Only a memfd has the first two. */
 	if (seals < 0 || (seals & SEALS) != SEALS)
 		return -EBADMSG;
-	if (fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
 		return -errno;
+	/* A hole punched into huge pages may find none to fill it: a fault. */
+	if (fs.f_type != TMPFS_MAGIC)
+		return -EBADMSG;
 	if (st.st_size != (off_t)region_size(max_msg_size))
 		return -EBADMSG;
 	return region_map(m, max_msg_size, fd);
@@ -85,47 +91,57 @@ void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qb
 		      m->max_msg_size);
 }
 
-static void pages_punch(unsigned char *base, uint64_t from, uint64_t to)
+/*
+ * Take out the whole pages of [@from, @to), offsets in the region. Pages that are locked
+ * (mlockall) are not given back by the kernel.
+ */
+static void pages_punch(struct qbi_region *m, uint64_t from, uint64_t to)
 {
+	unsigned char *base = (unsigned char *)m->words;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
 	from = (from + page - 1) / page * page;
-	to = to / page * page;
-	if (from < to)
-		(void)madvise(base + from, to - from, MADV_REMOVE);
+	if (to < m->size)
+		to = to / page * page;
+	if (from >= to || madvise(base + from, to - from, MADV_REMOVE) == 0)
+		return;
+	(void)munlock(base + from, to - from);
+	(void)madvise(base + from, to - from, MADV_REMOVE);
 }
 
 void qbi_region_punch(struct qbi_region *m)
 {
 	if (m->words)
-		pages_punch((unsigned char *)m->words, 0, m->size);
+		pages_punch(m, 0, m->size);
 }
 
-/* Everything but [@keep, @keep + @n) of one ring's data, which may go round its end. */
-static void ring_punch_except(unsigned char *data, uint64_t capacity, uint64_t keep,
-			      uint64_t n)
+/* Of the ring whose data begins at @data, everything but the @n bytes from @keep on, which
+ * may go round its end. */
+static void ring_punch_except(struct qbi_region *m, uint64_t data, uint64_t capacity,
+			      uint64_t keep, uint64_t n)
 {
 	if (keep + n <= capacity) {
-		pages_punch(data, 0, keep);
-		pages_punch(data, keep + n, capacity);
+		pages_punch(m, data, data + keep);
+		pages_punch(m, data + keep + n, data + capacity);
 	} else {
-		pages_punch(data, keep + n - capacity, keep);
+		pages_punch(m, data + keep + n - capacity, data + keep);
 	}
 }
 
 void qbi_region_punch_taken(struct qbi_region *m)
 {
 	uint64_t capacity = qbi_ring_capacity(m->max_msg_size);
-	unsigned char *data = (unsigned char *)m->words + WORDS_SIZE;
+	uint64_t data = WORDS_SIZE;
 	int which;
 
 	if (!m->words)
 		return;
-	pages_punch(data, 0, capacity);
+	pages_punch(m, data, data + capacity);
 	for (which = QBI_REGION_RESPONSE; which < QBI_REGION_RINGS; which++) {
 		uint64_t offset, n = qbi_ring_waiting(&m->words->ring[which], capacity, &offset);
 
-		ring_punch_except(data + which * capacity, capacity, offset, n);
+		data += capacity;
+		ring_punch_except(m, data, capacity, offset, n);
 	}
 }
 
