@@ -22,6 +22,9 @@ struct packet_header {
 #define PIECE_SHARE 2
 #define PIECE_MAX (128u << 10)
 
+/* Received by one call, so that a sender of tiny ones does not keep us here. */
+#define PIECES_AT_ONCE 256
+
 /* Room beyond the payload that the kernel charges a packet with. */
 #define OVERHEAD 4096
 
@@ -185,11 +188,17 @@ static int assembly_begin(struct qbi_packets *p, const void *piece, size_t n, si
 /* More pieces of the message that is being put together. 0 complete, QBI_EMPTY, ... */
 static int assembly_continue(struct qbi_packets *p)
 {
+	int left = PIECES_AT_ONCE;
+
 	while (p->in_done < p->in_size) {
 		struct packet_header header;
 		size_t n;
-		int r = packet_receive(p, p->in + p->in_done, p->in_size - p->in_done,
-				       &header, &n);
+		int r;
+
+		if (!left--)
+			return QBI_EMPTY;	/* the rest keeps the socket readable */
+		r = packet_receive(p, p->in + p->in_done, p->in_size - p->in_done, &header,
+				   &n);
 
 		if (r == 0 && n == 0)
 			r = -EBADMSG;
