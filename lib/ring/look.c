@@ -18,6 +18,9 @@
 #define ALLOWANCE_SHARE 4
 #define ALLOWANCE_MAX 1000000
 
+/* Time that a thread which never sleeps keeps its CPU before it offers it to others. */
+#define GIVE_WAY_NS 50000
+
 /* A real-time thread keeps others from its CPU while it looks: a shorter stay. */
 #define REAL_TIME_NS 20000
 
@@ -72,7 +75,7 @@ static bool one_cpu_only(void)
 
 static bool is_real_time(void)
 {
-	int policy = sched_getscheduler(0);
+	int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
 
 	return policy == SCHED_FIFO || policy == SCHED_RR;
 }
@@ -94,6 +97,10 @@ uint64_t qbi_look_allowed(struct qbi_look *l, uint64_t now)
 {
 	if (!l->longest)
 		return 0;
+	if (now - l->gave_way >= GIVE_WAY_NS) {
+		l->gave_way = now;
+		sched_yield();
+	}
 	l->allowance += (now - l->filled) / ALLOWANCE_SHARE;
 	if (l->allowance > ALLOWANCE_MAX)
 		l->allowance = ALLOWANCE_MAX;

@@ -40,10 +40,12 @@ struct qbi_look {
 	uint64_t began;		/* when the last look that was given up began; 0 none */
 	uint64_t allowance;	/* ns that may still be spent in vain */
 	uint64_t filled;	/* when it was last filled */
+	uint64_t gave_way;	/* when this thread last yielded for others' sake */
 };
 
 /* One look that is going on. */
 struct qbi_looking {
+	uint64_t pause;		/* ns of pausing before yielding begins */
 	uint64_t start;
 	uint64_t end;
 	uint64_t now;		/* as of the last time the clock was read */
@@ -59,7 +61,11 @@ void qbi_look_longest_set(uint64_t ns);
 /* Ready to use; looks at how many CPUs this thread may use. */
 void qbi_look_init(struct qbi_look *l);
 
-/* How long a look may take that begins @now. 0: do not look. */
+/*
+ * How long a look may take that begins @now. 0: do not look. An end that always finds
+ * something never sleeps, and others that wait for its CPU would wait for whole time
+ * slices: so this yields now and then.
+ */
 uint64_t qbi_look_allowed(struct qbi_look *l, uint64_t now);
 
 /* Looking from @start to @now found nothing, and we go to sleep. */
@@ -68,13 +74,20 @@ void qbi_look_gave_up(struct qbi_look *l, uint64_t start, uint64_t now);
 /* A message woke us, after giving up: would a longer look have found it? */
 void qbi_look_was_woken(struct qbi_look *l);
 
-static inline void qbi_looking_begin(struct qbi_looking *k, uint64_t now, uint64_t length)
-{
-	*k = (struct qbi_looking){ .start = now, .end = now + length, .now = now };
-}
-
 #define QBI_LOOK_PAUSE_NS 1000		/* then yield between looks */
 #define QBI_LOOK_TURNS_PER_CLOCK 16
+
+/* @yield: from the first look on, because the other end was last seen on this CPU. */
+static inline void qbi_looking_begin(struct qbi_looking *k, uint64_t now, uint64_t length,
+				     bool yield)
+{
+	*k = (struct qbi_looking){
+		.pause = yield ? 0 : QBI_LOOK_PAUSE_NS,
+		.start = now,
+		.end = now + length,
+		.now = now,
+	};
+}
 
 static inline void qbi_cpu_relax(void)
 {
@@ -90,7 +103,7 @@ static inline void qbi_cpu_relax(void)
 /* Between two looks. False: time is up. */
 static inline bool qbi_looking_again(struct qbi_looking *k)
 {
-	if (k->now - k->start >= QBI_LOOK_PAUSE_NS) {
+	if (k->now - k->start >= k->pause) {
 		sched_yield();
 	} else {
 		qbi_cpu_relax();

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -176,4 +177,18 @@ uint32_t qbi_region_taken_get(struct qbi_region *m)
 {
 	/* order R3 (statistics): pairs with R3 in taken_set. */
 	return qbi_shared_load(&m->words->ring[QBI_REGION_EVENT].taken, memory_order_relaxed);
+}
+
+bool qbi_region_shares_cpu(struct qbi_region *m, enum qbi_region_end me)
+{
+	bool server = me == QBI_REGION_SERVER;
+	qbi_shared_u32 *mine = server ? &m->words->server_cpu : &m->words->client_cpu;
+	qbi_shared_u32 *other = server ? &m->words->client_cpu : &m->words->server_cpu;
+	uint32_t here = (uint32_t)sched_getcpu() + 1;
+
+	/* order R6 (place): relaxed, each alone; pairs with R6 of the other end. Written
+	 * when it changes only, to leave the line where it is. */
+	if (qbi_shared_load(mine, memory_order_relaxed) != here)
+		qbi_shared_store(mine, here, memory_order_relaxed);
+	return qbi_shared_load(other, memory_order_relaxed) == here;
 }

@@ -18,6 +18,7 @@
 #ifndef QBI_RING_REGION_H
 #define QBI_RING_REGION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,9 @@ enum qbi_region_ring {
 struct qbi_region_words {
 	struct qbi_ring_words ring[QBI_REGION_RINGS];
 	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 flow;	/* server writes, client reads */
+	/* The CPU that each end was last seen on, plus 1; written by that end. */
+	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 server_cpu;
+	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 client_cpu;
 };
 
 #define QBI_REGION_NO_RINGS 0
@@ -77,5 +81,17 @@ uint32_t qbi_region_flow_get(struct qbi_region *m);
 /* Events that the client says it has taken; where there are no rings to tell. Relaxed. */
 void qbi_region_taken_set(struct qbi_region *m, uint32_t count);
 uint32_t qbi_region_taken_get(struct qbi_region *m);
+
+enum qbi_region_end {
+	QBI_REGION_SERVER,
+	QBI_REGION_CLIENT,
+};
+
+/*
+ * Say that @me runs on this CPU. Is the other end's last known one the same? Then it
+ * can do nothing while we look for its message, unless we yield between looks. What the
+ * peer says decides about no more than that.
+ */
+bool qbi_region_shares_cpu(struct qbi_region *m, enum qbi_region_end me);
 
 #endif

@@ -40,6 +40,7 @@
  *       reuse     load of head in put: what it frees may be overwritten
  *   R3  statistics: relaxed, a number for people
  *   R4  region.h: the flow-control value, relaxed, alone
+ *   R6  region.h: the CPU an end runs on, relaxed, alone
  *   R5  arm       compare-and-swap of tail; one location orders it against R1 publish
  */
 #ifndef QBI_RING_RING_H

@@ -27,6 +27,10 @@
 #define RING_TRIES 50
 #define RING_WAIT_MS 10
 
+/* Looks for one more event of a burst, of 50 ns each, and how often in vain. */
+#define BURST_TURNS 8
+#define BURST_PATIENCE 4
+
 #define HUNG_UP (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)
 
 struct native_client {
@@ -37,6 +41,7 @@ struct native_client {
 	struct qbi_ring request;
 	struct qbi_ring response;
 	struct qbi_ring event;
+	unsigned int burst;	/* events come in a burst: looks left for more */
 	size_t due;		/* bytes for requests that could not be sent yet */
 	struct qbi_look look;	/* for responses */
 	bool slept;		/* the last wait for a response ended in a sleep */
@@ -145,15 +150,19 @@ static int native_client_sendv(void *st, const struct qbi_msg *msg)
 /* Look for a response before sleeping. True: there is one. */
 static bool response_look(struct native_client *c, uint64_t deadline)
 {
-	uint64_t now = qbi_now_ns();
-	uint64_t length = qbi_look_allowed(&c->look, now);
 	struct qbi_looking looking;
+	uint64_t now, length;
 
+	if (!c->look.longest)
+		return false;
+	now = qbi_now_ns();
+	length = qbi_look_allowed(&c->look, now);
 	if (deadline != QBI_FOREVER && deadline - now < length)
 		length = deadline > now ? deadline - now : 0;
 	if (!length)
 		return false;
-	qbi_looking_begin(&looking, now, length);
+	qbi_looking_begin(&looking, now, length,
+			  qbi_region_shares_cpu(&c->region, QBI_REGION_CLIENT));
 	do
 		if (!qbi_ring_is_empty(&c->response))
 			return true;
@@ -262,6 +271,25 @@ static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadlin
 
 /* -- Events ------------------------------------------------------------------- */
 
+/*
+ * Is the oldest event the only one? If events have been coming in a burst, wait a few
+ * hundred nanoseconds for the next: taking the last one costs a system call, and the
+ * server another one to announce the next.
+ */
+static bool event_is_last(struct native_client *c, size_t size)
+{
+	int turns = c->burst ? BURST_TURNS : 0;
+	bool last;
+
+	while ((last = qbi_ring_is_last(&c->event, size)) && turns-- > 0)
+		qbi_cpu_relax();
+	if (!last)
+		c->burst = BURST_PATIENCE;
+	else if (c->burst)
+		c->burst--;
+	return last;
+}
+
 /* 0, QBI_EMPTY no event, QBI_LATER not announced yet, -ENOBUFS, -EBADMSG. */
 static int event_take(struct native_client *c, bool gone, void *buf, size_t size,
 		      size_t *ret_size)
@@ -276,7 +304,7 @@ static int event_take(struct native_client *c, bool gone, void *buf, size_t size
 		return -ENOBUFS;
 	/* Looked at before a byte is received: an event that comes in between brings its
 	 * own, which would then seem to be this one's. */
-	last = qbi_ring_is_last(ring, *ret_size);
+	last = event_is_last(c, *ret_size);
 	if (gone || owed_receive(ring, c->stream) == QBI_GONE || !last)
 		return qbi_ring_take(ring, buf, size, ret_size);
 	if (ring->owed > 0)

@@ -107,7 +107,8 @@ static bool server_look(struct native_server *s, uint64_t now, uint64_t length)
 		length = s->slice_left;
 	if (!length)
 		return false;
-	qbi_looking_begin(&looking, now, length);
+	qbi_looking_begin(&looking, now, length,
+			  qbi_region_shares_cpu(&s->region, QBI_REGION_SERVER));
 	do
 		found = !qbi_ring_is_empty(&s->request);
 	while (!found && qbi_looking_again(&looking));

@@ -122,15 +122,20 @@ static int message_wait(struct qbi_packets *p, void *buf, size_t size, uint64_t 
 static int response_look(struct native_client *c, void *buf, size_t size, uint64_t deadline,
 			 size_t *ret_size)
 {
-	uint64_t now = qbi_now_ns();
-	uint64_t length = qbi_look_allowed(&c->look, now);
 	struct qbi_looking looking;
+	uint64_t now, length;
+
+	if (!c->look.longest)
+		return QBI_EMPTY;
+	now = qbi_now_ns();
+	length = qbi_look_allowed(&c->look, now);
 
 	if (deadline != QBI_FOREVER && deadline - now < length)
 		length = deadline > now ? deadline - now : 0;
 	if (!length)
 		return QBI_EMPTY;
-	qbi_looking_begin(&looking, now, length);
+	qbi_looking_begin(&looking, now, length,
+			  qbi_region_shares_cpu(&c->region, QBI_REGION_CLIENT));
 	do {
 		int r = qbi_packets_take(&c->call, buf, size, ret_size);
 

@@ -114,7 +114,8 @@ static int native_server_settle(void *st, unsigned int taken)
 	s->asleep = true;
 	if (!allowed)
 		return 0;
-	qbi_looking_begin(&looking, now, allowed < LOOK_SLICE_NS ? allowed : LOOK_SLICE_NS);
+	qbi_looking_begin(&looking, now, allowed < LOOK_SLICE_NS ? allowed : LOOK_SLICE_NS,
+			  qbi_region_shares_cpu(&s->region, QBI_REGION_SERVER));
 	do
 		if (qbi_packets_is_readable(&s->call)) {
 			s->asleep = false;
