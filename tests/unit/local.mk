@@ -129,6 +129,10 @@ tests_unit_test_loop_timers_LDADD = $(loop_ldadd)
 native_cflags = $(ring_cflags)
 native_ldadd = tests/lib/libtestlib.la lib/libqbipc-core.la $(CHECK_LIBS) -lpthread
 native_tests = \
+	tests/unit/test-access \
+	tests/unit/test-native-look \
+	tests/unit/test-native-packets \
+	tests/unit/test-native-region \
 	tests/unit/test-native-ring \
 	tests/unit/test-native-ring-between \
 	tests/unit/test-native-ring-hostile \
@@ -156,3 +160,20 @@ tests_unit_test_native_ring_threads_SOURCES = tests/unit/test-native-ring-thread
 	tests/unit/test-native-pair.h
 tests_unit_test_native_ring_threads_CFLAGS = $(native_cflags)
 tests_unit_test_native_ring_threads_LDADD = $(native_ldadd)
+
+tests_unit_test_access_SOURCES = tests/unit/test-access.c
+tests_unit_test_access_CFLAGS = $(native_cflags)
+tests_unit_test_access_LDADD = $(native_ldadd)
+
+tests_unit_test_native_look_SOURCES = tests/unit/test-native-look.c
+tests_unit_test_native_look_CFLAGS = $(native_cflags)
+tests_unit_test_native_look_LDADD = $(native_ldadd)
+
+tests_unit_test_native_packets_SOURCES = tests/unit/test-native-packets.c
+tests_unit_test_native_packets_CFLAGS = $(native_cflags)
+tests_unit_test_native_packets_LDADD = $(native_ldadd)
+
+tests_unit_test_native_region_SOURCES = tests/unit/test-native-region.c \
+	tests/unit/test-native-pair.h
+tests_unit_test_native_region_CFLAGS = $(native_cflags)
+tests_unit_test_native_region_LDADD = $(native_ldadd)

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Looking before sleeping: how the budget follows what happens, what it never exceeds,
+ * and when there is none. Times are given, so nothing here waits.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "ring/look.h"
+#include "tests/lib/variant.h"
+
+#define US 1000ull
+#define S 1000000000ull
+
+enum { LONGEST = 50000 };
+
+/* Two CPUs are needed to look at all; with one there is nothing to test here. */
+static bool may_look(void)
+{
+	struct qbi_look l;
+
+	qbi_look_longest_set(LONGEST);
+	qbi_look_init(&l);
+	return l.longest != 0;
+}
+
+/* A look as it would be on a machine with CPUs to spare. */
+static struct qbi_look look_new(void)
+{
+	struct qbi_look l;
+
+	qbi_look_longest_set(LONGEST);
+	qbi_look_init(&l);
+	l.longest = LONGEST;
+	l.budget = 8000;
+	return l;
+}
+
+START_TEST(first_look_is_shorter_than_the_longest)
+{
+	struct qbi_look l = look_new();
+	uint64_t first = qbi_look_allowed(&l, qbi_now_ns());
+
+	ck_assert_uint_gt(first, 0);
+	ck_assert_uint_lt(first, LONGEST);
+}
+END_TEST
+
+START_TEST(budget_shrinks_with_each_look_in_vain_but_not_to_nothing)
+{
+	struct qbi_look l = look_new();
+	uint64_t now = qbi_now_ns() + 10 * S, allowed, last = LONGEST;
+
+	for (int i = 0; i < 100; i++, now += S) {
+		allowed = qbi_look_allowed(&l, now);
+		ck_assert_uint_le(allowed, last);
+		ck_assert_uint_gt(allowed, 0);
+		qbi_look_gave_up(&l, now, now + allowed);
+		last = allowed;
+	}
+	ck_assert_uint_lt(last, 2000);
+}
+END_TEST
+
+START_TEST(budget_grows_when_a_longer_look_would_have_found_it)
+{
+	struct qbi_look l = look_new();
+
+	l.budget = 1000;
+	for (int i = 0; i < 8; i++) {
+		uint64_t now = qbi_now_ns(), before = l.budget;
+
+		l.longest = S;
+		qbi_look_gave_up(&l, now, now + before);
+		qbi_look_was_woken(&l);
+		ck_assert_uint_gt(l.budget, before);
+		ck_assert_uint_le(l.budget, S);
+		l.allowance = S;
+	}
+}
+END_TEST
+
+START_TEST(budget_never_exceeds_the_longest)
+{
+	struct qbi_look l = look_new();
+
+	for (int i = 0; i < 20; i++) {
+		qbi_look_gave_up(&l, qbi_now_ns(), qbi_now_ns());
+		qbi_look_was_woken(&l);
+		ck_assert_uint_le(l.budget, LONGEST);
+	}
+}
+END_TEST
+
+START_TEST(message_that_comes_late_does_not_grow_the_budget)
+{
+	struct qbi_look l = look_new();
+	uint64_t long_ago = qbi_now_ns() - 10 * LONGEST, before;
+
+	qbi_look_gave_up(&l, long_ago, long_ago + 8 * US);
+	before = l.budget;
+	qbi_look_was_woken(&l);
+	ck_assert_uint_eq(l.budget, before);
+}
+END_TEST
+
+START_TEST(being_woken_without_having_looked_changes_nothing)
+{
+	struct qbi_look l = look_new();
+	uint64_t before = l.budget;
+
+	qbi_look_was_woken(&l);
+	ck_assert_uint_eq(l.budget, before);
+}
+END_TEST
+
+/* Looks as long as it may, always in vain, every @period; how much of @length it took. */
+static uint64_t spent_in_vain(uint64_t period, uint64_t length)
+{
+	struct qbi_look l = look_new();
+	uint64_t begin = qbi_now_ns() + 10 * S, now, spent = 0;
+
+	for (now = begin; now < begin + length; now += period) {
+		uint64_t allowed = qbi_look_allowed(&l, now);
+
+		/* The most unlucky pattern: the budget is always at its top. */
+		l.budget = LONGEST;
+		if (!allowed)
+			continue;
+		qbi_look_gave_up(&l, now, now + allowed);
+		spent += allowed;
+		now += allowed;
+	}
+	return spent;
+}
+
+START_TEST(looks_in_vain_take_at_most_a_quarter_of_the_time)
+{
+	static const uint64_t periods[] = { 100, 1 * US, 10 * US, 60 * US, 100 * US, 500 * US };
+
+	for (size_t i = 0; i < sizeof(periods) / sizeof(*periods); i++) {
+		uint64_t spent = spent_in_vain(periods[i], 1 * S);
+
+		/* And what had been saved up before. */
+		ck_assert_uint_le(spent, S / 4 + 1000 * US + LONGEST);
+		ck_assert_uint_gt(spent, 0);
+	}
+}
+END_TEST
+
+START_TEST(allowance_comes_back_with_time)
+{
+	struct qbi_look l = look_new();
+	uint64_t now = qbi_now_ns() + 10 * S;
+
+	ck_assert_uint_gt(qbi_look_allowed(&l, now), 0);
+	qbi_look_gave_up(&l, now, now + S);
+	now += S;
+	l.filled = now;
+	ck_assert_uint_eq(qbi_look_allowed(&l, now), 0);
+	ck_assert_uint_eq(qbi_look_allowed(&l, now + 1 * US), 0);
+	ck_assert_uint_gt(qbi_look_allowed(&l, now + 1000 * US), 0);
+}
+END_TEST
+
+START_TEST(looking_ends_when_its_time_is_up)
+{
+	struct qbi_looking k;
+	uint64_t begin = qbi_now_ns();
+
+	qbi_looking_begin(&k, begin, 200 * US);
+	while (qbi_looking_again(&k))
+		;
+	ck_assert_uint_ge(k.now - begin, 200 * US);
+	ck_assert_uint_ge(qbi_now_ns() - begin, 200 * US);
+}
+END_TEST
+
+/* -- When there is no looking ---------------------------------------------------- */
+
+START_TEST(longest_of_zero_never_looks)
+{
+	struct qbi_look l;
+
+	qbi_look_longest_set(0);
+	qbi_look_init(&l);
+	for (uint64_t now = qbi_now_ns(), i = 0; i < 10; i++, now += S) {
+		ck_assert_uint_eq(qbi_look_allowed(&l, now), 0);
+		qbi_look_was_woken(&l);
+	}
+}
+END_TEST
+
+/* What a new process with QBIPC_LOOK_US=@text has as its longest; the test's is one. */
+static uint64_t longest_with(const char *text)
+{
+	struct qbi_look l;
+
+	setenv("QBIPC_LOOK_US", text, 1);
+	qbi_look_init(&l);
+	return l.longest;
+}
+
+START_TEST(environment_variable_switches_looking_off)
+{
+	ck_assert_uint_eq(longest_with("0"), 0);
+}
+END_TEST
+
+START_TEST(environment_variable_sets_the_longest_look_in_microseconds)
+{
+	uint64_t longest = longest_with("17");
+
+	ck_assert(longest == 17 * US || longest == 0);
+	if (may_look())
+		ck_assert_uint_eq(longest, 17 * US);
+}
+END_TEST
+
+START_TEST(nonsense_in_the_environment_variable_is_ignored)
+{
+	static const char *const texts[] = { "-1", "1e9", "999999999", "x", "" };
+	uint64_t longest = longest_with(texts[_i]);
+
+	ck_assert(longest == QBI_LOOK_DEFAULT_NS || longest == 0);
+	if (may_look())
+		ck_assert_uint_eq(longest, QBI_LOOK_DEFAULT_NS);
+}
+END_TEST
+
+START_TEST(one_usable_cpu_never_looks)
+{
+	struct qbi_look l;
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)sched_getcpu(), &set);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(set), &set), 0);
+	qbi_look_longest_set(LONGEST);
+	qbi_look_init(&l);
+	ck_assert_uint_eq(qbi_look_allowed(&l, qbi_now_ns() + S), 0);
+}
+END_TEST
+
+/* Needs the right to be a real-time process; without it there is no such caller. */
+START_TEST(real_time_thread_looks_for_less)
+{
+	static const int policies[] = { SCHED_RR, SCHED_FIFO,
+					SCHED_RR | SCHED_RESET_ON_FORK };
+	struct sched_param param = { .sched_priority = 1 };
+	struct qbi_look l;
+
+	if (!may_look() || sched_setscheduler(0, policies[_i], &param) < 0)
+		return;
+	qbi_look_init(&l);
+	ck_assert_uint_gt(l.longest, 0);
+	ck_assert_uint_le(l.longest, 20 * US);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("native look");
+	TCase *tc = tcase_new(s, "budget");
+
+	tcase_add_test(tc, first_look_is_shorter_than_the_longest);
+	tcase_add_test(tc, budget_shrinks_with_each_look_in_vain_but_not_to_nothing);
+	tcase_add_test(tc, budget_grows_when_a_longer_look_would_have_found_it);
+	tcase_add_test(tc, budget_never_exceeds_the_longest);
+	tcase_add_test(tc, message_that_comes_late_does_not_grow_the_budget);
+	tcase_add_test(tc, being_woken_without_having_looked_changes_nothing);
+	tcase_add_test(tc, looks_in_vain_take_at_most_a_quarter_of_the_time);
+	tcase_add_test(tc, allowance_comes_back_with_time);
+	tcase_add_test(tc, looking_ends_when_its_time_is_up);
+
+	tc = tcase_new(s, "switched off");
+	tcase_add_test(tc, longest_of_zero_never_looks);
+	tcase_add_test(tc, environment_variable_switches_looking_off);
+	tcase_add_test(tc, environment_variable_sets_the_longest_look_in_microseconds);
+	tcase_add_loop_test(tc, nonsense_in_the_environment_variable_is_ignored, 0, 5);
+	tcase_add_test(tc, one_usable_cpu_never_looks);
+	tcase_add_loop_test(tc, real_time_thread_looks_for_less, 0, 3);
+	return suite_main(s);
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The shared memory of a native connection: sealed, checked, sparse, taken back. */
+#include "config.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "ring/region.h"
+#include "tests/lib/variant.h"
+#include "tests/unit/test-native-pair.h"
+
+enum { WIRE_MAX = 12328, LARGE_MAX = 1 << 20, BLOCK = 512, HUGE_PAGE = 2 << 20 };
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+/* Both ends of a region, each with a mapping of its own, and the descriptor kept. */
+static struct {
+	struct qbi_region server, client;
+	struct qbi_ring from[QBI_REGION_RINGS], to[QBI_REGION_RINGS];
+	int fd;
+} m;
+
+static void region_open(uint32_t max)
+{
+	memset(&m, 0, sizeof(m));
+	ck_assert_int_eq(qbi_region_create(&m.server, max, &m.fd), 0);
+	ck_assert_int_eq(qbi_region_open(&m.client, max, m.fd), 0);
+	if (max == QBI_REGION_NO_RINGS)
+		return;
+	for (int i = 0; i < QBI_REGION_RINGS; i++) {
+		bool up = i == QBI_REGION_REQUEST;
+
+		qbi_region_ring(up ? &m.client : &m.server, (enum qbi_region_ring)i,
+				&m.from[i]);
+		qbi_region_ring(up ? &m.server : &m.client, (enum qbi_region_ring)i,
+				&m.to[i]);
+	}
+}
+
+static void region_close(void)
+{
+	close(m.fd);
+	qbi_region_close(&m.server);
+	qbi_region_close(&m.client);
+}
+
+/* Bytes of memory behind the descriptor. */
+static size_t memory_used(void)
+{
+	struct stat st;
+
+	ck_assert_int_eq(fstat(m.fd, &st), 0);
+	return (size_t)st.st_blocks * BLOCK;
+}
+
+START_TEST(memory_is_sealed_against_any_change_of_size)
+{
+	struct stat st;
+
+	region_open(WIRE_MAX);
+	ck_assert_int_eq(fcntl(m.fd, F_GET_SEALS) & SEALS, SEALS);
+	ck_assert_int_eq(fstat(m.fd, &st), 0);
+	ck_assert_int_eq(ftruncate(m.fd, 0), -1);
+	ck_assert_int_eq(ftruncate(m.fd, st.st_size - 1), -1);
+	ck_assert_int_eq(ftruncate(m.fd, st.st_size + 1), -1);
+	ck_assert_int_eq(fallocate(m.fd, 0, st.st_size, 4096), -1);
+	/* Nor can the peer forbid writing. */
+	ck_assert_int_eq(fcntl(m.fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+	ck_assert_int_eq(fcntl(m.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+	region_close();
+}
+END_TEST
+
+START_TEST(each_ring_has_its_own_memory)
+{
+	region_open(WIRE_MAX);
+	for (int i = 0; i < QBI_REGION_RINGS; i++) {
+		ck_assert_int_eq(put_pattern(&m.from[i], WIRE_MAX, (uint32_t)i), 0);
+		ck_assert_int_eq(put_pattern(&m.from[i], 100, 10 + (uint32_t)i), 0);
+	}
+	for (int i = 0; i < QBI_REGION_RINGS; i++) {
+		take_pattern(&m.to[i], WIRE_MAX, (uint32_t)i);
+		take_pattern(&m.to[i], 100, 10 + (uint32_t)i);
+		ck_assert(qbi_ring_is_empty(&m.to[i]));
+	}
+	region_close();
+}
+END_TEST
+
+START_TEST(flow_and_count_of_taken_events_reach_the_other_side)
+{
+	region_open(QBI_REGION_NO_RINGS);
+	ck_assert_uint_eq(qbi_region_flow_get(&m.client), 0);
+	for (uint32_t value = 0; value < 3; value++) {
+		qbi_region_flow_set(&m.server, value);
+		ck_assert_uint_eq(qbi_region_flow_get(&m.client), value);
+		qbi_region_taken_set(&m.client, 1000 + value);
+		ck_assert_uint_eq(qbi_region_taken_get(&m.server), 1000 + value);
+	}
+	region_close();
+}
+END_TEST
+
+START_TEST(largest_region_that_can_be_agreed_is_made_and_opened)
+{
+	const uint32_t most = 1u << 30;
+	struct stat st;
+
+	region_open(most);
+	ck_assert_int_eq(fstat(m.fd, &st), 0);
+	ck_assert_int_gt(st.st_size, 3ll * most);
+	for (int i = 0; i < QBI_REGION_RINGS; i++)
+		ck_assert_int_eq(put_pattern(&m.from[i], 1000, (uint32_t)i), 0);
+	for (int i = 0; i < QBI_REGION_RINGS; i++)
+		take_pattern(&m.to[i], 1000, (uint32_t)i);
+	ck_assert_uint_le(memory_used(), 16 * PAIR_PAGE);
+	region_close();
+}
+END_TEST
+
+/* -- What a server might pass --------------------------------------------------- */
+
+static off_t region_size(uint32_t max)
+{
+	struct stat st;
+
+	region_open(max);
+	ck_assert_int_eq(fstat(m.fd, &st), 0);
+	region_close();
+	return st.st_size;
+}
+
+static int memory_make(off_t size, int seals)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, size), 0);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, seals), 0);
+	return fd;
+}
+
+/* Takes @fd. */
+static int open_result(int fd)
+{
+	struct qbi_region r = { 0 };
+	int result = qbi_region_open(&r, WIRE_MAX, fd);
+
+	ck_assert(result == 0 || !r.words);
+	qbi_region_close(&r);
+	close(fd);
+	return result;
+}
+
+START_TEST(memory_with_all_seals_and_the_agreed_size_is_accepted)
+{
+	off_t size = region_size(WIRE_MAX);
+
+	ck_assert_int_eq(open_result(memory_make(size, SEALS)), 0);
+}
+END_TEST
+
+START_TEST(memory_that_lacks_a_seal_is_refused)
+{
+	off_t size = region_size(WIRE_MAX);
+
+	ck_assert_int_eq(open_result(memory_make(size, 0)), -EBADMSG);
+	ck_assert_int_eq(open_result(memory_make(size, SEALS & ~F_SEAL_SHRINK)), -EBADMSG);
+	ck_assert_int_eq(open_result(memory_make(size, SEALS & ~F_SEAL_GROW)), -EBADMSG);
+	ck_assert_int_eq(open_result(memory_make(size, SEALS & ~F_SEAL_SEAL)), -EBADMSG);
+}
+END_TEST
+
+START_TEST(memory_of_another_size_is_refused)
+{
+	static const off_t off[] = { -1, 1, -4096, 4096, -8, 1 << 30 };
+	off_t size = region_size(WIRE_MAX);
+
+	ck_assert_int_eq(open_result(memory_make(0, SEALS)), -EBADMSG);
+	for (size_t i = 0; i < QBI_ARRAY_SIZE(off); i++)
+		ck_assert_int_eq(open_result(memory_make(size + off[i], SEALS)), -EBADMSG);
+}
+END_TEST
+
+START_TEST(memory_that_may_not_be_written_is_refused)
+{
+	off_t size = region_size(WIRE_MAX);
+	int fd = memory_make(size, SEALS | F_SEAL_WRITE);
+
+	ck_assert_int_lt(open_result(fd), 0);
+}
+END_TEST
+
+START_TEST(descriptor_of_another_kind_is_refused)
+{
+	char path[] = "/dev/shm/qbt-region-XXXXXX";
+	off_t size = region_size(WIRE_MAX);
+	int pair[2], fd;
+
+	fd = mkostemp(path, O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	unlink(path);
+	ck_assert_int_eq(ftruncate(fd, size), 0);
+	ck_assert_int_eq(open_result(fd), -EBADMSG);
+	ck_assert_int_eq(pipe(pair), 0);
+	ck_assert_int_eq(open_result(pair[0]), -EBADMSG);
+	ck_assert_int_eq(open_result(pair[1]), -EBADMSG);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	ck_assert_int_eq(open_result(pair[0]), -EBADMSG);
+	ck_assert_int_eq(open_result(pair[1]), -EBADMSG);
+	ck_assert_int_eq(open_result(open("/dev/zero", O_RDWR | O_CLOEXEC)), -EBADMSG);
+	ck_assert_int_eq(open_result(open("/dev/shm", O_RDONLY | O_CLOEXEC)), -EBADMSG);
+	ck_assert_int_eq(open_result(-1), -EBADMSG);
+}
+END_TEST
+
+/* The least agreed size whose region is of whole huge pages. */
+static uint32_t max_for_huge_pages(void)
+{
+	uint32_t max = WIRE_MAX;
+
+	while ((4096 + 3 * qbi_ring_capacity(max)) % HUGE_PAGE)
+		max += 4096;
+	return max;
+}
+
+START_TEST(memory_of_huge_pages_is_refused)
+{
+	uint32_t max = max_for_huge_pages();
+	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+	struct qbi_region r = { 0 };
+
+	if (fd < 0)
+		return;		/* this kernel has none */
+	ck_assert_int_eq(ftruncate(fd, region_size(max)), 0);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, SEALS), 0);
+	ck_assert_int_eq(qbi_region_open(&r, max, fd), -EBADMSG);
+	close(fd);
+}
+END_TEST
+
+/* -- Memory -------------------------------------------------------------------- */
+
+/* As much as fits into all three rings. */
+static void rings_fill(size_t size)
+{
+	for (int i = 0; i < QBI_REGION_RINGS; i++)
+		while (put_pattern(&m.from[i], size, 1) == 0)
+			;
+}
+
+START_TEST(connection_costs_only_the_pages_it_has_used)
+{
+	region_open(LARGE_MAX);
+	ck_assert_int_eq(put_pattern(&m.from[QBI_REGION_REQUEST], 100, 1), 0);
+	take_pattern(&m.to[QBI_REGION_REQUEST], 100, 1);
+	ck_assert_uint_le(memory_used(), 4 * PAIR_PAGE);
+	region_close();
+}
+END_TEST
+
+START_TEST(pages_are_taken_from_whoever_keeps_the_memory)
+{
+	region_open(LARGE_MAX);
+	rings_fill(PAIR_MESSAGE_MAX);
+	ck_assert_uint_ge(memory_used(), 3 * LARGE_MAX);
+	qbi_region_punch(&m.server);
+	ck_assert_uint_eq(memory_used(), 0);
+	region_close();
+}
+END_TEST
+
+START_TEST(pages_are_taken_also_when_the_process_has_locked_its_memory)
+{
+	region_open(WIRE_MAX);
+	rings_fill(WIRE_MAX);
+	/* It may not be allowed to, and sanitizers make it nothing. */
+	(void)mlock(m.server.words, m.server.size);
+	ck_assert_uint_gt(memory_used(), 0);
+	qbi_region_punch(&m.server);
+	ck_assert_uint_eq(memory_used(), 0);
+	region_close();
+}
+END_TEST
+
+/* Put @n messages into response and event rings that are already at some offset. */
+static void queue_and_punch(uint32_t before, uint32_t n)
+{
+	region_open(LARGE_MAX);
+	rings_fill(PAIR_MESSAGE_MAX);
+	for (int i = QBI_REGION_RESPONSE; i < QBI_REGION_RINGS; i++) {
+		uint32_t seed = 0;
+
+		while (!qbi_ring_is_empty(&m.to[i]))
+			take_pattern(&m.to[i], PAIR_MESSAGE_MAX, 1);
+		for (; seed < before; seed++) {
+			ck_assert_int_eq(put_pattern(&m.from[i], 50000, seed), 0);
+			take_pattern(&m.to[i], 50000, seed);
+		}
+		for (; seed < before + n; seed++)
+			ck_assert_int_eq(put_pattern(&m.from[i], 50000, seed), 0);
+	}
+	qbi_region_punch_taken(&m.server);
+	/* What is kept: the words, and for each ring the queued with torn pages. */
+	ck_assert_uint_le(memory_used(), (1 + 2 * (page_round(n * stride(50000)) / PAIR_PAGE +
+						   2)) * PAIR_PAGE);
+	qbi_region_close(&m.server);
+	for (int i = QBI_REGION_RESPONSE; i < QBI_REGION_RINGS; i++)
+		for (uint32_t seed = before; seed < before + n; seed++)
+			take_pattern(&m.to[i], 50000, seed);
+	region_close();
+}
+
+START_TEST(queued_responses_and_events_are_left_when_the_rest_is_taken)
+{
+	for (uint32_t before = 0; before < 25; before += 3)
+		queue_and_punch(before, 3);
+}
+END_TEST
+
+START_TEST(nothing_queued_leaves_next_to_nothing)
+{
+	for (uint32_t before = 0; before < 25; before += 6)
+		queue_and_punch(before, 0);
+}
+END_TEST
+
+START_TEST(false_account_of_the_client_keeps_no_more_than_the_two_rings)
+{
+	static const uint64_t lies[] = { 0, 1, 8, 4096, 1ull << 40, UINT64_MAX };
+
+	for (size_t i = 0; i < QBI_ARRAY_SIZE(lies); i++) {
+		region_open(WIRE_MAX);
+		rings_fill(1000);
+		atomic_store(&m.client.words->ring[QBI_REGION_EVENT].head, lies[i]);
+		atomic_store(&m.client.words->ring[QBI_REGION_RESPONSE].tail, lies[i]);
+		qbi_region_punch_taken(&m.server);
+		ck_assert_uint_le(memory_used(), 4096 + 2 * qbi_ring_capacity(WIRE_MAX));
+		region_close();
+	}
+}
+END_TEST
+
+START_TEST(closing_twice_is_closing_once)
+{
+	struct qbi_region never = { 0 };
+
+	region_open(WIRE_MAX);
+	qbi_region_close(&m.client);
+	qbi_region_close(&m.client);
+	qbi_region_punch(&m.client);
+	qbi_region_punch_taken(&never);
+	qbi_region_punch(&never);
+	qbi_region_close(&never);
+	region_close();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("native region");
+	TCase *tc = tcase_new(s, "made by the server");
+
+	tcase_add_test(tc, memory_is_sealed_against_any_change_of_size);
+	tcase_add_test(tc, each_ring_has_its_own_memory);
+	tcase_add_test(tc, flow_and_count_of_taken_events_reach_the_other_side);
+	tcase_add_test(tc, largest_region_that_can_be_agreed_is_made_and_opened);
+
+	tc = tcase_new(s, "checked by the client");
+	tcase_add_test(tc, memory_with_all_seals_and_the_agreed_size_is_accepted);
+	tcase_add_test(tc, memory_that_lacks_a_seal_is_refused);
+	tcase_add_test(tc, memory_of_another_size_is_refused);
+	tcase_add_test(tc, memory_that_may_not_be_written_is_refused);
+	tcase_add_test(tc, memory_of_huge_pages_is_refused);
+	tcase_add_test(tc, descriptor_of_another_kind_is_refused);
+
+	tc = tcase_new(s, "pages");
+	tcase_add_test(tc, connection_costs_only_the_pages_it_has_used);
+	tcase_add_test(tc, pages_are_taken_from_whoever_keeps_the_memory);
+	tcase_add_test(tc, pages_are_taken_also_when_the_process_has_locked_its_memory);
+	tcase_add_test(tc, queued_responses_and_events_are_left_when_the_rest_is_taken);
+	tcase_add_test(tc, nothing_queued_leaves_next_to_nothing);
+	tcase_add_test(tc, false_account_of_the_client_keeps_no_more_than_the_two_rings);
+	tcase_add_test(tc, closing_twice_is_closing_once);
+	return suite_main(s);
+}
