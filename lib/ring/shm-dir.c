@@ -26,6 +26,9 @@ static int dir_open_new(struct qbi_shm_dir *d)
 	struct stat st;
 
 	d->fd = open(d->path, DIR_FLAGS);
+	/* A umask may forbid the owner too. The parent is sticky: the name is still ours. */
+	if (d->fd < 0 && errno == EACCES && chmod(d->path, 0700) == 0)
+		d->fd = open(d->path, DIR_FLAGS);
 	if (d->fd < 0 || fstat(d->fd, &st) < 0)
 		return -errno;
 	if (st.st_uid != geteuid())
