@@ -674,6 +674,7 @@ int main(void)
 
 	tcase_add_checked_fixture(ours, setup, teardown);
 	tcase_set_timeout(ours, 60);
+	tcase_set_tags(ours, "faults");
 	tcase_add_test(ours, fault_in_a_guarded_mapping_is_survived);
 	tcase_add_test(ours, faulted_mapping_reads_as_zeros_and_takes_writes);
 	tcase_add_test(ours, errno_is_kept_across_a_fault);
@@ -687,6 +688,7 @@ int main(void)
 
 	tcase_add_checked_fixture(theirs, setup, teardown);
 	tcase_set_timeout(theirs, 60);
+	tcase_set_tags(theirs, "faults");
 	tcase_add_test(theirs, own_fault_still_kills_by_default);
 	tcase_add_test(theirs, own_fault_kills_even_if_ignored);
 	tcase_add_test(theirs, sent_signal_does_what_it_did);
@@ -702,6 +704,7 @@ int main(void)
 
 	tcase_add_checked_fixture(place, setup, teardown);
 	tcase_set_timeout(place, 60);
+	tcase_set_tags(place, "faults");
 	tcase_add_test(place, last_guard_puts_the_former_action_back);
 	tcase_add_test(place, last_guard_leaves_a_newer_handler_alone);
 	tcase_add_test(place, without_guards_the_check_installs_nothing);

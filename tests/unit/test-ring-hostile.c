@@ -534,6 +534,7 @@ int main(void)
 
 	tcase_add_checked_fixture(files, setup, teardown);
 	tcase_set_timeout(files, 120);
+	tcase_set_tags(files, "faults");
 	tcase_add_loop_test(files, file_truncated_before_use_is_bad, 0, 2);
 	tcase_add_loop_test(files, file_truncated_with_messages_in_it_is_bad, 0, 2);
 	tcase_add_loop_test(files, file_truncated_and_grown_again_is_survived, 0, 2);
