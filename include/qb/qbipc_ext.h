@@ -52,10 +52,10 @@ void qbipc_native_set(int on);
  * Set how long an end of a native connection looks for the next message before it
  * sleeps: a message that is found that way takes half a microsecond, one that has to
  * wake somebody takes twenty and more. The time actually spent adapts to how messages
- * come; looking in vain takes at most a quarter of one CPU, and nothing at all when
- * connections are idle, when the process has one CPU only, or by real-time threads
- * beyond 20 microseconds at a time. The environment variable QBIPC_LOOK_US sets it from
- * the start.
+ * come. Looking in vain takes at most a quarter of one CPU per service and per client's
+ * connection, nothing at all while they are idle or when the process has one CPU only,
+ * and real-time threads look for 20 microseconds at a time at most. The environment
+ * variable QBIPC_LOOK_US sets it from the start.
  *
  * @param us    longest look in microseconds, 0 to 1000; 0: never look; default 50, what
  *              sleeping and waking costs on the machine of docs/performance.md

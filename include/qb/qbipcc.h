@@ -43,10 +43,14 @@ typedef struct qb_ipcc_connection qb_ipcc_connection_t;
  *                      least what the server enforces
  * @return              the connection, to be given to qb_ipcc_disconnect(); or NULL
  *                      and errno: ECONNREFUSED nobody serves that name, ENOENT the
- *                      same with filesystem sockets, EINVAL a bad name, ENAMETOOLONG,
- *                      EMSGSIZE a size beyond all bounds, ECONNRESET the server went
- *                      away, EBADMSG its answer makes no sense, ENOMEM and the like, or
- *                      what its accept callback refused with, negated
+ *                      same with filesystem sockets, EINVAL a name that is empty or has
+ *                      a slash, ENAMETOOLONG above 106 bytes, EMSGSIZE a size beyond
+ *                      what this library or the server allows, ECONNRESET the server
+ *                      went away, EBADMSG its answer makes no sense, EAGAIN it stopped
+ *                      in the middle of it, EACCES what it named may not be opened or is
+ *                      not its own, EPROTONOSUPPORT it chose a transport that is not
+ *                      known here, ENOMEM and the like, or what its accept callback
+ *                      refused with, negated
  */
 qb_ipcc_connection_t *qb_ipcc_connect(const char *name, size_t max_msg_size);
 
@@ -71,17 +75,18 @@ qb_ipcc_connection_t *qb_ipcc_connect_async(const char *name, size_t max_msg_siz
  * @param c  the unfinished connection. After a failure it is freed and must not be
  *           used again
  * @return   0; or -errno, also in errno: -EAGAIN the server had not answered yet, else
- *           as for qb_ipcc_connect()
+ *           as for qb_ipcc_connect(). What the accept callback refused with comes as it
+ *           is: positive if that was
  */
 int qb_ipcc_connect_continue(struct qb_ipcc_connection *c);
 
 /**
  * Find out how large a message the datagram sockets of this system really carry, by
- * sending one to ourselves. Of use before connecting to a QB_IPC_SOCKET service.
+ * sending some to ourselves. Of use before connecting to a QB_IPC_SOCKET service.
  *
  * @param max_msg_size  bytes to try at most
- * @return              bytes that went through, at most @p max_msg_size, possibly
- *                      rounded down to 1024; -1 when it cannot be found out
+ * @return              the largest multiple of 1024 that went through, at most
+ *                      @p max_msg_size; -1 when there is none or it cannot be found out
  */
 int32_t qb_ipcc_verify_dgram_max_msg_size(size_t max_msg_size);
 
@@ -100,7 +105,7 @@ void qb_ipcc_disconnect(qb_ipcc_connection_t *c);
  *
  * @param c   connection
  * @param fd  set to the descriptor, which stays the connection's
- * @return    0; -EINVAL
+ * @return    0; -EINVAL; -EMFILE and the like: one may have to be made
  */
 int32_t qb_ipcc_fd_get(qb_ipcc_connection_t *c, int32_t *fd);
 
@@ -128,7 +133,10 @@ int32_t qb_ipcc_auth_get(qb_ipcc_connection_t *c, pid_t *pid, uid_t *uid, gid_t 
 int32_t qb_ipcc_fc_enable_max_set(qb_ipcc_connection_t *c, uint32_t max);
 
 /**
- * Send one request. Copies the message; never blocks.
+ * Send one request. Copies the message; does not wait until the server takes it, except:
+ * a server that leaves its wake-ups unread can delay the call for half a second, and a
+ * message that needs several packets (over sockets, both ends this library's, above
+ * 128 KiB or half the send buffer) waits for room for its later ones.
  *
  * @param c        connection
  * @param msg_ptr  message, starting with a struct qb_ipc_request_header whose size is

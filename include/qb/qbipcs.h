@@ -19,8 +19,9 @@
  * connection is -EINVAL, NULL, 0 or nothing, never a crash.
  *
  * Threads: a service belongs to the thread that runs the poll loop, which need not be
- * the one that created it; all callbacks run there. Other threads that hold a reference
- * may send responses and events, count references and read counters.
+ * the one that created it; all callbacks run there, except that destroyed runs in the
+ * thread that drops the last reference. Other threads that hold a reference may send
+ * responses and events, count the connection's references and read its counters.
  */
 #ifndef QB_IPCS_H_DEFINED
 #define QB_IPCS_H_DEFINED
@@ -71,9 +72,9 @@ struct qb_ipcs_connection_stats {
 	uint64_t responses;		/**< responses sent */
 	uint64_t events;		/**< events sent */
 	uint64_t send_retries;		/**< sends that found no room */
-	uint64_t recv_retries;		/**< times an announced request was missing */
+	uint64_t recv_retries;		/**< wake-ups that no request had sent, as far as seen */
 	int32_t flow_control_state;	/**< 0, or the value that clients see */
-	uint64_t flow_control_count;	/**< times that value was turned on */
+	uint64_t flow_control_count;	/**< times that value was changed */
 };
 
 /** The same and one more. */
@@ -246,9 +247,10 @@ void *qb_ipcs_service_context_get(qb_ipcs_service_t *s);
  *
  * @param s  service. After a failure the creator's reference is gone: it must not be
  *           used again
- * @return   0; -EINVAL poll handlers are missing, or an unknown type; -ENOTSUP a type
- *           that is not supported; -EADDRINUSE the name is taken; -ENAMETOOLONG; another
- *           -errno of socket(2), bind(2) or listen(2)
+ * @return   0; -EINVAL poll handlers are missing, an unknown type, or a name that is
+ *           empty or has a slash; -ENOTSUP a type that is not supported; -EADDRINUSE the
+ *           name is taken; -ENAMETOOLONG above 106 bytes; another -errno of socket(2),
+ *           bind(2), listen(2) or dispatch_add
  */
 int32_t qb_ipcs_run(qb_ipcs_service_t *s);
 
@@ -275,7 +277,8 @@ void qb_ipcs_request_rate_limit(qb_ipcs_service_t *s, enum qb_ipcs_rate_limit rl
  * @param data  message, starting with a struct qb_ipc_response_header
  * @param size  bytes at @p data, header included
  * @return      @p size; -EMSGSIZE can never fit; -EAGAIN no room now; -ENOTCONN the
- *              client is gone; -EINVAL
+ *              client is gone; -EINVAL; another -errno: the client broke the protocol or
+ *              its socket is broken, and the connection ends (the closed callback follows)
  */
 ssize_t qb_ipcs_response_send(qb_ipcs_connection_t *c, const void *data, size_t size);
 
@@ -296,8 +299,7 @@ ssize_t qb_ipcs_response_sendv(qb_ipcs_connection_t *c, const struct iovec *iov,
  * @param c     connection
  * @param data  message, starting with a struct qb_ipc_response_header
  * @param size  bytes at @p data, header included
- * @return      @p size; -EMSGSIZE can never fit; -EAGAIN no room now; -ENOTCONN the
- *              client is gone (the closed callback follows); -EINVAL
+ * @return      as for qb_ipcs_response_send()
  */
 ssize_t qb_ipcs_event_send(qb_ipcs_connection_t *c, const void *data, size_t size);
 
@@ -328,7 +330,8 @@ void qb_ipcs_connection_unref(qb_ipcs_connection_t *c);
 
 /**
  * End a connection. Twice is once. The transport is gone at once, the memory of @p c
- * with its last reference.
+ * with its last reference. Inside the accept callback it does nothing, inside created it
+ * takes effect when that returns.
  *
  * @param c  connection
  */
@@ -377,7 +380,8 @@ int32_t qb_ipcs_connection_stats_get(qb_ipcs_connection_t *c,
  *
  * @param c                 connection
  * @param clear_after_read  not 0: start counting anew; client_pid stays
- * @return                  counters, to be given to free(3); NULL and errno
+ * @return                  counters, to be given to free(3); NULL without a connection
+ *                          or without memory
  */
 struct qb_ipcs_connection_stats_2 *
 qb_ipcs_connection_stats_get_2(qb_ipcs_connection_t *c, int32_t clear_after_read);
@@ -415,7 +419,8 @@ qb_ipcs_connection_t *qb_ipcs_connection_next_get(qb_ipcs_service_t *pt,
 
 /**
  * Who may open the files of a connection; in the accept callback only. Without it the
- * client owns them, mode 0600.
+ * client owns them, mode 0600. A client that could not open such files is not given the
+ * descriptors of the native wire either.
  *
  * @param conn  connection
  * @param uid   owner; -1 leaves it
@@ -438,7 +443,7 @@ int32_t qb_ipcs_connection_get_buffer_size(qb_ipcs_connection_t *conn);
  * made later.
  *
  * @param s             service, running or not
- * @param max_buf_size  bytes
+ * @param max_buf_size  bytes; what is above 2^30 counts as that
  */
 void qb_ipcs_enforce_buffer_size(qb_ipcs_service_t *s, uint32_t max_buf_size);
 

@@ -73,10 +73,11 @@ typedef void (*qb_loop_timer_dispatch_fn)(void *data);
 typedef int32_t (*qb_loop_signal_dispatch_fn)(int32_t rsignal, void *data);
 
 /**
- * The process runs out of descriptors, or has enough again.
+ * The process runs out of descriptors, or has enough again. The loop knows of those that
+ * it watches, and keeps 51 for the rest.
  *
  * @param not_enough     1 when they run out, 0 when they are back
- * @param fds_available  descriptors that can still be opened
+ * @param fds_available  descriptors that can still be opened, by that account
  */
 typedef void (*qb_loop_poll_low_fds_event_fn)(int32_t not_enough,
 					      int32_t fds_available);
@@ -92,12 +93,13 @@ qb_loop_t *qb_loop_create(void);
  * Free a loop that does not run. What it still holds is dropped without being called;
  * descriptors stay open.
  *
- * @param l  loop
+ * @param l  loop; NULL is ignored, whatever loops there are
  */
 void qb_loop_destroy(struct qb_loop *l);
 
 /**
- * Make qb_loop_run() return after the callback that runs now.
+ * Make qb_loop_run() return after the callback that runs now. Without a run it does
+ * nothing: the next one does not know of it.
  *
  * @param l  loop
  */
@@ -166,7 +168,8 @@ int32_t qb_loop_timer_del(qb_loop_t *l, qb_loop_timer_handle th);
 /**
  * @param l   loop
  * @param th  timer
- * @return    QB_TRUE while the timer has neither fired nor been dropped, else QB_FALSE
+ * @return    QB_TRUE until the loop finds that its time has come, or it is dropped; then
+ *            QB_FALSE
  */
 int32_t qb_loop_timer_is_running(qb_loop_t *l, qb_loop_timer_handle th);
 
