@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Wake-ups as bytes on the stream, one per message: the doorbell of libqb's wire. They
- * are never merged and never skipped, because a peer counts them. A byte follows its
- * message, so whoever reads the byte sees the message.
+ * Wake-ups as bytes on a stream socket. On libqb's wire there is one per message: they are
+ * never merged and never skipped, because a peer counts them. On the native one there is
+ * one per sleep (ring/ring.h). A byte follows its message, so whoever reads the byte sees
+ * the message.
  *
  * Threads: one sender and one receiver per stream.
  * Trust: the peer sends as many as it likes and reads as few; nothing here blocks.

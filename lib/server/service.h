@@ -5,9 +5,10 @@
  *
  * Owner: the application, from create to destroy; each connection holds a
  * reference, so the memory goes with whoever is last.
- * Threads: all callbacks and the poll handlers run on the dispatching thread, which
- * need not be the one that created the service. Reference counts and statistics may
- * be used from any thread.
+ * Threads: a service belongs to the dispatching thread, which need not be the one that
+ * created it; callbacks and poll handlers run there. Exceptions: connection_destroyed
+ * runs with whoever drops the last reference, and a sender whose message waits to go out
+ * calls dispatch_add or dispatch_mod (send.c). References may be counted by any thread.
  */
 #ifndef QBI_SERVER_SERVICE_H
 #define QBI_SERVER_SERVICE_H
@@ -39,7 +40,7 @@ struct qb_ipcs_service {
 
 	struct qbi_listener listener;
 	struct qbi_retry retry;
-	struct qbi_list connections;		/* established or on the way out, newest first */
+	struct qbi_list connections;		/* answered or about to be, newest first */
 	struct qbi_list handshakes;		/* accepted, not listed yet, oldest first */
 	struct qbi_server_shared shared;	/* for the transports */
 	struct qb_ipcs_stats stats;

@@ -9,17 +9,17 @@
  * Threads: the core serialises the operations on one state as follows, and a
  * transport may rely on no more than that.
  *
- *   server   begin, take, settle, flow_set           the dispatching thread
- *            respondv                            one thread at a time
- *            eventv, flush, events_queued        one thread at a time
+ *   server   begin, take, settle, flow_set       the dispatching thread
+ *            respondv, eventv, flush,
+ *            events_queued                       one thread at a time
  *            open, close                         nothing else at the same time
  *   client   sendv, flow                         one thread at a time
  *            recv                                one thread at a time
  *            event_recv                          one thread at a time
  *            open, close                         nothing else at the same time
  *
- * So one thread each may be in take, respondv and eventv, or in sendv, recv and
- * event_recv.
+ * So one thread each may be in take and in one of respondv and eventv, or in sendv, recv
+ * and event_recv.
  *
  * Trust: the peer is hostile on both sides. An operation that finds nonsense in
  * what the peer wrote returns -EBADMSG; the core then drops the connection.
