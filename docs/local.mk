@@ -5,3 +5,8 @@ EXTRA_DIST += \
 	docs/porting-from-libqb.md \
 	docs/protocol.md \
 	docs/wakeup.md
+
+docs_scripts = tests/docs/test-docs
+dist_check_SCRIPTS += $(docs_scripts)
+TESTS += $(docs_scripts)
+EXTRA_DIST += tests/docs/numbers.c

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Prints what docs/protocol.md says about numbers, as the code has them: one line per
+ * fact, which is the beginning of a row there. test-docs looks them up.
+ */
+#include <stddef.h>
+#include <stdio.h>
+
+#include "ring/qbring-wire.h"
+#include "ring/region.h"
+#include "wire/handshake.h"
+#include "wire/names.h"
+
+#define FIELD(type, field, text) \
+	printf("| " text " @%zu |\n", offsetof(struct type, field))
+#define WORD(field, text) \
+	printf("| %zu | " text " |\n", offsetof(struct qbi_region_words, field))
+
+static void print_handshake(void)
+{
+	printf("### First message, client to server: %zu bytes\n", sizeof(struct qbi_hello));
+	printf("### Answer, server to client: %zu bytes\n", sizeof(struct qbi_welcome));
+	FIELD(qbi_hello, max_msg_size, "`max_msg_size` | u32");
+	printf("| `mark` | u32 @%zu | 0x%x, the bytes `%.4s`;\n",
+	       offsetof(struct qbi_hello, mark), QBI_WIRE_MARK,
+	       (const char *)&(uint32_t){ QBI_WIRE_MARK });
+	FIELD(qbi_hello, version, "`version` | u32");
+	FIELD(qbi_hello, abilities, "`abilities` | u32");
+	FIELD(qbi_welcome, error, "`error` | i32");
+	FIELD(qbi_welcome, type, "`type` | i32");
+	FIELD(qbi_welcome, max_msg_size, "`max_msg_size` | u32");
+	FIELD(qbi_welcome, opaque, "`opaque` | u64");
+	FIELD(qbi_welcome, request, "`request` | 4096 bytes");
+	FIELD(qbi_welcome, response, "`response` | 4096 bytes");
+	FIELD(qbi_welcome, event, "`event` | 4096 bytes");
+	printf("| name of a service | %d bytes |\n", QBI_SERVICE_NAME_MAX);
+	printf("| largest message, agreed at least | %u bytes |\n", QBI_MIN_MSG_SIZE);
+	printf("| largest message, at most on the wire | 2^%d bytes |\n",
+	       __builtin_ctz(QBI_MAX_MSG_SIZE));
+}
+
+static void print_old_ring(void)
+{
+	printf("%d bytes; %d for the request ring\n", QBI_QBRING_HEADER_SIZE,
+	       QBI_QBRING_HEADER_SIZE + QBI_QBRING_USER_SIZE);
+	FIELD(qbi_qbring_header, write_pt, "`write_pt` | u32");
+	FIELD(qbi_qbring_header, read_pt, "`read_pt` | u32");
+	FIELD(qbi_qbring_header, word_size, "`word_size` | u32");
+	FIELD(qbi_qbring_header, header_path, "header path | 4096 bytes");
+	FIELD(qbi_qbring_header, data_path, "data path | 4096 bytes");
+	FIELD(qbi_qbring_header, ref_count, "`ref_count` | i32");
+	FIELD(qbi_qbring_header, sem, "semaphore | 32 bytes");
+	FIELD(qbi_qbring_header, user_data, "user data | i32");
+	printf("| 1 | magic: 0x%X being written, 0x%X valid, 0x%X consumed |\n",
+	       QBI_QBRING_WRITING, QBI_QBRING_VALID, QBI_QBRING_CONSUMED);
+}
+
+static void print_region(void)
+{
+	static const uint32_t sizes[] = { 12328, 131072, 1048576 };
+
+	WORD(ring[QBI_REGION_REQUEST].tail, "request `tail` u64");
+	WORD(ring[QBI_REGION_REQUEST].head, "request `head` u64");
+	WORD(ring[QBI_REGION_REQUEST].taken, "request `taken` u32");
+	WORD(ring[QBI_REGION_RESPONSE].tail, "response `tail` u64");
+	WORD(ring[QBI_REGION_RESPONSE].head, "response `head` u64");
+	WORD(ring[QBI_REGION_RESPONSE].taken, "response `taken` u32");
+	WORD(ring[QBI_REGION_EVENT].tail, "event `tail` u64");
+	WORD(ring[QBI_REGION_EVENT].head, "event `head` u64");
+	WORD(ring[QBI_REGION_EVENT].taken, "event `taken` u32");
+	WORD(flow, "`flow` u32");
+	WORD(server_cpu, "`server_cpu` u32");
+	WORD(client_cpu, "`client_cpu` u32");
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		uint64_t capacity = qbi_ring_capacity(sizes[i]);
+
+		printf("| %u | %llu | %llu |\n", sizes[i], (unsigned long long)capacity,
+		       (unsigned long long)(4096 + 3 * capacity));
+	}
+}
+
+int main(void)
+{
+	print_handshake();
+	print_old_ring();
+	print_region();
+	return 0;
+}
