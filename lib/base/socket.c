@@ -57,6 +57,16 @@ int qbi_datagram_connect(int fd, const struct sockaddr_un *address)
 	return connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
 }
 
+bool qbi_socket_is(int fd, int type)
+{
+	int domain, actual;
+	socklen_t len = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &actual, &len) == 0 &&
+	       domain == AF_UNIX && actual == type;
+}
+
 /* 0, QBI_FULL, QBI_GONE, -errno. */
 static int outcome_of_send(int error)
 {

@@ -3,6 +3,7 @@
 #ifndef QBI_BASE_SOCKET_H
 #define QBI_BASE_SOCKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -25,6 +26,9 @@ int qbi_datagram_connect(int fd, const struct sockaddr_un *address);
 
 /* Room in both buffers for messages of @size bytes, as far as the system lets us. */
 void qbi_socket_raise_buffers(int fd, uint32_t size);
+
+/* Is @fd, which a peer passed, a unix socket of this @type? */
+bool qbi_socket_is(int fd, int type);
 
 /* Send one message. 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -errno. */
 int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n);

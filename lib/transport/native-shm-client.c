@@ -24,7 +24,7 @@
 #include "transport/transport.h"
 
 /* Tries to send a byte that the kernel has no room for, and the time between them. */
-#define RING_TRIES 50
+#define RING_TRIES 4
 #define RING_WAIT_MS 10
 
 /* Looks for one more event of a burst, of 50 ns each, and how often in vain. */
@@ -56,7 +56,7 @@ static int native_client_open(void *st, const struct qbi_client_spec *spec)
 	c->opened = true;
 	c->bell = -1;
 	c->stream = spec->stream;
-	if (spec->n_fds != 2)
+	if (spec->n_fds != 2 || !qbi_socket_is(spec->fds[1], SOCK_STREAM))
 		return -EBADMSG;
 	r = qbi_region_open(&c->region, spec->welcome->max_msg_size, spec->fds[0]);
 	if (r < 0)
@@ -334,12 +334,20 @@ static int byte_wait(struct native_client *c, uint64_t deadline)
 
 /*
  * The stream is readable, there is no event, none is owed and none has rung since we
- * armed: exactly one byte of it is junk for certain, and would wake us for ever.
+ * armed: exactly one byte of it is junk for certain, and would wake us for ever. Rung
+ * without an event, since the last one is not taken before we arm, is nonsense. 0,
+ * -EBADMSG.
  */
-static void event_take_junk(struct native_client *c)
+static int event_take_junk(struct native_client *c)
 {
-	if (c->event.owed <= 0 && !qbi_ring_has_rung(&c->event) && qbi_ring_is_empty(&c->event))
-		(void)qbi_wakeup_receive(c->stream, 1);
+	bool rung = qbi_ring_has_rung(&c->event);
+
+	if (c->event.owed > 0 || !qbi_ring_is_empty(&c->event))
+		return 0;
+	if (rung)
+		return -EBADMSG;
+	(void)qbi_wakeup_receive(c->stream, 1);
+	return 0;
 }
 
 static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t deadline,
@@ -361,7 +369,9 @@ static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 			return QBI_EMPTY;
 		gone = waited == QBI_GONE;
 		if (waited == 0) {
-			event_take_junk(c);
+			r = event_take_junk(c);
+			if (r < 0)
+				return r;
 			if (qbi_ring_is_empty(&c->event) && qbi_deadline_to_poll(deadline) == 0)
 				return QBI_EMPTY;
 		}

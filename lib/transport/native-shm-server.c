@@ -266,6 +266,9 @@ static void native_server_close(void *st, bool keep_queued)
 		return;
 	if (s->shared->busy == s)
 		s->shared->busy = NULL;
+	/* For everybody who has it: a child of ours may, and would keep the client. */
+	if (s->bell >= 0)
+		(void)shutdown(s->bell, SHUT_RDWR);
 	s->bell = qbi_close(s->bell);
 	if (keep_queued)
 		qbi_region_punch_taken(&s->region);

@@ -25,20 +25,12 @@ struct native_client {
 	struct qbi_look look;		/* for responses */
 };
 
-static bool is_seqpacket(int fd)
-{
-	int domain, type;
-	socklen_t len = sizeof(int);
-
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
-	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
-	       domain == AF_UNIX && type == SOCK_SEQPACKET;
-}
-
 static int client_open_pair(struct qbi_packets *p, int *fd, uint32_t max_msg_size)
 {
-	int r = is_seqpacket(*fd) ? qbi_packets_open(p, *fd, max_msg_size) : -EBADMSG;
+	int r = -EBADMSG;
 
+	if (qbi_socket_is(*fd, SOCK_SEQPACKET))
+		r = qbi_packets_open(p, *fd, max_msg_size);
 	if (r == 0)
 		*fd = -1;
 	return r;

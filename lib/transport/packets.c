@@ -52,6 +52,9 @@ void qbi_packets_make_room(int fd, uint32_t max_msg_size)
 
 void qbi_packets_close(struct qbi_packets *p)
 {
+	/* For everybody who has it: a child of ours may, and would keep the peer. */
+	if (p->fd >= 0)
+		(void)shutdown(p->fd, SHUT_RDWR);
 	p->fd = qbi_close_foreign(p->fd);
 	free(QBI_TAKE(p->out));
 	free(QBI_TAKE(p->in));
