@@ -130,6 +130,8 @@ native_cflags = $(ring_cflags)
 native_ldadd = tests/lib/libtestlib.la lib/libqbipc-core.la $(CHECK_LIBS) -lpthread
 native_tests = \
 	tests/unit/test-access \
+	tests/unit/test-native-ends \
+	tests/unit/test-native-events \
 	tests/unit/test-native-look \
 	tests/unit/test-native-packets \
 	tests/unit/test-native-region \
@@ -177,3 +179,13 @@ tests_unit_test_native_region_SOURCES = tests/unit/test-native-region.c \
 	tests/unit/test-native-pair.h
 tests_unit_test_native_region_CFLAGS = $(native_cflags)
 tests_unit_test_native_region_LDADD = $(native_ldadd)
+
+tests_unit_test_native_ends_SOURCES = tests/unit/test-native-ends.c \
+	tests/unit/test-native-ends.h
+tests_unit_test_native_ends_CFLAGS = $(native_cflags)
+tests_unit_test_native_ends_LDADD = $(native_ldadd)
+
+tests_unit_test_native_events_SOURCES = tests/unit/test-native-events.c \
+	tests/unit/test-native-ends.h
+tests_unit_test_native_events_CFLAGS = $(native_cflags)
+tests_unit_test_native_events_LDADD = $(native_ldadd)
