@@ -78,7 +78,8 @@ struct qbi_ring {
 	uint32_t put;			/* messages put */
 
 	/* Consumer's. */
-	_Alignas(QBI_CACHE_LINE) uint64_t head;	/* the truth */
+	char apart[QBI_CACHE_LINE];	/* not _Alignas: it lies in memory from calloc */
+	uint64_t head;			/* the truth */
 	uint64_t head_offset;		/* where that is in the data */
 	uint64_t tail_seen;
 	uint32_t taken;
