@@ -113,3 +113,21 @@ conformance-libqb: $(conformance_libqb_programs)
 		QBIPC_TEST_LENIENT=1 ./$$p || :; \
 	done
 .PHONY: conformance-libqb
+
+# The native transport: what is promised only between two ends of this library.
+native_suites = \
+	tests/conformance/native-cost \
+	tests/conformance/native-death \
+	tests/conformance/native-users \
+	tests/conformance/native-wakeups
+if HAVE_CHECK
+check_PROGRAMS += $(native_suites)
+endif
+tests_conformance_native_cost_SOURCES = tests/conformance/native-cost.c
+tests_conformance_native_cost_LDADD = $(conformance_ldadd)
+tests_conformance_native_death_SOURCES = tests/conformance/native-death.c
+tests_conformance_native_death_LDADD = $(conformance_ldadd)
+tests_conformance_native_users_SOURCES = tests/conformance/native-users.c
+tests_conformance_native_users_LDADD = $(conformance_ldadd)
+tests_conformance_native_wakeups_SOURCES = tests/conformance/native-wakeups.c
+tests_conformance_native_wakeups_LDADD = $(conformance_ldadd)
