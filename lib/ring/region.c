@@ -186,9 +186,10 @@ bool qbi_region_shares_cpu(struct qbi_region *m, enum qbi_region_end me)
 	qbi_shared_u32 *other = server ? &m->words->client_cpu : &m->words->server_cpu;
 	uint32_t here = (uint32_t)sched_getcpu() + 1;
 
-	/* order R6 (place): relaxed, each alone; pairs with R6 of the other end. Written
-	 * when it changes only, to leave the line where it is. */
+	/* order R6 (say): alone; pairs with R6 (ask) below, of the other end. Written when
+	 * it changes only, to leave the line where it is. */
 	if (qbi_shared_load(mine, memory_order_relaxed) != here)
 		qbi_shared_store(mine, here, memory_order_relaxed);
+	/* order R6 (ask): pairs with R6 (say) above, of the other end. */
 	return qbi_shared_load(other, memory_order_relaxed) == here;
 }

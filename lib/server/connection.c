@@ -146,7 +146,6 @@ static void connection_release(qb_ipcs_connection_t *c)
 
 	watch_drop(c, &c->request);
 	watch_drop(c, &c->stream);
-	qbi_list_unlink(&c->retry_link);
 	pthread_mutex_lock(&c->send);
 	if (c->end)
 		c->transport->server->close(c->end, keep_queued);
@@ -157,6 +156,11 @@ static void connection_release(qb_ipcs_connection_t *c)
 		(void)shutdown(c->stream.fd, SHUT_RDWR);
 	c->stream.fd = qbi_close(c->stream.fd);
 	pthread_mutex_unlock(&c->send);
+	/* From here on nobody sends, so nobody adds it again. */
+	qbi_retry_remove(c->service, c);
+	if (c->holds_retry)
+		qbi_retry_release(c->service);
+	c->holds_retry = false;
 }
 
 /* Also the job that asks again an application whose connection_closed was not done. */

@@ -81,6 +81,7 @@ struct qb_ipcs_connection {
 	qb_ipcs_service_t *service;	/* holds a reference */
 	struct qbi_list link;		/* in the service's handshakes or connections */
 	struct qbi_list retry_link;	/* member while flush() waits for the timer */
+	bool holds_retry;		/* the service's timer */
 	void *context;
 
 	struct ucred peer;		/* SO_PEERCRED, fixed at the client's connect */
@@ -99,7 +100,7 @@ struct qb_ipcs_connection {
 	bool disconnect_asked;		/* inside connection_created */
 	_Atomic(bool) broken;		/* a sender found it unusable: drop it, drain nothing */
 	bool hung_up;			/* the client is gone; drain and close */
-	bool flush_pending;		/* accepted events wait to be announced; under send */
+	_Atomic(bool) flush_pending;	/* part of a message waits to go out */
 	bool misbehaved;		/* it is dropped for what it sent */
 	uint64_t drain_left;		/* bytes still served after the hang-up */
 	struct qbi_counters count;

@@ -133,6 +133,10 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 	r = ops->open(c->end, &spec, reply);
 	if (r < 0)
 		return r;
+	r = qbi_retry_hold(s);
+	if (r < 0)
+		return r;
+	c->holds_retry = true;
 	c->request.fd = ops->request_fd(c->end);
 	c->flow = s->flow;
 	ops->flow_set(c->end, c->flow);

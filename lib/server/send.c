@@ -29,23 +29,19 @@ static int connection_send(qb_ipcs_connection_t *c, send_fn fn, const struct qbi
 	r = fn(c->end, msg);
 	if (r == QBI_FULL)
 		qbi_counter_add(&c->count.send_retries);
-	if (r < 0 && r != -EMSGSIZE)
-		connection_break(c);
-	return r;
+	if (r >= 0 || r == -EMSGSIZE)
+		return r;
+	/* The client made nonsense of what we share: to the sender it is gone. */
+	connection_break(c);
+	return QBI_GONE;
 }
 
 /* Part of a message waits to go out: have flush() called. */
 static void connection_flush_later(qb_ipcs_connection_t *c)
 {
-	int r;
-
+	if (!c->flush_pending)
+		qbi_retry_add(c->service, c);
 	c->flush_pending = true;
-	if (c->transport->server->flush_when == QBI_FLUSH_ON_TIMER)
-		r = qbi_retry_add(c->service, c);
-	else
-		r = qbi_connection_watch_update(c);
-	if (r < 0)
-		connection_break(c);
 }
 
 static int message_send(qb_ipcs_connection_t *c, send_fn fn, const struct qbi_msg *msg)

@@ -55,6 +55,7 @@ void qbi_service_unref(qb_ipcs_service_t *s)
 	if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	qbi_service_stop(s);
+	qbi_retry_deinit(&s->retry);
 	free(s->scratch);
 	free(s->name);
 	free(s);
@@ -100,7 +101,6 @@ void qbi_service_stop(qb_ipcs_service_t *s)
 {
 	s->stopped = true;
 	service_drop_all(s);
-	qbi_retry_close(s);
 	qbi_listener_close(s);
 }
 

@@ -6,6 +6,8 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -16,6 +18,9 @@
 #include "transport/packets.h"
 #include "transport/transport.h"
 
+/* How long a sender waits for a server that is slow to take a large request. */
+#define FINISH_WAIT_MS 500
+
 struct native_client {
 	bool opened;
 	struct qbi_region region;
@@ -23,6 +28,8 @@ struct native_client {
 	struct qbi_packets event;	/* events in */
 	uint32_t events_taken;
 	struct qbi_look look;		/* for responses */
+	pthread_mutex_t out;		/* senders and receivers send what is left */
+	_Atomic(bool) unfinished;	/* a request has begun to go out */
 };
 
 static int client_open_pair(struct qbi_packets *p, int *fd, uint32_t max_msg_size)
@@ -45,6 +52,7 @@ static int native_client_open(void *st, const struct qbi_client_spec *spec)
 	c->opened = true;
 	c->call = (struct qbi_packets)QBI_PACKETS_INIT;
 	c->event = (struct qbi_packets)QBI_PACKETS_INIT;
+	pthread_mutex_init(&c->out, NULL);
 	qbi_look_init(&c->look);
 	if (spec->n_fds != 3)
 		return -EBADMSG;
@@ -70,34 +78,67 @@ static uint32_t native_client_flow(void *st)
 	return qbi_region_flow_get(&c->region);
 }
 
+/* Send what is left of a request that has begun. 0, QBI_LATER, QBI_GONE, -errno. */
+static int request_flush(struct native_client *c)
+{
+	int r;
+
+	pthread_mutex_lock(&c->out);
+	r = qbi_packets_flush(&c->call);
+	c->unfinished = r == QBI_LATER;
+	pthread_mutex_unlock(&c->out);
+	return r;
+}
+
 /*
- * A request that has begun has to be finished; the server takes it as it takes requests
- * at all. 0, QBI_GONE, -errno.
+ * A request that has begun has been accepted. The server takes the rest as it takes
+ * requests at all: wait a little for that, and else leave it to the calls that follow.
  */
 static int request_finish(struct native_client *c)
 {
-	struct pollfd p = { .fd = c->call.fd, .events = POLLOUT };
+	uint64_t deadline = qbi_deadline_from_ms(FINISH_WAIT_MS);
+	int timeout = FINISH_WAIT_MS;
 	int r;
 
-	while ((r = qbi_packets_flush(&c->call)) == QBI_LATER)
-		(void)poll(&p, 1, -1);
-	return r;
+	while ((r = request_flush(c)) == QBI_LATER && timeout > 0) {
+		struct pollfd p = { .fd = c->call.fd, .events = POLLOUT };
+
+		(void)poll(&p, 1, timeout);
+		timeout = qbi_deadline_to_poll(deadline);
+	}
+	return r == QBI_LATER ? 0 : r;
 }
 
 static int native_client_sendv(void *st, const struct qbi_msg *msg)
 {
 	struct native_client *c = st;
-	int r = qbi_packets_sendv(&c->call, msg);
+	int r;
 
+	pthread_mutex_lock(&c->out);
+	r = qbi_packets_sendv(&c->call, msg);
+	c->unfinished = r == QBI_LATER;
+	pthread_mutex_unlock(&c->out);
 	return r == QBI_LATER ? request_finish(c) : r;
 }
 
+/* Sleep until there is something to take from @p, or to send. */
+static void message_sleep(struct native_client *c, struct qbi_packets *p, int timeout)
+{
+	struct pollfd fds[2] = {
+		{ .fd = p->fd, .events = POLLIN },
+		{ .fd = c->unfinished ? c->call.fd : -1, .events = POLLOUT },
+	};
+
+	(void)poll(fds, 2, timeout);
+	if (fds[1].revents)
+		(void)request_flush(c);
+}
+
 /* Take a message, or wait for it. 0, QBI_EMPTY, QBI_GONE, -errno. */
-static int message_wait(struct qbi_packets *p, void *buf, size_t size, uint64_t deadline,
-			size_t *ret_size)
+static int message_wait(struct native_client *c, struct qbi_packets *p, void *buf,
+			size_t size, uint64_t deadline, size_t *ret_size)
 {
 	for (;;) {
-		struct pollfd pfd = { .fd = p->fd, .events = POLLIN };
 		int r = qbi_packets_take(p, buf, size, ret_size);
 		int timeout;
 
@@ -106,7 +147,7 @@ static int message_wait(struct qbi_packets *p, void *buf, size_t size, uint64_t 
 		timeout = qbi_deadline_to_poll(deadline);
 		if (timeout == 0)
 			return QBI_EMPTY;
-		(void)poll(&pfd, 1, timeout);
+		message_sleep(c, p, timeout);
 	}
 }
 
@@ -148,7 +189,7 @@ static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadlin
 		r = response_look(c, buf, size, deadline, ret_size);
 	if (r != QBI_EMPTY)
 		return r;
-	r = message_wait(&c->call, buf, size, deadline, ret_size);
+	r = message_wait(c, &c->call, buf, size, deadline, ret_size);
 	if (r == 0 && deadline != 0)
 		qbi_look_was_woken(&c->look);
 	return r;
@@ -158,7 +199,7 @@ static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 				    size_t *ret_size)
 {
 	struct native_client *c = st;
-	int r = message_wait(&c->event, buf, size, deadline, ret_size);
+	int r = message_wait(c, &c->event, buf, size, deadline, ret_size);
 
 	if (r == 0)
 		qbi_region_taken_set(&c->region, ++c->events_taken);

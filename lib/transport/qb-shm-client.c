@@ -25,6 +25,10 @@
 /* How long a client waits for a server that leaves its wake-ups unread. */
 #define FULL_STREAM_WAIT_MS 500
 
+/* Tries to send a wake-up that the kernel has no memory for, and the time between them. */
+#define WAKE_TRIES 50
+#define WAKE_WAIT_MS 10
+
 struct shm_client {
 	bool opened;
 	int stream;
@@ -32,6 +36,7 @@ struct shm_client {
 	struct qbi_qbring response;
 	struct qbi_qbring event;
 	size_t send_buffer;	/* of the stream, bytes */
+	size_t due;		/* wake-ups of queued requests that were not sent yet */
 	size_t credit;		/* wake-ups that the stream takes for certain */
 };
 
@@ -107,15 +112,27 @@ static int credit_get(struct shm_client *c)
 	return c->credit ? 0 : QBI_FULL;
 }
 
-/* The byte of a request that is queued already: it has to go. */
+/*
+ * The byte of a request that is queued already. There was room for it, so the kernel can
+ * at most be short of memory for a moment; then it goes with the next request.
+ */
 static int wake_server(struct shm_client *c)
 {
 	struct pollfd p = { .fd = c->stream, .events = POLLOUT };
-	ssize_t n;
+	int tries;
 
-	while ((n = qbi_wakeup_send(c->stream, 1)) == -EAGAIN)
-		(void)poll(&p, 1, -1);
-	return n < 0 ? QBI_GONE : 0;
+	c->due++;
+	for (tries = 0; c->due && tries < WAKE_TRIES; tries++) {
+		ssize_t n = qbi_wakeup_send(c->stream, c->due);
+
+		if (n == -ENOTCONN)
+			return QBI_GONE;
+		if (n > 0)
+			c->due -= (size_t)n;
+		else
+			(void)poll(&p, 1, WAKE_WAIT_MS);
+	}
+	return 0;
 }
 
 static int shm_client_sendv(void *st, const struct qbi_msg *msg)

@@ -112,10 +112,11 @@ daemon_other_than()
 killed_clients()
 {
 	for _ in $(seq 10); do
-		rm -f monitor.html
+		rm -f monitor.html monitor.pid
 		tool crm_mon --daemonize --pid-file monitor.pid --output-as html \
 			--output-to monitor.html || return
 		wait_until 10 test -s monitor.html || return
+		wait_until 10 test -s monitor.pid || return
 		LD_PRELOAD=$tool_preload cibadmin --query >killed.xml 2>&1 &
 		kill -KILL $! "$(cat monitor.pid)" || return
 		wait $!

@@ -18,6 +18,7 @@ check_PROGRAMS += $(ring_libqb_tests)
 endif
 endif
 dist_check_SCRIPTS += tests/unit/test-ring-labels
+TESTS += tests/unit/test-ring-labels
 ring_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
 ring_ldadd = lib/libqbipc-core.la tests/lib/libtestlib.la $(CHECK_LIBS) -lpthread
 
