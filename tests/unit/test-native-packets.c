@@ -34,7 +34,7 @@ static void setup(void)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	ck_assert_int_eq(qbi_packets_open(&a, pair[0], MAX), 0);
 	ck_assert_int_eq(qbi_packets_open(&b, pair[1], MAX), 0);
-	out = malloc(MAX + 1);
+	out = calloc(1, MAX + 1);
 	in = malloc(MAX);
 	ck_assert(out && in);
 }
