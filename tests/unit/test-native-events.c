@@ -13,7 +13,7 @@
 #include "tests/lib/variant.h"
 #include "tests/unit/test-native-ends.h"
 
-enum { STEPS = 30000, EVENTS = 40000 };
+enum { STEPS = 30000, EVENTS = 20000 };
 
 static struct native_ends e;
 
