@@ -9,7 +9,8 @@
 
 qb_ipcc_connection_t *bench_connect(const struct bench_run *run)
 {
-	qb_ipcc_connection_t *c = qb_ipcc_connect(run->name, BENCH_MAX_MSG);
+	size_t max = run->row->size > BENCH_USUAL_MSG ? run->row->size : BENCH_USUAL_MSG;
+	qb_ipcc_connection_t *c = qb_ipcc_connect(run->name, max);
 
 	if (!c)
 		bench_die("ipcc_connect", errno);
@@ -25,7 +26,7 @@ void bench_fill(struct bench_request *req, enum bench_id id, size_t size)
 
 struct bench_request *bench_message(enum bench_id id, size_t size)
 {
-	struct bench_request *req = calloc(1, BENCH_MAX_MSG);
+	struct bench_request *req = calloc(1, size + sizeof(*req));
 
 	if (!req)
 		bench_die("calloc", ENOMEM);

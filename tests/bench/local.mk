@@ -5,6 +5,8 @@ bench_peer_sources = \
 	tests/bench/peer.c \
 	tests/bench/server.c \
 	tests/bench/process.c \
+	tests/bench/place.h \
+	tests/bench/place.c \
 	tests/bench/figures.h \
 	tests/bench/figures.c \
 	tests/bench/call.c \

@@ -4,6 +4,7 @@
  *
  *   bench-peer serve NAME shm|socket              the server end
  *   bench-peer --server PROG [options] ROW        the client end of one row
+ *   bench-peer --list | --list-curves             names of rows
  *
  * The client end starts the server end as a process of its own, from PROG, which may be
  * built against another library: that is how every pairing is measured by the same code.
@@ -18,14 +19,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The message size both ends agree on, headers included. */
-#define BENCH_MAX_MSG 65536
+/* The message size both ends agree on, headers included, unless a row needs more. */
+#define BENCH_USUAL_MSG 65536
+#define BENCH_LARGEST_MSG 1048576
 
 enum bench_id {
 	BENCH_ECHO = QB_IPC_MSG_USER_START + 1, /* answered by one of the same size */
 	BENCH_ONEWAY,				/* not answered */
 	BENCH_EVENTS, /* not answered: @count events of @size bytes follow */
 	BENCH_REPORT, /* answered by a struct bench_report */
+	BENCH_PIN,    /* echoed, from the CPU @count on */
 };
 
 struct bench_request {
@@ -37,7 +40,7 @@ struct bench_request {
 /* Room for any answer or event. */
 union bench_buffer {
 	struct qb_ipc_response_header head;
-	char bytes[BENCH_MAX_MSG];
+	char bytes[BENCH_LARGEST_MSG];
 };
 
 /* What the server says about its own process. Memory only if request.count is not 0. */
@@ -68,8 +71,8 @@ struct bench_run {
 
 enum bench_placement {
 	BENCH_ANYWHERE, /* as the scheduler likes: some runs share a CPU */
-	BENCH_ONE_CPU,	/* both ends pinned to the first CPU */
-	BENCH_TWO_CPUS, /* each end pinned to a CPU of its own */
+	BENCH_ONE_CPU,	/* both ends see the first CPU only, before they do anything */
+	BENCH_TWO_CPUS, /* each end moves to a CPU of its own, after they are connected */
 };
 
 struct bench_row {
@@ -84,7 +87,6 @@ struct bench_row {
 int bench_serve(const char *name, const char *type);
 
 /* process.c: the server's process, and what the kernel says about a process */
-void bench_pin(int nth); /* to the nth of the CPUs this process may use */
 void bench_raise_fd_limit(void);
 void bench_server_start(struct bench_run *run);
 void bench_server_stop(struct bench_run *run);
@@ -98,7 +100,7 @@ void bench_fill(struct bench_request *req, enum bench_id id, size_t size);
 void bench_send(qb_ipcc_connection_t *c, struct bench_request *req);
 void bench_call(qb_ipcc_connection_t *c, struct bench_request *req);
 struct bench_report bench_ask(const struct bench_run *run, int with_memory);
-/* Room for the largest message, with the header filled in. */
+/* A request of @size bytes with the header filled in; not below a struct bench_request. */
 struct bench_request *bench_message(enum bench_id id, size_t size);
 
 /* rows-*.c */

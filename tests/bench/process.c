@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The server's process: started, pinned, stopped; and figures that /proc knows. */
+/* The server's process: started, stopped; and figures that /proc knows. */
 #include "config.h"
 #include "peer.h"
+#include "place.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,24 +18,6 @@
 #include <unistd.h>
 
 #define SERVER_DEADLINE_MS 10000
-
-void bench_pin(int nth)
-{
-	cpu_set_t usable, one;
-	int cpu;
-
-	if (sched_getaffinity(0, sizeof(usable), &usable) < 0)
-		bench_die("sched_getaffinity", errno);
-	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &usable) && nth-- == 0)
-			break;
-	if (cpu == CPU_SETSIZE)
-		bench_die("not enough CPUs for this row", ENODEV);
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	if (sched_setaffinity(0, sizeof(one), &one) < 0)
-		bench_die("sched_setaffinity", errno);
-}
 
 void bench_raise_fd_limit(void)
 {
@@ -54,8 +36,6 @@ static void exec_server(const struct bench_run *run, pid_t parent, int out)
 		_exit(1);
 	if (run->row->placement == BENCH_ONE_CPU)
 		bench_pin(0);
-	if (run->row->placement == BENCH_TWO_CPUS)
-		bench_pin(1);
 	dup2(out, STDOUT_FILENO);
 	execl(run->opts->server, run->opts->server, "serve", run->name, run->opts->type,
 	      NULL);

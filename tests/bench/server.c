@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The server end: the built-in loop, one service, default priority, SIGTERM ends it. */
 #include "peer.h"
+#include "place.h"
 
 #include <errno.h>
 #include <qb/qbipcs.h>
@@ -90,6 +91,10 @@ static int32_t process(qb_ipcs_connection_t *c, void *data, size_t size)
 	struct bench_request *req = data;
 
 	switch (req->head.id) {
+	case BENCH_PIN:
+		bench_pin((int)req->count);
+		answer(c, data, size);
+		break;
 	case BENCH_ECHO:
 		answer(c, data, size);
 		break;

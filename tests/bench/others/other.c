@@ -2,6 +2,8 @@
 /* The measurement that is the same for all kinds. */
 #include "other.h"
 
+#include "../place.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,6 +48,7 @@ static void serve_until_hangup(int hangup)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	other.open(1);
+	bench_pin(BENCH_SERVER_CPU);
 	if (other.serve)
 		other.serve();
 	else
@@ -136,6 +139,7 @@ int main(int argc, char **argv)
 		serve_until_hangup(hangup[0]);
 	}
 	other.open(0);
+	bench_pin(BENCH_CLIENT_CPU);
 	n = !strcmp(argv[i], "oneway-64") ? measure_posts(time_ns)
 					  : measure_calls(time_ns);
 	call(OTHER_QUIT);

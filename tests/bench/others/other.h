@@ -6,7 +6,8 @@
  *   other-NAME [--time MS] roundtrip-64|oneway-64
  *
  * One file per kind fills a struct other; main() is in other.c. The process forks: the
- * child serves until it is asked to quit.
+ * child serves until it is asked to quit. Each of the two that talk moves to a CPU of its
+ * own when it is open; threads that a kind has started by then stay where they like.
  */
 #ifndef BENCH_OTHER_H
 #define BENCH_OTHER_H

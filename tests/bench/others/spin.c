@@ -27,19 +27,8 @@ static void prepare(void)
 		bench_die("mmap", errno);
 }
 
-/* To a CPU of its own, where there are two. */
-static void pin(int serving)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(serving, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
 static void open_end(int serving)
 {
-	pin(serving);
 	in = &slots[serving];
 	out = &slots[!serving];
 }

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef BENCH_PLACE_H
+#define BENCH_PLACE_H
+
+/* The two ends of a row that is placed on two CPUs. */
+#define BENCH_CLIENT_CPU 0
+#define BENCH_SERVER_CPU 1
+
+/*
+ * Keep the calling thread on the nth of the CPUs it may use, or on the last of them if
+ * there are fewer.
+ */
+void bench_pin(int nth);
+
+#endif
