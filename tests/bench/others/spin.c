@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The floor: one message slot per direction in shared memory, and both ends never sleep.
- * Nothing that moves a message between two CPUs can be faster than its round trip.
+ * The floor: a queue of message slots per direction in shared memory, and both ends never
+ * sleep. It is what the hardware takes to move a message between two CPUs and back.
  */
 #include "other.h"
 
@@ -10,27 +10,36 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-/* Full while @sent and @taken differ. */
+#define SLOTS 64
+
+/* Holds message number @sent of its queue, counted from 1. */
 struct slot {
 	_Alignas(128) atomic_uint sent;
 	struct other_message msg;
+};
+
+/* Full when SLOTS more messages were sent than taken. */
+struct queue {
+	struct slot slot[SLOTS];
 	_Alignas(128) atomic_uint taken;
 };
 
-static struct slot *slots, *in, *out;
+static struct queue *queues, *in, *out;
+static unsigned int n_sent, n_taken; /* of this end */
+static unsigned int taken_by_peer;   /* as last seen: looked at only when it matters */
 
 static void prepare(void)
 {
-	slots = mmap(NULL, 2 * sizeof(*slots), PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (slots == MAP_FAILED)
+	queues = mmap(NULL, 2 * sizeof(*queues), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (queues == MAP_FAILED)
 		bench_die("mmap", errno);
 }
 
 static void open_end(int serving)
 {
-	in = &slots[serving];
-	out = &slots[!serving];
+	in = &queues[serving];
+	out = &queues[!serving];
 }
 
 /* Ends that share a CPU would otherwise look for whole time slices. */
@@ -42,24 +51,26 @@ static void look_again(unsigned int *looks)
 
 static void send_message(const struct other_message *msg)
 {
-	unsigned int n = atomic_load_explicit(&out->sent, memory_order_relaxed),
-		     looks = 0;
+	struct slot *slot = &out->slot[n_sent % SLOTS];
+	unsigned int looks = 0;
 
-	while (atomic_load_explicit(&out->taken, memory_order_acquire) != n)
+	while (n_sent - taken_by_peer == SLOTS) {
+		taken_by_peer = atomic_load_explicit(&out->taken, memory_order_acquire);
 		look_again(&looks);
-	out->msg = *msg;
-	atomic_store_explicit(&out->sent, n + 1, memory_order_release);
+	}
+	slot->msg = *msg;
+	atomic_store_explicit(&slot->sent, ++n_sent, memory_order_release);
 }
 
 static void receive_message(struct other_message *msg)
 {
-	unsigned int n = atomic_load_explicit(&in->taken, memory_order_relaxed),
-		     looks = 0;
+	struct slot *slot = &in->slot[n_taken % SLOTS];
+	unsigned int looks = 0;
 
-	while (atomic_load_explicit(&in->sent, memory_order_acquire) == n)
+	while (atomic_load_explicit(&slot->sent, memory_order_acquire) != n_taken + 1)
 		look_again(&looks);
-	*msg = in->msg;
-	atomic_store_explicit(&in->taken, n + 1, memory_order_release);
+	*msg = slot->msg;
+	atomic_store_explicit(&in->taken, ++n_taken, memory_order_release);
 }
 
 const struct other other = {
