@@ -139,7 +139,8 @@ native_tests = \
 	tests/unit/test-native-ring \
 	tests/unit/test-native-ring-between \
 	tests/unit/test-native-ring-hostile \
-	tests/unit/test-native-ring-threads
+	tests/unit/test-native-ring-threads \
+	tests/unit/test-native-schedules
 if HAVE_CHECK
 check_PROGRAMS += $(native_tests)
 endif
@@ -190,3 +191,8 @@ tests_unit_test_native_events_SOURCES = tests/unit/test-native-events.c \
 	tests/unit/test-native-ends.h
 tests_unit_test_native_events_CFLAGS = $(native_cflags)
 tests_unit_test_native_events_LDADD = $(native_ldadd)
+
+tests_unit_test_native_schedules_SOURCES = tests/unit/test-native-schedules.c \
+	tests/unit/test-native-ends.h
+tests_unit_test_native_schedules_CFLAGS = $(native_cflags)
+tests_unit_test_native_schedules_LDADD = $(native_ldadd)

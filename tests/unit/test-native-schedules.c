@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The wake-ups of native shared memory under chosen schedules. Both ends are compiled
+ * here once more, with a hook before each access to shared memory and each system call
+ * on a socket: there the other end may take some of its own steps. A pseudo-random
+ * number decides how many, so that in thousands of rounds what real threads meet once in
+ * a day is met many times, and each failure can be repeated.
+ *
+ * A producer's steps are the two of a real one: publish, and send the byte if it is to
+ * ring. Once it has no steps left, whoever sleeps with a message queued sleeps for ever.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+
+static void others_act(void);
+#define QBI_SHARED_HOOK(address) others_act()
+
+static ssize_t hooked_recv(int fd, void *buf, size_t size, int flags);
+static int hooked_poll(struct pollfd *p, nfds_t n, int timeout);
+#define recv(...) hooked_recv(__VA_ARGS__)
+#define poll(...) hooked_poll(__VA_ARGS__)
+
+#include "ring/wakeup.c"
+#include "ring/ring.c"
+#include "transport/native-shm-client.c"
+#include "transport/native-shm-server.c"
+
+#undef recv
+#undef poll
+
+#include "tests/lib/census.h"
+#include "tests/lib/deadline.h"
+#include "tests/lib/variant.h"
+#include "tests/unit/test-native-ends.h"
+
+enum { NATIVE_SHM = 0, ROUNDS = 4000, MESSAGES = 5, STEPS_MAX = 100000, MOMENTS = 3 };
+
+static struct native_ends e;
+
+/* The producer of the round: a ring of one end and the socket on which it rings. */
+static struct {
+	struct qbi_ring *ring;
+	int fd;
+	uint32_t put, to_put;
+	bool byte_due;		/* maybe still from the round before */
+	unsigned int junk;	/* bytes that it may send for nothing */
+	unsigned int readiness;	/* acts in one of so many hooks; 0: at these moments */
+	struct {
+		unsigned int hook;
+		unsigned int steps;
+	} moments[MOMENTS];
+	uint64_t random;
+	bool acting;
+	unsigned int hooks;
+} other;
+
+static jmp_buf asleep;		/* a consumer that nobody will wake */
+
+static unsigned int random_below(unsigned int n)
+{
+	other.random ^= other.random << 13;
+	other.random ^= other.random >> 7;
+	other.random ^= other.random << 17;
+	return (unsigned int)(other.random >> 33) % n;
+}
+
+static void byte_send(void)
+{
+	ck_assert_int_eq(send(other.fd, "", 1, MSG_DONTWAIT), 1);
+}
+
+static bool step_take(void)
+{
+	struct qb_ipc_request_header hdr = { .id = (int32_t)other.put, .size = sizeof(hdr) };
+	struct iovec iov = { &hdr, sizeof(hdr) };
+	struct qbi_msg msg = { .iov = &iov, .n = 1, .size = sizeof(hdr) };
+
+	if (other.byte_due) {
+		byte_send();
+		other.byte_due = false;
+		return true;
+	}
+	if (other.junk && random_below(4) == 0) {
+		other.junk--;
+		byte_send();
+		return true;
+	}
+	if (other.put == other.to_put)
+		return false;
+	ck_assert_int_eq(qbi_ring_put(other.ring, &msg, &other.byte_due), 0);
+	other.put++;
+	return true;
+}
+
+/* One step, if there is one left. Its own accesses are no place for further ones. */
+static bool other_step(void)
+{
+	bool taken_one;
+
+	other.acting = true;
+	taken_one = step_take();
+	other.acting = false;
+	return taken_one;
+}
+
+static void others_act(void)
+{
+	if (other.acting || !other.ring)
+		return;
+	ck_assert_uint_lt(++other.hooks, STEPS_MAX);
+	for (int i = 0; i < MOMENTS && !other.readiness; i++)
+		for (unsigned int k = 0; other.hooks == other.moments[i].hook &&
+		     k < other.moments[i].steps; k++)
+			(void)other_step();
+	while (other.readiness && random_below(other.readiness) == 0 && other_step())
+		;
+}
+
+static bool bytes_wait(int fd)
+{
+	int n = 0;
+
+	return ioctl(fd, FIONREAD, &n) == 0 && n > 0;
+}
+
+/* The other goes on until it has done something for whoever sleeps. */
+static void sleep_until_bytes(int fd)
+{
+	while (!bytes_wait(fd))
+		if (!other_step())
+			longjmp(asleep, 1);
+}
+
+static ssize_t hooked_recv(int fd, void *buf, size_t size, int flags)
+{
+	others_act();
+	if (!(flags & MSG_DONTWAIT))
+		sleep_until_bytes(fd);
+	return recv(fd, buf, size, flags);
+}
+
+static int hooked_poll(struct pollfd *p, nfds_t n, int timeout)
+{
+	others_act();
+	if (timeout != 0 && (p->events & POLLIN))
+		sleep_until_bytes(p->fd);
+	return poll(p, n, 0);
+}
+
+static void round_begin(struct qbi_ring *ring, int fd, uint32_t round, unsigned int junk)
+{
+	other.ring = ring;
+	other.fd = fd;
+	other.to_put = other.put + MESSAGES;
+	other.junk = junk;
+	other.random = 88172645463325252ull * (round + 1);
+	other.hooks = 0;
+	other.readiness = round % 4 ? 0 : 1 + round / 4 % 7;
+	for (int i = 0; i < MOMENTS; i++) {
+		other.moments[i].hook = 1 + random_below(60);
+		other.moments[i].steps = 1 + random_below(4);
+	}
+}
+
+static struct native_client *client(void)
+{
+	return e.client;
+}
+
+static struct native_server *server(void)
+{
+	return e.server;
+}
+
+/* -- Events: an application that asks only when its descriptor is readable ------------ */
+
+static uint32_t taken;
+
+static int event_recv(void)
+{
+	struct qb_ipc_request_header hdr;
+	size_t size;
+	int r = e.cops->event_recv(e.client, &hdr, sizeof(hdr), 0, &size);
+
+	if (r == 0)
+		ck_assert_int_eq(hdr.id, (int32_t)taken++);
+	return r;
+}
+
+/* The descriptor says what is true, and an event is got whenever it promises one. */
+static void event_take_if_readable(uint32_t round)
+{
+	bool readable = bytes_wait(e.stream[1]);
+
+	ck_assert_msg(!readable || other.put != taken, "round %u: readable without an event",
+		      round);
+	if (readable)
+		ck_assert_msg(event_recv() == 0, "round %u: readable, but no event", round);
+	else if (!other_step())
+		ck_assert_msg(taken == other.to_put,
+			      "round %u: an event is queued, nothing readable", round);
+}
+
+START_TEST(readable_iff_an_event_is_queued_whenever_the_server_acts)
+{
+	ends_open(&e, NATIVE_SHM);
+	for (uint32_t round = 0; round < ROUNDS; round++) {
+		round_begin(&server()->event, e.stream[0], round, 0);
+		while (taken != other.to_put) {
+			/* Some ask also when it is not, and may get one. */
+			if (round % 2 == 0 && random_below(2) == 0)
+				(void)event_recv();
+			others_act();
+			event_take_if_readable(round);
+		}
+		ck_assert_msg(!bytes_wait(e.stream[1]), "round %u: readable at the end",
+			      round);
+	}
+	other.ring = NULL;
+	ends_close(&e);
+}
+END_TEST
+
+/* Every moment, in a few calls, at which the server may take a few steps at once. */
+START_TEST(readable_iff_an_event_is_queued_though_the_server_acts_at_one_moment)
+{
+	uint32_t round = 0;
+
+	ends_open(&e, NATIVE_SHM);
+	for (int before = 0; before <= 4; before++)
+		for (unsigned int steps = 1; steps <= 4; steps++)
+			for (unsigned int hook = 1; hook <= 60; hook++, round++) {
+				round_begin(&server()->event, e.stream[0], round, 0);
+				other.readiness = 0;
+				memset(other.moments, 0, sizeof(other.moments));
+				other.moments[0].hook = hook;
+				other.moments[0].steps = steps;
+				for (int i = 0; i < before; i++)
+					(void)other_step();
+				(void)event_recv();
+				(void)event_recv();
+				while (taken != other.to_put)
+					event_take_if_readable(round);
+				ck_assert(!bytes_wait(e.stream[1]));
+			}
+	other.ring = NULL;
+	ends_close(&e);
+}
+END_TEST
+
+START_TEST(waiting_for_events_ends_with_each_of_them)
+{
+	struct qb_ipc_request_header hdr;
+	size_t size;
+
+	ends_open(&e, NATIVE_SHM);
+	for (uint32_t round = 0; round < ROUNDS; round++) {
+		round_begin(&server()->event, e.stream[0], round, round % 3);
+		if (setjmp(asleep))
+			ck_abort_msg("round %u: sleeps while an event is queued", round);
+		while (taken != other.to_put) {
+			ck_assert_int_eq(e.cops->event_recv(e.client, &hdr, sizeof(hdr),
+							    QBI_FOREVER, &size), 0);
+			ck_assert_int_eq(hdr.id, (int32_t)taken++);
+		}
+		/* Or the stream would fill up with it over the rounds. */
+		while (bytes_wait(e.stream[1]))
+			ck_assert_int_eq(event_recv(), QBI_EMPTY);
+	}
+	other.ring = NULL;
+	ends_close(&e);
+}
+END_TEST
+
+/* -- Responses -------------------------------------------------------------------------- */
+
+static void responses_rounds(unsigned int junk)
+{
+	struct qb_ipc_request_header hdr;
+	size_t size;
+
+	ends_open(&e, NATIVE_SHM);
+	client()->look.longest = 0;
+	for (uint32_t round = 0; round < ROUNDS; round++) {
+		round_begin(&server()->response, server()->bell, round, junk);
+		if (setjmp(asleep))
+			ck_abort_msg("round %u: sleeps while a response is queued", round);
+		while (taken != other.to_put) {
+			static const uint64_t deadlines[] = { QBI_FOREVER, QBI_FOREVER - 1, 0 };
+			uint64_t deadline = deadlines[random_below(3)];
+			int r = e.cops->recv(e.client, &hdr, sizeof(hdr), deadline, &size);
+
+			ck_assert(r == 0 || (r == QBI_EMPTY && deadline == 0));
+			if (r == 0)
+				ck_assert_int_eq(hdr.id, (int32_t)taken++);
+		}
+		/* Or the bell would fill up with junk over the rounds. */
+		ck_assert_int_eq(e.cops->recv(e.client, &hdr, sizeof(hdr), 0, &size),
+				 QBI_EMPTY);
+	}
+	other.ring = NULL;
+	ends_close(&e);
+}
+
+START_TEST(waiting_for_responses_ends_with_each_of_them)
+{
+	responses_rounds(0);
+}
+END_TEST
+
+START_TEST(junk_on_the_bell_hides_no_response)
+{
+	responses_rounds(2);
+}
+END_TEST
+
+/* -- Requests: as lib/server/dispatch.c does it ------------------------------------------- */
+
+static bool request_take(void)
+{
+	struct qb_ipc_request_header hdr[ENDS_MAX / sizeof(struct qb_ipc_request_header)];
+	size_t size;
+	int r = e.sops->take(e.server, hdr, sizeof(hdr), &size);
+
+	ck_assert(r == 0 || r == QBI_EMPTY);
+	if (r == 0)
+		ck_assert_int_eq(hdr->id, (int32_t)taken++);
+	return r == 0;
+}
+
+/* Up to @batch requests, fewer if the application backs off. */
+static void dispatch(unsigned int batch, bool backs_off)
+{
+	unsigned int got = 0;
+	bool looked_again = false;
+
+	e.sops->begin(e.server, true);
+	while (batch) {
+		if (request_take()) {
+			looked_again = false;
+			got++;
+			batch--;
+			if (backs_off && random_below(3) == 0)
+				break;
+			continue;
+		}
+		if (looked_again)
+			return;
+		looked_again = true;
+		if (e.sops->settle(e.server, got) != QBI_LATER)
+			return;
+		got = 0;
+	}
+	if (got)
+		(void)e.sops->settle(e.server, got);
+}
+
+static void requests_rounds(unsigned int batch, unsigned int junk, uint64_t look)
+{
+	ends_open(&e, NATIVE_SHM);
+	e.shared.look.longest = look;
+	for (uint32_t round = 0; round < ROUNDS; round++) {
+		unsigned int idle = 0;
+
+		round_begin(&client()->request, e.stream[1], round, junk);
+		while (taken != other.to_put || bytes_wait(e.stream[0])) {
+			others_act();
+			if (bytes_wait(e.stream[0]))
+				dispatch(batch, round % 2);
+			else if (!other_step())
+				ck_assert_msg(taken == other.to_put,
+					      "round %u: sleeps while a request is queued",
+					      round);
+			/* Awake, or fooled by junk, but not for ever. */
+			ck_assert_msg(idle++ < STEPS_MAX, "round %u: never sleeps", round);
+		}
+	}
+	other.ring = NULL;
+	ends_close(&e);
+}
+
+START_TEST(requests_are_taken_whenever_the_client_acts)
+{
+	static const unsigned int batches[] = { 1, 2, 5, 50 };
+
+	requests_rounds(batches[_i], 0, 0);
+}
+END_TEST
+
+START_TEST(requests_are_taken_by_one_that_stays_awake_for_a_while)
+{
+	requests_rounds(5, 0, 2000);
+}
+END_TEST
+
+START_TEST(junk_on_the_stream_hides_no_request)
+{
+	requests_rounds(1 + 4 * (unsigned int)_i, 2, 0);
+}
+END_TEST
+
+static void setup(void)
+{
+	census_setup();
+	memset(&other, 0, sizeof(other));
+	taken = 0;
+}
+
+int main(void)
+{
+	Suite *s = suite_create("native schedules");
+	TCase *tc = tcase_create("shared memory");
+
+	tcase_add_checked_fixture(tc, setup, census_teardown);
+	tcase_set_timeout(tc, 60 * test_slowdown());
+	tcase_add_test(tc, readable_iff_an_event_is_queued_whenever_the_server_acts);
+	tcase_add_test(tc,
+		       readable_iff_an_event_is_queued_though_the_server_acts_at_one_moment);
+	tcase_add_test(tc, waiting_for_events_ends_with_each_of_them);
+	tcase_add_test(tc, waiting_for_responses_ends_with_each_of_them);
+	tcase_add_test(tc, junk_on_the_bell_hides_no_response);
+	tcase_add_loop_test(tc, requests_are_taken_whenever_the_client_acts, 0, 4);
+	tcase_add_test(tc, requests_are_taken_by_one_that_stays_awake_for_a_while);
+	tcase_add_loop_test(tc, junk_on_the_stream_hides_no_request, 0, 2);
+	suite_add_tcase(s, tc);
+	return suite_main(s);
+}
