@@ -39,7 +39,7 @@ static int hooked_poll(struct pollfd *p, nfds_t n, int timeout);
 #include "tests/lib/variant.h"
 #include "tests/unit/test-native-ends.h"
 
-enum { NATIVE_SHM = 0, ROUNDS = 4000, MESSAGES = 5, STEPS_MAX = 100000, MOMENTS = 3 };
+enum { NATIVE_SHM = 0, ROUNDS = 1500, MESSAGES = 5, STEPS_MAX = 100000, MOMENTS = 3 };
 
 static struct native_ends e;
 
