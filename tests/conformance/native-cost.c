@@ -93,7 +93,8 @@ END_TEST
 
 static void flood_for_ever(const char *name)
 {
-	struct qb_ipc_request_header hdr = { .id = MSG_SILENT, .size = sizeof(hdr) };
+	/* Static: its padding is sent, too. */
+	static struct qb_ipc_request_header hdr = { .id = MSG_SILENT, .size = sizeof(hdr) };
 	qb_ipcc_connection_t *c = qb_ipcc_connect(name, 0);
 	ssize_t n = 0;
 

@@ -47,7 +47,8 @@ static ssize_t wait_recv(qb_ipcc_connection_t *c)
 
 static ssize_t wait_sendv_recv(qb_ipcc_connection_t *c)
 {
-	struct qb_ipc_request_header hdr = { .id = MSG_SILENT, .size = sizeof(hdr) };
+	/* Static: its padding is sent, too. */
+	static struct qb_ipc_request_header hdr = { .id = MSG_SILENT, .size = sizeof(hdr) };
 	struct iovec iov = { &hdr, sizeof(hdr) };
 	char buf[200];
 
