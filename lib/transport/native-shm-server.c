@@ -151,6 +151,21 @@ static int server_receive(struct native_server *s, int64_t n, int64_t *ret)
 	return got < 0 && got != -EAGAIN ? QBI_GONE : 0;
 }
 
+/* Are we armed, with no request and no byte for one under way? */
+static bool nothing_is_due(struct native_server *s)
+{
+	return !s->request.owed && !qbi_ring_has_rung(&s->request) &&
+	       qbi_ring_is_empty(&s->request);
+}
+
+/* Is there a byte in the stream, or its end? What the loop said may be of a while ago. */
+static bool stream_is_readable(const struct native_server *s)
+{
+	char byte;
+
+	return recv(s->stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
 /* 0, QBI_LATER there is something after all, QBI_GONE. */
 static int server_sleep(struct native_server *s, bool took)
 {
@@ -159,9 +174,9 @@ static int server_sleep(struct native_server *s, bool took)
 	int r;
 
 	s->waiting_since = 0;
-	if (!s->request.owed && was_readable && !qbi_ring_has_rung(&s->request) &&
-	    qbi_ring_is_empty(&s->request)) {
-		/* Armed, nothing owed, and yet readable: junk, or the end. */
+	/* Looked at again after the stream: a byte that is there now may be a request's. */
+	if (was_readable && nothing_is_due(s) && stream_is_readable(s) && nothing_is_due(s)) {
+		/* And yet there was a byte: junk, or the end. */
 		s->asleep = true;
 		return server_receive(s, 1, &got);
 	}
