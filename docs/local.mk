@@ -2,6 +2,7 @@
 EXTRA_DIST += \
 	docs/README.md \
 	docs/architecture.md \
+	docs/performance.md \
 	docs/porting-from-libqb.md \
 	docs/protocol.md \
 	docs/wakeup.md
