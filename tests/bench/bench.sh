@@ -18,16 +18,20 @@ usage()
 	  --format FORMAT   text (default), markdown or json
 	  --others LIST     also what LIST names, lines "NAME PROGRAM" (see others/build.sh)
 	  --raw FILE        keep every single figure in FILE
+	  --curves DIR      instead of the rows, two curves over shared memory, each library
+	                    with itself: the round trip against the message size, and calls
+	                    per second against the number of clients; drawings go to DIR
 	END
 	exit 2
 }
 
-libqb="" qbipc="" others="" raw=""
+libqb="" qbipc="" others="" raw="" curves=""
 runs=5 time=300 rows="*" types="shm socket" format=text
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) runs=3 time=100; shift; continue ;;
-	--libqb | --qbipc | --runs | --time | --rows | --types | --format | --others | --raw) ;;
+	--libqb | --qbipc | --runs | --time | --rows | --types | --format | --others | --raw | \
+		--curves) ;;
 	*) usage ;;
 	esac
 	[ $# -ge 2 ] || usage
@@ -41,10 +45,12 @@ while [ $# -gt 0 ]; do
 	--format) format=$2 ;;
 	--others) others=$2 ;;
 	--raw) raw=$2 ;;
+	--curves) curves=$2 others="" types=shm ;;
 	esac
 	shift 2
 done
 [ -n "$qbipc" ] || usage
+[ -z "$curves" ] || mkdir -p "$curves" || exit
 
 here=$(dirname "$0")
 scratch=$(mktemp -d) || exit 1
@@ -68,6 +74,12 @@ row_wanted()
 peer_of()
 {
 	case $1 in libqb) echo "$libqb" ;; *) echo "$qbipc" ;; esac
+}
+
+# servers_of CLIENT: the libraries that it is measured with
+servers_of()
+{
+	[ -n "$curves" ] && echo "$1" || echo "$libraries"
 }
 
 # measure TYPE ROW CLIENT SERVER: lines "TYPE ROW CLIENT>SERVER METRIC VALUE UNIT"
@@ -108,11 +120,11 @@ run=0
 while [ $run -lt "$runs" ]; do
 	run=$((run + 1))
 	echo "bench: run $run of $runs" >&2
-	for row in $("$qbipc" --list); do
+	for row in $("$qbipc" "--list${curves:+-curves}"); do
 		row_wanted "$row" || continue
 		for type in $types; do
 			for client in $libraries; do
-				for server in $libraries; do
+				for server in $(servers_of "$client"); do
 					measure "$type" "$row" "$client" "$server"
 				done
 			done
@@ -122,4 +134,10 @@ while [ $run -lt "$runs" ]; do
 		row_wanted "$row" && measure_others "$row"
 	done
 done
-awk -v format="$format" -v machine="$(machine)" -f "$here/report.awk" "$figures"
+if [ -n "$curves" ]; then
+	awk -v dir="$curves" -v machine="$(machine)" \
+		-f "$here/figures.awk" -f "$here/curves.awk" "$figures"
+else
+	awk -v format="$format" -v machine="$(machine)" \
+		-f "$here/figures.awk" -f "$here/report.awk" "$figures"
+fi

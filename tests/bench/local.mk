@@ -25,10 +25,16 @@ tests_bench_peer_libqb_SOURCES = $(bench_peer_sources)
 tests_bench_peer_libqb_CPPFLAGS = $(LIBQB_CFLAGS)
 tests_bench_peer_libqb_LDADD = $(LIBQB_LIBS)
 
-CLEANFILES += tests/bench/peer-qbipc tests/bench/peer-libqb tests/bench/others.d/*
+CLEANFILES += \
+	tests/bench/peer-qbipc \
+	tests/bench/peer-libqb \
+	tests/bench/others.d/* \
+	tests/bench/curves.d/*
 EXTRA_DIST += \
 	tests/bench/bench.sh \
+	tests/bench/figures.awk \
 	tests/bench/report.awk \
+	tests/bench/curves.awk \
 	tests/bench/others/build.sh \
 	tests/bench/others/other.h \
 	tests/bench/others/other.c \
@@ -44,10 +50,18 @@ if HAVE_LIBQB
 bench_libqb = tests/bench/peer-libqb
 endif
 
-.PHONY: bench
+.PHONY: bench bench-curves
 bench: tests/bench/peer-qbipc $(bench_libqb)
 	@$(MKDIR_P) tests/bench/others.d
 	@CC='$(CC)' CXX='$(CXX)' $(SHELL) $(srcdir)/tests/bench/others/build.sh \
 		tests/bench/others.d >tests/bench/others.d/list
 	@$(SHELL) $(srcdir)/tests/bench/bench.sh $(bench_libqb:%=--libqb ./%) \
 		--qbipc ./tests/bench/peer-qbipc --others tests/bench/others.d/list $(BENCHFLAGS)
+
+# About two minutes. The drawings go to CURVES_DIR; those in docs/ come from a machine that
+# does nothing else: make bench-curves CURVES_DIR=$(srcdir)/docs
+CURVES_DIR = tests/bench/curves.d
+
+bench-curves: tests/bench/peer-qbipc $(bench_libqb)
+	@$(SHELL) $(srcdir)/tests/bench/bench.sh $(bench_libqb:%=--libqb ./%) \
+		--qbipc ./tests/bench/peer-qbipc --runs 7 --curves $(CURVES_DIR) $(BENCHFLAGS)

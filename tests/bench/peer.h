@@ -100,7 +100,7 @@ void bench_fill(struct bench_request *req, enum bench_id id, size_t size);
 void bench_send(qb_ipcc_connection_t *c, struct bench_request *req);
 void bench_call(qb_ipcc_connection_t *c, struct bench_request *req);
 struct bench_report bench_ask(const struct bench_run *run, int with_memory);
-/* A request of @size bytes with the header filled in; not below a struct bench_request. */
+/* A request of @size bytes, with the header filled in. */
 struct bench_request *bench_message(enum bench_id id, size_t size);
 
 /* rows-*.c */

@@ -4,6 +4,7 @@
 # many times better libqbipc is than libqb when both ends use it (for rates the quotient,
 # for everything else its inverse). Lines of type "other" name what was measured in the
 # third field and make a second table. Variables: format (text, markdown, json), machine.
+# Needs figures.awk.
 
 $1 == "other" {
 	if (!($3 in seen))
@@ -39,35 +40,11 @@ END {
 	}
 }
 
-function median(list,    v, n, i, j, t)
-{
-	n = split(list, v, " ")
-	for (i = 2; i <= n; i++) {
-		t = v[i] + 0
-		for (j = i - 1; j >= 1 && v[j] + 0 > t; j--)
-			v[j + 1] = v[j]
-		v[j + 1] = t
-	}
-	return n % 2 ? v[(n + 1) / 2] + 0 : (v[n / 2] + v[n / 2 + 1]) / 2
-}
-
 function figure(key, pair)
 {
 	if (!((key, pair) in values))
 		return "-"
 	return number(median(values[key, pair]))
-}
-
-# Three digits that count, without exponents; large figures in thousands and millions.
-function number(x)
-{
-	if (x >= 1e6)
-		return sprintf("%.3g", x / 1e6) "M"
-	if (x >= 1e4)
-		return sprintf("%.3g", x / 1e3) "k"
-	if (x >= 100 || x <= -100)
-		return sprintf("%.0f", x)
-	return sprintf("%.3g", x)
 }
 
 function ratio(key,    theirs, ours, parts)
