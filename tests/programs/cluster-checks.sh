@@ -117,8 +117,11 @@ killed_clients()
 			--output-to monitor.html || return
 		wait_until 10 test -s monitor.html || return
 		wait_until 10 test -s monitor.pid || return
+		monitor=$(cat monitor.pid)
+		kill -0 "$monitor" || return
+		# No command in between: the shell would collect a query that has ended.
 		LD_PRELOAD=$tool_preload cibadmin --query >killed.xml 2>&1 &
-		kill -KILL $! "$(cat monitor.pid)" || return
+		kill -KILL $! "$monitor" || return
 		wait $!
 	done
 	tool cibadmin --query | grep -q 'id="large-799"'
