@@ -18,9 +18,9 @@ usage()
 	  --format FORMAT   text (default), markdown or json
 	  --others LIST     also what LIST names, lines "NAME PROGRAM" (see others/build.sh)
 	  --raw FILE        keep every single figure in FILE
-	  --curves DIR      instead of the rows, two curves over shared memory, each library
-	                    with itself: the round trip against the message size, and calls
-	                    per second against the number of clients; drawings go to DIR
+	  --curves DIR      instead of the rows, two curves over shared memory, each
+	                    library with itself: round trips by message size, and calls
+	                    per second by number of clients; drawings go to DIR
 	END
 	exit 2
 }
@@ -30,8 +30,8 @@ runs=5 time=300 rows="*" types="shm socket" format=text
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) runs=3 time=100; shift; continue ;;
-	--libqb | --qbipc | --runs | --time | --rows | --types | --format | --others | --raw | \
-		--curves) ;;
+	--libqb | --qbipc | --runs | --time | --rows | --types | --format | --others | \
+		--raw | --curves) ;;
 	*) usage ;;
 	esac
 	[ $# -ge 2 ] || usage

@@ -49,7 +49,8 @@ END {
 
 function print_table(name, label, metric, metric_unit,    i, x, theirs, ours)
 {
-	printf "\n%-9s %s, %-4s %9s %9s\n", label, metric, metric_unit, "libqb", "libqbipc"
+	printf "\n%-9s %s, %-4s %9s %9s\n", label, metric, metric_unit, \
+		"libqb", "libqbipc"
 	for (i = 1; i <= n_xs[name]; i++) {
 		x = xs[name, i]
 		theirs = name SUBSEP metric SUBSEP "libqb" SUBSEP x
@@ -164,8 +165,8 @@ function chart_begin(name, metrics, title, x_label, y_label,    i, x, y, step)
 	rule(left, bottom, right, bottom, "stroke=\"black\"")
 	rule(left, top, left, bottom, "stroke=\"black\"")
 	text((left + right) / 2, bottom + 42, "text-anchor=\"middle\"", x_label)
-	text(0, 0, sprintf("text-anchor=\"middle\" transform=\"translate(22 %d) rotate(-90)\"",
-		(top + bottom) / 2), y_label)
+	text(0, 0, "text-anchor=\"middle\" transform=\"translate(22 " \
+		(top + bottom) / 2 ") rotate(-90)\"", y_label)
 	text(left, bottom + 68, "font-size=\"11\" fill=\"#444\"", machine)
 	n_lines = 0
 }
@@ -173,7 +174,8 @@ function chart_begin(name, metrics, title, x_label, y_label,    i, x, y, step)
 function mark(shape, x, y, attributes,    points)
 {
 	if (shape == "circle") {
-		out(sprintf("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\" %s/>", x, y, attributes))
+		out(sprintf("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\" %s/>", \
+			x, y, attributes))
 		return
 	}
 	points = shape == "square" ? "-4 -4 4 -4 4 4 -4 4" \
@@ -194,7 +196,8 @@ function chart_line(metric, who, label, shape, dashes,    colour, fill,
 		x = xs[axis, i]
 		point = axis SUBSEP metric SUBSEP who SUBSEP x
 		if (point in medians)
-			points = points sprintf(" %.1f,%.1f", place_x(x), place_y(medians[point]))
+			points = points sprintf(" %.1f,%.1f", place_x(x), \
+				place_y(medians[point]))
 	}
 	if (points == "")
 		return

@@ -58,10 +58,11 @@ bench: tests/bench/peer-qbipc $(bench_libqb)
 	@$(SHELL) $(srcdir)/tests/bench/bench.sh $(bench_libqb:%=--libqb ./%) \
 		--qbipc ./tests/bench/peer-qbipc --others tests/bench/others.d/list $(BENCHFLAGS)
 
-# About two minutes. The drawings go to CURVES_DIR; those in docs/ come from a machine that
-# does nothing else: make bench-curves CURVES_DIR=$(srcdir)/docs
+# About 90 seconds. The drawings go to CURVES_DIR; those in docs/ come from a machine
+# that does nothing else: make bench-curves CURVES_DIR=$(srcdir)/docs
 CURVES_DIR = tests/bench/curves.d
 
 bench-curves: tests/bench/peer-qbipc $(bench_libqb)
 	@$(SHELL) $(srcdir)/tests/bench/bench.sh $(bench_libqb:%=--libqb ./%) \
-		--qbipc ./tests/bench/peer-qbipc --runs 7 --curves $(CURVES_DIR) $(BENCHFLAGS)
+		--qbipc ./tests/bench/peer-qbipc --runs 7 --curves $(CURVES_DIR) \
+		$(BENCHFLAGS)
