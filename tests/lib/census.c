@@ -147,18 +147,30 @@ int census_compare(const struct census *before, char *text, size_t size)
 	return -1;
 }
 
-static void *thread_nothing(void *data)
+static void *thread_tell_tid(void *tid)
 {
-	return data;
+	*(pid_t *)tid = gettid();
+	return NULL;
 }
 
-/* A sanitizer starts a thread of its own together with the first one. */
+/*
+ * A sanitizer starts a thread of its own together with the first one. The kernel
+ * wakes who joins a thread before it takes the thread off the list in /proc: only
+ * then is the process counted.
+ */
 static void start_hidden_threads(void)
 {
+	uint64_t end = now_ms() + SETTLE_MS * test_slowdown();
+	char path[64];
 	pthread_t thread;
+	pid_t tid;
 
-	if (pthread_create(&thread, NULL, thread_nothing, NULL) == 0)
-		pthread_join(thread, NULL);
+	if (pthread_create(&thread, NULL, thread_tell_tid, &tid) != 0)
+		return;
+	pthread_join(thread, NULL);
+	snprintf(path, sizeof(path), "/proc/self/task/%d", (int)tid);
+	while (access(path, F_OK) == 0 && now_ms() < end)
+		pause_briefly();
 }
 
 void census_setup(void)
