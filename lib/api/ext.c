@@ -4,7 +4,7 @@
 #include <qb/qbipc_ext.h>
 
 #include "base/log.h"
-#include "ring/look.h"
+#include "base/look.h"
 #include "transport/transport.h"
 
 int qbipc_version(void)

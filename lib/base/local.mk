@@ -5,6 +5,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/list.h \
 	lib/base/log.c \
 	lib/base/log.h \
+	lib/base/look.c \
+	lib/base/look.h \
 	lib/base/msg.h \
 	lib/base/owner.h \
 	lib/base/socket.c \

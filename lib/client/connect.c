@@ -14,6 +14,7 @@
 #include "base/socket.h"
 #include "base/util.h"
 #include "client/connection.h"
+#include "base/look.h"
 #include "wire/handshake.h"
 #include "wire/names.h"
 
@@ -170,11 +171,26 @@ static int answer_read(struct answer *a, int stream)
 	return a->size < sizeof(a->welcome) ? QBI_LATER : 0;
 }
 
+/* As answer_read(), again and again for a while: a server that is awake is quick. */
+static int answer_look(struct answer *a, int stream, uint64_t deadline)
+{
+	struct qbi_looking looking;
+	struct qbi_look look;
+	uint64_t now = qbi_now_ns();
+	int r = answer_read(a, stream);
+
+	qbi_look_init(&look);
+	qbi_looking_begin(&looking, now, qbi_look_allowed(&look, now), deadline, true);
+	while (r == QBI_EMPTY && now < looking.end && qbi_looking_again(&looking))
+		r = answer_read(a, stream);
+	return r;
+}
+
 static int answer_wait(struct answer *a, int stream, uint64_t deadline)
 {
 	for (;;) {
 		struct pollfd p = { .fd = stream, .events = POLLIN };
-		int r = answer_read(a, stream);
+		int r = answer_look(a, stream, deadline);
 		int timeout;
 
 		if (r <= 0)

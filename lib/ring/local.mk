@@ -1,8 +1,6 @@
 lib_libqbipc_core_la_SOURCES += \
 	lib/ring/fault.c \
 	lib/ring/fault.h \
-	lib/ring/look.c \
-	lib/ring/look.h \
 	lib/ring/mapping.c \
 	lib/ring/mapping.h \
 	lib/ring/qbcontrol.c \

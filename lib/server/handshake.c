@@ -187,10 +187,13 @@ static void connection_created(qb_ipcs_connection_t *c)
 	qbi_connection_enter(c, QBI_CONNECTION_CREATED);
 	if (s->on.connection_created)
 		s->on.connection_created(c);
-	if (c->disconnect_asked || s->stopped)
+	if (c->disconnect_asked || s->stopped) {
 		qbi_connection_abandon(c);
-	else
-		qbi_connection_enter(c, QBI_CONNECTION_ESTABLISHED);
+		return;
+	}
+	qbi_connection_enter(c, QBI_CONNECTION_ESTABLISHED);
+	if (c->transport->server->established)
+		c->transport->server->established(c->end);
 }
 
 static void handshake_finish(qb_ipcs_connection_t *c)

@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/socket.h"
 #include "base/util.h"
-#include "ring/look.h"
+#include "base/look.h"
 #include "ring/region.h"
 #include "ring/wakeup.h"
 #include "transport/transport.h"
@@ -157,17 +157,15 @@ static bool response_look(struct native_client *c, uint64_t deadline)
 		return false;
 	now = qbi_now_ns();
 	length = qbi_look_allowed(&c->look, now);
-	if (deadline != QBI_FOREVER && deadline - now < length)
-		length = deadline > now ? deadline - now : 0;
-	if (!length)
+	if (!length || now >= deadline)
 		return false;
-	qbi_looking_begin(&looking, now, length,
+	qbi_looking_begin(&looking, now, length, deadline,
 			  qbi_region_shares_cpu(&c->region, QBI_REGION_CLIENT));
 	do
 		if (!qbi_ring_is_empty(&c->response))
 			return true;
 	while (qbi_looking_again(&looking));
-	qbi_look_gave_up(&c->look, now, looking.now);
+	qbi_look_gave_up(&c->look, looking.start, looking.now);
 	return false;
 }
 

@@ -10,7 +10,7 @@
  *
  * Staying awake: as long as a request's byte is left unread the application's loop comes
  * straight back, and every other descriptor gets its turn; when this is the only busy
- * connection of its service, a dispatch also looks for a while (ring/look.h). When the
+ * connection of its service, a dispatch also looks for a while (base/look.h). When the
  * budget is used up the byte is read and the server sleeps.
  */
 #include <assert.h>
@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "base/socket.h"
 #include "base/util.h"
-#include "ring/look.h"
+#include "base/look.h"
 #include "ring/region.h"
 #include "ring/wakeup.h"
 #include "transport/transport.h"
@@ -57,7 +57,6 @@ static int native_server_open(void *st, const struct qbi_server_spec *spec,
 	s->bell = -1;
 	s->stream = spec->stream;
 	s->shared = spec->shared;
-	s->asleep = true;
 	r = qbi_region_create(&s->region, spec->max_msg_size, &memory);
 	if (r < 0)
 		return r;
@@ -101,18 +100,19 @@ static bool server_will_be_back(struct native_server *s)
 static bool server_look(struct native_server *s, uint64_t now, uint64_t length)
 {
 	struct qbi_looking looking;
+	uint64_t spent;
 	bool found;
 
-	if (length > s->slice_left)
-		length = s->slice_left;
-	if (!length)
+	if (!s->slice_left)
 		return false;
-	qbi_looking_begin(&looking, now, length,
+	qbi_looking_begin(&looking, now, length, now + s->slice_left,
 			  qbi_region_shares_cpu(&s->region, QBI_REGION_SERVER));
 	do
 		found = !qbi_ring_is_empty(&s->request);
 	while (!found && qbi_looking_again(&looking));
-	s->slice_left -= looking.now - now;
+	s->waiting_since += looking.start - now;
+	spent = looking.now - now;
+	s->slice_left -= spent < s->slice_left ? spent : s->slice_left;
 	return found;
 }
 
@@ -138,7 +138,10 @@ static int server_stay_awake(struct native_server *s, bool took)
 	}
 	if (qbi_server_is_alone(s->shared, s, now) && server_look(s, now, allowed - spent))
 		return QBI_LATER;
-	return server_will_be_back(s) ? 0 : QBI_EMPTY;
+	if (server_will_be_back(s))
+		return 0;
+	qbi_look_gave_up(look, s->waiting_since, qbi_now_ns());
+	return QBI_EMPTY;
 }
 
 /* Read up to @n bytes. 0, QBI_GONE, how many came in *@ret. */
@@ -207,6 +210,13 @@ static void native_server_begin(void *st, bool readable)
 
 	s->readable = readable;
 	s->slice_left = LOOK_SLICE_NS;
+}
+
+/* What comes is announced by the stream like any request, so nothing depends on this. */
+static void native_server_established(void *st)
+{
+	native_server_begin(st, false);
+	(void)native_server_settle(st, 0);
 }
 
 /*
@@ -296,6 +306,7 @@ extern const struct qbi_server_ops qbi_native_shm_server;
 const struct qbi_server_ops qbi_native_shm_server = {
 	.state_size = sizeof(struct native_server),
 	.open = native_server_open,
+	.established = native_server_established,
 	.request_fd = native_server_request_fd,
 	.begin = native_server_begin,
 	.take = native_server_take,

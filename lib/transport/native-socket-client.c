@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/socket.h"
 #include "base/util.h"
-#include "ring/look.h"
+#include "base/look.h"
 #include "ring/region.h"
 #include "transport/packets.h"
 #include "transport/transport.h"
@@ -162,20 +162,16 @@ static int response_look(struct native_client *c, void *buf, size_t size, uint64
 		return QBI_EMPTY;
 	now = qbi_now_ns();
 	length = qbi_look_allowed(&c->look, now);
-
-	if (deadline != QBI_FOREVER && deadline - now < length)
-		length = deadline > now ? deadline - now : 0;
-	if (!length)
+	if (!length || now >= deadline)
 		return QBI_EMPTY;
-	qbi_looking_begin(&looking, now, length,
-			  qbi_region_shares_cpu(&c->region, QBI_REGION_CLIENT));
+	qbi_looking_begin(&looking, now, length, deadline, true);
 	do {
 		int r = qbi_packets_take(&c->call, buf, size, ret_size);
 
 		if (r != QBI_EMPTY)
 			return r;
 	} while (qbi_looking_again(&looking));
-	qbi_look_gave_up(&c->look, now, looking.now);
+	qbi_look_gave_up(&c->look, looking.start, looking.now);
 	return QBI_EMPTY;
 }
 

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
-#include "ring/look.h"
+#include "base/look.h"
 #include "ring/region.h"
 #include "transport/packets.h"
 #include "transport/transport.h"
@@ -114,15 +114,14 @@ static int native_server_settle(void *st, unsigned int taken)
 	s->asleep = true;
 	if (!allowed)
 		return 0;
-	qbi_looking_begin(&looking, now, allowed < LOOK_SLICE_NS ? allowed : LOOK_SLICE_NS,
-			  qbi_region_shares_cpu(&s->region, QBI_REGION_SERVER));
+	qbi_looking_begin(&looking, now, allowed, now + LOOK_SLICE_NS, true);
 	do
 		if (qbi_packets_is_readable(&s->call)) {
 			s->asleep = false;
 			return QBI_LATER;
 		}
 	while (qbi_looking_again(&looking));
-	qbi_look_gave_up(look, now, looking.now);
+	qbi_look_gave_up(look, looking.start, looking.now);
 	return 0;
 }
 

@@ -9,7 +9,8 @@
  * Threads: the core serialises the operations on one state as follows, and a
  * transport may rely on no more than that.
  *
- *   server   begin, take, settle, flow_set       the dispatching thread
+ *   server   established, begin, take, settle,
+ *            flow_set                            the dispatching thread
  *            respondv, eventv, flush,
  *            events_queued                       one thread at a time
  *            open, close                         nothing else at the same time
@@ -38,7 +39,7 @@
 
 #include "base/msg.h"
 #include "base/owner.h"
-#include "ring/look.h"
+#include "base/look.h"
 #include "wire/handshake.h"
 
 /* Descriptors that may travel with the welcome. */
@@ -54,13 +55,16 @@ struct qbi_server_shared {
 /* A service is one connection's alone when no other was served for so long, in ns. */
 #define QBI_ALONE_NS 100000
 
-/* @st was just served: is it the only busy one? Then it may look inside a dispatch. */
+/*
+ * @st was just served: is it the only busy one? Then it may look inside a dispatch. When
+ * nobody was busy before, it need not prove itself first.
+ */
 static inline bool qbi_server_is_alone(struct qbi_server_shared *shared, const void *st,
 				       uint64_t now)
 {
 	if (shared->busy != st) {
+		shared->busy_since = shared->busy ? now : now - QBI_ALONE_NS;
 		shared->busy = st;
-		shared->busy_since = now;
 	}
 	return now - shared->busy_since >= QBI_ALONE_NS;
 }
@@ -93,6 +97,12 @@ struct qbi_server_ops {
 
 	/* Make this end and describe it in @reply. May be called once. */
 	int (*open)(void *st, const struct qbi_server_spec *spec, struct qbi_reply *reply);
+
+	/*
+	 * The client has been told, and many call at once: stay awake for a while or not.
+	 * Optional.
+	 */
+	void (*established)(void *st);
 
 	/* Descriptor that is readable when a request waits; -1: the stream. */
 	int (*request_fd)(const void *st);

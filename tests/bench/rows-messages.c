@@ -92,7 +92,7 @@ void bench_oneway(struct bench_run *run)
 }
 
 /* Events on their way at any time: two of these, so that the server never runs dry. */
-#define EVENT_CREDIT 64
+#define EVENT_CREDIT 512
 
 /* Wait until the descriptor is readable, then read @per_wake events, or all if 0. */
 static uint64_t read_events(struct bench_run *run, int fd, int per_wake)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ring/look.h"
+#include "base/look.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -10,8 +10,7 @@
 
 #include "base/util.h"
 
-/* The first look, before anything is known; and what is left of a budget that shrank. */
-#define BUDGET_START 8000
+/* What is left of a budget that shrank. */
 #define BUDGET_MIN 1000
 
 /* Vain looks take at most a quarter of the time, and this much in one go. */
@@ -88,9 +87,10 @@ void qbi_look_init(struct qbi_look *l)
 		l->longest = 0;
 	if (l->longest > REAL_TIME_NS && is_real_time())
 		l->longest = REAL_TIME_NS;
-	l->budget = l->longest < BUDGET_START ? l->longest : BUDGET_START;
+	l->budget = l->longest;
 	l->allowance = ALLOWANCE_MAX;
 	l->filled = qbi_now_ns();
+	l->gave_way = l->filled;
 }
 
 uint64_t qbi_look_allowed(struct qbi_look *l, uint64_t now)

@@ -11,16 +11,18 @@
  * idle connection does not look at all. With one usable CPU nobody can answer while we
  * look, and we do not.
  *
- * Between looks: `pause` for the first microseconds, then sched_yield(2), because the
- * other end may be waiting for this very CPU.
+ * Between looks: `pause` for the first microsecond, then sched_yield(2), because the
+ * other end, or another client, may be waiting for this very CPU. While others use it we
+ * do not, so that time costs nothing and is not counted: eight clients on two CPUs hand
+ * the CPUs round instead of sleeping and being woken (docs/performance.md).
  *
  * Owner: one struct qbi_look per service, or per client connection and channel.
  * Threads: one at a time per struct. The setting is for the process, any thread.
  *
  * Figures: measured on the machine of docs/performance.md.
  */
-#ifndef QBI_RING_LOOK_H
-#define QBI_RING_LOOK_H
+#ifndef QBI_BASE_LOOK_H
+#define QBI_BASE_LOOK_H
 
 #include <sched.h>
 #include <stdbool.h>
@@ -43,11 +45,15 @@ struct qbi_look {
 	uint64_t gave_way;	/* when this thread last yielded for others' sake */
 };
 
-/* One look that is going on. */
+/*
+ * One look that is going on. Time in which others had the CPU because we yielded is not
+ * spent: it moves start and end.
+ */
 struct qbi_looking {
 	uint64_t pause;		/* ns of pausing before yielding begins */
 	uint64_t start;
 	uint64_t end;
+	uint64_t limit;		/* and no later than this, whoever had the CPU */
 	uint64_t now;		/* as of the last time the clock was read */
 	unsigned int turns;
 };
@@ -77,14 +83,26 @@ void qbi_look_was_woken(struct qbi_look *l);
 #define QBI_LOOK_PAUSE_NS 1000		/* then yield between looks */
 #define QBI_LOOK_TURNS_PER_CLOCK 16
 
-/* @yield: from the first look on, because the other end was last seen on this CPU. */
+/* A yield that takes longer has let others run; they used what is beyond. */
+#define QBI_LOOK_YIELD_NS 1000
+
+/* For how long others may have the CPU before one who looks had better be woken. */
+#define QBI_LOOK_GIVEN_NS 500000
+
+/*
+ * Look for @length, given away time not counted, but until @limit at most. @yield: from
+ * the first look on, because the other end was last seen on this CPU.
+ */
 static inline void qbi_looking_begin(struct qbi_looking *k, uint64_t now, uint64_t length,
-				     bool yield)
+				     uint64_t limit, bool yield)
 {
+	uint64_t longest = now + length + QBI_LOOK_GIVEN_NS;
+
 	*k = (struct qbi_looking){
 		.pause = yield ? 0 : QBI_LOOK_PAUSE_NS,
 		.start = now,
 		.end = now + length,
+		.limit = limit < longest ? limit : longest,
 		.now = now,
 	};
 }
@@ -100,18 +118,33 @@ static inline void qbi_cpu_relax(void)
 #endif
 }
 
+/* Let others run. */
+static inline void qbi_looking_yield(struct qbi_looking *k)
+{
+	uint64_t before = k->now;
+	uint64_t given;
+
+	sched_yield();
+	k->now = qbi_now_ns();
+	if (k->now - before <= QBI_LOOK_YIELD_NS)
+		return;
+	given = k->now - before - QBI_LOOK_YIELD_NS;
+	k->start += given;
+	k->end += given;
+}
+
 /* Between two looks. False: time is up. */
 static inline bool qbi_looking_again(struct qbi_looking *k)
 {
 	if (k->now - k->start >= k->pause) {
-		sched_yield();
+		qbi_looking_yield(k);
 	} else {
 		qbi_cpu_relax();
 		if (++k->turns % QBI_LOOK_TURNS_PER_CLOCK)
 			return true;
+		k->now = qbi_now_ns();
 	}
-	k->now = qbi_now_ns();
-	return k->now < k->end;
+	return k->now < k->end && k->now < k->limit;
 }
 
 #endif
