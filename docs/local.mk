@@ -3,6 +3,8 @@ EXTRA_DIST += \
 	docs/README.md \
 	docs/architecture.md \
 	docs/performance.md \
+	docs/performance-clients.svg \
+	docs/performance-size.svg \
 	docs/porting-from-libqb.md \
 	docs/protocol.md \
 	docs/wakeup.md
