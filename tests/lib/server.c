@@ -25,6 +25,8 @@ void server_trace(struct server *sv, const char *format, ...)
 	va_list ap;
 	int n;
 
+	if (sv->spec.untraced)
+		return;
 	va_start(ap, format);
 	n = vsnprintf(sh->trace + at + (at > 0), TRACE_SIZE - at - 1, format, ap);
 	va_end(ap);
