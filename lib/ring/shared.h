@@ -3,7 +3,7 @@
  * The only way to memory that a peer shares: each access is one atomic operation or
  * one copy, so that the compiler can neither repeat a read nor split it, and so that
  * a test build can put a scripted peer between any two of them by defining
- * QBI_SHARED_HOOK(address).
+ * QBI_SHARED_HOOK(address, size), which comes before each access.
  *
  * Every call site carries a label that names its partner; the table of the labels
  * is at the top of the file that uses them.
@@ -18,7 +18,7 @@
 #include <string.h>
 
 #ifndef QBI_SHARED_HOOK
-#define QBI_SHARED_HOOK(address) ((void)0)
+#define QBI_SHARED_HOOK(address, size) ((void)0)
 #endif
 
 /* Shared words are plain integers in the layout of the wire. */
@@ -32,34 +32,34 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LONG_LOCK_FREE == 2,
 
 static inline uint32_t qbi_shared_load(qbi_shared_u32 *word, memory_order order)
 {
-	QBI_SHARED_HOOK(word);
+	QBI_SHARED_HOOK(word, sizeof(*word));
 	return atomic_load_explicit(word, order);
 }
 
 static inline void qbi_shared_store(qbi_shared_u32 *word, uint32_t value,
 				    memory_order order)
 {
-	QBI_SHARED_HOOK(word);
+	QBI_SHARED_HOOK(word, sizeof(*word));
 	atomic_store_explicit(word, value, order);
 }
 
 static inline uint64_t qbi_shared_load64(qbi_shared_u64 *word, memory_order order)
 {
-	QBI_SHARED_HOOK(word);
+	QBI_SHARED_HOOK(word, sizeof(*word));
 	return atomic_load_explicit(word, order);
 }
 
 static inline void qbi_shared_store64(qbi_shared_u64 *word, uint64_t value,
 				      memory_order order)
 {
-	QBI_SHARED_HOOK(word);
+	QBI_SHARED_HOOK(word, sizeof(*word));
 	atomic_store_explicit(word, value, order);
 }
 
 static inline uint64_t qbi_shared_exchange64(qbi_shared_u64 *word, uint64_t value,
 					     memory_order order)
 {
-	QBI_SHARED_HOOK(word);
+	QBI_SHARED_HOOK(word, sizeof(*word));
 	return atomic_exchange_explicit(word, value, order);
 }
 
@@ -67,7 +67,7 @@ static inline uint64_t qbi_shared_exchange64(qbi_shared_u64 *word, uint64_t valu
 static inline bool qbi_shared_replace64(qbi_shared_u64 *word, uint64_t expected,
 					uint64_t value, memory_order order)
 {
-	QBI_SHARED_HOOK(word);
+	QBI_SHARED_HOOK(word, sizeof(*word));
 	return atomic_compare_exchange_strong_explicit(word, &expected, value, order,
 						       memory_order_relaxed);
 }
@@ -76,14 +76,14 @@ static inline bool qbi_shared_replace64(qbi_shared_u64 *word, uint64_t expected,
 static inline uint32_t qbi_shared_add(qbi_shared_u32 *word, uint32_t n,
 				      memory_order order)
 {
-	QBI_SHARED_HOOK(word);
+	QBI_SHARED_HOOK(word, sizeof(*word));
 	return atomic_fetch_add_explicit(word, n, order);
 }
 
 static inline uint64_t qbi_shared_add64(qbi_shared_u64 *word, uint64_t n,
 					memory_order order)
 {
-	QBI_SHARED_HOOK(word);
+	QBI_SHARED_HOOK(word, sizeof(*word));
 	return atomic_fetch_add_explicit(word, n, order);
 }
 
@@ -91,13 +91,13 @@ static inline uint64_t qbi_shared_add64(qbi_shared_u64 *word, uint64_t n,
  * place. */
 static inline void qbi_shared_read(void *to, const void *shared, size_t n)
 {
-	QBI_SHARED_HOOK(shared);
+	QBI_SHARED_HOOK(shared, n);
 	memcpy(to, shared, n);
 }
 
 static inline void qbi_shared_write(void *shared, const void *from, size_t n)
 {
-	QBI_SHARED_HOOK(shared);
+	QBI_SHARED_HOOK(shared, n);
 	memcpy(shared, from, n);
 }
 

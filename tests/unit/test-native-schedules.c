@@ -19,7 +19,7 @@
 #include <time.h>
 
 static void others_act(void);
-#define QBI_SHARED_HOOK(address) others_act()
+#define QBI_SHARED_HOOK(address, size) others_act()
 
 static ssize_t hooked_recv(int fd, void *buf, size_t size, int flags);
 static int hooked_poll(struct pollfd *p, nfds_t n, int timeout);
