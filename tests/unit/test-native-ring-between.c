@@ -8,7 +8,7 @@
 #include "config.h"
 
 static void peer_acts(void);
-#define QBI_SHARED_HOOK(address) peer_acts()
+#define QBI_SHARED_HOOK(address, size) peer_acts()
 
 #include <stdlib.h>
 
