@@ -32,7 +32,7 @@ tests_unit_test_ring_CFLAGS = $(ring_cflags)
 tests_unit_test_ring_LDADD = $(ring_ldadd)
 
 tests_unit_test_ring_between_SOURCES = tests/unit/test-ring-between.c \
-	tests/unit/test-ring-pair.h
+	tests/lib/peer-script.h tests/unit/test-ring-pair.h
 tests_unit_test_ring_between_CFLAGS = $(ring_cflags)
 tests_unit_test_ring_between_LDADD = $(ring_ldadd)
 
@@ -151,7 +151,7 @@ tests_unit_test_native_ring_CFLAGS = $(native_cflags)
 tests_unit_test_native_ring_LDADD = $(native_ldadd)
 
 tests_unit_test_native_ring_between_SOURCES = tests/unit/test-native-ring-between.c \
-	tests/unit/test-native-pair.h
+	tests/lib/peer-script.h tests/unit/test-native-pair.h
 tests_unit_test_native_ring_between_CFLAGS = $(native_cflags)
 tests_unit_test_native_ring_between_LDADD = $(native_ldadd)
 

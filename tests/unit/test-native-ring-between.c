@@ -7,8 +7,7 @@
  */
 #include "config.h"
 
-static void peer_acts(void);
-#define QBI_SHARED_HOOK(address, size) peer_acts()
+#include "tests/lib/peer-script.h"
 
 #include <stdlib.h>
 
@@ -21,21 +20,6 @@ enum { CAPACITY = 4096, MAX = 700, HONEST = 600, START = 4096 - 40, ACCESSES = 1
 
 static struct native_pair p;
 
-/* At access @at of an operation, @word becomes @value; both are the peer's mapping. */
-static struct {
-	unsigned int seen;
-	unsigned int at;
-	void *word;
-	uint64_t value;
-	size_t width;
-} peer;
-
-static void peer_acts(void)
-{
-	if (peer.seen++ == peer.at && peer.word)
-		memcpy(peer.word, &peer.value, peer.width);
-}
-
 static const uint64_t values[] = {
 	0, 1, 8, 16, HONEST - 1, HONEST + 9, MAX, MAX + 1, START, START + 8, START + 616,
 	START + 617, START + CAPACITY, START + CAPACITY + 8, RECORD_MESSAGE, 1u << 31,
@@ -45,7 +29,7 @@ static const uint64_t values[] = {
 /* In an otherwise fresh ring, one message that goes round the end of the data, or none. */
 static void ring_reset(bool message)
 {
-	peer.word = NULL;
+	peer_script_set(NULL, 0);
 	p.producer.put = p.consumer.taken = 0;
 	pair_go_to(&p, START);
 	if (message)
@@ -59,7 +43,7 @@ static void try_all(operation_fn operation, bool message)
 {
 	const struct {
 		void *word;
-		size_t width;
+		uint32_t size;
 	} words[] = {
 		{ &p.words->tail, 8 }, { &p.words->head, 8 }, { &p.words->taken, 4 },
 		{ p.data + START, 4 }, { p.data + START + 4, 4 }, { p.data + START, 8 },
@@ -69,14 +53,13 @@ static void try_all(operation_fn operation, bool message)
 	for (unsigned int at = 0; at < ACCESSES; at++)
 		for (size_t w = 0; w < QBI_ARRAY_SIZE(words); w++)
 			for (size_t v = 0; v < QBI_ARRAY_SIZE(values); v++) {
+				struct peer_write write = { at, words[w].size, words[w].word,
+							    values[v] };
+
 				ring_reset(message);
-				peer.seen = 0;
-				peer.at = at;
-				peer.value = values[v];
-				peer.width = words[w].width;
-				peer.word = words[w].word;
+				peer_script_set(&write, 1);
 				operation();
-				ck_assert_uint_lt(peer.seen, ACCESSES);
+				ck_assert_uint_lt(peer.accesses, ACCESSES);
 			}
 }
 

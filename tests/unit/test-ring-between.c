@@ -7,8 +7,7 @@
  */
 #include "config.h"
 
-static void peer_acts(void);
-#define QBI_SHARED_HOOK(address, size) peer_acts()
+#include "tests/lib/peer-script.h"
 
 #include <stdlib.h>
 
@@ -20,20 +19,6 @@ static void peer_acts(void);
 enum { GUARD_BYTES = 64, TAKE_SIZE = 1000, MESSAGE = 700 };
 
 static struct ring_pair p;
-
-/* At access @at of an operation @word becomes @value. */
-static struct {
-	unsigned int seen;
-	unsigned int at;
-	uint32_t *word;
-	uint32_t value;
-} peer;
-
-static void peer_acts(void)
-{
-	if (peer.seen++ == peer.at && peer.word)
-		*(volatile uint32_t *)peer.word = peer.value;
-}
 
 static const uint32_t values[] = {
 	0, 1, 2, 699, 701, TAKE_SIZE, TAKE_SIZE + 1, 4095, 4096, 4097, PAIR_MAX,
@@ -70,7 +55,7 @@ static uint32_t *const *shared_words(size_t *ret_n)
 /* One message of MESSAGE bytes in an otherwise fresh ring, or none. */
 static void ring_reset(bool message)
 {
-	peer.word = NULL;
+	peer_script_set(NULL, 0);
 	p.head->write_pt = p.head->read_pt = START;
 	p.head->word_size = 4096;
 	atomic_store(&p.head->sem.both, 0);
@@ -151,9 +136,9 @@ static void teardown(void)
 static unsigned int undisturbed_accesses(int operation)
 {
 	ring_reset(operations[operation].message);
-	peer.seen = 0;
+	peer_script_set(NULL, 0);
 	operations[operation].run();
-	return peer.seen;
+	return peer.accesses;
 }
 
 START_TEST(any_change_between_two_accesses_is_survived)
@@ -168,11 +153,11 @@ START_TEST(any_change_between_two_accesses_is_survived)
 	for (at = 0; at < accesses; at++) {
 		for (w = 0; w < n; w++) {
 			for (v = 0; v < QBI_ARRAY_SIZE(values); v++) {
+				struct peer_write write = { at, sizeof(uint32_t), words[w],
+							    values[v] };
+
 				ring_reset(operations[_i].message);
-				peer.at = at;
-				peer.value = values[v];
-				peer.word = words[w];
-				peer.seen = 0;
+				peer_script_set(&write, 1);
 				operations[_i].run();
 			}
 		}
@@ -189,14 +174,12 @@ START_TEST(length_is_fetched_once)
 	/* Changed after the first look, whenever that is: what is taken has one length
 	 * from beginning to end, the old one or the new one. */
 	for (unsigned int at = 0; at < accesses; at++) {
+		struct peer_write write = { at, sizeof(uint32_t), &p.data[START], 40 };
 		uint32_t stride;
 		int r;
 
 		ring_reset(true);
-		peer.at = at;
-		peer.word = &p.data[START];
-		peer.value = 40;
-		peer.seen = 0;
+		peer_script_set(&write, 1);
 		memset(buf, 0, sizeof(buf));
 		r = qbi_qbring_take(&p.server, buf, sizeof(buf), &n);
 		ck_assert_int_eq(r, 0);
