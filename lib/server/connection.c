@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "server/service.h"
@@ -19,6 +20,8 @@ int qbi_connection_new(qb_ipcs_service_t *s, int fd, qb_ipcs_connection_t **ret_
 	if (!c)
 		return -ENOMEM;
 	c->refs = 1;
+	c->number = ++s->last_number;
+	c->since_ns = qbi_now_ns();
 	c->service = qbi_service_ref(s);
 	qbi_list_init(&c->link);
 	qbi_list_init(&c->retry_link);

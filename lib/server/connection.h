@@ -84,6 +84,8 @@ struct qb_ipcs_connection {
 	bool holds_retry;		/* the service's timer */
 	void *context;
 
+	uint64_t number;		/* clients of the service count from 1 */
+	uint64_t since_ns;		/* when it was accepted, monotonic clock */
 	struct ucred peer;		/* SO_PEERCRED, fixed at the client's connect */
 	struct qbi_owner owner;		/* of what the client opens */
 	struct qbi_watch stream;	/* owns the accepted socket */

@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "server/access.h"
 #include "server/connection.h"
+#include "server/inquiry.h"
 #include "server/service.h"
 
 qb_ipcs_connection_t *qbi_connection_first_handshake(qb_ipcs_service_t *s)
@@ -218,6 +219,8 @@ static void handshake_finish(qb_ipcs_connection_t *c)
 		connection_refuse(c, -EMSGSIZE);
 		return;
 	}
+	if (qbi_inquiry_answer(c))
+		return;
 	refusal = connection_accept(c);
 	if (refusal != 0) {
 		connection_refuse(c, refusal);

@@ -5,6 +5,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/connection.h \
 	lib/server/dispatch.c \
 	lib/server/handshake.c \
+	lib/server/inquiry.c \
+	lib/server/inquiry.h \
 	lib/server/listener.c \
 	lib/server/listener.h \
 	lib/server/retry.c \

@@ -35,6 +35,7 @@ qb_ipcs_service_t *qbi_service_new(const char *name, int32_t id, enum qb_ipc_typ
 	s->type = type;
 	s->on = *handlers;
 	s->max_msg_size = DEFAULT_MAX_MSG_SIZE;
+	s->watchers = (struct qbi_owner){ (uid_t)-1, (gid_t)-1, 0600 };
 	s->listener = (struct qbi_listener)QBI_LISTENER_INIT;
 	qbi_retry_init(&s->retry);
 	qbi_list_init(&s->connections);

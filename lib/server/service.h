@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/owner.h"
 #include "server/listener.h"
 #include "server/retry.h"
 #include "transport/transport.h"
@@ -44,6 +45,8 @@ struct qb_ipcs_service {
 	struct qbi_list handshakes;		/* accepted, not listed yet, oldest first */
 	struct qbi_server_shared shared;	/* for the transports */
 	struct qb_ipcs_stats stats;
+	struct qbi_owner watchers;		/* who may watch besides root and our user */
+	uint64_t last_number;			/* clients so far: numbers of connections */
 	bool stopped;				/* destroyed, lives on in its connections */
 
 	void *scratch;		/* a request while it is processed; NULL: in use */

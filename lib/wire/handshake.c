@@ -19,6 +19,23 @@ void qbi_hello_init(struct qbi_hello *hello, size_t max_msg_size, uint32_t versi
 	}
 }
 
+void qbi_hello_ask(struct qbi_hello *hello, size_t max_msg_size, uint32_t version,
+		   uint32_t ability)
+{
+	qbi_hello_init(hello, max_msg_size, version);
+	hello->mark = QBI_WIRE_MARK;
+	hello->abilities = ability;
+}
+
+uint32_t qbi_hello_question(const struct qbi_hello *hello)
+{
+	if (hello->mark != QBI_WIRE_MARK)
+		return 0;
+	if (hello->abilities & QBI_ABILITY_WATCH)
+		return QBI_ABILITY_WATCH;
+	return hello->abilities & QBI_ABILITY_PROBE;
+}
+
 int qbi_hello_check(const struct qbi_hello *hello)
 {
 	if (hello->id != QBI_AUTHENTICATE || hello->size != (int32_t)sizeof(*hello))

@@ -18,6 +18,14 @@
 #define QBI_WIRE_MARK 0x31434951u	/* "QIC1": the sender is this library */
 #define QBI_WIRE_NAME_SIZE 4096		/* bytes of a name, terminator included */
 
+/*
+ * Abilities that a client may ask for instead of a connection: the server answers from
+ * the library and closes the stream. An answer without the bit is that of a server
+ * which does not know it, and has made a connection.
+ */
+#define QBI_ABILITY_PROBE 0x1u		/* what would a connection be? */
+#define QBI_ABILITY_WATCH 0x2u		/* the counters, for those who may: snapshot.h */
+
 /* The buffer size agreed is never below the size of the server's answer. */
 #define QBI_MIN_MSG_SIZE 12328u
 /*
@@ -33,7 +41,7 @@ struct qbi_hello {
 	int32_t size;		/* of this message */
 	uint32_t version;	/* highest native version spoken, 0 none */
 	uint32_t max_msg_size;	/* bytes asked for */
-	uint32_t abilities;	/* bits of the native wire, see docs/protocol.md */
+	uint32_t abilities;	/* QBI_ABILITY_ bits, asked for */
 };
 
 /* Server to client. */
@@ -43,7 +51,7 @@ struct qbi_welcome {
 	int32_t size;		/* of this message */
 	uint32_t version;	/* native version chosen, 0: libqb's wire */
 	int32_t error;		/* 0, or why not: what accept returned, or -errno */
-	uint32_t abilities;	/* those both ends have */
+	uint32_t abilities;	/* the bit that this is the answer to; else 0 */
 	int32_t type;		/* enum qb_ipc_type: socket or shm */
 	uint32_t max_msg_size;	/* bytes agreed */
 	uint64_t opaque;	/* a number; never an address */
@@ -67,6 +75,15 @@ _Static_assert(offsetof(struct qbi_welcome, event) == 8232, "event @8232");
  * native wire up to @version; 0: libqb's only, and nothing that libqb would not send.
  */
 void qbi_hello_init(struct qbi_hello *hello, size_t max_msg_size, uint32_t version);
+
+/*
+ * The same with a question instead: @ability is one of QBI_ABILITY_, @version may be 0.
+ */
+void qbi_hello_ask(struct qbi_hello *hello, size_t max_msg_size, uint32_t version,
+		   uint32_t ability);
+
+/* The question that a checked first message has, a bit; 0: it wants a connection. */
+uint32_t qbi_hello_question(const struct qbi_hello *hello);
 
 /* 0, -EBADMSG when it is not a handshake, -EMSGSIZE when it asks for too much. */
 int qbi_hello_check(const struct qbi_hello *hello);

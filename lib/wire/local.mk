@@ -2,4 +2,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/wire/handshake.c \
 	lib/wire/handshake.h \
 	lib/wire/names.c \
-	lib/wire/names.h
+	lib/wire/names.h \
+	lib/wire/snapshot.c \
+	lib/wire/snapshot.h

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/inquiry.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "server/access.h"
+#include "server/connection.h"
+#include "server/service.h"
+#include "wire/snapshot.h"
+
+/* The answer to a watcher; a prober gets the first part. */
+struct inquiry_answer {
+	struct qbi_welcome welcome;
+	struct qbi_snapshot_head head;
+	struct qbi_snapshot_record records[];
+};
+
+_Static_assert(offsetof(struct inquiry_answer, head) == sizeof(struct qbi_welcome) &&
+	       offsetof(struct inquiry_answer, records) ==
+		       sizeof(struct qbi_welcome) + sizeof(struct qbi_snapshot_head),
+	       "nothing lies between the parts");
+
+/* What does not fit into the socket is lost to a client that can do without it. */
+static void answer_send(const qb_ipcs_connection_t *c, const void *answer, size_t size)
+{
+	while (send(c->stream.fd, answer, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+	       errno == EINTR)
+		;
+}
+
+/* As the answer to a client of this size and version would be, without names. */
+static void welcome_fill(const qb_ipcs_connection_t *c, struct qbi_welcome *welcome,
+			 int32_t error, uint32_t question)
+{
+	const struct qbi_transport *t = qbi_transport_for_service(c->service->type,
+								  &c->hello);
+
+	qbi_welcome_init(welcome, error);
+	welcome->mark = QBI_WIRE_MARK;
+	welcome->abilities = question;
+	if (error != 0 || !t)
+		return;
+	welcome->version = t->version;
+	welcome->type = (int32_t)t->type;
+	welcome->max_msg_size = c->max_msg_size;
+}
+
+static bool watcher_is_allowed(const qb_ipcs_connection_t *c)
+{
+	/* -1: the user that this process has; a mode that says nothing to any group. */
+	static const struct qbi_owner own = { (uid_t)-1, (gid_t)-1, 0600 };
+
+	return qbi_access_granted(c->stream.fd, &c->peer, &own) ||
+	       qbi_access_granted(c->stream.fd, &c->peer, &c->service->watchers);
+}
+
+static void record_fill(qb_ipcs_connection_t *c, uint64_t now,
+			struct qbi_snapshot_record *record)
+{
+	*record = (struct qbi_snapshot_record){
+		.number = c->number,
+		.pid = c->peer.pid,
+		.uid = c->peer.uid,
+		.gid = c->peer.gid,
+		.native = c->transport->version,
+		.max_msg_size = c->max_msg_size,
+		.flow = c->flow,
+		.events_queued = qbi_connection_events_queued(c),
+		.requests = c->count.requests,
+		.responses = c->count.responses,
+		.events = c->count.events,
+		.send_retries = c->count.send_retries,
+		.recv_retries = c->count.recv_retries,
+		.flow_control_count = c->count.flow_control_count,
+		.age_ns = now - c->since_ns,
+	};
+}
+
+static void snapshot_fill(qb_ipcs_service_t *s, struct inquiry_answer *answer)
+{
+	uint64_t now = qbi_now_ns();
+	struct qbi_list *pos;
+	uint32_t n = 0;
+
+	qbi_list_for_each (pos, &s->connections) {
+		qb_ipcs_connection_t *c =
+			qbi_list_entry(pos, struct qb_ipcs_connection, link);
+
+		if (n == QBI_SNAPSHOT_RECORDS)
+			break;
+		if (qbi_connection_is_connected(c))
+			record_fill(c, now, &answer->records[n++]);
+	}
+	answer->head = (struct qbi_snapshot_head){
+		.mark = QBI_SNAPSHOT_MARK,
+		.head_size = sizeof(answer->head),
+		.record_size = sizeof(answer->records[0]),
+		.records = n,
+		.connections = s->stats.active_connections,
+		.service_id = s->id,
+		.flow = s->flow,
+		.closed = s->stats.closed_connections,
+		.time_ns = now,
+	};
+}
+
+static void watcher_refuse(const qb_ipcs_connection_t *c, int32_t error)
+{
+	struct qbi_welcome welcome;
+
+	welcome_fill(c, &welcome, error, QBI_ABILITY_WATCH);
+	answer_send(c, &welcome, sizeof(welcome));
+}
+
+static void watcher_answer(qb_ipcs_connection_t *c)
+{
+	_cleanup_(qbi_freep) struct inquiry_answer *answer = NULL;
+	qb_ipcs_service_t *s = c->service;
+
+	if (!watcher_is_allowed(c)) {
+		qbi_log(LOG_INFO, "service %s: pid %d with uid %u may not watch", s->name,
+			c->peer.pid, c->peer.uid);
+		watcher_refuse(c, -EACCES);
+		return;
+	}
+	answer = malloc(sizeof(*answer) + QBI_SNAPSHOT_RECORDS * sizeof(answer->records[0]));
+	if (!answer) {
+		watcher_refuse(c, -ENOMEM);
+		return;
+	}
+	welcome_fill(c, &answer->welcome, 0, QBI_ABILITY_WATCH);
+	snapshot_fill(s, answer);
+	answer_send(c, answer,
+		    sizeof(*answer) + answer->head.records * sizeof(answer->records[0]));
+}
+
+bool qbi_inquiry_answer(qb_ipcs_connection_t *c)
+{
+	struct qbi_welcome welcome;
+
+	switch (qbi_hello_question(&c->hello)) {
+	case QBI_ABILITY_WATCH:
+		watcher_answer(c);
+		break;
+	case QBI_ABILITY_PROBE:
+		welcome_fill(c, &welcome, 0, QBI_ABILITY_PROBE);
+		answer_send(c, &welcome, sizeof(welcome));
+		break;
+	default:
+		return false;
+	}
+	qbi_connection_abandon(c);
+	return true;
+}
