@@ -25,7 +25,7 @@ static struct {
 	size_t left;
 	uint32_t accesses;			/* that were made */
 	/* Sees each access after what is written before it; may be NULL. */
-	void (*watch)(const void *address, size_t size);
+	void (*watch)(uintptr_t address, size_t size);
 } peer;
 
 /* From now on accesses are counted anew and @writes happens among them. */
@@ -36,7 +36,7 @@ static inline void peer_script_set(const struct peer_write *writes, size_t n)
 	peer.accesses = 0;
 }
 
-static inline void peer_acts(const void *address, size_t size)
+static inline void peer_acts(uintptr_t address, size_t size)
 {
 	while (peer.left && peer.writes->before <= peer.accesses) {
 		memcpy(peer.writes->to, &peer.writes->value, peer.writes->size);
@@ -48,6 +48,6 @@ static inline void peer_acts(const void *address, size_t size)
 		peer.watch(address, size);
 }
 
-#define QBI_SHARED_HOOK(address, size) peer_acts((const void *)(address), (size))
+#define QBI_SHARED_HOOK(address, size) peer_acts((uintptr_t)(address), (size))
 
 #endif
