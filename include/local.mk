@@ -7,3 +7,8 @@ qbinclude_HEADERS = \
 	include/qb/qbipcc.h \
 	include/qb/qbipcs.h \
 	include/qb/qbloop.h
+
+# Beyond libqb's interface: a header per family. <qb/qbipc_ext.h> includes them.
+qbipcincludedir = $(includedir)/qbipc/qbipc
+qbipcinclude_HEADERS = \
+	include/qbipc/connect.h

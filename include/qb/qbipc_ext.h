@@ -2,10 +2,13 @@
 /**
  * @file qbipc_ext.h
  * What this library has besides the interface that it shares with libqb. All names
- * start with qbipc_; a program that includes this header needs this library.
+ * start with qbipc_; a program that includes this header needs this library. Families of
+ * functions have a header of their own, <qbipc/...>, which this one includes.
  */
 #ifndef QBIPC_EXT_H_DEFINED
 #define QBIPC_EXT_H_DEFINED
+
+#include <qbipc/connect.h>
 
 #ifdef __cplusplus
 extern "C" {

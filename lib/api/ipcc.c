@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <qb/qbipcc.h>
+#include <qbipc/connect.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,17 +21,32 @@ static void errno_set(int r)
 	errno = (int)(0u - (unsigned int)r);
 }
 
-qb_ipcc_connection_t *qb_ipcc_connect_async(const char *name, size_t max_msg_size,
-					    int *connect_fd)
+/* NULL and errno. @deadline is for a place in the server's queue. */
+static qb_ipcc_connection_t *connection_start(const char *name, size_t max_msg_size,
+					      uint64_t deadline)
 {
 	qb_ipcc_connection_t *c;
-	int r = connect_fd ? qbi_client_start(name, max_msg_size, &c) : -EINVAL;
+	int r = qbi_client_start(name, max_msg_size, deadline, &c);
 
 	if (r < 0) {
 		errno_set(r);
 		return NULL;
 	}
-	*connect_fd = c->stream;
+	return c;
+}
+
+qb_ipcc_connection_t *qb_ipcc_connect_async(const char *name, size_t max_msg_size,
+					    int *connect_fd)
+{
+	qb_ipcc_connection_t *c;
+
+	if (!connect_fd) {
+		errno = EINVAL;
+		return NULL;
+	}
+	c = connection_start(name, max_msg_size, QBI_FOREVER);
+	if (c)
+		*connect_fd = c->stream;
 	return c;
 }
 
@@ -54,14 +70,21 @@ int qb_ipcc_connect_continue(struct qb_ipcc_connection *c)
 	return connection_finish(c, 0);
 }
 
-qb_ipcc_connection_t *qb_ipcc_connect(const char *name, size_t max_msg_size)
+qb_ipcc_connection_t *qbipc_connect_timeout(const char *name, size_t max_msg_size,
+					    int32_t timeout_ms)
 {
-	int fd;
-	qb_ipcc_connection_t *c = qb_ipcc_connect_async(name, max_msg_size, &fd);
+	/* Not 0, which would say that the answer is not waited for: it is, until now. */
+	uint64_t deadline = timeout_ms == 0 ? qbi_now_ns() : qbi_deadline_from_ms(timeout_ms);
+	qb_ipcc_connection_t *c = connection_start(name, max_msg_size, deadline);
 
-	if (!c || connection_finish(c, QBI_FOREVER) != 0)
+	if (!c || connection_finish(c, deadline) != 0)
 		return NULL;
 	return c;
+}
+
+qb_ipcc_connection_t *qb_ipcc_connect(const char *name, size_t max_msg_size)
+{
+	return qbipc_connect_timeout(name, max_msg_size, -1);
 }
 
 void qb_ipcc_disconnect(qb_ipcc_connection_t *c)

@@ -4,6 +4,7 @@
 #include "wire/names.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,6 +49,14 @@ int qbi_service_address(const char *name, bool filesystem, struct sockaddr_un *r
 		return r;
 	return filesystem ? address_in_filesystem(name, ret_addr)
 			  : address_abstract(name, "", ret_addr);
+}
+
+socklen_t qbi_address_unpadded(const struct sockaddr_un *address)
+{
+	if (address->sun_path[0] != '\0')
+		return 0;
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+			   strlen(address->sun_path + 1));
 }
 
 int qbi_channel_address(const char *prefix, const char *channel,

@@ -20,6 +20,12 @@ int qbi_service_name_check(const char *name);
  */
 int qbi_service_address(const char *name, bool filesystem, struct sockaddr_un *ret_addr);
 
+/*
+ * Bytes of the abstract address that is @address without its padding: what others bind
+ * that mean the same name. 0 for a path.
+ */
+socklen_t qbi_address_unpadded(const struct sockaddr_un *address);
+
 /* The abstract address "<prefix>-<channel>" of a datagram socket. 0 or -ENAMETOOLONG. */
 int qbi_channel_address(const char *prefix, const char *channel,
 			struct sockaddr_un *ret_addr);
