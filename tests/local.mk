@@ -27,6 +27,7 @@ include $(srcdir)/tests/examples/local.mk
 include $(srcdir)/tests/unit/local.mk
 include $(srcdir)/tests/conformance/local.mk
 include $(srcdir)/tests/compat/local.mk
+include $(srcdir)/tests/fuzz/local.mk
 include $(srcdir)/tests/model/local.mk
 include $(srcdir)/tests/programs/local.mk
 include $(srcdir)/tests/bench/local.mk

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The native ring, both ends, against a peer that writes what it likes between any two
+ * accesses. The input is the position, the words, the data, and a list of operations, each
+ * with its script of writes.
+ *
+ * Not only does nothing crash. What a consumer returns is what lay in the ring when it was
+ * read, by one look at the tail and one at the header; a producer writes nothing but free
+ * bytes; an operation that fails changes nothing.
+ */
+#include "config.h"
+
+#include "tests/lib/peer-script.h"
+
+#include "ring/ring.c"
+
+#include "tests/fuzz/arena.h"
+
+enum { WRITES_MAX = 8, OPERATIONS_MAX = 64 };
+
+static const struct {
+	uint32_t capacity;
+	uint32_t max;
+} geometries[] = { { 128, 40 }, { 512, 100 }, { 4096, 1000 } };
+
+static struct arena arenas[QBI_ARRAY_SIZE(geometries)];
+static uint32_t max_msg_size;
+static struct qbi_ring producer, consumer;
+static struct qbi_ring friend;		/* writes honest records through the peer's mapping */
+
+static struct qbi_ring_words *peer_words(void)
+{
+	return (void *)arena.peer_words;
+}
+
+/* -- The peer ----------------------------------------------------------------- */
+
+static uint64_t word_get(const void *at, uint32_t size)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, at, size);
+	return value;
+}
+
+/* One write: what, where, and whether it is a number or a difference. */
+static struct peer_write write_read(struct input *in)
+{
+	uint8_t how = input_u8(in);
+	struct peer_write w = { .size = 8, .before = input_u8(in) % 16 };
+
+	w.value = how & 0x80 ? input_u64(in) : (uint64_t)(int64_t)(int8_t)input_u8(in);
+	switch (how % 6) {
+	case 0:
+		w.to = &peer_words()->tail;
+		break;
+	case 1:
+		w.to = &peer_words()->head;
+		break;
+	case 2:
+		w.to = &peer_words()->taken;
+		w.size = 4;
+		break;
+	case 3:		/* length, kind or both of the oldest record */
+		w.size = how & 8 ? 8 : 4;
+		w.to = arena.peer_data + consumer.head_offset + (how & 16 && !(how & 8) ? 4 : 0);
+		break;
+	case 4:
+		w.to = arena.peer_data + input_u16(in) % (arena.data_size - 7);
+		break;
+	default:
+		w.size = 1;
+		w.to = arena.peer_data + (consumer.head_offset + input_u8(in)) %
+						 arena.data_size;
+		break;
+	}
+	if (how & 0x40)
+		w.value += word_get(w.to, w.size);
+	return w;
+}
+
+static int write_compare(const void *a, const void *b)
+{
+	const struct peer_write *x = a, *y = b;
+
+	return (x->before > y->before) - (x->before < y->before);
+}
+
+static void script_read(struct input *in, unsigned int n)
+{
+	static struct peer_write writes[WRITES_MAX];
+
+	for (unsigned int i = 0; i < n; i++)
+		writes[i] = write_read(in);
+	qsort(writes, n, sizeof(writes[0]), write_compare);
+	peer_script_set(writes, n);
+	arena_logged = 0;
+}
+
+/* -- Operations, each with what must hold afterwards ----------------------------- */
+
+static void check_consumer(const struct qbi_ring *before)
+{
+	FUZZ_CHECK(consumer.head_offset == consumer.head % arena.data_size);
+	FUZZ_CHECK(consumer.head - before->head <= arena.data_size);
+	FUZZ_CHECK(consumer.tail_seen - consumer.head <= arena.data_size);
+	FUZZ_CHECK(consumer.capacity == arena.data_size && consumer.data == arena.data);
+}
+
+/* One look at the tail, and one at the header of the oldest record; the payload is what
+ * lay there when it was read. */
+static void check_taken(const struct qbi_ring *before, const unsigned char *buf, size_t n)
+{
+	struct record record = { 0, 0 };
+	size_t compared = 0;
+	unsigned int i = 0;
+
+	FUZZ_CHECK(arena_count(offsetof(struct qbi_ring_words, tail)) <= 1);
+	while (i < arena_logged && !arena_log[i].in_data)
+		i++;
+	FUZZ_CHECK(i < arena_logged && arena_log[i].size == sizeof(record) &&
+		   arena_log[i].offset == before->head_offset);
+	memcpy(&record, arena_log[i].before, sizeof(record));
+	FUZZ_CHECK(record.length == n && record.kind == RECORD_MESSAGE);
+	for (i++; i < arena_logged; i++) {
+		if (!arena_log[i].in_data)
+			continue;
+		FUZZ_CHECK(compared + arena_log[i].size <= n);
+		FUZZ_CHECK(memcmp(buf + compared, arena_log[i].before, arena_log[i].size) == 0);
+		compared += arena_log[i].size;
+	}
+	FUZZ_CHECK(compared == n);
+	FUZZ_CHECK(consumer.head == before->head + record_stride(n));
+}
+
+static void operation_take(size_t room)
+{
+	struct qbi_ring before = consumer;
+	unsigned char *buf = malloc(room ? room : 1);
+	size_t n = SIZE_MAX;
+	int r;
+
+	FUZZ_CHECK(buf);
+	r = qbi_ring_take(&consumer, buf, room, &n);
+	check_consumer(&before);
+	switch (r) {
+	case 0:
+		FUZZ_CHECK(n <= room && n <= max_msg_size);
+		FUZZ_CHECK(consumer.taken == before.taken + 1);
+		check_taken(&before, buf, n);
+		break;
+	case -ENOBUFS:
+		FUZZ_CHECK(n > room && n <= max_msg_size && consumer.head == before.head);
+		break;
+	default:
+		FUZZ_CHECK((r == QBI_EMPTY || r == -EBADMSG) && consumer.head == before.head);
+		break;
+	}
+	free(buf);
+}
+
+static void operation_event(void)
+{
+	struct qbi_ring before = consumer;
+	size_t n = SIZE_MAX;
+	int r = qbi_ring_peek(&consumer, &n);
+
+	FUZZ_CHECK(r == 0 || r == QBI_EMPTY || r == -EBADMSG);
+	if (r)
+		return;
+	FUZZ_CHECK(n <= max_msg_size);
+	(void)qbi_ring_is_last(&consumer, n);
+	if (qbi_ring_arm(&consumer, (ssize_t)n))
+		FUZZ_CHECK(consumer.owed - before.owed <= 1);
+	arena_logged = 0;
+	operation_take(max_msg_size);
+}
+
+static void operation_arm(void)
+{
+	int64_t owed = consumer.owed;
+	bool armed = qbi_ring_arm(&consumer, -1);
+
+	FUZZ_CHECK(consumer.owed == owed || (armed && consumer.owed == owed + 1));
+	FUZZ_CHECK(arena_count(offsetof(struct qbi_ring_words, tail)) <= 2);
+}
+
+/* The bytes of the data that were written lie in [tail, tail + stride) of the ring. */
+static void check_put(const struct qbi_ring *before, size_t n)
+{
+	uint64_t stride = record_stride(n);
+	uint64_t head = before->head_seen;
+	const struct arena_access *a = arena_first(offsetof(struct qbi_ring_words, head));
+
+	if (a)
+		memcpy(&head, a->before, sizeof(head));
+	FUZZ_CHECK(arena_count(offsetof(struct qbi_ring_words, head)) <= 1);
+	FUZZ_CHECK(producer.tail == before->tail + stride);
+	FUZZ_CHECK(producer.tail - head <= arena.data_size);
+	for (unsigned int i = 0; i < arena_logged; i++) {
+		uint64_t from = arena_log[i].offset + arena.data_size - before->tail_offset;
+
+		if (arena_log[i].in_data)
+			FUZZ_CHECK(from % arena.data_size + arena_log[i].size <= stride);
+	}
+}
+
+static void operation_put(size_t n, unsigned int pieces)
+{
+	static unsigned char zeros[ARENA_PAGE];
+	struct qbi_ring before = producer;
+	struct iovec iov[4] = { { NULL, 0 } };
+	struct qbi_msg msg = { iov, QBI_ARRAY_SIZE(iov), n };
+	bool ring = false;
+	int r;
+
+	for (unsigned int i = 0; i < QBI_ARRAY_SIZE(iov); i++)
+		iov[i].iov_base = zeros;
+	iov[pieces % 4].iov_len = n / 2;
+	iov[3].iov_len += n - n / 2;
+	r = qbi_ring_put(&producer, &msg, &ring);
+	FUZZ_CHECK(producer.tail_offset == producer.tail % arena.data_size);
+	if (r == 0)
+		check_put(&before, n);
+	else
+		FUZZ_CHECK((r == QBI_FULL || r == -EBADMSG) && producer.tail == before.tail);
+}
+
+static void operation_ask(void)
+{
+	uint64_t offset = UINT64_MAX;
+
+	FUZZ_CHECK(qbi_ring_queued(&producer) <= arena.data_size / sizeof(struct record));
+	FUZZ_CHECK(qbi_ring_waiting(consumer.words, arena.data_size, &offset) <=
+		   arena.data_size);
+	FUZZ_CHECK(offset < arena.data_size);
+	(void)qbi_ring_is_empty(&consumer);
+	(void)qbi_ring_has_rung(&consumer);
+}
+
+/* A record as it should be, where the peer believes that its tail is. */
+static void friend_put(struct input *in, size_t n)
+{
+	unsigned char buf[ARENA_PAGE];
+	struct iovec iov = { buf, n };
+	struct qbi_msg msg = { &iov, 1, n };
+	bool ring;
+
+	input_bytes(in, buf, n);
+	peer.watch = NULL;
+	(void)qbi_ring_put(&friend, &msg, &ring);
+	peer.watch = arena_watch;
+}
+
+static void operation_run(struct input *in)
+{
+	uint8_t what = input_u8(in);
+	size_t n = input_u8(in) * (max_msg_size + 1) / 256;
+
+	if (what % 8 == 7) {
+		peer_script_set(NULL, 0);
+		friend_put(in, n);
+		return;
+	}
+	script_read(in, what / 8 % (WRITES_MAX + 1));
+	switch (what % 8) {
+	case 0:
+		operation_take(n);
+		break;
+	case 1:
+		operation_take(max_msg_size);
+		break;
+	case 2:
+		operation_event();
+		break;
+	case 3:
+		operation_arm();
+		break;
+	case 4:
+		operation_put(n, what / 8);
+		break;
+	case 5:
+		operation_put(max_msg_size, what / 8);
+		break;
+	default:
+		operation_ask();
+		break;
+	}
+}
+
+/* Both ends at one position, and the peer's words anything. */
+static void rings_open(struct input *in, uint8_t flags)
+{
+	uint64_t position = input_u64(in) & ~(uint64_t)(RECORD_ALIGN - 1);
+	uint64_t offset = position % arena.data_size;
+
+	qbi_ring_init(&producer, (void *)arena.words, arena.data, arena.data_size,
+		      max_msg_size);
+	consumer = producer;
+	producer.tail = producer.head_seen = position;
+	consumer.head = consumer.tail_seen = position;
+	producer.tail_offset = consumer.head_offset = offset;
+	friend = producer;
+	friend.words = peer_words();
+	friend.data = arena.peer_data;
+	memset(arena.peer_words, 0, arena.words_size);
+	memset(arena.peer_data, 0, arena.data_size);
+	peer_words()->tail = position | (flags & 1);
+	peer_words()->head = position;
+	if (flags & 2)
+		input_bytes(in, arena.peer_data, arena.data_size);
+	if (flags & 4)
+		input_bytes(in, arena.peer_words, arena.words_size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, size };
+	uint8_t flags = input_u8(&in);
+	size_t g = flags / 8 % QBI_ARRAY_SIZE(geometries);
+
+	if (!arenas[g].data)
+		arenas[g] = arena_open(sizeof(struct qbi_ring_words), geometries[g].capacity);
+	arena = arenas[g];
+	max_msg_size = geometries[g].max;
+	peer_script_set(NULL, 0);
+	peer.watch = arena_watch;
+	rings_open(&in, flags);
+	for (unsigned int i = 0; i < OPERATIONS_MAX && in.left; i++) {
+		arena_logged = 0;
+		operation_run(&in);
+	}
+	return 0;
+}

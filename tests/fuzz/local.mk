@@ -1,0 +1,36 @@
+# Fuzz targets: docs/fuzzing.md. Configured with --enable-fuzzing they are for libFuzzer
+# and built by "make fuzzers"; else each has a main that replays its corpus, and is one of
+# the tests.
+fuzz_targets = \
+	tests/fuzz/fuzz-native-ring \
+	tests/fuzz/fuzz-qb-ring
+fuzz_cflags = $(AM_CFLAGS)
+fuzz_ldadd = lib/libqbipc-core.la -lpthread
+fuzz_common = tests/fuzz/fuzz.h
+fuzz_rings = tests/fuzz/arena.h tests/lib/peer-script.h
+EXTRA_DIST += tests/fuzz/corpus
+
+if FUZZING
+EXTRA_PROGRAMS += $(fuzz_targets)
+fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzzers: $(fuzz_targets)
+else
+check_PROGRAMS += $(fuzz_targets)
+fuzz_ldflags = $(AM_LDFLAGS)
+fuzz_common += tests/fuzz/replay.c
+fuzzers:
+	@echo 'configure with CC=clang --enable-fuzzing first' >&2; exit 1
+endif
+.PHONY: fuzzers
+
+tests_fuzz_fuzz_native_ring_SOURCES = tests/fuzz/fuzz-native-ring.c \
+	$(fuzz_common) $(fuzz_rings)
+tests_fuzz_fuzz_native_ring_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_native_ring_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_native_ring_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_qb_ring_SOURCES = tests/fuzz/fuzz-qb-ring.c \
+	$(fuzz_common) $(fuzz_rings)
+tests_fuzz_fuzz_qb_ring_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_qb_ring_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_qb_ring_LDFLAGS = $(fuzz_ldflags)
