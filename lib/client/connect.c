@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* From a name to a connection: reach the service, ask, check the answer. */
-#include "config.h"
-
+/* From a stream to a connection: ask, check the answer. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,6 +12,7 @@
 #include "base/socket.h"
 #include "base/util.h"
 #include "client/connection.h"
+#include "client/reach.h"
 #include "base/look.h"
 #include "wire/handshake.h"
 #include "wire/names.h"
@@ -38,90 +35,6 @@ static qb_ipcc_connection_t *connection_new(void)
 	pthread_mutex_init(&c->recv, NULL);
 	pthread_mutex_init(&c->event, NULL);
 	return c;
-}
-
-/* How long connect(2) may wait for a place in the queue; NULL: for ever. */
-static int stream_limit(int fd, const struct timeval *limit)
-{
-	static const struct timeval none;
-
-	if (!limit)
-		limit = &none;
-	return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, limit, sizeof(*limit)) < 0 ? -errno : 0;
-}
-
-/* A microsecond, which the kernel rounds up to a tick, for a deadline that is over. */
-static struct timeval time_left(uint64_t deadline)
-{
-	uint64_t now = qbi_now_ns();
-	uint64_t us = now < deadline ? (deadline - now + 999) / 1000 : 1;
-
-	return (struct timeval){ .tv_sec = (time_t)(us / 1000000),
-				 .tv_usec = (suseconds_t)(us % 1000000) };
-}
-
-/*
- * A unix socket is connected at once unless the backlog is full; then connect(2) waits,
- * which SO_SNDTIMEO bounds, while poll(2) knows nothing about it.
- */
-static int address_connect(int fd, const struct sockaddr_un *address, socklen_t size,
-			   uint64_t deadline)
-{
-	for (;;) {
-		if (deadline != QBI_FOREVER) {
-			struct timeval left = time_left(deadline);
-			int r = stream_limit(fd, &left);
-
-			if (r < 0)
-				return r;
-		}
-		if (connect(fd, (const struct sockaddr *)address, size) == 0)
-			return 0;
-		if (errno != EAGAIN && errno != EINTR)
-			return -errno;
-		if (qbi_now_ns() >= deadline)
-			return -ETIMEDOUT;
-	}
-}
-
-/*
- * Our servers pad an abstract address to the size of the struct, as libqb's do. Who hands
- * a listening socket to a server cannot always say that (systemd's @name), so when nobody
- * is there the same name is tried as it is.
- */
-static int service_connect(int fd, const struct sockaddr_un *address, uint64_t deadline)
-{
-	socklen_t unpadded = qbi_address_unpadded(address);
-	int r = address_connect(fd, address, sizeof(*address), deadline);
-
-	if (r == -ECONNREFUSED && unpadded)
-		r = address_connect(fd, address, unpadded, deadline);
-	if (r == 0 && deadline != QBI_FOREVER)
-		r = stream_limit(fd, NULL);
-	return r;
-}
-
-static int stream_connect(const char *name, uint64_t deadline, int *ret_fd)
-{
-	bool filesystem = access(FORCESOCKETSFILE, F_OK) == 0;
-	_cleanup_(qbi_closep) int fd = -1;
-	struct sockaddr_un address;
-	int on = 1;
-	int r = qbi_service_address(name, filesystem, &address);
-
-	if (r < 0)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	/* Before connecting, so that the answer carries the server's credentials. */
-	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
-		return -errno;
-	r = service_connect(fd, &address, deadline);
-	if (r < 0)
-		return r;
-	*ret_fd = qbi_take_fd(&fd);
-	return 0;
 }
 
 static int hello_send(int stream, size_t max_msg_size)
@@ -149,7 +62,7 @@ int qbi_client_start(const char *name, size_t max_msg_size, uint64_t deadline,
 	c = connection_new();
 	if (!c)
 		return -ENOMEM;
-	r = stream_connect(name, deadline, &c->stream);
+	r = qbi_reach(name, deadline, &c->stream);
 	if (r < 0)
 		return r;
 	r = hello_send(c->stream, max_msg_size);

@@ -1,4 +1,6 @@
 lib_libqbipc_core_la_SOURCES += \
 	lib/client/connect.c \
 	lib/client/connection.c \
-	lib/client/connection.h
+	lib/client/connection.h \
+	lib/client/reach.c \
+	lib/client/reach.h
