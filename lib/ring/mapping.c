@@ -61,6 +61,15 @@ int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files
 	return 0;
 }
 
+void qbi_mapping_punch(struct qbi_mapping *m)
+{
+	if (!m->guard.base)
+		return;
+	/* Locked pages (mlockall) would stay. */
+	(void)munlock(m->guard.base, m->guard.size);
+	(void)madvise(m->guard.base, m->guard.size, MADV_REMOVE);
+}
+
 void qbi_mapping_close(struct qbi_mapping *m)
 {
 	void *base = m->guard.base;

@@ -182,6 +182,11 @@ int qbi_qbring_open(struct qbi_qbring *r, const char *prefix, uint32_t max_msg_s
 	return err;
 }
 
+void qbi_qbring_punch(struct qbi_qbring *r)
+{
+	qbi_mapping_punch(&r->map);
+}
+
 void qbi_qbring_close(struct qbi_qbring *r)
 {
 	r->head = NULL;

@@ -64,6 +64,12 @@ int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char 
 int qbi_qbring_open(struct qbi_qbring *r, const char *prefix, uint32_t max_msg_size,
 		    const struct qbi_peer_cred *server);
 
+/*
+ * Server, before close, when nobody is to read any more: take the memory away, which was
+ * accounted to us, from a client that keeps files or mappings.
+ */
+void qbi_qbring_punch(struct qbi_qbring *r);
+
 /* Unmap. Files stay. Twice is once. */
 void qbi_qbring_close(struct qbi_qbring *r);
 

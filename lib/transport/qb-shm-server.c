@@ -173,6 +173,11 @@ static void shm_server_close(void *st, bool keep_queued)
 	qbi_fault_guard_check(true);
 	if (s->request.head)
 		qbi_qbring_refs_add(&s->request, -1);
+	if (!keep_queued) {
+		qbi_qbring_punch(&s->request);
+		qbi_qbring_punch(&s->response);
+		qbi_qbring_punch(&s->event);
+	}
 	qbi_qbring_close(&s->request);
 	qbi_qbring_close(&s->response);
 	qbi_qbring_close(&s->event);
