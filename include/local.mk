@@ -11,4 +11,5 @@ qbinclude_HEADERS = \
 # Beyond libqb's interface: a header per family. <qb/qbipc_ext.h> includes them.
 qbipcincludedir = $(includedir)/qbipc/qbipc
 qbipcinclude_HEADERS = \
-	include/qbipc/connect.h
+	include/qbipc/connect.h \
+	include/qbipc/watch.h

@@ -4,6 +4,7 @@
 #include "client/reach.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -74,13 +75,19 @@ static int service_connect(int fd, const struct sockaddr_un *address, uint64_t d
 	return r;
 }
 
+static int address_find(const char *name, struct sockaddr_un *ret_address)
+{
+	if (strchr(name, '/'))
+		return qbi_path_address(name, ret_address);
+	return qbi_service_address(name, access(FORCESOCKETSFILE, F_OK) == 0, ret_address);
+}
+
 int qbi_reach(const char *name, uint64_t deadline, int *ret_stream)
 {
-	bool filesystem = access(FORCESOCKETSFILE, F_OK) == 0;
 	_cleanup_(qbi_closep) int fd = -1;
 	struct sockaddr_un address;
 	int on = 1;
-	int r = qbi_service_address(name, filesystem, &address);
+	int r = address_find(name, &address);
 
 	if (r < 0)
 		return r;

@@ -59,6 +59,18 @@ socklen_t qbi_address_unpadded(const struct sockaddr_un *address)
 			   strlen(address->sun_path + 1));
 }
 
+int qbi_path_address(const char *path, struct sockaddr_un *ret_addr)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	size_t size = strnlen(path, sizeof(addr.sun_path));
+
+	if (size == sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(addr.sun_path, path, size);
+	*ret_addr = addr;
+	return 0;
+}
+
 int qbi_channel_address(const char *prefix, const char *channel,
 			struct sockaddr_un *ret_addr)
 {

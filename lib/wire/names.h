@@ -26,6 +26,9 @@ int qbi_service_address(const char *name, bool filesystem, struct sockaddr_un *r
  */
 socklen_t qbi_address_unpadded(const struct sockaddr_un *address);
 
+/* The address of the socket at @path. 0 or -ENAMETOOLONG. */
+int qbi_path_address(const char *path, struct sockaddr_un *ret_addr);
+
 /* The abstract address "<prefix>-<channel>" of a datagram socket. 0 or -ENAMETOOLONG. */
 int qbi_channel_address(const char *prefix, const char *channel,
 			struct sockaddr_un *ret_addr);

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * @file watch.h
+ * Looking at services from outside: who answers a name, and the counters of a service
+ * that allows it. The service answers from the library: no callback of its application
+ * runs and no connection comes to be.
+ */
+#ifndef QBIPC_WATCH_H_DEFINED
+#define QBIPC_WATCH_H_DEFINED
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <qb/qbipcs.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/** Who answered, and what a connection would be. */
+struct qbipc_probe_info {
+	size_t size;		/**< of this struct; the caller sets it */
+	pid_t pid;		/**< of the process that answered */
+	uid_t uid;		/**< its effective user */
+	gid_t gid;		/**< its effective group */
+	int32_t error;		/**< 0, or what clients are refused with: the other
+				     fields below say nothing then */
+	int32_t type;		/**< QB_IPC_SHM or QB_IPC_SOCKET */
+	uint32_t native;	/**< version of the native wire; 0: libqb's wire */
+	uint32_t max_msg_size;	/**< bytes of the largest message */
+	int32_t connected;	/**< not 0: the service does not know probes, so this was a
+				     connection like any other, which is closed again */
+	uint64_t answer_ns;	/**< from connecting to the end of the answer */
+};
+
+/**
+ * Ask who serves a name and what a connection would be, without making one.
+ *
+ * A service of this library answers without its application: connection_accept, which
+ * may still refuse the caller or change the owner of the connection, does not run. A
+ * service of libqb takes the question for a client and runs its callbacks.
+ *
+ * @param name          of a service, or the path of its socket if it has a slash
+ * @param max_msg_size  bytes of messages to ask for; 0 as few as possible
+ * @param ms_timeout    milliseconds for all of it; negative waits for ever
+ * @param info          filled on success; its size says how far
+ * @return  0; -EINVAL bad arguments, -ENAMETOOLONG, -EMSGSIZE beyond any message;
+ *          -ECONNREFUSED nobody serves the name, -ENOENT (a path) neither, -EACCES the
+ *          path may not be used; -ETIMEDOUT; -ECONNRESET closed without an answer;
+ *          -EBADMSG what answers is no service; another -errno of the system
+ * @note    Threads: any.
+ */
+int32_t qbipc_probe(const char *name, size_t max_msg_size, int32_t ms_timeout,
+		    struct qbipc_probe_info *info);
+
+/**
+ * Allow others to read the counters of a service's connections. Without this call the
+ * superuser and processes with the effective user of the service may; they always may.
+ *
+ * @param s     service; NULL is ignored
+ * @param uid   user that may; (uid_t)-1 none
+ * @param gid   group whose members may, supplementary ones too; (gid_t)-1 none
+ * @note        A later call replaces an earlier one.
+ * @note        Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
+ */
+void qbipc_service_watch_allow(qb_ipcs_service_t *s, uid_t uid, gid_t gid);
+
+/** Counters of a service at one moment; made by qbipc_watch(). */
+typedef struct qbipc_snapshot qbipc_snapshot_t;
+
+/** What a snapshot says of the service. */
+struct qbipc_snapshot_info {
+	size_t size;		/**< of this struct; the caller sets it */
+	pid_t pid;		/**< of the process that answered */
+	uid_t uid;		/**< its effective user */
+	gid_t gid;		/**< its effective group */
+	int32_t service_id;	/**< as given to qb_ipcs_create() */
+	uint32_t connections;	/**< that are up */
+	uint32_t listed;	/**< of them in this snapshot, the newest: 1024 at most */
+	uint32_t flow;		/**< flow-control value for new clients, 0 to 2 */
+	uint64_t closed;	/**< connections that have ended */
+	uint64_t time_ns;	/**< when this was, on the monotonic clock */
+};
+
+/** What a snapshot says of one connection. */
+struct qbipc_snapshot_connection {
+	size_t size;		/**< of this struct; the caller sets it */
+	uint64_t number;	/**< clients of the service count from 1 */
+	pid_t pid;		/**< of the client, as of its connect */
+	uid_t uid;		/**< its effective user, likewise */
+	gid_t gid;		/**< its effective group, likewise */
+	uint32_t native;	/**< version of the native wire; 0: libqb's wire */
+	uint32_t max_msg_size;	/**< bytes of the largest message */
+	uint32_t flow;		/**< flow-control value, 0 to 2 */
+	uint32_t event_q_length;	/**< events that wait for the client */
+	uint64_t requests;	/**< taken */
+	uint64_t responses;	/**< sent */
+	uint64_t events;	/**< sent */
+	uint64_t send_retries;	/**< sends that found no room */
+	uint64_t recv_retries;	/**< wake-ups without a request */
+	uint64_t flow_control_count;	/**< changes of the flow */
+	uint64_t age_ns;	/**< since the client connected */
+};
+
+/**
+ * Read the counters of all connections of a service that allows it.
+ *
+ * @param name          of a service, or the path of its socket if it has a slash
+ * @param ms_timeout    milliseconds for all of it; negative waits for ever
+ * @param ret_snapshot  to be freed with qbipc_snapshot_free(); unchanged on failure
+ * @return  0; -EACCES the service does not allow it; -EOPNOTSUPP it cannot be watched
+ *          (libqb; what it took for a client is closed again); -ENOMEM; otherwise as
+ *          qbipc_probe()
+ * @note    The service does not wait for the caller. Should its socket not take all at
+ *          once, the snapshot holds as many connections as came.
+ * @note    Threads: any.
+ */
+int32_t qbipc_watch(const char *name, int32_t ms_timeout,
+		    qbipc_snapshot_t **ret_snapshot);
+
+/**
+ * What a snapshot says of the service.
+ *
+ * @param snapshot  of qbipc_watch()
+ * @param info      filled; its size says how far
+ * @return  0; -EINVAL bad arguments
+ * @note    Threads: any.
+ */
+int32_t qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot,
+				struct qbipc_snapshot_info *info);
+
+/**
+ * What a snapshot says of one connection.
+ *
+ * @param snapshot    of qbipc_watch()
+ * @param index       from 0, the newest connection, to one below the number listed
+ * @param connection  filled; its size says how far
+ * @return  0; -ENOENT no such index; -EINVAL bad arguments
+ * @note    Threads: any.
+ */
+int32_t qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t index,
+				      struct qbipc_snapshot_connection *connection);
+
+/**
+ * Free a snapshot.
+ *
+ * @param snapshot  of qbipc_watch(), or NULL
+ * @note    Threads: any, once nobody uses the snapshot.
+ */
+void qbipc_snapshot_free(qbipc_snapshot_t *snapshot);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif

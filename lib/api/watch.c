@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The functions of <qbipc/watch.h>. */
+#include <errno.h>
+#include <qbipc/watch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "client/inquire.h"
+#include "server/service.h"
+
+struct qbipc_snapshot {
+	struct ucred server;
+	struct qbi_snapshot_head *head;	/* the records follow, head_size bytes behind */
+};
+
+/*
+ * Give @to, a struct of the caller that starts with its size, what it has in common with
+ * our @from. False when it is shorter than any version of it was.
+ */
+static bool struct_give(void *to, const void *from, size_t size)
+{
+	size_t theirs;
+
+	if (!to)
+		return false;
+	memcpy(&theirs, to, sizeof(theirs));
+	if (theirs < size)
+		return false;
+	memset(to, 0, theirs);
+	memcpy(to, from, size);
+	memcpy(to, &theirs, sizeof(theirs));
+	return true;
+}
+
+int32_t qbipc_probe(const char *name, size_t max_msg_size, int32_t ms_timeout,
+		    struct qbipc_probe_info *info)
+{
+	_cleanup_(qbi_inquiry_deinit) struct qbi_inquiry q = QBI_INQUIRY_INIT;
+	int r;
+
+	if (!name || !info || info->size < sizeof(*info))
+		return -EINVAL;
+	if (max_msg_size > QBI_MAX_MSG_SIZE)
+		return -EMSGSIZE;
+	r = qbi_inquire(&q, name, max_msg_size, QBI_ABILITY_PROBE,
+			qbi_deadline_from_ms(ms_timeout));
+	if (r < 0)
+		return r;
+	struct_give(info,
+		    &(struct qbipc_probe_info){
+			    .pid = q.server.pid,
+			    .uid = q.server.uid,
+			    .gid = q.server.gid,
+			    .error = q.welcome.error,
+			    .type = q.welcome.type,
+			    .native = q.welcome.mark == QBI_WIRE_MARK ? q.welcome.version : 0,
+			    .max_msg_size = q.welcome.max_msg_size,
+			    .connected = q.welcome.error == 0 &&
+					 !qbi_inquiry_is_answered(&q, QBI_ABILITY_PROBE),
+			    .answer_ns = q.answer_ns,
+		    },
+		    sizeof(*info));
+	return 0;
+}
+
+void qbipc_service_watch_allow(qb_ipcs_service_t *s, uid_t uid, gid_t gid)
+{
+	mode_t mode = gid == (gid_t)-1 ? 0600 : 0660;
+
+	if (s)
+		s->watchers = (struct qbi_owner){ uid, gid, mode };
+}
+
+static int snapshot_read(struct qbi_inquiry *q, const char *name, uint64_t deadline,
+			 struct qbi_snapshot_head **ret_head)
+{
+	int r = qbi_inquire(q, name, 0, QBI_ABILITY_WATCH, deadline);
+
+	if (r < 0)
+		return r;
+	if (!qbi_inquiry_is_answered(q, QBI_ABILITY_WATCH))
+		return -EOPNOTSUPP;
+	if (q->welcome.error != 0)
+		return q->welcome.error < 0 ? q->welcome.error : -EBADMSG;
+	return qbi_inquiry_snapshot(q, deadline, ret_head);
+}
+
+int32_t qbipc_watch(const char *name, int32_t ms_timeout, qbipc_snapshot_t **ret_snapshot)
+{
+	_cleanup_(qbi_inquiry_deinit) struct qbi_inquiry q = QBI_INQUIRY_INIT;
+	qbipc_snapshot_t *snapshot;
+	int r;
+
+	if (!name || !ret_snapshot)
+		return -EINVAL;
+	snapshot = calloc(1, sizeof(*snapshot));
+	if (!snapshot)
+		return -ENOMEM;
+	r = snapshot_read(&q, name, qbi_deadline_from_ms(ms_timeout), &snapshot->head);
+	if (r < 0) {
+		qbipc_snapshot_free(snapshot);
+		return r;
+	}
+	snapshot->server = q.server;
+	*ret_snapshot = snapshot;
+	return 0;
+}
+
+int32_t qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot,
+				struct qbipc_snapshot_info *info)
+{
+	const struct qbi_snapshot_head *head = snapshot ? snapshot->head : NULL;
+	struct qbipc_snapshot_info ours;
+
+	if (!head)
+		return -EINVAL;
+	ours = (struct qbipc_snapshot_info){
+		.pid = snapshot->server.pid,
+		.uid = snapshot->server.uid,
+		.gid = snapshot->server.gid,
+		.service_id = head->service_id,
+		.connections = head->connections,
+		.listed = head->records,
+		.flow = head->flow,
+		.closed = head->closed,
+		.time_ns = head->time_ns,
+	};
+	return struct_give(info, &ours, sizeof(ours)) ? 0 : -EINVAL;
+}
+
+/* A private, aligned copy of one record's beginning, which is all that we know. */
+static void record_get(const struct qbi_snapshot_head *head, uint32_t index,
+		       struct qbi_snapshot_record *ret)
+{
+	const char *at = (const char *)head + head->head_size +
+			 (size_t)index * head->record_size;
+
+	memcpy(ret, at, sizeof(*ret));
+}
+
+int32_t qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t index,
+				      struct qbipc_snapshot_connection *connection)
+{
+	struct qbipc_snapshot_connection ours;
+	struct qbi_snapshot_record r;
+
+	if (!snapshot || !connection)
+		return -EINVAL;
+	if (index >= snapshot->head->records)
+		return -ENOENT;
+	record_get(snapshot->head, index, &r);
+	ours = (struct qbipc_snapshot_connection){
+		.number = r.number,
+		.pid = r.pid,
+		.uid = r.uid,
+		.gid = r.gid,
+		.native = r.native,
+		.max_msg_size = r.max_msg_size,
+		.flow = r.flow,
+		.event_q_length = r.events_queued,
+		.requests = r.requests,
+		.responses = r.responses,
+		.events = r.events,
+		.send_retries = r.send_retries,
+		.recv_retries = r.recv_retries,
+		.flow_control_count = r.flow_control_count,
+		.age_ns = r.age_ns,
+	};
+	return struct_give(connection, &ours, sizeof(ours)) ? 0 : -EINVAL;
+}
+
+void qbipc_snapshot_free(qbipc_snapshot_t *snapshot)
+{
+	if (!snapshot)
+		return;
+	free(snapshot->head);
+	free(snapshot);
+}

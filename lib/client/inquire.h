@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Questions to a service that are no connection: who is there, what are the counters.
+ *
+ * Trust: what answers may be anybody. Its answer is read into memory of bounded size,
+ * descriptors that come along are dropped, and nothing takes longer than the deadline.
+ */
+#ifndef QBI_CLIENT_INQUIRE_H
+#define QBI_CLIENT_INQUIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "wire/handshake.h"
+#include "wire/snapshot.h"
+
+struct qbi_inquiry {
+	struct qbi_welcome welcome;	/* checked, but for @error */
+	struct ucred server;		/* who sent it */
+	uint64_t answer_ns;		/* from connecting to the last byte of it */
+	size_t size;			/* bytes of @welcome so far */
+	int stream;			/* where more may follow; -1 */
+};
+
+#define QBI_INQUIRY_INIT { .stream = -1 }
+
+/*
+ * Ask the service of that name, or at the path @name if it has a slash. 0 when an answer
+ * has come, maybe a refusal; -ETIMEDOUT, -ECONNRESET, -EBADMSG, another -errno. In any
+ * case the end is qbi_inquiry_deinit().
+ */
+int qbi_inquire(struct qbi_inquiry *q, const char *name, size_t max_msg_size,
+		uint32_t question, uint64_t deadline);
+/* May run twice. */
+void qbi_inquiry_deinit(struct qbi_inquiry *q);
+
+/* Did the service understand the question? If not it has made a connection. */
+int qbi_inquiry_is_answered(const struct qbi_inquiry *q, uint32_t question);
+
+/*
+ * Read what follows the answer to QBI_ABILITY_WATCH: memory of the caller that starts
+ * with the head, of which as many records are there as the head, corrected, says. 0,
+ * -EBADMSG, -ETIMEDOUT, -ECONNRESET, -ENOMEM, another -errno.
+ */
+int qbi_inquiry_snapshot(struct qbi_inquiry *q, uint64_t deadline,
+			 struct qbi_snapshot_head **ret_head);
+
+#endif
