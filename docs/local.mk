@@ -13,3 +13,5 @@ docs_scripts = tests/docs/test-docs
 dist_check_SCRIPTS += $(docs_scripts)
 TESTS += $(docs_scripts)
 EXTRA_DIST += tests/docs/numbers.c
+
+include $(srcdir)/docs/man/local.mk

@@ -41,16 +41,22 @@ typedef struct qb_ipcc_connection qb_ipcc_connection_t;
  * @param max_msg_size  bytes of the largest message either way, headers included; the
  *                      connection's size is at least this, at least 12328, and at
  *                      least what the server enforces
- * @return              the connection, to be given to qb_ipcc_disconnect(); or NULL
- *                      and errno: ECONNREFUSED nobody serves that name, ENOENT the
- *                      same with filesystem sockets, EINVAL a name that is empty or has
- *                      a slash, ENAMETOOLONG above 106 bytes, EMSGSIZE a size beyond
- *                      what this library or the server allows, ECONNRESET the server
- *                      went away, EBADMSG its answer makes no sense, EAGAIN it stopped
- *                      in the middle of it, EACCES what it named may not be opened or is
- *                      not its own, EPROTONOSUPPORT it chose a transport that is not
- *                      known here, ENOMEM and the like, or what its accept callback
- *                      refused with, negated
+ * @return              the connection, to be given to qb_ipcc_disconnect(); or NULL and
+ *                      errno:
+ *                      ECONNREFUSED nobody serves that name;
+ *                      ENOENT the same with filesystem sockets;
+ *                      EINVAL the name is NULL, empty or has a slash;
+ *                      ENAMETOOLONG it has more than 106 bytes;
+ *                      EMSGSIZE the size is beyond what this library or the server
+ *                      allows;
+ *                      ECONNRESET, EPIPE the server went away;
+ *                      EBADMSG its answer makes no sense;
+ *                      ETIMEDOUT it stopped in the middle of its answer;
+ *                      EACCES what it named may not be opened, or is not its own;
+ *                      EPROTONOSUPPORT it chose a transport that is not known here;
+ *                      ENOMEM, EMFILE, ENFILE this process or system has no more;
+ *                      what the server's accept callback refused with, negated
+ * @note                Threads: any.
  */
 qb_ipcc_connection_t *qb_ipcc_connect(const char *name, size_t max_msg_size);
 
@@ -62,8 +68,10 @@ qb_ipcc_connection_t *qb_ipcc_connect(const char *name, size_t max_msg_size);
  * @param connect_fd    set to the descriptor that becomes readable when the server has
  *                      answered. It stays the connection's: do not close it, and ask
  *                      qb_ipcc_fd_get() for the one to poll afterwards
- * @return              the unfinished connection, good for connect_continue and
- *                      disconnect only; or NULL and errno as for qb_ipcc_connect()
+ * @return              the unfinished connection, good for qb_ipcc_connect_continue()
+ *                      and qb_ipcc_disconnect() only; or NULL and errno as for
+ *                      qb_ipcc_connect()
+ * @note                Threads: any; one thread per connection until it is finished.
  */
 qb_ipcc_connection_t *qb_ipcc_connect_async(const char *name, size_t max_msg_size,
 					    int *connect_fd);
@@ -74,9 +82,13 @@ qb_ipcc_connection_t *qb_ipcc_connect_async(const char *name, size_t max_msg_siz
  *
  * @param c  the unfinished connection. After a failure it is freed and must not be
  *           used again
- * @return   0; or -errno, also in errno: -EAGAIN the server had not answered yet, else
- *           as for qb_ipcc_connect(). What the accept callback refused with comes as it
- *           is: positive if that was
+ * @return   0; or, also in errno:
+ *           -EAGAIN the server had not answered yet, or not all of it;
+ *           -EINVAL @p c is NULL;
+ *           another negative errno as for qb_ipcc_connect();
+ *           what the server's accept callback refused with, as it is: positive if that
+ *           was
+ * @note     Threads: any; one thread per connection until it is finished.
  */
 int qb_ipcc_connect_continue(struct qb_ipcc_connection *c);
 
@@ -87,6 +99,7 @@ int qb_ipcc_connect_continue(struct qb_ipcc_connection *c);
  * @param max_msg_size  bytes to try at most
  * @return              the largest multiple of 1024 that went through, at most
  *                      @p max_msg_size; -1 when there is none or it cannot be found out
+ * @note                Threads: any.
  */
 int32_t qb_ipcc_verify_dgram_max_msg_size(size_t max_msg_size);
 
@@ -94,6 +107,7 @@ int32_t qb_ipcc_verify_dgram_max_msg_size(size_t max_msg_size);
  * Close the connection and free it.
  *
  * @param c  connection, finished or not; NULL is ignored
+ * @note     Threads: any, when no other thread uses the connection or is about to.
  */
 void qb_ipcc_disconnect(qb_ipcc_connection_t *c);
 
@@ -105,7 +119,10 @@ void qb_ipcc_disconnect(qb_ipcc_connection_t *c);
  *
  * @param c   connection
  * @param fd  set to the descriptor, which stays the connection's
- * @return    0; -EINVAL; -EMFILE and the like: one may have to be made
+ * @return    0;
+ *            -EINVAL an argument is NULL, or the connection is unfinished;
+ *            -EMFILE, -ENFILE, -ENOMEM one has to be made, and cannot
+ * @note      Threads: one at a time per connection.
  */
 int32_t qb_ipcc_fd_get(qb_ipcc_connection_t *c, int32_t *fd);
 
@@ -116,7 +133,8 @@ int32_t qb_ipcc_fd_get(qb_ipcc_connection_t *c, int32_t *fd);
  * @param pid  set to the server's process id; may be NULL
  * @param uid  set to its effective user id; may be NULL
  * @param gid  set to its effective group id; may be NULL
- * @return     0; -EINVAL
+ * @return     0; -EINVAL @p c is NULL
+ * @note       Threads: any, at any time.
  */
 int32_t qb_ipcc_auth_get(qb_ipcc_connection_t *c, pid_t *pid, uid_t *uid, gid_t *gid);
 
@@ -127,8 +145,10 @@ int32_t qb_ipcc_auth_get(qb_ipcc_connection_t *c, pid_t *pid, uid_t *uid, gid_t 
  * QB_IPCS_RATE_OFF is 1, QB_IPCS_RATE_OFF_2 is 2.
  *
  * @param c    connection
- * @param max  0 never refuses, 1 is the default, 2
- * @return     0; -EINVAL above 2
+ * @param max  0: never refuse; 1, the default: while the rate is OFF; 2: also while it
+ *             is OFF_2
+ * @return     0; -EINVAL @p max is above 2, or @p c is NULL
+ * @note       Threads: any, at any time; holds for what is sent afterwards.
  */
 int32_t qb_ipcc_fc_enable_max_set(qb_ipcc_connection_t *c, uint32_t max);
 
@@ -142,9 +162,12 @@ int32_t qb_ipcc_fc_enable_max_set(qb_ipcc_connection_t *c, uint32_t max);
  * @param msg_ptr  message, starting with a struct qb_ipc_request_header whose size is
  *                 @p msg_len
  * @param msg_len  bytes at @p msg_ptr
- * @return         bytes sent; -EMSGSIZE above the connection's size; -EAGAIN no room
- *                 now, or the server wants no requests now; -ENOTCONN the server is
- *                 gone; -EINVAL
+ * @return         bytes sent;
+ *                 -EMSGSIZE the message is larger than the connection's size;
+ *                 -EAGAIN no room now, or the server wants no requests now;
+ *                 -ENOTCONN the server is gone;
+ *                 -EINVAL an argument is NULL, or the connection is unfinished
+ * @note           Threads: any; senders of one connection take turns.
  */
 ssize_t qb_ipcc_send(qb_ipcc_connection_t *c, const void *msg_ptr, size_t msg_len);
 
@@ -154,7 +177,9 @@ ssize_t qb_ipcc_send(qb_ipcc_connection_t *c, const void *msg_ptr, size_t msg_le
  * @param c        connection
  * @param iov      pieces of the message, in order; empty ones are allowed
  * @param iov_len  pieces at @p iov, at most IOV_MAX
- * @return         as for qb_ipcc_send()
+ * @return         as for qb_ipcc_send();
+ *                 -EINVAL also for no pieces, too many, or one of NULL that is not empty
+ * @note           Threads: any; senders of one connection take turns.
  */
 ssize_t qb_ipcc_sendv(qb_ipcc_connection_t *c, const struct iovec *iov, size_t iov_len);
 
@@ -165,10 +190,15 @@ ssize_t qb_ipcc_sendv(qb_ipcc_connection_t *c, const struct iovec *iov, size_t i
  * @param msg_ptr     room for the response, which starts with a struct
  *                    qb_ipc_response_header
  * @param msg_len     bytes of that room
- * @param ms_timeout  milliseconds to wait at most; 0 only looks, -1 waits for ever
- * @return            bytes received; -ETIMEDOUT; -ENOTCONN the server is gone;
+ * @param ms_timeout  milliseconds to wait at most; 0 only looks, -1 waits until it comes
+ *                    or the server goes
+ * @return            bytes received;
+ *                    -ETIMEDOUT none has come in that time;
+ *                    -ENOTCONN the server is gone;
  *                    -ENOBUFS @p msg_len is too small: the response stays for the next
- *                    call; -EINVAL
+ *                    call;
+ *                    -EINVAL an argument is NULL, or the connection is unfinished
+ * @note              Threads: any; receivers of responses of one connection take turns.
  */
 ssize_t qb_ipcc_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_len,
 		     int32_t ms_timeout);
@@ -184,9 +214,14 @@ ssize_t qb_ipcc_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_len,
  * @param iov_len     as for qb_ipcc_sendv()
  * @param msg_ptr     as for qb_ipcc_recv()
  * @param msg_len     as for qb_ipcc_recv()
- * @param ms_timeout  milliseconds to wait for the response; -1 waits until it comes or
- *                    the server goes
- * @return            bytes received, or an error of either
+ * @param ms_timeout  milliseconds that all of it may take; negative waits until the
+ *                    response comes or the server goes
+ * @return            bytes received; or an error of qb_ipcc_sendv(), when nothing was
+ *                    sent (-EAGAIN also when the time was over before it could be), or
+ *                    of qb_ipcc_recv()
+ * @note              Threads: any; it takes a turn as a sender, then one as a receiver.
+ *                    With several threads in it on one connection, a thread may receive
+ *                    the response to another one's request.
  */
 ssize_t qb_ipcc_sendv_recv(qb_ipcc_connection_t *c, const struct iovec *iov,
 			   uint32_t iov_len, void *msg_ptr, size_t msg_len,
@@ -201,9 +236,12 @@ ssize_t qb_ipcc_sendv_recv(qb_ipcc_connection_t *c, const struct iovec *iov,
  * @param msg_len     bytes of that room
  * @param ms_timeout  milliseconds to wait at most; 0 only looks, negative waits until
  *                    one comes or the server goes
- * @return            bytes received; -EAGAIN none, whatever the timeout; -ENOTCONN the
- *                    server is gone and all its events have been received; -ENOBUFS
- *                    @p msg_len is too small: the event stays; -EINVAL
+ * @return            bytes received;
+ *                    -EAGAIN none has come in that time;
+ *                    -ENOTCONN the server is gone and all its events have been received;
+ *                    -ENOBUFS @p msg_len is too small: the event stays;
+ *                    -EINVAL an argument is NULL, or the connection is unfinished
+ * @note              Threads: any; receivers of events of one connection take turns.
  */
 ssize_t qb_ipcc_event_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_len,
 			   int32_t ms_timeout);
@@ -214,12 +252,16 @@ ssize_t qb_ipcc_event_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_le
  *
  * @param c        connection
  * @param context  any pointer
+ * @note           Threads: one at a time per connection.
  */
 void qb_ipcc_context_set(qb_ipcc_connection_t *c, void *context);
 
 /**
+ * The application's pointer.
+ *
  * @param c  connection
  * @return   what qb_ipcc_context_set() set last; NULL before
+ * @note     Threads: one at a time per connection.
  */
 void *qb_ipcc_context_get(qb_ipcc_connection_t *c);
 
@@ -228,6 +270,7 @@ void *qb_ipcc_context_get(qb_ipcc_connection_t *c);
  *
  * @param c  connection
  * @return   QB_TRUE or QB_FALSE; once false it stays false
+ * @note     Threads: any, at any time.
  */
 int32_t qb_ipcc_is_connected(qb_ipcc_connection_t *c);
 
@@ -235,7 +278,9 @@ int32_t qb_ipcc_is_connected(qb_ipcc_connection_t *c);
  * The size both ends agreed on when they connected.
  *
  * @param c  connection
- * @return   bytes of the largest message either way; -EINVAL
+ * @return   bytes of the largest message either way, headers included;
+ *           -EINVAL @p c is NULL
+ * @note     Threads: any, at any time.
  */
 int32_t qb_ipcc_get_buffer_size(qb_ipcc_connection_t *c);
 

@@ -100,20 +100,51 @@ struct qb_ipcs_connection_stats_2 {
  */
 typedef int32_t (*qb_ipcs_dispatch_fn_t)(int32_t fd, int32_t revents, void *data);
 
-/** As qb_loop_poll_add(), for the application's loop. */
+/**
+ * Watch a descriptor, as qb_loop_poll_add() does.
+ *
+ * @param p       priority
+ * @param fd      descriptor, which is not in the loop
+ * @param events  POLLIN and so on; errors and hang-ups are to be reported always
+ * @param data    for @p fn
+ * @param fn      to be called once per round while the descriptor is ready
+ * @return        0; a negative errno: the connection, or the service, does not come up
+ */
 typedef int32_t (*qb_ipcs_dispatch_add_fn)(enum qb_loop_priority p, int32_t fd,
 					   int32_t events, void *data,
 					   qb_ipcs_dispatch_fn_t fn);
 
-/** As qb_loop_poll_mod(); only for a descriptor that is in the loop. */
+/**
+ * Change what is watched, as qb_loop_poll_mod() does.
+ *
+ * @param p       new priority
+ * @param fd      descriptor, which is in the loop
+ * @param events  new events, POLLIN and so on
+ * @param data    for @p fn
+ * @param fn      new function
+ * @return        0; a negative errno
+ */
 typedef int32_t (*qb_ipcs_dispatch_mod_fn)(enum qb_loop_priority p, int32_t fd,
 					   int32_t events, void *data,
 					   qb_ipcs_dispatch_fn_t fn);
 
-/** As qb_loop_poll_del(); always before the descriptor is closed. */
+/**
+ * Watch a descriptor no longer, as qb_loop_poll_del() does. Called always before the
+ * descriptor is closed, also from its own dispatch function.
+ *
+ * @param fd  descriptor, which is in the loop
+ * @return    0; a negative errno, which is not looked at
+ */
 typedef int32_t (*qb_ipcs_dispatch_del_fn)(int32_t fd);
 
-/** As qb_loop_job_add(). */
+/**
+ * Run a function once, soon, as qb_loop_job_add() does.
+ *
+ * @param p            priority
+ * @param data         for @p dispatch_fn
+ * @param dispatch_fn  to be called from the loop, not from here
+ * @return             0; a negative errno
+ */
 typedef int32_t (*qb_ipcs_job_add_fn)(enum qb_loop_priority p, void *data,
 				      qb_loop_job_dispatch_fn dispatch_fn);
 
@@ -198,8 +229,11 @@ struct qb_ipcs_service_handlers {
  * @param service_id  any number of the application's, see qb_ipcs_service_id_get()
  * @param type        how messages travel; a bad one is found by qb_ipcs_run()
  * @param handlers    callbacks; copied
- * @return            the service, with one reference that qb_ipcs_destroy() drops; NULL
- *                    and errno
+ * @return            the service, with one reference that qb_ipcs_destroy() drops; or NULL
+ *                    and errno:
+ *                    EINVAL @p name is NULL;
+ *                    ENOMEM there is no memory
+ * @note              Threads: any.
  */
 qb_ipcs_service_t *qb_ipcs_create(const char *name, int32_t service_id,
 				  enum qb_ipc_type type,
@@ -209,6 +243,7 @@ qb_ipcs_service_t *qb_ipcs_create(const char *name, int32_t service_id,
  * Take a reference.
  *
  * @param s  service
+ * @note     Threads: any that holds a reference.
  */
 void qb_ipcs_ref(qb_ipcs_service_t *s);
 
@@ -216,6 +251,8 @@ void qb_ipcs_ref(qb_ipcs_service_t *s);
  * Drop a reference. The service is freed with its last one; each connection holds one.
  *
  * @param s  service
+ * @note     Threads: the one that runs the poll loop, since the last reference ends
+ *           what is left of the service; before qb_ipcs_run(), any one thread.
  */
 void qb_ipcs_unref(qb_ipcs_service_t *s);
 
@@ -224,6 +261,7 @@ void qb_ipcs_unref(qb_ipcs_service_t *s);
  *
  * @param s         service
  * @param handlers  the loop's functions; copied
+ * @note            Threads: one at a time per service.
  */
 void qb_ipcs_poll_handlers_set(qb_ipcs_service_t *s,
 			       struct qb_ipcs_poll_handlers *handlers);
@@ -231,14 +269,18 @@ void qb_ipcs_poll_handlers_set(qb_ipcs_service_t *s,
 /**
  * Keep a pointer of the application's with the service.
  *
- * @param s        service
+ * @param s        service; NULL is ignored
  * @param context  any pointer; the library does not look at it
+ * @note           Threads: one at a time per service.
  */
 void qb_ipcs_service_context_set(qb_ipcs_service_t *s, void *context);
 
 /**
+ * The application's pointer of a service.
+ *
  * @param s  service
  * @return   what qb_ipcs_service_context_set() set last; NULL before
+ * @note     Threads: one at a time per service.
  */
 void *qb_ipcs_service_context_get(qb_ipcs_service_t *s);
 
@@ -247,10 +289,15 @@ void *qb_ipcs_service_context_get(qb_ipcs_service_t *s);
  *
  * @param s  service. After a failure the creator's reference is gone: it must not be
  *           used again
- * @return   0; -EINVAL poll handlers are missing, an unknown type, or a name that is
- *           empty or has a slash; -ENOTSUP a type that is not supported; -EADDRINUSE the
- *           name is taken; -ENAMETOOLONG above 106 bytes; another -errno of socket(2),
- *           bind(2), listen(2) or dispatch_add
+ * @return   0;
+ *           -EINVAL @p s is NULL, poll handlers are missing, the type is unknown, or the
+ *           name is empty or has a slash;
+ *           -ENOTSUP the type is not supported;
+ *           -EADDRINUSE the name is taken;
+ *           -ENAMETOOLONG the name has more than 106 bytes;
+ *           another negative errno of socket(2), bind(2), listen(2) or dispatch_add
+ * @note     Threads: any one; from then on the service belongs to the thread that runs
+ *           the poll loop.
  */
 int32_t qb_ipcs_run(qb_ipcs_service_t *s);
 
@@ -259,6 +306,8 @@ int32_t qb_ipcs_run(qb_ipcs_service_t *s);
  * service that never ran.
  *
  * @param s  service
+ * @note     Threads: the one that runs the poll loop; before qb_ipcs_run(), any one
+ *           thread.
  */
 void qb_ipcs_destroy(qb_ipcs_service_t *s);
 
@@ -267,6 +316,8 @@ void qb_ipcs_destroy(qb_ipcs_service_t *s);
  *
  * @param s   service, running or not
  * @param rl  rate
+ * @note      Threads: the one that runs the poll loop; before qb_ipcs_run(), any one
+ *            thread.
  */
 void qb_ipcs_request_rate_limit(qb_ipcs_service_t *s, enum qb_ipcs_rate_limit rl);
 
@@ -276,9 +327,14 @@ void qb_ipcs_request_rate_limit(qb_ipcs_service_t *s, enum qb_ipcs_rate_limit rl
  * @param c     connection
  * @param data  message, starting with a struct qb_ipc_response_header
  * @param size  bytes at @p data, header included
- * @return      @p size; -EMSGSIZE can never fit; -EAGAIN no room now; -ENOTCONN the
- *              client is gone; -EINVAL; another -errno: the client broke the protocol or
- *              its socket is broken, and the connection ends (the closed callback follows)
+ * @return      @p size;
+ *              -EMSGSIZE it can never fit;
+ *              -EAGAIN no room now;
+ *              -ENOTCONN the client is gone, or broke the protocol and is disconnected:
+ *              the closed callback follows, or was called;
+ *              -EINVAL an argument is NULL
+ * @note        Threads: any that holds a reference; senders of one connection take
+ *              turns.
  */
 ssize_t qb_ipcs_response_send(qb_ipcs_connection_t *c, const void *data, size_t size);
 
@@ -288,7 +344,10 @@ ssize_t qb_ipcs_response_send(qb_ipcs_connection_t *c, const void *data, size_t 
  * @param c        connection
  * @param iov      pieces of the message, in order; empty ones are allowed
  * @param iov_len  pieces at @p iov, at most IOV_MAX
- * @return         as for qb_ipcs_response_send()
+ * @return         as for qb_ipcs_response_send();
+ *                 -EINVAL also for no pieces, too many, or one of NULL that is not empty
+ * @note           Threads: any that holds a reference; senders of one connection take
+ *                 turns.
  */
 ssize_t qb_ipcs_response_sendv(qb_ipcs_connection_t *c, const struct iovec *iov,
 			       size_t iov_len);
@@ -300,6 +359,8 @@ ssize_t qb_ipcs_response_sendv(qb_ipcs_connection_t *c, const struct iovec *iov,
  * @param data  message, starting with a struct qb_ipc_response_header
  * @param size  bytes at @p data, header included
  * @return      as for qb_ipcs_response_send()
+ * @note        Threads: any that holds a reference; senders of one connection take
+ *              turns.
  */
 ssize_t qb_ipcs_event_send(qb_ipcs_connection_t *c, const void *data, size_t size);
 
@@ -309,7 +370,9 @@ ssize_t qb_ipcs_event_send(qb_ipcs_connection_t *c, const void *data, size_t siz
  * @param c        connection
  * @param iov      pieces of the message, in order; empty ones are allowed
  * @param iov_len  pieces at @p iov, at most IOV_MAX
- * @return         as for qb_ipcs_event_send()
+ * @return         as for qb_ipcs_response_sendv()
+ * @note           Threads: any that holds a reference; senders of one connection take
+ *                 turns.
  */
 ssize_t qb_ipcs_event_sendv(qb_ipcs_connection_t *c, const struct iovec *iov,
 			    size_t iov_len);
@@ -318,6 +381,7 @@ ssize_t qb_ipcs_event_sendv(qb_ipcs_connection_t *c, const struct iovec *iov,
  * Take a reference.
  *
  * @param c  connection
+ * @note     Threads: any that holds a reference.
  */
 void qb_ipcs_connection_ref(qb_ipcs_connection_t *c);
 
@@ -325,6 +389,8 @@ void qb_ipcs_connection_ref(qb_ipcs_connection_t *c);
  * Drop a reference; with the last one the destroyed callback runs.
  *
  * @param c  connection
+ * @note     Threads: any that holds a reference; the destroyed callback runs in the one
+ *           that drops the last.
  */
 void qb_ipcs_connection_unref(qb_ipcs_connection_t *c);
 
@@ -334,12 +400,16 @@ void qb_ipcs_connection_unref(qb_ipcs_connection_t *c);
  * takes effect when that returns.
  *
  * @param c  connection
+ * @note     Threads: the one that runs the poll loop.
  */
 void qb_ipcs_disconnect(qb_ipcs_connection_t *c);
 
 /**
+ * The number that the application gave to the service of a connection.
+ *
  * @param c  connection
- * @return   the service_id that its service was created with; -EINVAL
+ * @return   the service_id of qb_ipcs_create(); -EINVAL @p c is NULL
+ * @note     Threads: any that holds a reference.
  */
 int32_t qb_ipcs_service_id_get(qb_ipcs_connection_t *c);
 
@@ -348,18 +418,25 @@ int32_t qb_ipcs_service_id_get(qb_ipcs_connection_t *c);
  *
  * @param c        connection
  * @param context  any pointer; the library does not look at it
+ * @note           Threads: one at a time per connection.
  */
 void qb_ipcs_context_set(qb_ipcs_connection_t *c, void *context);
 
 /**
+ * The application's pointer of a connection.
+ *
  * @param c  connection
  * @return   what qb_ipcs_context_set() set last; NULL before
+ * @note     Threads: one at a time per connection.
  */
 void *qb_ipcs_context_get(qb_ipcs_connection_t *c);
 
 /**
+ * The application's pointer of the service of a connection.
+ *
  * @param c  connection
- * @return   the context of its service, see qb_ipcs_service_context_set()
+ * @return   what qb_ipcs_service_context_set() set last; NULL before
+ * @note     Threads: one at a time per connection.
  */
 void *qb_ipcs_connection_service_context_get(qb_ipcs_connection_t *c);
 
@@ -369,7 +446,8 @@ void *qb_ipcs_connection_service_context_get(qb_ipcs_connection_t *c);
  * @param c                 connection
  * @param stats             filled in
  * @param clear_after_read  not 0: start counting anew; client_pid stays
- * @return                  0; -EINVAL
+ * @return                  0; -EINVAL an argument is NULL
+ * @note                    Threads: any that holds a reference.
  */
 int32_t qb_ipcs_connection_stats_get(qb_ipcs_connection_t *c,
 				     struct qb_ipcs_connection_stats *stats,
@@ -382,6 +460,7 @@ int32_t qb_ipcs_connection_stats_get(qb_ipcs_connection_t *c,
  * @param clear_after_read  not 0: start counting anew; client_pid stays
  * @return                  counters, to be given to free(3); NULL without a connection
  *                          or without memory
+ * @note                    Threads: any that holds a reference.
  */
 struct qb_ipcs_connection_stats_2 *
 qb_ipcs_connection_stats_get_2(qb_ipcs_connection_t *c, int32_t clear_after_read);
@@ -392,7 +471,8 @@ qb_ipcs_connection_stats_get_2(qb_ipcs_connection_t *c, int32_t clear_after_read
  * @param pt                service
  * @param stats             filled in
  * @param clear_after_read  not 0: count closed connections anew
- * @return                  0; -EINVAL
+ * @return                  0; -EINVAL an argument is NULL
+ * @note                    Threads: the one that runs the poll loop.
  */
 int32_t qb_ipcs_stats_get(qb_ipcs_service_t *pt, struct qb_ipcs_stats *stats,
 			  int32_t clear_after_read);
@@ -403,6 +483,7 @@ int32_t qb_ipcs_stats_get(qb_ipcs_service_t *pt, struct qb_ipcs_stats *stats,
  * @param pt  service
  * @return    a connection with a new reference for the caller to drop; NULL when there
  *            is none
+ * @note      Threads: the one that runs the poll loop.
  */
 qb_ipcs_connection_t *qb_ipcs_connection_first_get(qb_ipcs_service_t *pt);
 
@@ -413,6 +494,7 @@ qb_ipcs_connection_t *qb_ipcs_connection_first_get(qb_ipcs_service_t *pt);
  * @param pt       service
  * @param current  where the walk is
  * @return         as for qb_ipcs_connection_first_get()
+ * @note           Threads: the one that runs the poll loop.
  */
 qb_ipcs_connection_t *qb_ipcs_connection_next_get(qb_ipcs_service_t *pt,
 						  qb_ipcs_connection_t *current);
@@ -423,9 +505,10 @@ qb_ipcs_connection_t *qb_ipcs_connection_next_get(qb_ipcs_service_t *pt,
  * descriptors of the native wire either.
  *
  * @param conn  connection
- * @param uid   owner; -1 leaves it
- * @param gid   group; -1 leaves it
+ * @param uid   owner, a user id; -1 leaves it
+ * @param gid   group id; -1 leaves it
  * @param mode  permission bits
+ * @note        Threads: the one that runs the poll loop, inside the accept callback.
  */
 void qb_ipcs_connection_auth_set(qb_ipcs_connection_t *conn, uid_t uid, gid_t gid,
 				 mode_t mode);
@@ -434,7 +517,9 @@ void qb_ipcs_connection_auth_set(qb_ipcs_connection_t *conn, uid_t uid, gid_t gi
  * The size both ends agreed on when they connected.
  *
  * @param conn  connection
- * @return      bytes of the largest message either way; -EINVAL
+ * @return      bytes of the largest message either way, headers included;
+ *              -EINVAL @p conn is NULL
+ * @note        Threads: any that holds a reference.
  */
 int32_t qb_ipcs_connection_get_buffer_size(qb_ipcs_connection_t *conn);
 
@@ -444,6 +529,8 @@ int32_t qb_ipcs_connection_get_buffer_size(qb_ipcs_connection_t *conn);
  *
  * @param s             service, running or not
  * @param max_buf_size  bytes; what is above 2^30 counts as that
+ * @note                Threads: the one that runs the poll loop; before qb_ipcs_run(),
+ *                      any one thread.
  */
 void qb_ipcs_enforce_buffer_size(qb_ipcs_service_t *s, uint32_t max_buf_size);
 

@@ -85,7 +85,10 @@ typedef void (*qb_loop_poll_low_fds_event_fn)(int32_t not_enough,
 /**
  * Create a loop.
  *
- * @return the loop, to be given to qb_loop_destroy(); NULL and errno
+ * @return the loop, to be given to qb_loop_destroy(); or NULL and errno:
+ *         ENOMEM there is no memory;
+ *         EMFILE, ENFILE there are no descriptors
+ * @note   Threads: any.
  */
 qb_loop_t *qb_loop_create(void);
 
@@ -94,6 +97,7 @@ qb_loop_t *qb_loop_create(void);
  * descriptors stay open.
  *
  * @param l  loop; NULL is ignored, whatever loops there are
+ * @note     Threads: any, when no other thread uses the loop.
  */
 void qb_loop_destroy(struct qb_loop *l);
 
@@ -102,6 +106,7 @@ void qb_loop_destroy(struct qb_loop *l);
  * nothing: the next one does not know of it.
  *
  * @param l  loop
+ * @note     Threads: any; also from a signal handler.
  */
 void qb_loop_stop(qb_loop_t *l);
 
@@ -109,6 +114,7 @@ void qb_loop_stop(qb_loop_t *l);
  * Wait for things and call their functions until qb_loop_stop(). May be called again.
  *
  * @param l  loop
+ * @note     Threads: one at a time per loop; its callbacks run in it.
  */
 void qb_loop_run(qb_loop_t *l);
 
@@ -123,7 +129,10 @@ void qb_loop_run(qb_loop_t *l);
  * @param p            priority
  * @param data         passed to @p dispatch_fn
  * @param dispatch_fn  what to run
- * @return             0; -EINVAL bad priority or no function; -ENOMEM
+ * @return             0;
+ *                     -EINVAL the priority is unknown, or there is no function or no loop;
+ *                     -ENOMEM there is no memory
+ * @note               Threads: any; a loop that waits takes notice at once.
  */
 int32_t qb_loop_job_add(qb_loop_t *l, enum qb_loop_priority p, void *data,
 			qb_loop_job_dispatch_fn dispatch_fn);
@@ -136,7 +145,11 @@ int32_t qb_loop_job_add(qb_loop_t *l, enum qb_loop_priority p, void *data,
  * @param p            priority
  * @param data         as added
  * @param dispatch_fn  as added
- * @return             0; -ENOENT there is no such job; -EINVAL
+ * @return             0;
+ *                     -ENOENT there is no such job;
+ *                     -EINVAL the priority is unknown, or there is no function or no loop
+ * @note               Threads: any; does not wait for a callback that is running in
+ *                     another one.
  */
 int32_t qb_loop_job_del(struct qb_loop *l, enum qb_loop_priority p, void *data,
 			qb_loop_job_dispatch_fn dispatch_fn);
@@ -150,7 +163,11 @@ int32_t qb_loop_job_del(struct qb_loop *l, enum qb_loop_priority p, void *data,
  * @param data              passed to @p dispatch_fn
  * @param dispatch_fn       what to run
  * @param timer_handle_out  set to the timer's name; may be NULL
- * @return                  0; -EINVAL bad priority or no function; -ENOMEM
+ * @return                  0;
+ *                          -EINVAL the priority is unknown, or there is no function or no
+ *                          loop;
+ *                          -ENOMEM there is no memory
+ * @note                    Threads: any; a loop that waits takes notice at once.
  */
 int32_t qb_loop_timer_add(qb_loop_t *l, enum qb_loop_priority p, uint64_t nsec_duration,
 			  void *data, qb_loop_timer_dispatch_fn dispatch_fn,
@@ -161,15 +178,19 @@ int32_t qb_loop_timer_add(qb_loop_t *l, enum qb_loop_priority p, uint64_t nsec_d
  *
  * @param l   loop
  * @param th  timer
- * @return    0; -EINVAL it has fired, was dropped, or never was
+ * @return    0; -EINVAL it has fired, was dropped, or never was, or there is no loop
+ * @note      Threads: any; does not wait for a callback that is running in another one.
  */
 int32_t qb_loop_timer_del(qb_loop_t *l, qb_loop_timer_handle th);
 
 /**
+ * Will this timer still fire?
+ *
  * @param l   loop
  * @param th  timer
  * @return    QB_TRUE until the loop finds that its time has come, or it is dropped; then
  *            QB_FALSE
+ * @note      Threads: any.
  */
 int32_t qb_loop_timer_is_running(qb_loop_t *l, qb_loop_timer_handle th);
 
@@ -179,6 +200,7 @@ int32_t qb_loop_timer_is_running(qb_loop_t *l, qb_loop_timer_handle th);
  * @param l   loop
  * @param th  timer
  * @return    nanoseconds on the monotonic clock; 0 when it is not running
+ * @note      Threads: any.
  */
 uint64_t qb_loop_timer_expire_time_get(struct qb_loop *l, qb_loop_timer_handle th);
 
@@ -188,6 +210,7 @@ uint64_t qb_loop_timer_expire_time_get(struct qb_loop *l, qb_loop_timer_handle t
  * @param l   loop
  * @param th  timer
  * @return    nanoseconds; 0 when it is due or not running
+ * @note      Threads: any.
  */
 uint64_t qb_loop_timer_expire_time_remaining(struct qb_loop *l, qb_loop_timer_handle th);
 
@@ -196,7 +219,8 @@ uint64_t qb_loop_timer_expire_time_remaining(struct qb_loop *l, qb_loop_timer_ha
  *
  * @param l   loop
  * @param fn  what to call; NULL for nothing
- * @return    0; -EINVAL
+ * @return    0; -EINVAL there is no loop
+ * @note      Threads: any.
  */
 int32_t qb_loop_poll_low_fds_event_set(qb_loop_t *l, qb_loop_poll_low_fds_event_fn fn);
 
@@ -210,8 +234,14 @@ int32_t qb_loop_poll_low_fds_event_set(qb_loop_t *l, qb_loop_poll_low_fds_event_
  * @param events       POLLIN and so on; errors and hang-ups are always reported
  * @param data         passed to @p dispatch_fn
  * @param dispatch_fn  called once per round while the descriptor is ready
- * @return             0; -EINVAL bad priority or no function; -EEXIST watched already;
- *                     -EBADF; -ENOMEM; another -errno of epoll_ctl(2)
+ * @return             0;
+ *                     -EINVAL the priority is unknown, or there is no function or no loop;
+ *                     -EEXIST it is watched already;
+ *                     -EBADF it is not open;
+ *                     -EPERM it cannot be polled, as a regular file;
+ *                     -ENOMEM there is no memory;
+ *                     another negative errno of epoll_ctl(2)
+ * @note               Threads: any; a loop that waits takes notice at once.
  */
 int32_t qb_loop_poll_add(qb_loop_t *l, enum qb_loop_priority p, int32_t fd,
 			 int32_t events, void *data,
@@ -226,7 +256,11 @@ int32_t qb_loop_poll_add(qb_loop_t *l, enum qb_loop_priority p, int32_t fd,
  * @param events       new events
  * @param data         new data
  * @param dispatch_fn  new function
- * @return             0; -EBADF not watched; otherwise as for qb_loop_poll_add()
+ * @return             0;
+ *                     -EBADF it is not watched;
+ *                     -EINVAL as for qb_loop_poll_add()
+ * @note               Threads: any; does not wait for a callback that is running in
+ *                     another one.
  */
 int32_t qb_loop_poll_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t fd,
 			 int32_t events, void *data,
@@ -238,7 +272,8 @@ int32_t qb_loop_poll_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t fd,
  *
  * @param l   loop
  * @param fd  watched descriptor
- * @return    0; -EBADF not watched
+ * @return    0; -EBADF it is not watched; -EINVAL there is no loop
+ * @note      Threads: any; does not wait for a callback that is running in another one.
  */
 int32_t qb_loop_poll_del(qb_loop_t *l, int32_t fd);
 
@@ -252,7 +287,11 @@ int32_t qb_loop_poll_del(qb_loop_t *l, int32_t fd);
  * @param data         passed to @p dispatch_fn
  * @param dispatch_fn  what to call
  * @param handle       set to the registration's name; may be NULL
- * @return             0; -EINVAL bad priority, signal or no function; -ENOMEM
+ * @return             0;
+ *                     -EINVAL the priority is unknown, the signal is or cannot be caught,
+ *                     or there is no function or no loop;
+ *                     -ENOMEM there is no memory
+ * @note               Threads: any; a loop that waits takes notice at once.
  */
 int32_t qb_loop_signal_add(qb_loop_t *l, enum qb_loop_priority p, int32_t sig, void *data,
 			   qb_loop_signal_dispatch_fn dispatch_fn,
@@ -267,7 +306,11 @@ int32_t qb_loop_signal_add(qb_loop_t *l, enum qb_loop_priority p, int32_t sig, v
  * @param data         new data
  * @param dispatch_fn  new function
  * @param handle       the registration
- * @return             0; -EINVAL
+ * @return             0;
+ *                     -EINVAL there is no such registration, or as for
+ *                     qb_loop_signal_add()
+ * @note               Threads: any; does not wait for a callback that is running in
+ *                     another one.
  */
 int32_t qb_loop_signal_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t sig, void *data,
 			   qb_loop_signal_dispatch_fn dispatch_fn,
@@ -278,7 +321,9 @@ int32_t qb_loop_signal_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t sig, v
  *
  * @param l       loop
  * @param handle  the registration
- * @return        0; -EINVAL
+ * @return        0; -EINVAL there is no such registration, or no loop
+ * @note          Threads: any; does not wait for a callback that is running in another
+ *                one.
  */
 int32_t qb_loop_signal_del(qb_loop_t *l, qb_loop_signal_handle handle);
 

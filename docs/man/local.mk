@@ -1,0 +1,53 @@
+# Manual pages. Section 3 is made from the comments in the headers, with awk alone; the
+# other sections are written by hand: each *.1 and *.7 here is installed.
+#
+#	make html		all pages for a browser, in docs/man/html (needs mandoc)
+#	make MAN3_SUFFIX=3qbipc	for a system where libqb's pages have the same names
+
+# Of the release, so that pages do not depend on when they are made.
+man_date = November 22, 2026
+MAN3_SUFFIX = 3
+
+man_headers = $(qbinclude_HEADERS) $(qbipcinclude_HEADERS)
+man_scripts = \
+	docs/man/parse.awk \
+	docs/man/families.awk \
+	docs/man/mdoc.awk
+EXTRA_DIST += $(man_scripts) docs/man/lint.awk docs/man/pages docs/man/mandoc.css
+
+man_awk = $(AWK) -v pages=$(srcdir)/docs/man/pages -v suffix=$(MAN3_SUFFIX) \
+	-v version=$(PACKAGE_VERSION) -v date='$(man_date)' \
+	-f $(srcdir)/docs/man/parse.awk -f $(srcdir)/docs/man/families.awk
+man_from = $(patsubst %,$(srcdir)/%,$(man_headers))
+man3_pages := $(addprefix docs/man/man3/,$(shell $(man_awk) -v list=1 \
+	-f $(srcdir)/docs/man/mdoc.awk $(man_from)))
+
+dist_man1_MANS = $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/docs/man/*.1))
+dist_man3_MANS = $(man3_pages)
+dist_man7_MANS = $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/docs/man/*.7))
+man_pages = $(dist_man1_MANS) $(dist_man3_MANS) $(dist_man7_MANS)
+CLEANFILES += $(man3_pages) $(man3_stamp)
+
+man3_stamp = docs/man/man3.$(MAN3_SUFFIX).stamp
+$(man3_pages): $(man3_stamp)
+
+$(man3_stamp): $(man_headers) $(man_scripts) docs/man/pages docs/man/local.mk
+	$(AM_V_GEN)rm -rf docs/man/man3 docs/man/man3.*.stamp && $(MKDIR_P) docs/man/man3 && \
+	$(man_awk) -v out=docs/man/man3 -f $(srcdir)/docs/man/mdoc.awk $(man_from) && \
+	touch $@
+
+# -- For a browser ---------------------------------------------------------------
+
+MANDOC = mandoc
+EXTRA_DIST += docs/man/html.sh
+
+.PHONY: html-man
+html-local: html-man
+html-man: $(man_pages)
+	$(AM_V_GEN)MANDOC='$(MANDOC)' $(SHELL) $(srcdir)/docs/man/html.sh docs/man/html \
+		$(srcdir)/docs/man $(man_pages)
+
+clean-local: clean-html-man
+.PHONY: clean-html-man
+clean-html-man:
+	rm -rf docs/man/html
