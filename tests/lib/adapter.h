@@ -27,6 +27,7 @@ struct adapter {
 	const char *name;
 	bool own_thread;	/* run() in a thread of its own */
 	struct qb_ipcs_poll_handlers handlers;
+	void (*prepare)(void);	/* makes what is kept for good, uncounted; may be NULL */
 	void (*open)(void);
 	void (*run)(void);	/* returns after stop() */
 	void (*stop)(void);	/* called from a dispatch function */

@@ -239,6 +239,8 @@ void server_main(struct server *sv)
 	int32_t result;
 
 	the_server = sv;
+	if (sv->adapter->prepare)
+		sv->adapter->prepare();
 	census_take(&before);
 	sv->adapter->open();
 	result = server_open(sv);

@@ -28,7 +28,7 @@ enum {
 	SLOT_COUNT = 16,
 	BLOB_SIZE = 4096,
 	CALL_ARGS = 4,
-	CONNECTIONS_MAX = 512,
+	CONNECTIONS_MAX = 1200,
 };
 
 /* What parent and child share. The child writes; the parent writes @blob before a
