@@ -26,6 +26,7 @@ include $(srcdir)/tests/install/local.mk
 include $(srcdir)/tests/examples/local.mk
 include $(srcdir)/tests/unit/local.mk
 include $(srcdir)/tests/conformance/local.mk
+include $(srcdir)/tests/hostile/local.mk
 include $(srcdir)/tests/compat/local.mk
 include $(srcdir)/tests/fuzz/local.mk
 include $(srcdir)/tests/model/local.mk

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/hostile/arena.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "tests/lib/census.h"
+#include "tests/lib/message.h"
+
+enum {
+	WARM_UP = 3,			/* rounds of the honest client before an attack */
+	HEAP_SLACK = 128 << 10,		/* what malloc and the loop may keep for later */
+	WISH_NONE = 0, WISH_FREEZE, WISH_THAW,
+};
+
+/* The slowest answer of the whole program, over all its tests. */
+static struct board {
+	_Atomic uint64_t slowest_us;
+	char during[200];
+} *board;
+
+struct report *the_report;
+static uint64_t chance_state;
+
+/* -- Processes ------------------------------------------------------------------- */
+
+void report_failure(const char *file, int line, const char *format, ...)
+{
+	int fine = 0;
+	char text[300];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	if (atomic_compare_exchange_strong(&the_report->state, &fine, 1)) {
+		snprintf(the_report->text, sizeof(the_report->text), "%s:%d: %s", file, line,
+			 text);
+		atomic_store(&the_report->state, 2);
+	}
+	_exit(70);
+}
+
+void report_check(void)
+{
+	ck_assert_msg(atomic_load(&the_report->state) != 2, "%s", the_report->text);
+}
+
+void become(uid_t uid)
+{
+	if (geteuid() != 0)
+		return;
+	REQUIRE_EQ(setgroups(0, NULL), 0);
+	REQUIRE_EQ(setresgid(uid, uid, uid), 0);
+	REQUIRE_EQ(setresuid(uid, uid, uid), 0);
+}
+
+pid_t child_start(uid_t uid, void (*fn)(void *), void *data)
+{
+	pid_t pid = fork();
+
+	REQUIRE(pid >= 0);
+	if (pid > 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (uid)
+		become(uid);
+	fn(data);
+	_exit(0);
+}
+
+void child_end(pid_t pid)
+{
+	int status;
+
+	REQUIRE_EQ(waitpid(pid, &status, 0), pid);
+	REQUIRE_MSG(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+		    "a process ended with status 0x%x", status);
+}
+
+unsigned int effort(unsigned int n)
+{
+	const char *text = getenv("QBIPC_HOSTILE_EFFORT");
+	unsigned long percent = text ? strtoul(text, NULL, 10) : 100;
+	unsigned long long scaled = (unsigned long long)n * percent / 100;
+
+	return scaled > 1 ? (unsigned int)scaled : 1;
+}
+
+uint64_t chance(void)
+{
+	chance_state ^= chance_state << 13;
+	chance_state ^= chance_state >> 7;
+	chance_state ^= chance_state << 17;
+	return chance_state;
+}
+
+static void chance_begin(void)
+{
+	const char *text = getenv("QBIPC_HOSTILE_SEED");
+	uint64_t seed = text ? strtoull(text, NULL, 0) : (uint64_t)time(NULL);
+
+	chance_state = seed * 0x9e3779b97f4a7c15u | 1;
+	printf("# QBIPC_HOSTILE_SEED=%llu\n", (unsigned long long)seed);
+}
+
+/* -- The server's side ------------------------------------------------------------- */
+
+/* Echo; whoever does not take its answers is no failure of the server. */
+static int32_t arena_msg(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size)
+{
+	const struct qb_ipc_request_header *hdr = data;
+	struct qb_ipc_response_header out = { .id = hdr->id };
+	struct iovec iov[2] = { { &out, sizeof(out) },
+				{ (char *)data + sizeof(*hdr), size - sizeof(*hdr) } };
+
+	SERVER_REQUIRE(sv, size >= sizeof(*hdr));
+	SERVER_REQUIRE_EQ(sv, hdr->size, (long long)size);
+	out.size = (int32_t)(sizeof(out) + size - sizeof(*hdr));
+	if (hdr->id == MSG_SILENT)
+		return 0;
+	if (hdr->id == MSG_DISCONNECT_ME)
+		qb_ipcs_disconnect(c);
+	else if (hdr->id == MSG_EVENT)
+		(void)qb_ipcs_event_sendv(c, iov, 2);
+	else
+		(void)qb_ipcs_response_sendv(c, iov, 2);
+	return 0;
+}
+
+static int64_t remote_account(struct server *sv, const int64_t *args)
+{
+	struct census census;
+	struct account *account = (void *)sv->shared->blob;
+
+	census_take(&census);
+	*account = (struct account){
+		.fds = census.fds,
+		.mappings = census.shared_mappings,
+		.threads = census.threads,
+		.shm_files = census.shm_files,
+		.heap = (int64_t)mallinfo2().uordblks,
+	};
+	return 0;
+}
+
+static void account_take(struct arena *a, struct account *ret)
+{
+	host_call(a->host, remote_account);
+	memcpy(ret, a->host->shared->blob, sizeof(*ret));
+}
+
+static bool account_is_back(const struct account *now, const struct account *before,
+			    bool heap_may_grow)
+{
+	return now->fds == before->fds && now->mappings == before->mappings &&
+	       now->threads == before->threads && now->shm_files == before->shm_files &&
+	       (heap_may_grow || now->heap <= before->heap + HEAP_SLACK);
+}
+
+static void account_compare(struct arena *a, const struct account *before,
+			    bool heap_may_grow)
+{
+	uint64_t end = now_ms() + (uint64_t)deadline_ms();
+	struct account now;
+
+	do {
+		account_take(a, &now);
+		if (account_is_back(&now, before, heap_may_grow))
+			return;
+		pause_briefly();
+	} while (now_ms() < end);
+	ck_abort_msg("after the attack the server has %+lld descriptors, %+lld shared "
+		     "mappings, %+lld threads, %+lld files in /dev/shm, %+lld bytes",
+		     (long long)(now.fds - before->fds),
+		     (long long)(now.mappings - before->mappings),
+		     (long long)(now.threads - before->threads),
+		     (long long)(now.shm_files - before->shm_files),
+		     (long long)(now.heap - before->heap));
+}
+
+/* -- The honest client, from the test's process ------------------------------------ */
+
+static void processes_check(struct arena *a)
+{
+	int status;
+
+	report_check();
+	host_check(a->host);
+	if (waitpid(a->host->pid, &status, WNOHANG) == a->host->pid) {
+		a->host->pid = -1;
+		ck_abort_msg("the server ended with status 0x%x", status);
+	}
+	if (a->honest > 0 && waitpid(a->honest, &status, WNOHANG) == a->honest) {
+		a->honest = -1;
+		ck_abort_msg("the honest client ended with status 0x%x", status);
+	}
+}
+
+static void honest_expect(struct arena *a, uint64_t rounds, uint64_t newcomers)
+{
+	uint64_t end = now_ms() + (uint64_t)deadline_ms();
+
+	rounds += atomic_load(&a->shared->rounds);
+	newcomers += atomic_load(&a->shared->newcomers);
+	while (atomic_load(&a->shared->rounds) < rounds ||
+	       atomic_load(&a->shared->newcomers) < newcomers) {
+		processes_check(a);
+		ck_assert_msg(now_ms() < end, "the honest client does not get on");
+		pause_briefly();
+	}
+}
+
+static void honest_pause(struct arena *a)
+{
+	uint64_t end = now_ms() + (uint64_t)deadline_ms();
+
+	atomic_store(&a->shared->hold, true);
+	while (!atomic_load(&a->shared->held)) {
+		processes_check(a);
+		ck_assert_msg(now_ms() < end, "the honest client hangs");
+		pause_briefly();
+	}
+}
+
+static void honest_resume(struct arena *a)
+{
+	atomic_store(&a->shared->held, false);
+	atomic_store(&a->shared->hold, false);
+}
+
+static void honest_end(struct arena *a)
+{
+	int status;
+
+	atomic_store(&a->shared->stop, true);
+	ck_assert_int_eq(waitpid(a->honest, &status, 0), a->honest);
+	a->honest = -1;
+	report_check();
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+		      "the honest client ended with status 0x%x", status);
+}
+
+/* -- The attacker's side ------------------------------------------------------------ */
+
+void arena_honest_goes_on(struct arena *a)
+{
+	uint64_t rounds = atomic_load(&a->shared->rounds) + 2;
+	uint64_t newcomers = atomic_load(&a->shared->newcomers) + 1;
+
+	AWAIT(atomic_load(&a->shared->rounds) >= rounds &&
+	      atomic_load(&a->shared->newcomers) >= newcomers);
+}
+
+bool arena_honest_wants_more(struct arena *a)
+{
+	static uint64_t rounds, newcomers, end;
+
+	if (!end) {
+		end = now_ms() + (uint64_t)deadline_ms();
+		rounds = atomic_load(&a->shared->rounds) + 4;
+		newcomers = atomic_load(&a->shared->newcomers) + 2;
+	}
+	REQUIRE_MSG(now_ms() < end, "the honest client does not get on during the attack");
+	return atomic_load(&a->shared->rounds) < rounds ||
+	       atomic_load(&a->shared->newcomers) < newcomers;
+}
+
+static void wish_make(struct arena *a, int wish)
+{
+	atomic_store(&a->shared->granted, WISH_NONE);
+	atomic_store(&a->shared->wish, wish);
+	AWAIT(atomic_load(&a->shared->granted) == wish);
+}
+
+void arena_freeze(struct arena *a)
+{
+	wish_make(a, WISH_FREEZE);
+}
+
+void arena_thaw(struct arena *a)
+{
+	wish_make(a, WISH_THAW);
+}
+
+/* A server that was stopped on purpose is not slow: what is measured begins anew. */
+static void wish_grant(struct arena *a)
+{
+	int wish = atomic_exchange(&a->shared->wish, WISH_NONE);
+
+	if (wish == WISH_FREEZE) {
+		honest_pause(a);
+		host_freeze(a->host);
+	} else if (wish == WISH_THAW) {
+		host_thaw(a->host);
+		honest_resume(a);
+	} else {
+		return;
+	}
+	atomic_store(&a->shared->granted, wish);
+}
+
+struct attacker {
+	struct arena *arena;
+	attack_fn attack;
+};
+
+static void attacker_main(void *data)
+{
+	struct attacker *attacker = data;
+
+	attacker->attack(attacker->arena);
+}
+
+static void attack_run(struct arena *a, const struct arena_terms *terms, attack_fn attack)
+{
+	struct attacker attacker = { a, attack };
+	uint64_t end = now_ms() + 4 * (uint64_t)deadline_ms();
+	uid_t uid = terms->as_root ? 0 : ATTACKER_UID;
+	pid_t pid = child_start(uid, attacker_main, &attacker);
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		processes_check(a);
+		wish_grant(a);
+		if (now_ms() >= end) {
+			kill(pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			ck_abort_msg("the attacker does not end");
+		}
+		pause_briefly();
+	}
+	processes_check(a);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+		      "the attacker ended with status 0x%x", status);
+}
+
+/* -- A whole test -------------------------------------------------------------------- */
+
+static void board_note(struct arena *a)
+{
+	uint64_t us = atomic_load(&a->shared->slowest_us);
+
+	if (!board || us <= atomic_load(&board->slowest_us))
+		return;
+	atomic_store(&board->slowest_us, us);
+	snprintf(board->during, sizeof(board->during), "%s (%s)", a->name,
+		 variants[a->variant].name);
+}
+
+static void *share(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			    -1, 0);
+
+	if (memory == MAP_FAILED)
+		abort();
+	return memory;
+}
+
+static void arena_open(struct arena *a, const struct arena_terms *terms)
+{
+	struct server_spec spec = { VARIANT_SPEC(a->variant), .untraced = true,
+				    .msg = arena_msg, .prepare = terms->prepare };
+
+	spec.adapter = &adapter_watched;
+	a->shared = share(sizeof(*a->shared));
+	the_report = &a->shared->report;
+	a->host = host_start(&spec);
+	a->wish = (struct raw_wish){ a->host->name, !variants[a->variant].libqb_wire,
+				     WIRE_SMALLEST };
+	a->honest = fork();
+	ck_assert_int_ge(a->honest, 0);
+	if (a->honest == 0)
+		honest_main(a);
+	honest_expect(a, WARM_UP, 1);
+}
+
+static void arena_close(struct arena *a)
+{
+	honest_end(a);
+	host_stop(a->host);
+	munmap(a->shared, sizeof(*a->shared));
+}
+
+void arena_run(int variant, const char *name, const struct arena_terms *terms,
+	       attack_fn attack)
+{
+	struct arena a = { .variant = variant, .name = name };
+	struct account before;
+
+	if (terms->needs && geteuid() != 0) {
+		printf("# skip %s: needs %s\n", name, terms->needs);
+		return;
+	}
+	arena_open(&a, terms);
+	honest_pause(&a);
+	account_take(&a, &before);
+	atomic_store(&a.shared->slowest_us, 0);
+	honest_resume(&a);
+	attack_run(&a, terms, attack);
+	honest_expect(&a, 2, 1);
+	board_note(&a);
+	honest_pause(&a);
+	account_compare(&a, &before, terms->heap_may_grow);
+	watch_check(a.host);
+	honest_resume(&a);
+	arena_close(&a);
+}
+
+void add_attack_test(TCase *tc, const TTest *test, unsigned int where)
+{
+	for (int i = 0; i < transport_count; i++)
+		if (where & 1u << i)
+			tcase_add_loop_test(tc, test, i, i + 1);
+}
+
+int arena_main(Suite *s)
+{
+	int status;
+
+	board = share(sizeof(*board));
+	chance_begin();
+	status = suite_main(s);
+	if (board->slowest_us)
+		printf("# slowest honest answer: %llu us during %s\n",
+		       (unsigned long long)board->slowest_us, board->during);
+	return status;
+}

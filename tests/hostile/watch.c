@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The built-in loop, with each dispatch of the library measured: for how long the thread
+ * slept in it, and for how long it computed. The time in which it was ready and had no
+ * CPU is known to the scheduler and is not counted, so that other programs on the machine
+ * do not make a test fail.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/hostile/arena.h"
+
+enum {
+	FDS_MAX = 8192,
+	LIMIT_NS = 50 * 1000000,
+	/* Something else in the kernel may hold us up once in a while, or the machine
+	 * below this one; a peer that can do it does it every time, or for longer. */
+	FORGIVEN = 2,
+	NEVER_NS = 1000 * 1000000,
+};
+
+struct usage {
+	uint64_t wall;
+	uint64_t ran;
+	uint64_t waited;	/* for a CPU */
+};
+
+static struct {
+	qb_ipcs_dispatch_fn_t fn;
+	void *data;
+} watched[FDS_MAX];
+static int schedstat = -1;
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static void usage_take(struct usage *u)
+{
+	unsigned long long ran, waited;
+	char text[100];
+	ssize_t n = pread(schedstat, text, sizeof(text) - 1, 0);
+
+	u->wall = clock_ns(CLOCK_MONOTONIC);
+	u->ran = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	u->waited = 0;
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	if (sscanf(text, "%llu %llu", &ran, &waited) == 2)
+		u->waited = waited;
+}
+
+static void slot_raise(int slot, uint64_t ns, int count_slot)
+{
+	struct server_shared *sh = the_server->shared;
+
+	if ((int64_t)ns > atomic_load(&sh->slot[slot]))
+		atomic_store(&sh->slot[slot], (int64_t)ns);
+	if (ns > (uint64_t)LIMIT_NS * test_slowdown())
+		atomic_fetch_add(&sh->slot[count_slot], 1);
+}
+
+static int32_t watched_dispatch(int32_t fd, int32_t revents, void *data)
+{
+	qb_ipcs_dispatch_fn_t fn = watched[fd].fn;
+	struct usage before, after;
+	uint64_t wall, ran, waited;
+	int32_t result;
+
+	usage_take(&before);
+	result = fn(fd, revents, watched[fd].data);
+	usage_take(&after);
+	wall = after.wall - before.wall;
+	ran = after.ran - before.ran;
+	waited = after.waited - before.waited;
+	slot_raise(SLOT_RAN_NS, ran, SLOT_RAN_COUNT);
+	if (schedstat >= 0 && wall > ran + waited)
+		slot_raise(SLOT_SLEPT_NS, wall - ran - waited, SLOT_SLEPT_COUNT);
+	return result;
+}
+
+static void watched_note(int32_t fd, qb_ipcs_dispatch_fn_t fn, void *data)
+{
+	if (fd < 0 || fd >= FDS_MAX)
+		abort();
+	watched[fd].fn = fn;
+	watched[fd].data = data;
+}
+
+static int32_t watched_add(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
+			   qb_ipcs_dispatch_fn_t fn)
+{
+	watched_note(fd, fn, data);
+	return adapter_qb_loop.handlers.dispatch_add(p, fd, events, data, watched_dispatch);
+}
+
+static int32_t watched_mod(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
+			   qb_ipcs_dispatch_fn_t fn)
+{
+	watched_note(fd, fn, data);
+	return adapter_qb_loop.handlers.dispatch_mod(p, fd, events, data, watched_dispatch);
+}
+
+static int32_t watched_del(int32_t fd)
+{
+	return adapter_qb_loop.handlers.dispatch_del(fd);
+}
+
+static int32_t watched_job_add(enum qb_loop_priority p, void *data,
+			       qb_loop_job_dispatch_fn fn)
+{
+	return adapter_qb_loop.handlers.job_add(p, data, fn);
+}
+
+static void watched_open(void)
+{
+	schedstat = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+	adapter_qb_loop.open();
+}
+
+static void watched_run(void)
+{
+	adapter_qb_loop.run();
+}
+
+static void watched_stop(void)
+{
+	adapter_qb_loop.stop();
+}
+
+static void watched_close(void)
+{
+	if (schedstat >= 0)
+		close(schedstat);
+	adapter_qb_loop.close();
+}
+
+static void watched_watch(int fd, qb_ipcs_dispatch_fn_t fn, void *data)
+{
+	adapter_qb_loop.watch(fd, fn, data);
+}
+
+static void watched_unwatch(int fd)
+{
+	adapter_qb_loop.unwatch(fd);
+}
+
+const struct adapter adapter_watched = {
+	.name = "qb-loop with a stop-watch",
+	.handlers = {
+		.job_add = watched_job_add,
+		.dispatch_add = watched_add,
+		.dispatch_mod = watched_mod,
+		.dispatch_del = watched_del,
+	},
+	.open = watched_open,
+	.run = watched_run,
+	.stop = watched_stop,
+	.close = watched_close,
+	.watch = watched_watch,
+	.unwatch = watched_unwatch,
+};
+
+static void one_check(struct host *h, const char *what, int slot, int count_slot)
+{
+	long long ms = host_slot(h, slot) / 1000000;
+	long long count = host_slot(h, count_slot);
+
+	ck_assert_msg(count <= FORGIVEN && ms < NEVER_NS / 1000000 * test_slowdown(),
+		      "dispatches of the server %s for up to %lld ms, %lld times", what, ms,
+		      count);
+}
+
+void watch_check(struct host *h)
+{
+	one_check(h, "slept", SLOT_SLEPT_NS, SLOT_SLEPT_COUNT);
+	one_check(h, "computed", SLOT_RAN_NS, SLOT_RAN_COUNT);
+}
