@@ -128,17 +128,23 @@ int32_t qb_ipcc_fc_enable_max_set(qb_ipcc_connection_t *c, uint32_t max)
 	return 0;
 }
 
-ssize_t qb_ipcc_sendv(qb_ipcc_connection_t *c, const struct iovec *iov, size_t iov_len)
+static ssize_t request_send(qb_ipcc_connection_t *c, const struct iovec *iov, size_t n,
+			    uint64_t deadline)
 {
 	struct qbi_msg msg;
 	int r;
 
 	if (!c || !c->end)
 		return -EINVAL;
-	r = qbi_msg_init(&msg, iov, iov_len);
+	r = qbi_msg_init(&msg, iov, n);
 	if (r == 0)
-		r = qbi_client_send(c, &msg);
+		r = qbi_client_send(c, &msg, deadline);
 	return qbi_result(QBI_CALL_SEND, r, msg.size);
+}
+
+ssize_t qb_ipcc_sendv(qb_ipcc_connection_t *c, const struct iovec *iov, size_t iov_len)
+{
+	return request_send(c, iov, iov_len, QBI_FOREVER);
 }
 
 ssize_t qb_ipcc_send(qb_ipcc_connection_t *c, const void *msg_ptr, size_t msg_len)
@@ -174,7 +180,7 @@ ssize_t qb_ipcc_sendv_recv(qb_ipcc_connection_t *c, const struct iovec *iov,
 
 	if (!msg_ptr)
 		return -EINVAL;
-	sent = qb_ipcc_sendv(c, iov, iov_len);
+	sent = request_send(c, iov, iov_len, deadline);
 	if (sent < 0)
 		return sent;
 	return response_recv(c, msg_ptr, msg_len, deadline);

@@ -45,4 +45,12 @@ static inline int qbi_deadline_to_poll(uint64_t deadline)
 	return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
+/* The same, but no more than @most milliseconds. */
+static inline int qbi_deadline_to_poll_at_most(uint64_t deadline, int most)
+{
+	int ms = qbi_deadline_to_poll(deadline);
+
+	return ms < 0 || ms > most ? most : ms;
+}
+
 #endif

@@ -65,8 +65,12 @@ static inline void qbi_client_freep(qb_ipcc_connection_t **c)
 /* Ask the socket. */
 bool qbi_client_is_connected(qb_ipcc_connection_t *c);
 
-/* 0, QBI_FULL (also: the server asked us to stop), QBI_GONE, -errno. */
-int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg);
+/*
+ * 0, QBI_FULL (also: the server asked us to stop), QBI_GONE, -errno. Waits for other
+ * senders and a slow server until @deadline; for ever means as long as the transport sees
+ * fit.
+ */
+int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline);
 
 /* 0, QBI_EMPTY at the deadline, QBI_GONE, -ENOBUFS, -errno. */
 int qbi_client_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline,

@@ -111,7 +111,7 @@ static bool sender_sees_server_gone(struct native_client *c)
  * kernel may be short of memory for a moment; a server that leaves its stream full does
  * not sleep, or is none.
  */
-static int ring_server(struct native_client *c, bool ring)
+static int ring_server(struct native_client *c, bool ring, uint64_t deadline)
 {
 	struct pollfd p = { .fd = c->stream, .events = POLLOUT };
 	int tries;
@@ -126,12 +126,12 @@ static int ring_server(struct native_client *c, bool ring)
 			c->due -= (size_t)n;
 		if (!c->due)
 			return 0;
-		(void)poll(&p, 1, RING_WAIT_MS);
+		(void)poll(&p, 1, qbi_deadline_to_poll_at_most(deadline, RING_WAIT_MS));
 	}
 	return 0;
 }
 
-static int native_client_sendv(void *st, const struct qbi_msg *msg)
+static int native_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
 {
 	struct native_client *c = st;
 	bool ring;
@@ -142,7 +142,7 @@ static int native_client_sendv(void *st, const struct qbi_msg *msg)
 	r = qbi_ring_put(&c->request, msg, &ring);
 	if (r)
 		return r == QBI_FULL && server_is_gone(c) ? QBI_GONE : r;
-	return ring || c->due ? ring_server(c, ring) : 0;
+	return ring || c->due ? ring_server(c, ring, deadline) : 0;
 }
 
 /* -- Responses ---------------------------------------------------------------- */
@@ -216,7 +216,8 @@ static int response_sleep(struct native_client *c, uint64_t deadline)
 	if (p.revents & HUNG_UP)
 		return QBI_GONE;
 	bell_take_junk(c);
-	return 0;
+	/* Junk that comes and comes does not stretch the time. */
+	return timeout == 0 && qbi_ring_is_empty(&c->response) ? QBI_EMPTY : 0;
 }
 
 /* Receive what is owed, no more. 0, QBI_GONE. */

@@ -94,12 +94,15 @@ static int request_flush(struct native_client *c)
  * A request that has begun has been accepted. The server takes the rest as it takes
  * requests at all: wait a little for that, and else leave it to the calls that follow.
  */
-static int request_finish(struct native_client *c)
+static int request_finish(struct native_client *c, uint64_t deadline)
 {
-	uint64_t deadline = qbi_deadline_from_ms(FINISH_WAIT_MS);
-	int timeout = FINISH_WAIT_MS;
+	uint64_t own = qbi_deadline_from_ms(FINISH_WAIT_MS);
+	int timeout;
 	int r;
 
+	if (deadline > own)
+		deadline = own;
+	timeout = qbi_deadline_to_poll(deadline);
 	while ((r = request_flush(c)) == QBI_LATER && timeout > 0) {
 		struct pollfd p = { .fd = c->call.fd, .events = POLLOUT };
 
@@ -109,7 +112,7 @@ static int request_finish(struct native_client *c)
 	return r == QBI_LATER ? 0 : r;
 }
 
-static int native_client_sendv(void *st, const struct qbi_msg *msg)
+static int native_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
 {
 	struct native_client *c = st;
 	int r;
@@ -118,7 +121,7 @@ static int native_client_sendv(void *st, const struct qbi_msg *msg)
 	r = qbi_packets_sendv(&c->call, msg);
 	c->unfinished = r == QBI_LATER;
 	pthread_mutex_unlock(&c->out);
-	return r == QBI_LATER ? request_finish(c) : r;
+	return r == QBI_LATER ? request_finish(c, deadline) : r;
 }
 
 /* Sleep until there is something to take from @p, or to send. */

@@ -96,7 +96,7 @@ static bool server_is_gone(const struct shm_client *c)
  * A request must not be queued without its byte, and the server may leave bytes
  * unread: be sure of room for the byte first. 0, QBI_FULL, QBI_GONE.
  */
-static int credit_get(struct shm_client *c)
+static int credit_get(struct shm_client *c, uint64_t deadline)
 {
 	struct pollfd p = { .fd = c->stream, .events = POLLOUT };
 
@@ -105,7 +105,7 @@ static int credit_get(struct shm_client *c)
 	c->credit = qbi_wakeup_room(c->stream, c->send_buffer);
 	if (c->credit)
 		return 0;
-	(void)poll(&p, 1, FULL_STREAM_WAIT_MS);
+	(void)poll(&p, 1, qbi_deadline_to_poll_at_most(deadline, FULL_STREAM_WAIT_MS));
 	if (p.revents & (POLLHUP | POLLERR | POLLNVAL))
 		return QBI_GONE;
 	c->credit = qbi_wakeup_room(c->stream, c->send_buffer);
@@ -116,7 +116,7 @@ static int credit_get(struct shm_client *c)
  * The byte of a request that is queued already. There was room for it, so the kernel can
  * at most be short of memory for a moment; then it goes with the next request.
  */
-static int wake_server(struct shm_client *c)
+static int wake_server(struct shm_client *c, uint64_t deadline)
 {
 	struct pollfd p = { .fd = c->stream, .events = POLLOUT };
 	int tries;
@@ -130,15 +130,16 @@ static int wake_server(struct shm_client *c)
 		if (n > 0)
 			c->due -= (size_t)n;
 		else
-			(void)poll(&p, 1, WAKE_WAIT_MS);
+			(void)poll(&p, 1,
+				   qbi_deadline_to_poll_at_most(deadline, WAKE_WAIT_MS));
 	}
 	return 0;
 }
 
-static int shm_client_sendv(void *st, const struct qbi_msg *msg)
+static int shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
 {
 	struct shm_client *c = st;
-	int r = credit_get(c);
+	int r = credit_get(c, deadline);
 
 	if (r)
 		return r;
@@ -147,7 +148,7 @@ static int shm_client_sendv(void *st, const struct qbi_msg *msg)
 	if (r)
 		return r == QBI_FULL && server_is_gone(c) ? QBI_GONE : r;
 	c->credit--;
-	return wake_server(c);
+	return wake_server(c, deadline);
 }
 
 static int shm_client_recv(void *st, void *buf, size_t size, uint64_t deadline,

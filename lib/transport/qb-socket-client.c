@@ -125,7 +125,7 @@ static int client_wait(struct socket_client *c, int fd, uint64_t deadline)
 	return p[0].revents ? 0 : QBI_GONE;
 }
 
-static int socket_client_sendv(void *st, const struct qbi_msg *msg)
+static int socket_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
 {
 	struct socket_client *c = st;
 	int r = qbi_socket_sendv(c->response, msg->iov, msg->n);

@@ -173,8 +173,11 @@ struct qbi_client_ops {
 	/* The flow-control value that the server published. */
 	uint32_t (*flow)(void *st);
 
-	/* Queue a request and wake the server. 0, QBI_FULL, QBI_GONE, -errno. */
-	int (*sendv)(void *st, const struct qbi_msg *msg);
+	/*
+	 * Queue a request and wake the server. May wait a little for a server that is
+	 * slow to make room, until @deadline at most. 0, QBI_FULL, QBI_GONE, -errno.
+	 */
+	int (*sendv)(void *st, const struct qbi_msg *msg, uint64_t deadline);
 
 	/*
 	 * Copy the oldest response (event) to @buf, waiting for it until @deadline

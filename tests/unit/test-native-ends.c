@@ -182,7 +182,7 @@ START_TEST(client_that_is_dropped_keeps_no_memory)
 	ends_open(&e, _i);
 	for (uint32_t i = 0; i < 5; i++)
 		ck_assert_int_eq(ends_send(e.sops->respondv, e.server, 40, i), 0);
-	ck_assert_int_eq(ends_send(e.cops->sendv, e.client, 40, 0), 0);
+	ck_assert_int_eq(ends_request(&e, 40, 0), 0);
 	e.sops->flow_set(e.server, 1);
 	ck_assert_uint_gt(memory_used(), 0);
 	ends_close_server(&e, false);
@@ -358,7 +358,7 @@ START_TEST(server_that_reads_no_bytes_does_not_hold_up_the_sender_for_long)
 		/* Taken at once, and armed again each time. */
 		atomic_store(&ring->head, atomic_load(&ring->tail) & ~1ull);
 		atomic_fetch_and(&ring->tail, ~1ull);
-		ck_assert_int_eq(ends_send(e.cops->sendv, e.client, 16, i), 0);
+		ck_assert_int_eq(ends_request(&e, 16, i), 0);
 		took = now_ms() - begin;
 		held_up += took > 20;
 		ck_assert_uint_le(took, 200);

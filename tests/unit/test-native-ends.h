@@ -117,6 +117,17 @@ static inline int ends_send(native_send_fn fn, void *st, size_t size, uint32_t s
 	return fn(st, &msg);
 }
 
+/* The same for a request. */
+static inline int ends_request(struct native_ends *e, size_t size, uint32_t seed)
+{
+	static _Thread_local uint8_t buf[ENDS_MAX];
+	struct iovec iov = { buf, size };
+	struct qbi_msg msg = { .iov = &iov, .n = 1, .size = size };
+
+	pattern_fill(buf, size, seed);
+	return e->cops->sendv(e->client, &msg, QBI_FOREVER);
+}
+
 /* Receive one that must be @size bytes made from @seed. 0, or what was returned. */
 static inline int ends_recv(native_recv_fn fn, void *st, size_t size, uint32_t seed,
 			    uint64_t deadline)
