@@ -12,4 +12,5 @@ qbinclude_HEADERS = \
 qbipcincludedir = $(includedir)/qbipc/qbipc
 qbipcinclude_HEADERS = \
 	include/qbipc/connect.h \
-	include/qbipc/watch.h
+	include/qbipc/watch.h \
+	include/qbipc/limits.h

@@ -10,6 +10,7 @@
 
 #include <qbipc/connect.h>
 #include <qbipc/watch.h>
+#include <qbipc/limits.h>
 
 #ifdef __cplusplus
 extern "C" {

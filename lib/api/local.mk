@@ -5,5 +5,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/api/ext.c \
 	lib/api/ipcc.c \
 	lib/api/ipcs.c \
+	lib/api/limits.c \
 	lib/api/loop.c \
 	lib/api/watch.c

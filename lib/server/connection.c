@@ -16,6 +16,7 @@ int qbi_connection_new(qb_ipcs_service_t *s, int fd, qb_ipcs_connection_t **ret_
 {
 	socklen_t len = sizeof(struct ucred);
 	qb_ipcs_connection_t *c = calloc(1, sizeof(*c));
+	int r;
 
 	if (!c)
 		return -ENOMEM;
@@ -29,14 +30,19 @@ int qbi_connection_new(qb_ipcs_service_t *s, int fd, qb_ipcs_connection_t **ret_
 	c->request = (struct qbi_watch)QBI_WATCH_INIT;
 	pthread_mutex_init(&c->send, NULL);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &len) < 0) {
-		int r = -errno;
-
+		r = -errno;
 		qbi_connection_unref(c);
 		return r;
 	}
 	c->owner = (struct qbi_owner){ c->peer.uid, c->peer.gid, 0600 };
 	c->stream.fd = fd;
 	qbi_list_push_back(&s->handshakes, &c->link);
+	r = qbi_limits_begin(c);
+	if (r < 0) {
+		c->stream.fd = -1;
+		qbi_connection_unref(c);
+		return r;
+	}
 	*ret_c = c;
 	return 0;
 }
@@ -146,7 +152,6 @@ static void connection_release(qb_ipcs_connection_t *c)
 {
 	bool keep_queued = !c->hung_up && !c->broken && !c->misbehaved;
 
-
 	watch_drop(c, &c->request);
 	watch_drop(c, &c->stream);
 	pthread_mutex_lock(&c->send);
@@ -159,6 +164,7 @@ static void connection_release(qb_ipcs_connection_t *c)
 		(void)shutdown(c->stream.fd, SHUT_RDWR);
 	c->stream.fd = qbi_close(c->stream.fd);
 	pthread_mutex_unlock(&c->send);
+	qbi_limits_end(c);
 	/* From here on nobody sends, so nobody adds it again. */
 	qbi_retry_remove(c->service, c);
 	if (c->holds_retry)

@@ -33,6 +33,7 @@
 
 #include "base/list.h"
 #include "base/owner.h"
+#include "server/limits.h"
 #include "transport/transport.h"
 #include "wire/handshake.h"
 
@@ -87,6 +88,8 @@ struct qb_ipcs_connection {
 	uint64_t number;		/* clients of the service count from 1 */
 	uint64_t since_ns;		/* when it was accepted, monotonic clock */
 	struct ucred peer;		/* SO_PEERCRED, fixed at the client's connect */
+	struct qbi_account *account;	/* its user's, while counted */
+	enum qbi_counted counted;	/* limits.c alone writes it */
 	struct qbi_owner owner;		/* of what the client opens */
 	struct qbi_watch stream;	/* owns the accepted socket */
 	struct qbi_watch request;	/* the transport's own descriptor, if it has one */
@@ -105,6 +108,7 @@ struct qb_ipcs_connection {
 	_Atomic(bool) flush_pending;	/* part of a message waits to go out */
 	bool misbehaved;		/* it is dropped for what it sent */
 	uint64_t drain_left;		/* bytes still served after the hang-up */
+	uint64_t junk;			/* wake-ups without a request, less requests */
 	struct qbi_counters count;
 };
 
@@ -143,7 +147,7 @@ int qbi_connection_watch_update(qb_ipcs_connection_t *c);
 
 /* -- handshake.c: HANDSHAKE to ESTABLISHED ----------------------------------- */
 
-/* The client that has been in HANDSHAKE longest, or NULL; no reference. */
+/* The client whose handshake has taken longest, or NULL; no reference. */
 qb_ipcs_connection_t *qbi_connection_first_handshake(qb_ipcs_service_t *s);
 
 /* Read what there is of the client's first message and go as far as that allows. */

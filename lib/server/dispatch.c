@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 
 #include "base/again.h"
-#include "base/log.h"
 #include "base/util.h"
 #include "server/connection.h"
 #include "server/service.h"
@@ -30,8 +29,10 @@
 
 static void connection_drop(qb_ipcs_connection_t *c, int reason)
 {
-	qbi_log(LOG_INFO, "service %s: dropping pid %d: %s", c->service->name, c->peer.pid,
-		strerror(-reason));
+	/* A farewell is not held against it. */
+	if (reason != -ESHUTDOWN)
+		qbi_refused(c->service, QBI_REFUSED_NONSENSE, &c->peer, "dropped: %s",
+			    strerror(-reason));
 	c->misbehaved = true;
 	qbi_connection_disconnect(c);
 }
@@ -44,6 +45,25 @@ static void hang_up_note(qb_ipcs_connection_t *c)
 	c->drain_left = 2ull * c->max_msg_size + DRAIN_BYTES;
 }
 
+static bool junk_is_too_much(const qb_ipcs_connection_t *c)
+{
+	return c->junk > c->service->limits.at.junk_wakeups;
+}
+
+static void connection_drop_for_junk(qb_ipcs_connection_t *c)
+{
+	qbi_refused(c->service, QBI_REFUSED_JUNK, &c->peer, "too many wake-ups for nothing");
+	c->misbehaved = true;
+	qbi_connection_disconnect(c);
+}
+
+/* Something woke us, and there was no message. */
+static void junk_note(qb_ipcs_connection_t *c)
+{
+	qbi_counter_add(&c->count.recv_retries);
+	c->junk++;
+}
+
 /* The stream of a transport whose requests come elsewhere: only its end means anything. */
 static void stream_drain(qb_ipcs_connection_t *c)
 {
@@ -53,7 +73,7 @@ static void stream_drain(qb_ipcs_connection_t *c)
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		hang_up_note(c);
 	else if (n > 0)
-		qbi_counter_add(&c->count.recv_retries);
+		junk_note(c);
 }
 
 /* 0 go on, QBI_FULL the application wants no more now, -errno drop the client. */
@@ -75,9 +95,34 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 	if (header->size < 0 || (size_t)header->size > size)
 		return -EBADMSG;
 	qbi_counter_add(&c->count.requests);
+	if (c->junk)
+		c->junk--;
 	if (!c->service->on.msg_process)
 		return 0;
 	return c->service->on.msg_process(c, buf, (size_t)header->size) < 0 ? QBI_FULL : 0;
+}
+
+/* What of a dispatch is left to one client. */
+struct share {
+	uint64_t messages;
+	uint64_t bytes;
+};
+
+static struct share share_of(const qb_ipcs_service_t *s)
+{
+	const struct qbipc_service_limits *at = &s->limits.at;
+
+	return (struct share){
+		.messages = at->dispatch_messages < s->batch ? at->dispatch_messages
+							     : s->batch,
+		.bytes = at->dispatch_bytes,
+	};
+}
+
+/* Did a limit end it, and not the rate? */
+static bool share_was_cut(const qb_ipcs_service_t *s, const struct share *left)
+{
+	return !left->bytes || (!left->messages && s->limits.at.dispatch_messages < s->batch);
 }
 
 /*
@@ -88,12 +133,12 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size,
 			  bool *ret_again)
 {
 	const struct qbi_server_ops *ops = c->transport->server;
-	uint32_t left = c->service->batch;
+	struct share left = share_of(c->service);
 	unsigned int taken = 0;
 	bool looked_again = false;
 	int r = 0;
 
-	while (left && !c->flow) {
+	while (left.messages && left.bytes && !c->flow) {
 		size_t size;
 
 		r = ops->take(c->end, buf, buf_size, &size);
@@ -103,12 +148,15 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size,
 			taken = 0;
 			if (r == QBI_LATER)
 				continue;
+			if (r == QBI_EMPTY)
+				junk_note(c);
 			return r ? r : QBI_EMPTY;
 		}
 		if (r)
 			break;
 		looked_again = false;
-		left--;
+		left.messages--;
+		left.bytes -= size < left.bytes ? size : left.bytes;
 		taken++;
 		r = request_process(c, buf, size);
 		if (r < 0 || !c->end)
@@ -123,6 +171,8 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size,
 			return s;
 		/* More waits, and the application would take it. */
 		*ret_again = s == QBI_LATER && r == 0;
+		if (*ret_again && share_was_cut(c->service, &left))
+			qbi_counter_add(&c->service->refusals.dispatches_cut);
 	}
 	return r == QBI_FULL ? 0 : r;
 }
@@ -144,7 +194,9 @@ static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 	qbi_dispatch_again = again && !c->flow;
 	if (r == QBI_GONE)
 		hang_up_note(c);
-	if (r < 0)
+	if (junk_is_too_much(c))
+		connection_drop_for_junk(c);
+	else if (r < 0)
 		connection_drop(c, r);
 	else if (c->hung_up && (r != 0 || c->flow))
 		qbi_connection_disconnect(c);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/util.h"
 #include "server/access.h"
 #include "server/connection.h"
@@ -22,7 +21,7 @@ qb_ipcs_connection_t *qbi_connection_first_handshake(qb_ipcs_service_t *s)
 		qb_ipcs_connection_t *c =
 			qbi_list_entry(pos, struct qb_ipcs_connection, link);
 
-		if (c->state == QBI_CONNECTION_HANDSHAKE)
+		if (c->counted == QBI_COUNTED_HANDSHAKE)
 			return c;
 	}
 	return NULL;
@@ -197,6 +196,12 @@ static void connection_created(qb_ipcs_connection_t *c)
 		c->transport->server->established(c->end);
 }
 
+static enum qbi_refusal open_refusal(int error)
+{
+	return error == -EMFILE || error == -ENFILE ? QBI_REFUSED_DESCRIPTORS
+						    : QBI_REFUSED_FAILED;
+}
+
 static void handshake_finish(qb_ipcs_connection_t *c)
 {
 	qb_ipcs_service_t *s = c->service;
@@ -204,8 +209,7 @@ static void handshake_finish(qb_ipcs_connection_t *c)
 	int r = qbi_hello_check(&c->hello);
 
 	if (r == -EBADMSG) {
-		qbi_log(LOG_INFO, "service %s: pid %d sent no handshake", s->name,
-			c->peer.pid);
+		qbi_refused(s, QBI_REFUSED_BAD_HANDSHAKE, &c->peer, "sent no handshake");
 		qbi_connection_abandon(c);
 		return;
 	}
@@ -213,14 +217,19 @@ static void handshake_finish(qb_ipcs_connection_t *c)
 								  : c->hello.max_msg_size;
 	if (c->max_msg_size < QBI_MIN_MSG_SIZE)
 		c->max_msg_size = QBI_MIN_MSG_SIZE;
-	if (r < 0 || c->hello.max_msg_size > s->max_msg_size) {
-		qbi_log(LOG_NOTICE, "service %s: pid %d asked for messages of %u bytes",
-			s->name, c->peer.pid, c->hello.max_msg_size);
+	if (r < 0 || c->hello.max_msg_size > s->limits.at.message_size) {
+		qbi_refused(s, QBI_REFUSED_MESSAGE_SIZE, &c->peer,
+			    "asked for messages of %u bytes", c->hello.max_msg_size);
 		connection_refuse(c, -EMSGSIZE);
 		return;
 	}
 	if (qbi_inquiry_answer(c))
 		return;
+	r = qbi_limits_admit(c);
+	if (r < 0) {
+		connection_refuse(c, r);
+		return;
+	}
 	refusal = connection_accept(c);
 	if (refusal != 0) {
 		connection_refuse(c, refusal);
@@ -228,8 +237,8 @@ static void handshake_finish(qb_ipcs_connection_t *c)
 	}
 	r = connection_open(c);
 	if (r < 0) {
-		qbi_log(LOG_WARNING, "service %s: cannot serve pid %d: %s", s->name,
-			c->peer.pid, strerror(-r));
+		qbi_refused(s, open_refusal(r), &c->peer, "cannot be served: %s",
+			    strerror(-r));
 		connection_refuse(c, r);
 		return;
 	}
@@ -243,6 +252,7 @@ void qbi_connection_handshake(qb_ipcs_connection_t *c)
 
 	if (r == 0)
 		handshake_finish(c);
-	else if (r != QBI_EMPTY || qbi_connection_watch_update(c) < 0)
+	else if (r != QBI_EMPTY || qbi_connection_watch_update(c) < 0 ||
+		 qbi_deadlines_update(c->service) < 0)
 		qbi_connection_abandon(c);
 }

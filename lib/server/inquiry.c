@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/util.h"
 #include "server/access.h"
 #include "server/connection.h"
@@ -123,8 +122,7 @@ static void watcher_answer(qb_ipcs_connection_t *c)
 	qb_ipcs_service_t *s = c->service;
 
 	if (!watcher_is_allowed(c)) {
-		qbi_log(LOG_INFO, "service %s: pid %d with uid %u may not watch", s->name,
-			c->peer.pid, c->peer.uid);
+		qbi_refused(s, QBI_REFUSED_WATCHING, &c->peer, "may not watch");
 		watcher_refuse(c, -EACCES);
 		return;
 	}

@@ -11,14 +11,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/socket.h"
-#include "base/log.h"
 #include "base/util.h"
 #include "server/connection.h"
 #include "server/service.h"
 #include "wire/names.h"
 
 #define BACKLOG SOMAXCONN
+
+/* Clients wait for this at most longer than the shortage lasts; nobody else notices. */
+#define REST_NS (100 * QBI_NS_PER_MS)
+#define REST_EVENTS (POLLPRI | POLLNVAL)	/* which a listener never has */
+
+static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data);
 
 static int spare_open(void)
 {
@@ -39,21 +45,81 @@ static int listener_bind(int fd, const struct sockaddr_un *address)
 	return 0;
 }
 
-/*
- * Descriptors ran out. Let go of the spare one, turn the client away with it, and
- * take a new spare: the backlog empties instead of waking the loop for ever.
- */
-static void listener_turn_away(qb_ipcs_service_t *s)
+static bool is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static int client_accept(const struct qbi_listener *l)
+{
+	return accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+static int listen_for(qb_ipcs_service_t *s, int32_t events)
+{
+	return s->poll.dispatch_mod(s->priority, s->listener.fd, events, s,
+				    listener_dispatch);
+}
+
+/* Nothing helps now: look away for a while, or the loop would spin. */
+static void listener_rest(qb_ipcs_service_t *s)
 {
 	struct qbi_listener *l = &s->listener;
 
-	if (!l->exhausted)
-		qbi_log(LOG_WARNING, "service %s: out of descriptors, refusing clients",
-			s->name);
-	l->exhausted = true;
+	qbi_refused(s, QBI_REFUSED_FOR_A_WHILE, NULL, "cannot accept anybody now: %s",
+		    strerror(errno));
+	l->rests_until = qbi_now_ns() + REST_NS;
+	if (qbi_deadlines_update(s) < 0 || listen_for(s, REST_EVENTS) < 0)
+		l->rests_until = 0;	/* better a loop that spins than a deaf service */
+}
+
+void qbi_listener_resume(qb_ipcs_service_t *s)
+{
+	struct qbi_listener *l = &s->listener;
+
+	l->rests_until = 0;
+	if (l->spare < 0)
+		l->spare = spare_open();
+	if (listen_for(s, QBI_POLL_EVENTS) < 0)
+		l->rests_until = qbi_now_ns() + REST_NS;
+}
+
+/*
+ * Let go of the spare descriptor, turn the next client away with it, and take a new
+ * spare: the backlog empties instead of waking the loop for ever. False: it cannot be
+ * done, there is no spare or it did not help.
+ */
+static bool listener_turn_away(qb_ipcs_service_t *s)
+{
+	struct qbi_listener *l = &s->listener;
+	bool empty;
+	int fd;
+
+	if (l->spare < 0)
+		return false;
 	l->spare = qbi_close(l->spare);
-	qbi_close(accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
+	fd = client_accept(l);
+	if (fd >= 0)
+		qbi_refused(s, QBI_REFUSED_DESCRIPTORS, NULL, "out of descriptors");
+	empty = fd < 0 && !is_shortage(errno);
+	qbi_close(fd);
 	l->spare = spare_open();
+	return fd >= 0 || empty;
+}
+
+/* The next client's socket; -1: none now, and what can be done about it was done. */
+static int listener_accept(qb_ipcs_service_t *s)
+{
+	struct qbi_listener *l = &s->listener;
+	int fd = client_accept(l);
+
+	if (fd < 0 && is_shortage(errno) && qbi_limits_make_room(s))
+		fd = client_accept(l);
+	if (fd < 0 && is_shortage(errno) && !listener_turn_away(s))
+		listener_rest(s);
+	if (fd >= 0 && l->spare < 0)
+		l->spare = spare_open();
+	return fd;
 }
 
 static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)
@@ -62,13 +128,9 @@ static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)
 	_cleanup_(qbi_closep) int fd = -1;
 	qb_ipcs_connection_t *c;
 
-	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			listener_turn_away(s);
+	fd = listener_accept(s);
+	if (fd < 0)
 		return 0;
-	}
-	s->listener.exhausted = false;
 	qbi_refuse_descriptors(fd);
 	if (qbi_connection_new(s, fd, &c) < 0)
 		return 0;
@@ -102,7 +164,10 @@ int qbi_listener_open(qb_ipcs_service_t *s)
 		return r;
 	}
 	l->spare = spare_open();
-	r = s->poll.dispatch_add(s->priority, l->fd, QBI_POLL_EVENTS, s, listener_dispatch);
+	r = qbi_deadlines_open(s);
+	if (r == 0)
+		r = s->poll.dispatch_add(s->priority, l->fd, QBI_POLL_EVENTS, s,
+					 listener_dispatch);
 	if (r < 0) {
 		qbi_listener_close(s);
 		return r;
@@ -118,6 +183,8 @@ void qbi_listener_close(qb_ipcs_service_t *s)
 	if (l->in_loop)
 		s->poll.dispatch_del(l->fd);
 	l->in_loop = false;
+	l->rests_until = 0;
+	qbi_deadlines_close(s);
 	if (l->fd >= 0 && l->address.sun_path[0] != '\0')
 		(void)unlink(l->address.sun_path);
 	l->fd = qbi_close(l->fd);

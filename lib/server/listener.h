@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The listening socket of a service and the way in: accept one client per wake-up,
- * and when descriptors run out give up a spare one to turn the next client away, so
- * that the listener never spins and service resumes by itself.
+ * and when descriptors run out close an unfinished handshake in favour of the next
+ * client, or give up a spare descriptor to turn that client away, so that the listener
+ * never spins. When even that does not help it rests, and service resumes by itself.
  */
 #ifndef QBI_SERVER_LISTENER_H
 #define QBI_SERVER_LISTENER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/un.h>
 
 struct qb_ipcs_service;
@@ -16,7 +18,7 @@ struct qbi_listener {
 	int fd;				/* -1: not listening */
 	int spare;			/* given up at EMFILE; -1: none */
 	bool in_loop;
-	bool exhausted;			/* out of descriptors, said so once */
+	uint64_t rests_until;		/* as qbi_now_ns(); 0: does not rest */
 	struct sockaddr_un address;	/* a path is unlinked at the end */
 };
 
@@ -24,6 +26,9 @@ struct qbi_listener {
 
 /* Bind, listen, join the loop. 0 or -errno; on failure nothing is left. */
 int qbi_listener_open(struct qb_ipcs_service *s);
+
+/* It has rested for long enough. */
+void qbi_listener_resume(struct qb_ipcs_service *s);
 
 /* Leave the loop, close, withdraw the name. Twice is once. */
 void qbi_listener_close(struct qb_ipcs_service *s);

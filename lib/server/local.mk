@@ -3,12 +3,18 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/access.h \
 	lib/server/connection.c \
 	lib/server/connection.h \
+	lib/server/deadlines.c \
+	lib/server/deadlines.h \
 	lib/server/dispatch.c \
 	lib/server/handshake.c \
 	lib/server/inquiry.c \
 	lib/server/inquiry.h \
+	lib/server/limits.c \
+	lib/server/limits.h \
 	lib/server/listener.c \
 	lib/server/listener.h \
+	lib/server/refusals.c \
+	lib/server/refusals.h \
 	lib/server/retry.c \
 	lib/server/retry.h \
 	lib/server/send.c \

@@ -12,12 +12,6 @@
 #include "transport/transport.h"
 #include "wire/names.h"
 
-/*
- * Largest buffer a client may ask for unless the application says otherwise: far
- * above what is in use (1 MiB), far below what would exhaust /dev/shm.
- */
-#define DEFAULT_MAX_MSG_SIZE (32u << 20)
-
 qb_ipcs_service_t *qbi_service_new(const char *name, int32_t id, enum qb_ipc_type type,
 				   const struct qb_ipcs_service_handlers *handlers)
 {
@@ -34,9 +28,10 @@ qb_ipcs_service_t *qbi_service_new(const char *name, int32_t id, enum qb_ipc_typ
 	s->id = id;
 	s->type = type;
 	s->on = *handlers;
-	s->max_msg_size = DEFAULT_MAX_MSG_SIZE;
 	s->watchers = (struct qbi_owner){ (uid_t)-1, (gid_t)-1, 0600 };
 	s->listener = (struct qbi_listener)QBI_LISTENER_INIT;
+	s->deadlines = (struct qbi_deadlines)QBI_DEADLINES_INIT;
+	qbi_limits_init(&s->limits);
 	qbi_retry_init(&s->retry);
 	qbi_list_init(&s->connections);
 	qbi_list_init(&s->handshakes);

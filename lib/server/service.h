@@ -20,7 +20,10 @@
 
 #include "base/list.h"
 #include "base/owner.h"
+#include "server/deadlines.h"
+#include "server/limits.h"
 #include "server/listener.h"
+#include "server/refusals.h"
 #include "server/retry.h"
 #include "transport/transport.h"
 
@@ -37,10 +40,12 @@ struct qb_ipcs_service {
 	uint32_t flow;				/* flow-control value of its clients */
 	uint32_t batch;				/* most requests in one dispatch */
 	uint32_t min_msg_size;			/* enforced; 0 none */
-	uint32_t max_msg_size;			/* a client that asks for more is refused */
 
 	struct qbi_listener listener;
+	struct qbi_deadlines deadlines;
 	struct qbi_retry retry;
+	struct qbi_limits limits;
+	struct qbi_refusals refusals;
 	struct qbi_list connections;		/* answered or about to be, newest first */
 	struct qbi_list handshakes;		/* accepted, not listed yet, oldest first */
 	struct qbi_server_shared shared;	/* for the transports */

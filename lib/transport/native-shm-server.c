@@ -169,7 +169,7 @@ static bool stream_is_readable(const struct native_server *s)
 	return recv(s->stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
-/* 0, QBI_LATER there is something after all, QBI_GONE. */
+/* 0, QBI_LATER there is something after all, QBI_EMPTY a byte for nothing, QBI_GONE. */
 static int server_sleep(struct native_server *s, bool took)
 {
 	bool was_readable = s->readable && !took;
@@ -181,7 +181,8 @@ static int server_sleep(struct native_server *s, bool took)
 	if (was_readable && nothing_is_due(s) && stream_is_readable(s) && nothing_is_due(s)) {
 		/* And yet there was a byte: junk, or the end. */
 		s->asleep = true;
-		return server_receive(s, 1, &got);
+		r = server_receive(s, 1, &got);
+		return r == 0 && got ? QBI_EMPTY : r;
 	}
 	if (!qbi_ring_arm(&s->request, -1))
 		return QBI_LATER;

@@ -108,7 +108,7 @@ static int shm_server_settle(void *st, unsigned int taken)
 		return 0;
 	}
 	if (qbi_qbring_count(&s->request) == 0)
-		return 0;
+		return QBI_EMPTY;
 	s->owed = -1;
 	return QBI_LATER;
 }

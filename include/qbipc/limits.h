@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * @file limits.h
+ * How much a service puts up with: limits on what its clients may take, and counts of
+ * what was refused. Included by <qb/qbipc_ext.h>.
+ *
+ * The defaults are meant never to be noticed by honest clients. Clients that run as root
+ * or as the server's own (effective) user are exempt from the limits per user.
+ */
+#ifndef QBIPC_LIMITS_H_DEFINED
+#define QBIPC_LIMITS_H_DEFINED
+
+#include <qb/qbipcs.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/** A limit that is never reached. */
+#define QBIPC_NO_LIMIT UINT64_MAX
+
+/**
+ * Limits of one service. In all but the first field 0 stands for the default, so that a
+ * program names those that it cares about and leaves the others to the library.
+ */
+struct qbipc_service_limits {
+	size_t size;	/**< sizeof(struct qbipc_service_limits), set by the caller */
+	/**
+	 * Clients that are connected but have not yet said what they want. When there
+	 * are more, one is closed: the oldest of the user who has most of them.
+	 */
+	uint64_t handshakes;
+	/** The same per user; that user's oldest is closed. */
+	uint64_t handshakes_per_uid;
+	/** Milliseconds such a client has to say it; then it is closed. */
+	uint64_t handshake_ms;
+	/** Connections; more are refused with EUSERS. */
+	uint64_t connections;
+	/** Connections per user; more are refused with EDQUOT. */
+	uint64_t connections_per_uid;
+	/**
+	 * Connections per user while less than a quarter of the descriptors that the
+	 * process may have is left (RLIMIT_NOFILE): nobody alone takes the rest. More
+	 * are refused with EDQUOT.
+	 */
+	uint64_t connections_when_scarce;
+	/**
+	 * Bytes of shared memory that the connections of a user may take, by the sizes
+	 * agreed; more are refused with EDQUOT.
+	 */
+	uint64_t memory_per_uid;
+	/**
+	 * Bytes of the largest message that a client may ask for, at least 12328 and at
+	 * most 2^30 (larger means that); more is refused with EMSGSIZE. What
+	 * qb_ipcs_enforce_buffer_size() gives is not refused.
+	 */
+	uint64_t message_size;
+	/**
+	 * Requests of one client served before others have their turn, where
+	 * qb_ipcs_request_rate_limit() allows more.
+	 */
+	uint64_t dispatch_messages;
+	/** Bytes of such requests; the one that reaches the limit is still served. */
+	uint64_t dispatch_bytes;
+	/**
+	 * Wake-ups without a message by which a client may be ahead of its messages,
+	 * each of which makes up for one; then it is disconnected.
+	 */
+	uint64_t junk_wakeups;
+};
+
+/**
+ * Set the limits of a service. They hold for what comes; nobody who is in is put out.
+ *
+ * @param s       service, running or not
+ * @param limits  with its size; 0 in a field stands for the default, QBIPC_NO_LIMIT for
+ *                no limit
+ * @return        0; -EINVAL an argument is NULL, the size is below that of the struct's
+ *                first version, or message_size is below 12328; -E2BIG the struct is
+ *                longer than this library knows and has something there. Nothing
+ *                changes on failure
+ * @note          Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
+ */
+int qbipc_service_limits_set(qb_ipcs_service_t *s, const struct qbipc_service_limits *limits);
+
+/**
+ * The limits of a service as they are, defaults filled in.
+ *
+ * @param s       service
+ * @param limits  has its size set and is filled as far as that goes; fields that this
+ *                library does not know become 0
+ * @return        0; -EINVAL an argument is NULL or the size is below that of the
+ *                struct's first version
+ * @note          Threads: as qbipc_service_limits_set().
+ */
+int qbipc_service_limits_get(qb_ipcs_service_t *s, struct qbipc_service_limits *limits);
+
+/**
+ * What a service refused since it was created, by reason. Each client is counted once.
+ * For each reason there is also a line of log (see qbipc_log_hook_set()), at most one in
+ * ten seconds, which tells how many were kept quiet before it.
+ */
+struct qbipc_service_refusals {
+	size_t size;	/**< sizeof(struct qbipc_service_refusals), set by the caller */
+	uint64_t handshakes;		  /**< closed for that limit */
+	uint64_t handshakes_per_uid;	  /**< closed for that limit */
+	uint64_t handshakes_overdue;	  /**< closed after handshake_ms */
+	uint64_t handshakes_bad;	  /**< closed: what they sent is no handshake */
+	uint64_t connections;		  /**< refused for that limit */
+	uint64_t connections_per_uid;	  /**< refused for that limit */
+	uint64_t connections_when_scarce; /**< refused for that limit */
+	uint64_t memory_per_uid;	  /**< refused for that limit */
+	uint64_t message_size;		  /**< refused for that limit */
+	/** Turned away, refused or closed to make room when descriptors had run out. */
+	uint64_t descriptors;
+	/** Refused by the system, for any other reason: no memory, for instance. */
+	uint64_t failed;
+	uint64_t junk_wakeups;		  /**< disconnected for that limit */
+	uint64_t nonsense;		  /**< disconnected for what they sent otherwise */
+	uint64_t watchers;		  /**< refused: not allowed to watch */
+	/** Nobody's refusal: times that accepting was put off, as nothing else helped. */
+	uint64_t listener_rests;
+	/** Nobody's refusal: dispatches that dispatch_messages or _bytes cut short. */
+	uint64_t dispatches_cut;
+};
+
+/**
+ * What a service refused so far. The counts only grow.
+ *
+ * @param s         service
+ * @param refusals  has its size set and is filled as far as that goes; fields that this
+ *                  library does not know become 0
+ * @return          0; -EINVAL an argument is NULL or the size is below that of the
+ *                  struct's first version
+ * @note            Threads: any that holds a reference to the service.
+ */
+int qbipc_service_refusals_get(qb_ipcs_service_t *s, struct qbipc_service_refusals *refusals);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/refusals.h"
+
+#include <errno.h>
+#include <qbipc/limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "server/connection.h"
+#include "server/service.h"
+
+/* Often enough to see that it goes on, too rare to fill a disk. */
+#define TELL_INTERVAL (10 * QBI_NS_PER_S)
+
+/* A service that runs short of something is the administrator's business. */
+static const int priorities[QBI_REFUSALS] = {
+	[QBI_REFUSED_HANDSHAKES] = LOG_WARNING,
+	[QBI_REFUSED_HANDSHAKES_PER_UID] = LOG_NOTICE,
+	[QBI_REFUSED_OVERDUE] = LOG_NOTICE,
+	[QBI_REFUSED_BAD_HANDSHAKE] = LOG_INFO,
+	[QBI_REFUSED_CONNECTIONS] = LOG_WARNING,
+	[QBI_REFUSED_CONNECTIONS_PER_UID] = LOG_WARNING,
+	[QBI_REFUSED_SCARCE] = LOG_WARNING,
+	[QBI_REFUSED_MEMORY] = LOG_WARNING,
+	[QBI_REFUSED_MESSAGE_SIZE] = LOG_NOTICE,
+	[QBI_REFUSED_DESCRIPTORS] = LOG_WARNING,
+	[QBI_REFUSED_FOR_A_WHILE] = LOG_WARNING,
+	[QBI_REFUSED_WATCHING] = LOG_INFO,
+	[QBI_REFUSED_FAILED] = LOG_WARNING,
+	[QBI_REFUSED_JUNK] = LOG_NOTICE,
+	[QBI_REFUSED_NONSENSE] = LOG_INFO,
+};
+
+bool qbi_refusal_note(struct qbi_refusal_record *r, uint64_t now, uint64_t *ret_quiet)
+{
+	qbi_counter_add(&r->count);
+	if (r->told_at && now - r->told_at < TELL_INTERVAL) {
+		r->quiet++;
+		return false;
+	}
+	*ret_quiet = r->quiet;
+	r->quiet = 0;
+	r->told_at = now;
+	return true;
+}
+
+void qbi_refused(struct qb_ipcs_service *s, enum qbi_refusal why, const struct ucred *peer,
+		 const char *format, ...)
+{
+	int saved = errno;
+	char whom[64] = "", text[256], more[64] = "";
+	uint64_t quiet;
+	va_list ap;
+
+	if (!qbi_refusal_note(&s->refusals.by[why], qbi_now_ns(), &quiet))
+		return;
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	if (peer)
+		snprintf(whom, sizeof(whom), "pid %d, uid %u: ", (int)peer->pid,
+			 (unsigned int)peer->uid);
+	if (quiet)
+		snprintf(more, sizeof(more), " (%llu more since this was last said)",
+			 (unsigned long long)quiet);
+	qbi_log(priorities[why], "service %s: %s%s%s", s->name, whom, text, more);
+	errno = saved;
+}
+
+static uint64_t refusal_count(struct qbi_refusals *r, enum qbi_refusal why)
+{
+	return atomic_load_explicit(&r->by[why].count, memory_order_relaxed);
+}
+
+void qbi_refusals_read(struct qbi_refusals *r, struct qbipc_service_refusals *ret)
+{
+	*ret = (struct qbipc_service_refusals){
+		.handshakes = refusal_count(r, QBI_REFUSED_HANDSHAKES),
+		.handshakes_per_uid = refusal_count(r, QBI_REFUSED_HANDSHAKES_PER_UID),
+		.handshakes_overdue = refusal_count(r, QBI_REFUSED_OVERDUE),
+		.handshakes_bad = refusal_count(r, QBI_REFUSED_BAD_HANDSHAKE),
+		.connections = refusal_count(r, QBI_REFUSED_CONNECTIONS),
+		.connections_per_uid = refusal_count(r, QBI_REFUSED_CONNECTIONS_PER_UID),
+		.connections_when_scarce = refusal_count(r, QBI_REFUSED_SCARCE),
+		.memory_per_uid = refusal_count(r, QBI_REFUSED_MEMORY),
+		.message_size = refusal_count(r, QBI_REFUSED_MESSAGE_SIZE),
+		.descriptors = refusal_count(r, QBI_REFUSED_DESCRIPTORS),
+		.listener_rests = refusal_count(r, QBI_REFUSED_FOR_A_WHILE),
+		.watchers = refusal_count(r, QBI_REFUSED_WATCHING),
+		.failed = refusal_count(r, QBI_REFUSED_FAILED),
+		.junk_wakeups = refusal_count(r, QBI_REFUSED_JUNK),
+		.nonsense = refusal_count(r, QBI_REFUSED_NONSENSE),
+		.dispatches_cut = atomic_load_explicit(&r->dispatches_cut,
+						       memory_order_relaxed),
+	};
+}

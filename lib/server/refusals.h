@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a service refused, and why: counted always, said now and then. Whoever attacks
+ * decides how often something is refused, so the log gets one line per reason and
+ * interval, which tells how many were kept quiet before it.
+ *
+ * Threads: noted by the dispatching thread; counts are read by any.
+ */
+#ifndef QBI_SERVER_REFUSALS_H
+#define QBI_SERVER_REFUSALS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct qb_ipcs_service;
+struct qbipc_service_refusals;
+
+enum qbi_refusal {
+	QBI_REFUSED_HANDSHAKES,
+	QBI_REFUSED_HANDSHAKES_PER_UID,
+	QBI_REFUSED_OVERDUE,
+	QBI_REFUSED_BAD_HANDSHAKE,
+	QBI_REFUSED_CONNECTIONS,
+	QBI_REFUSED_CONNECTIONS_PER_UID,
+	QBI_REFUSED_SCARCE,
+	QBI_REFUSED_MEMORY,
+	QBI_REFUSED_MESSAGE_SIZE,
+	QBI_REFUSED_DESCRIPTORS,
+	QBI_REFUSED_FOR_A_WHILE,
+	QBI_REFUSED_WATCHING,
+	QBI_REFUSED_FAILED,
+	QBI_REFUSED_JUNK,
+	QBI_REFUSED_NONSENSE,
+	QBI_REFUSALS,
+};
+
+struct qbi_refusal_record {
+	_Atomic(uint64_t) count;
+	uint64_t told_at;	/* when a line was last written, as qbi_now_ns(); 0 never */
+	uint64_t quiet;		/* refusals since then */
+};
+
+struct qbi_refusals {
+	struct qbi_refusal_record by[QBI_REFUSALS];
+	_Atomic(uint64_t) dispatches_cut;
+};
+
+/*
+ * Count one and say so if it is time: "service X: pid 1, uid 2: <format>".
+ *
+ * @peer  whom; NULL: not known
+ */
+void qbi_refused(struct qb_ipcs_service *s, enum qbi_refusal why, const struct ucred *peer,
+		 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/*
+ * One more at @now: should it be told? Then *@ret_quiet is how many were not since the
+ * last one that was.
+ */
+bool qbi_refusal_note(struct qbi_refusal_record *r, uint64_t now, uint64_t *ret_quiet);
+
+/* All counts; size is left to the caller. */
+void qbi_refusals_read(struct qbi_refusals *r, struct qbipc_service_refusals *ret);
+
+#endif
