@@ -2,11 +2,13 @@
 # and built by "make fuzzers"; else each has a main that replays its corpus, and is one of
 # the tests.
 fuzz_targets = \
+	tests/fuzz/fuzz-hello \
 	tests/fuzz/fuzz-native-ring \
 	tests/fuzz/fuzz-qb-ring
 fuzz_cflags = $(AM_CFLAGS)
 fuzz_ldadd = lib/libqbipc-core.la -lpthread
 fuzz_common = tests/fuzz/fuzz.h
+fuzz_ends = tests/fuzz/ends.h tests/lib/pump.c tests/lib/pump.h
 fuzz_rings = tests/fuzz/arena.h tests/lib/peer-script.h
 EXTRA_DIST += tests/fuzz/corpus
 
@@ -34,3 +36,8 @@ tests_fuzz_fuzz_qb_ring_SOURCES = tests/fuzz/fuzz-qb-ring.c \
 tests_fuzz_fuzz_qb_ring_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_qb_ring_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_qb_ring_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_hello_SOURCES = tests/fuzz/fuzz-hello.c $(fuzz_common) $(fuzz_ends)
+tests_fuzz_fuzz_hello_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_hello_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_hello_LDFLAGS = $(fuzz_ldflags)
