@@ -9,7 +9,7 @@ EXTRA_DIST += \
 	docs/protocol.md \
 	docs/wakeup.md
 
-docs_scripts = tests/docs/test-docs
+docs_scripts = tests/docs/test-docs tests/docs/test-man
 dist_check_SCRIPTS += $(docs_scripts)
 TESTS += $(docs_scripts)
 EXTRA_DIST += tests/docs/numbers.c

@@ -92,9 +92,9 @@ function pages_of_other_headers(    h, i, p, n)
 		if (headers[h] in listed || headers[h] == "qb/qbdefs.h")
 			continue
 		n = headers[h]
-		sub(/^.*\//, "", n)
+		sub(/^qb(ipc)?\//, "", n)
 		sub(/\.h$/, "", n)
-		gsub(/-/, "_", n)
+		gsub(/[\/-]/, "_", n)
 		p = page_new(n ~ /^qbipc_/ ? n : "qbipc_" n, headers[h])
 		intro[p] = header_comment(headers[h])
 		if (intro[p])

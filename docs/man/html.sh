@@ -34,7 +34,7 @@ for page; do
 	: >"$out/$html"
 done
 
-entries_begin()
+head_put()
 {
 	cat <<END
 <!DOCTYPE html>
@@ -46,23 +46,19 @@ entries_begin()
 END
 }
 
-top=$PWD
-for page; do
+# page_find PAGE: where it is; sets $page, $html and, if it includes another one, $included
+page_find()
+{
+	page=$1
 	test -e "$page" || page=$source/${page##*/}
 	html_of "$page"
 	included=$(sed -n '1s/^\.so man3\///p' "$page")
-	if test -n "$included"; then
-		name=${html%.*.html}
-		html_of "$included"
-		target=$html
-		{
-			entries_begin "$name"
-			echo "<meta http-equiv=\"refresh\" content=\"0; url=$target#$name\">"
-			echo "</head>"
-			echo "<body><a href=\"$target#$name\">$name</a></body></html>"
-		} >"$out/$name.3.html"
-		continue
-	fi
+}
+
+top=$PWD
+for page; do
+	page_find "$page"
+	test -z "$included" || continue
 	case $page in /*) ;; *) page=$top/$page ;; esac
 	(cd "$out" && "$MANDOC" -T html \
 		-O "style=mandoc.css,man=%N.%S.html;$others" "$page" >"$html.new" &&
@@ -71,8 +67,23 @@ for page; do
 		sed "s|^|${html#*.} $html |" >>"$out/entries"
 done
 
+for page; do
+	page_find "$page"
+	test -n "$included" || continue
+	name=${html%.*.html}
+	html_of "$included"
+	place=$(grep -oE "id=\"((struct|enum)_)?$name\"" "$out/$html" | head -n 1 | cut -d'"' -f2)
+	target=$html${place:+"#$place"}
+	{
+		head_put "$name"
+		echo "<meta http-equiv=\"refresh\" content=\"0; url=$target\">"
+		echo "</head>"
+		echo "<body><a href=\"$target\">$name</a></body></html>"
+	} >"$out/$name.3.html"
+done
+
 {
-	entries_begin "libqbipc"
+	head_put "libqbipc"
 	echo "</head><body><h1>Manual of libqbipc</h1>"
 	for section in 7 1 3; do
 		case $section in

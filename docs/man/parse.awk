@@ -263,7 +263,7 @@ function declaration_end(    d, n, i)
 		}
 		i = item_new(d ~ /^(typedef )?struct/ ? "struct" : "enum", n, declaration)
 		members_split(i, substr(declaration, index(declaration, "{") + 1))
-	} else if (d ~ /^typedef /) {
+	} else if (d ~ /^typedef |^struct [a-zA-Z_0-9]+ ?;$/) {
 		n = d
 		sub(/ ?;$/, "", n)
 		sub(/^.*[^a-zA-Z_0-9]/, "", n)

@@ -44,15 +44,22 @@ struct qbipc_probe_info {
  *
  * @param name          of a service, or the path of its socket if it has a slash
  * @param max_msg_size  bytes of messages to ask for; 0 as few as possible
- * @param ms_timeout    milliseconds for all of it; negative waits for ever
+ * @param timeout_ms    milliseconds for all of it; negative waits for ever
  * @param info          filled on success; its size says how far
- * @return  0; -EINVAL bad arguments, -ENAMETOOLONG, -EMSGSIZE beyond any message;
- *          -ECONNREFUSED nobody serves the name, -ENOENT (a path) neither, -EACCES the
- *          path may not be used; -ETIMEDOUT; -ECONNRESET closed without an answer;
- *          -EBADMSG what answers is no service; another -errno of the system
+ * @return  0;
+ *          -EINVAL bad arguments;
+ *          -ENAMETOOLONG the name or the path is too long for a socket;
+ *          -EMSGSIZE the size is beyond any message;
+ *          -ECONNREFUSED nobody serves the name;
+ *          -ENOENT nobody serves the path;
+ *          -EACCES the path may not be used;
+ *          -ETIMEDOUT the time is over;
+ *          -ECONNRESET closed without an answer;
+ *          -EBADMSG what answers is no service;
+ *          another -errno of the system
  * @note    Threads: any.
  */
-int32_t qbipc_probe(const char *name, size_t max_msg_size, int32_t ms_timeout,
+int32_t qbipc_probe(const char *name, size_t max_msg_size, int32_t timeout_ms,
 		    struct qbipc_probe_info *info);
 
 /**
@@ -108,7 +115,7 @@ struct qbipc_snapshot_connection {
  * Read the counters of all connections of a service that allows it.
  *
  * @param name          of a service, or the path of its socket if it has a slash
- * @param ms_timeout    milliseconds for all of it; negative waits for ever
+ * @param timeout_ms    milliseconds for all of it; negative waits for ever
  * @param ret_snapshot  to be freed with qbipc_snapshot_free(); unchanged on failure
  * @return  0; -EACCES the service does not allow it; -EOPNOTSUPP it cannot be watched
  *          (libqb; what it took for a client is closed again); -ENOMEM; otherwise as
@@ -117,7 +124,7 @@ struct qbipc_snapshot_connection {
  *          once, the snapshot holds as many connections as came.
  * @note    Threads: any.
  */
-int32_t qbipc_watch(const char *name, int32_t ms_timeout,
+int32_t qbipc_watch(const char *name, int32_t timeout_ms,
 		    qbipc_snapshot_t **ret_snapshot);
 
 /**
