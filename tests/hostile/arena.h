@@ -121,6 +121,7 @@ void arena_thaw(struct arena *a);
 unsigned int effort(unsigned int n);
 /* Numbers that look random, from a seed that is printed when a test fails. */
 uint64_t chance(void);
+void chance_begin(void);
 
 /* main() of each program: runs the suite and tells the slowest answer. */
 int arena_main(Suite *s);

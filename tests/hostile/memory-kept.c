@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A client that keeps the memory it shares with the server, resizes it and punches it. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/hostile/tools.h"
+
+/* -- Memory that is kept, punched, resized ------------------------------------------- */
+
+static int64_t blocks_of(int fd)
+{
+	struct stat st;
+
+	REQUIRE_EQ(fstat(fd, &st), 0);
+	return (int64_t)st.st_blocks * 512;
+}
+
+/* All the memory behind a connection, in bytes, through descriptors that are kept. */
+static int64_t memory_used(const int *fds, int n)
+{
+	int64_t bytes = 0;
+
+	for (int i = 0; i < n; i++)
+		bytes += blocks_of(fds[i]);
+	return bytes;
+}
+
+/* A connection with all of its memory in use, ended; what is left of it behind @fds. */
+static int64_t memory_left(struct arena *a, bool misbehave)
+{
+	int fds[2 * CHANNELS], n = 0;
+	struct raw p;
+	int64_t left;
+	uint64_t end = now_ms() + (uint64_t)deadline_ms();
+
+	raw_connect(&p, &a->wish);
+	if (p.native)
+		fds[n++] = dup(p.fds[0]);
+	for (int i = 0; i < CHANNELS && !p.native; i++) {
+		fds[n++] = dup(p.ring[i].files[0]);
+		fds[n++] = dup(p.ring[i].files[1]);
+	}
+	for (int i = 0; i < CHANNELS; i++)
+		memset(p.ring[i].data, 0x55, p.ring[i].size);
+	REQUIRE(memory_used(fds, n) > 3 * WIRE_SMALLEST);
+	if (misbehave) {
+		put_u64(p.ring[REQUEST].words + (p.native ? NATIVE_TAIL : QB_SEMAPHORE), 2);
+		raw_wake(&p, 1);
+		raw_must_be_dropped(&p);
+	}
+	raw_hang_up(&p);		/* the mappings stay */
+	while ((left = memory_used(fds, n)) > 0 && now_ms() < end)
+		pause_briefly();
+	raw_close(&p);
+	for (int i = 0; i < n; i++)
+		close(fds[i]);
+	return left;
+}
+
+ATTACK(mapping_kept_after_disconnect_a_thousand_times)
+{
+	unsigned int times = effort(1000);
+
+	for (unsigned int i = 0; i < times; i++)
+		REQUIRE_EQ(memory_left(a, i % 2), 0);
+	arena_honest_goes_on(a);
+}
+
+ATTACK(sealed_memory_resized_or_sealed_further)
+{
+	struct raw p;
+
+	working_connect(a, &p);
+	REQUIRE_EQ(ftruncate(p.fds[0], 0), -1);
+	REQUIRE_EQ(ftruncate(p.fds[0], (off_t)p.memory_size - 1), -1);
+	REQUIRE_EQ(ftruncate(p.fds[0], (off_t)p.memory_size + 4096), -1);
+	REQUIRE_EQ(fallocate(p.fds[0], 0, (off_t)p.memory_size, 4096), -1);
+	REQUIRE_EQ(fcntl(p.fds[0], F_ADD_SEALS, F_SEAL_WRITE), -1);
+	REQUIRE_EQ(fcntl(p.fds[0], F_ADD_SEALS, F_SEAL_FUTURE_WRITE), -1);
+	if (p.type == WIRE_MEMORY)
+		raw_call(&p, 9, 1000);
+	arena_honest_goes_on(a);
+	raw_close(&p);
+}
+
+static void hole_punch(int fd, off_t from, off_t size)
+{
+	REQUIRE_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, size), 0);
+}
+
+ATTACK(holes_punched_all_the_time)
+{
+	struct request *r = request_make(MSG_EVENT, 5000, 5000);
+	bool sent = false;
+
+	while (arena_honest_wants_more(a)) {
+		struct raw p;
+
+		working_connect(a, &p);
+		for (int i = 0; i < 100 && !raw_is_dropped(&p); i++) {
+			sent |= raw_send(&p, r, 5000) == 0;
+			raw_wake(&p, 1);
+			if (p.native)
+				hole_punch(p.fds[0], 0, (off_t)p.memory_size);
+			for (int n = 0; n < CHANNELS && !p.native; n++) {
+				hole_punch(p.ring[n].files[0], 0, QB_HEADER_SIZE);
+				hole_punch(p.ring[n].files[1], 0, (off_t)p.ring[n].size);
+			}
+		}
+		raw_close(&p);
+	}
+	REQUIRE(sent);
+	free(r);
+}
+
+int main(void)
+{
+	Suite *s = suite_create("hostile: shared memory kept and resized");
+	TCase *tc = tcase_new(s, "kept, punched, resized");
+
+	add_attack(tc, mapping_kept_after_disconnect_a_thousand_times, ON_MEMORY);
+	add_attack(tc, sealed_memory_resized_or_sealed_further, ON_NATIVE);
+	add_attack(tc, holes_punched_all_the_time, ON_MEMORY);
+	return arena_main(s);
+}
