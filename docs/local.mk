@@ -9,9 +9,12 @@ EXTRA_DIST += \
 	docs/protocol.md \
 	docs/wakeup.md
 
-docs_scripts = tests/docs/test-docs tests/docs/test-man
+docs_scripts = \
+	tests/docs/test-blocks \
+	tests/docs/test-docs \
+	tests/docs/test-man
 dist_check_SCRIPTS += $(docs_scripts)
 TESTS += $(docs_scripts)
-EXTRA_DIST += tests/docs/numbers.c
+EXTRA_DIST += tests/docs/blocks.awk tests/docs/numbers.c tests/docs/prologue.h
 
 include $(srcdir)/docs/man/local.mk

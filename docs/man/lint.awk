@@ -20,7 +20,7 @@ function complain(i, what)
 # What a text says an integer is: a unit, a thing that is counted, or a set of values.
 function says_unit(s)
 {
-	return tolower(s) ~ /byte|second|microsecond|nanosecond|number|pieces|descriptor|socket/ ||
+	return tolower(s) ~ /byte|second|microsecond|nanosecond|number|pieces|descriptor|socket|errno/ ||
 		tolower(s) ~ /event|message|request|connection|signal|priority|owner|group/ ||
 		tolower(s) ~ /permission|id of|mode|rate|timer|process|version|size|flag/ ||
 		s ~ /QB_|QBIPC_|POLL|(^|[^0-9])[01]([^0-9]|$)|^as (for|added|given)/
