@@ -18,5 +18,7 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/ring/shm-dir.h \
 	lib/ring/shm-peer.c \
 	lib/ring/shm-peer.h \
+	lib/ring/shm-sweep.c \
+	lib/ring/shm-sweep.h \
 	lib/ring/wakeup.c \
 	lib/ring/wakeup.h

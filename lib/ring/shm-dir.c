@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,13 @@
 #define ALLOCATE_TRIES 100
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+static _Atomic(bool) dir_was_made;
+
+bool qbi_shm_dir_was_made(void)
+{
+	return dir_was_made;
+}
 
 /* mkdtemp(3) obeys the umask; the descriptor's mode does not. */
 static int dir_open_new(struct qbi_shm_dir *d)
@@ -48,6 +56,7 @@ int qbi_shm_dir_create(struct qbi_shm_dir *d, pid_t client_pid, int number)
 	snprintf(d->path, sizeof(d->path),
 		 QBI_SHM_ROOT "/" QBI_SHM_PREFIX "%d-%d-%d-XXXXXX", (int)getpid(),
 		 (int)client_pid, number);
+	dir_was_made = true;
 	if (!mkdtemp(d->path)) {
 		r = -errno;
 		d->path[0] = '\0';

@@ -14,6 +14,7 @@
 #ifndef QBI_RING_SHM_DIR_H
 #define QBI_RING_SHM_DIR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -43,6 +44,9 @@ struct qbi_shm_dir {
  * @return        0 or -errno
  */
 int qbi_shm_dir_create(struct qbi_shm_dir *d, pid_t client_pid, int number);
+
+/* Has this process, or one that it was forked from, ever made one? For any thread. */
+bool qbi_shm_dir_was_made(void);
 
 /**
  * Make a file of @size bytes, all zero, all allocated, owned as @owner says. That

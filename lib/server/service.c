@@ -68,6 +68,17 @@ static int service_check(const qb_ipcs_service_t *s)
 	return qbi_service_name_check(s->name);
 }
 
+/* Its type may have been another one when it was killed. */
+static void leftovers_sweep(const qb_ipcs_service_t *s)
+{
+	const struct qbi_transport *t;
+	size_t i;
+
+	for (i = 0; (t = qbi_transport_nth(i)); i++)
+		if (t->server->sweep)
+			t->server->sweep(s->name);
+}
+
 int qbi_service_run(qb_ipcs_service_t *s)
 {
 	int r = service_check(s);
@@ -77,7 +88,10 @@ int qbi_service_run(qb_ipcs_service_t *s)
 		return r;
 	}
 	qbi_look_init(&s->shared.look);
-	return qbi_listener_open(s);
+	r = qbi_listener_open(s);
+	if (r == 0)
+		leftovers_sweep(s);
+	return r;
 }
 
 /* Callbacks may end or drop any connection: look for the first one anew each time. */

@@ -8,14 +8,17 @@
  *
  * Trust: ring/qbring.h. A count of bytes is private to the end that keeps it.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/util.h"
 #include "ring/fault.h"
 #include "ring/qbring.h"
 #include "ring/shm-dir.h"
+#include "ring/shm-sweep.h"
 #include "ring/wakeup.h"
 #include "transport/transport.h"
+#include "wire/names.h"
 
 struct shm_server {
 	bool opened;
@@ -66,6 +69,21 @@ static int shm_server_open(void *st, const struct qbi_server_spec *spec,
 		return r;
 	qbi_qbring_refs_set(&s->request, 1);
 	return qbi_shm_dir_hand_over(&s->dir, &spec->owner);
+}
+
+static void shm_server_sweep(const char *service)
+{
+	static const char *const channels[] = { "request", "response", "event" };
+	char text[QBI_SHM_DIR_FILES][QBI_SERVICE_NAME_MAX + 32];
+	const char *names[QBI_SHM_DIR_FILES];
+	size_t i;
+
+	for (i = 0; i < QBI_SHM_DIR_FILES; i++) {
+		snprintf(text[i], sizeof(text[i]), "qb-%s-%s-%s", channels[i / 2], service,
+			 i % 2 ? "data" : "header");
+		names[i] = text[i];
+	}
+	qbi_shm_sweep(names, QBI_SHM_DIR_FILES);
 }
 
 static int shm_server_request_fd(const void *st)
@@ -187,6 +205,7 @@ static void shm_server_close(void *st, bool keep_queued)
 extern const struct qbi_server_ops qbi_qb_shm_server;
 const struct qbi_server_ops qbi_qb_shm_server = {
 	.state_size = sizeof(struct shm_server),
+	.sweep = shm_server_sweep,
 	.open = shm_server_open,
 	.request_fd = shm_server_request_fd,
 	.begin = shm_server_begin,

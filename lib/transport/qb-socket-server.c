@@ -27,6 +27,7 @@
 #include "ring/fault.h"
 #include "ring/qbcontrol.h"
 #include "ring/shm-dir.h"
+#include "ring/shm-sweep.h"
 #include "transport/qb-channel.h"
 #include "transport/transport.h"
 #include "wire/names.h"
@@ -58,14 +59,29 @@ struct socket_server {
 	size_t backlog_bytes;
 };
 
+#define CONTROL_NAME_SIZE (QBI_SERVICE_NAME_MAX + 16)
+
+static void control_name(char *name, const char *service)
+{
+	snprintf(name, CONTROL_NAME_SIZE, "qb-control-%s", service);
+}
+
+static void socket_server_sweep(const char *service)
+{
+	char name[CONTROL_NAME_SIZE];
+
+	control_name(name, service);
+	qbi_shm_sweep((const char *const[]){ name }, 1);
+}
+
 static int server_make_control(struct socket_server *s, const struct qbi_server_spec *spec,
 			       struct qbi_welcome *w)
 {
 	_cleanup_(qbi_closep) int fd = -1;
-	char name[QBI_SERVICE_NAME_MAX + 16];
+	char name[CONTROL_NAME_SIZE];
 	int r;
 
-	snprintf(name, sizeof(name), "qb-control-%s", spec->service);
+	control_name(name, spec->service);
 	r = qbi_shm_dir_file(&s->dir, name, QBI_QBCONTROL_SIZE, &spec->owner, &fd);
 	if (r < 0)
 		return r;
@@ -357,6 +373,7 @@ static void socket_server_close(void *st, bool keep_queued)
 extern const struct qbi_server_ops qbi_qb_socket_server;
 const struct qbi_server_ops qbi_qb_socket_server = {
 	.state_size = sizeof(struct socket_server),
+	.sweep = socket_server_sweep,
 	.open = socket_server_open,
 	.request_fd = socket_server_request_fd,
 	.begin = socket_server_begin,

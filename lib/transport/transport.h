@@ -95,6 +95,12 @@ enum qbi_flush_when {
 struct qbi_server_ops {
 	size_t state_size;		/* the core allocates this much, zeroed */
 
+	/*
+	 * A service of this name starts, and no other one has the name: remove what one
+	 * that was killed left in the file system. Optional.
+	 */
+	void (*sweep)(const char *service);
+
 	/* Make this end and describe it in @reply. May be called once. */
 	int (*open)(void *st, const struct qbi_server_spec *spec, struct qbi_reply *reply);
 
@@ -120,7 +126,8 @@ struct qbi_server_ops {
 	 * @taken requests were taken since the last settle, and nothing is left or the
 	 * dispatch ends: account for their wake-ups, and stay awake for a while or not.
 	 * 0, QBI_LATER when a request turned out to be waiting after all (take again),
-	 * QBI_GONE when the client hung up, -errno.
+	 * QBI_EMPTY when what woke us stood for no request, QBI_GONE when the client hung
+	 * up, -errno.
 	 */
 	int (*settle)(void *st, unsigned int taken);
 

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ring/shm-sweep.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "ring/shm-dir.h"
+
+/* Everybody may fill /dev/shm: a start takes no longer than this many entries do. */
+#define ENTRIES_MAX 16384
+
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+/* Is it a name as qbi_shm_dir_create() makes them? Then whose. */
+static bool name_parse(const char *name, int *ret_server)
+{
+	int client, number;
+	char random[7], again[64];
+
+	if (sscanf(name, QBI_SHM_PREFIX "%d-%d-%d-%6[a-zA-Z0-9]", ret_server, &client, &number,
+		   random) != 4 ||
+	    *ret_server <= 0)
+		return false;
+	snprintf(again, sizeof(again), QBI_SHM_PREFIX "%d-%d-%d-%s", *ret_server, client,
+		 number, random);
+	return strcmp(name, again) == 0 && strlen(random) == 6;
+}
+
+/*
+ * For certain: a number that is in use again may be the server's still. Our own number is
+ * no other process's, so what bears it is old unless it was made here. A server in another
+ * pid namespace that shares our /dev/shm looks dead; at worst a client that connects to
+ * it in this moment does not find its files.
+ */
+static bool server_is_dead(pid_t pid)
+{
+	_cleanup_(qbi_closep) int fd = -1;
+	struct pollfd ended = { .events = POLLIN };
+
+	if (pid == getpid())
+		return !qbi_shm_dir_was_made();
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0)
+		return errno == ENOSYS ? kill(pid, 0) < 0 && errno == ESRCH : errno == ESRCH;
+	/* It may have ended, and its parent has not looked yet. */
+	ended.fd = fd;
+	return poll(&ended, 1, 0) == 1;
+}
+
+/* Not into a file system that somebody mounted there, and that may never answer. */
+static int dir_open(int root, const char *name)
+{
+	struct open_how how = {
+		.flags = DIR_FLAGS,
+		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
+	};
+	int fd = (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
+
+	return fd < 0 && errno == ENOSYS ? openat(root, name, DIR_FLAGS) : fd;
+}
+
+static void dir_sweep(int root, const char *name, const char *const *names, size_t n)
+{
+	_cleanup_(qbi_closep) int fd = dir_open(root, name);
+	uid_t self = geteuid();
+	struct stat st;
+	bool ours;
+	size_t i;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return;
+	/* The superuser gave it to the client; nobody else can have. */
+	ours = st.st_uid == self;
+	if (!ours && self != 0)
+		return;
+	for (i = 0; i < n; i++)
+		ours |= unlinkat(fd, names[i], 0) == 0;
+	if (ours)
+		(void)unlinkat(root, name, AT_REMOVEDIR);
+}
+
+void qbi_shm_sweep(const char *const *names, size_t n)
+{
+	unsigned int entries = 0;
+	DIR *root = opendir(QBI_SHM_ROOT);
+	struct dirent *e;
+	int server;
+
+	if (!root)
+		return;
+	while (entries++ < ENTRIES_MAX && (e = readdir(root)))
+		if (name_parse(e->d_name, &server) && server_is_dead(server))
+			dir_sweep(dirfd(root), e->d_name, names, n);
+	closedir(root);
+}
