@@ -8,3 +8,5 @@ tools/qbipc-run: tools/qbipc-run.in Makefile
 	$(SED) -e 's|@libdir[@]|$(libdir)|g' -e 's|@PACKAGE_VERSION[@]|$(PACKAGE_VERSION)|g' \
 		$(srcdir)/tools/qbipc-run.in >$@.tmp && \
 	chmod +x $@.tmp && mv $@.tmp $@
+
+include $(srcdir)/tools/qbipc/local.mk

@@ -34,7 +34,7 @@ static bool struct_give(void *to, const void *from, size_t size)
 	return true;
 }
 
-int32_t qbipc_probe(const char *name, size_t max_msg_size, int32_t ms_timeout,
+int32_t qbipc_probe(const char *name, size_t max_msg_size, int32_t timeout_ms,
 		    struct qbipc_probe_info *info)
 {
 	_cleanup_(qbi_inquiry_deinit) struct qbi_inquiry q = QBI_INQUIRY_INIT;
@@ -45,7 +45,7 @@ int32_t qbipc_probe(const char *name, size_t max_msg_size, int32_t ms_timeout,
 	if (max_msg_size > QBI_MAX_MSG_SIZE)
 		return -EMSGSIZE;
 	r = qbi_inquire(&q, name, max_msg_size, QBI_ABILITY_PROBE,
-			qbi_deadline_from_ms(ms_timeout));
+			qbi_deadline_from_ms(timeout_ms));
 	if (r < 0)
 		return r;
 	struct_give(info,
@@ -87,7 +87,7 @@ static int snapshot_read(struct qbi_inquiry *q, const char *name, uint64_t deadl
 	return qbi_inquiry_snapshot(q, deadline, ret_head);
 }
 
-int32_t qbipc_watch(const char *name, int32_t ms_timeout, qbipc_snapshot_t **ret_snapshot)
+int32_t qbipc_watch(const char *name, int32_t timeout_ms, qbipc_snapshot_t **ret_snapshot)
 {
 	_cleanup_(qbi_inquiry_deinit) struct qbi_inquiry q = QBI_INQUIRY_INIT;
 	qbipc_snapshot_t *snapshot;
@@ -98,7 +98,7 @@ int32_t qbipc_watch(const char *name, int32_t ms_timeout, qbipc_snapshot_t **ret
 	snapshot = calloc(1, sizeof(*snapshot));
 	if (!snapshot)
 		return -ENOMEM;
-	r = snapshot_read(&q, name, qbi_deadline_from_ms(ms_timeout), &snapshot->head);
+	r = snapshot_read(&q, name, qbi_deadline_from_ms(timeout_ms), &snapshot->head);
 	if (r < 0) {
 		qbipc_snapshot_free(snapshot);
 		return r;

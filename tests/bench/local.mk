@@ -9,6 +9,8 @@ bench_peer_sources = \
 	tests/bench/place.c \
 	tests/bench/figures.h \
 	tests/bench/figures.c \
+	tools/measure/histogram.h \
+	tools/measure/histogram.c \
 	tests/bench/call.c \
 	tests/bench/rows-messages.c \
 	tests/bench/rows-connections.c

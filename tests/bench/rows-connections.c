@@ -38,7 +38,7 @@ struct client_result {
 /* One of several clients: connect, say so, wait for the go, call, tell, exit. */
 static void client_child(struct bench_run *run, int go, int out)
 {
-	static struct bench_histogram h;
+	static struct histogram h;
 	struct bench_request *req = bench_message(BENCH_ECHO, run->row->size);
 	qb_ipcc_connection_t *c = bench_connect(run);
 	struct client_result result = { 0 };
@@ -53,12 +53,12 @@ static void client_child(struct bench_run *run, int go, int out)
 	while (now - begin < run->opts->time_ns) {
 		bench_call(c, req);
 		now = bench_now_ns();
-		bench_histogram_add(&h, now - before);
+		histogram_add(&h, now - before);
 		before = now;
 	}
 	result.calls = h.count;
 	result.cpu_ns = bench_cpu_ns() - result.cpu_ns;
-	result.p99_us = bench_histogram_us(&h, 0.99);
+	result.p99_us = histogram_us(&h, 0.99);
 	qb_ipcc_disconnect(c);
 	if (write(out, &result, sizeof(result)) != (ssize_t)sizeof(result))
 		bench_die("result", EPIPE);

@@ -35,29 +35,29 @@ static void cpu_print(const struct bench_run *run, struct cpu_mark since,
 
 /* Calls for @ns, each added to @h. */
 static void call_for(struct bench_run *run, struct bench_request *req, uint64_t ns,
-		     struct bench_histogram *h)
+		     struct histogram *h)
 {
 	uint64_t begin = bench_now_ns(), before = begin, now = begin;
 
 	while (now - begin < ns) {
 		bench_call(run->conn, req);
 		now = bench_now_ns();
-		bench_histogram_add(h, now - before);
+		histogram_add(h, now - before);
 		before = now;
 	}
 }
 
 void bench_roundtrip(struct bench_run *run)
 {
-	static struct bench_histogram warm, h;
+	static struct histogram warm, h;
 	struct bench_request *req = bench_message(BENCH_ECHO, run->row->size);
 	struct cpu_mark mark;
 
 	call_for(run, req, run->opts->time_ns / WARM_UP_PART, &warm);
 	mark = cpu_mark(run);
 	call_for(run, req, run->opts->time_ns, &h);
-	bench_print("p50", bench_histogram_us(&h, 0.50), "us");
-	bench_print("p99", bench_histogram_us(&h, 0.99), "us");
+	bench_print("p50", histogram_us(&h, 0.50), "us");
+	bench_print("p99", histogram_us(&h, 0.99), "us");
 	cpu_print(run, mark, h.count);
 	free(req);
 }

@@ -21,7 +21,8 @@ flags_of()
 	esac
 }
 
-for part in "$here/other.c" "$here/../figures.c" "$here/../place.c"; do
+for part in "$here/other.c" "$here/../figures.c" "$here/../place.c" \
+	"$here/../../../tools/measure/histogram.c"; do
 	${CC:-cc} -O2 -D_GNU_SOURCE -c -o "$out/$(basename "$part" .c).o" "$part" || exit
 done
 for source in spin.c seqpacket.c pipe.c zeromq.c nng.c sd-bus.c boost-queue.cc; do
@@ -32,7 +33,7 @@ for source in spin.c seqpacket.c pipe.c zeromq.c nng.c sd-bus.c boost-queue.cc; 
 	esac
 	# shellcheck disable=SC2046 # a list of words
 	if $compiler -O2 -D_GNU_SOURCE -o "$out/$name" "$here/$source" \
-		"$out/other.o" "$out/figures.o" "$out/place.o" $(flags_of "$here/$source") 2>"$out/$name.log"
+		"$out/other.o" "$out/figures.o" "$out/place.o" "$out/histogram.o" $(flags_of "$here/$source") 2>"$out/$name.log"
 	then
 		echo "$name $out/$name"
 	else

@@ -58,14 +58,14 @@ static void serve_until_hangup(int hangup)
 	_exit(0);
 }
 
-static void call_for(uint64_t ns, struct bench_histogram *h)
+static void call_for(uint64_t ns, struct histogram *h)
 {
 	uint64_t begin = bench_now_ns(), before = begin, now = begin;
 
 	while (now - begin < ns) {
 		call(OTHER_CALL);
 		now = bench_now_ns();
-		bench_histogram_add(h, now - before);
+		histogram_add(h, now - before);
 		before = now;
 	}
 }
@@ -85,12 +85,12 @@ static uint64_t post_for(uint64_t ns)
 
 static uint64_t measure_calls(uint64_t time_ns)
 {
-	static struct bench_histogram warm, h;
+	static struct histogram warm, h;
 
 	call_for(time_ns / WARM_UP_PART, &warm);
 	call_for(time_ns, &h);
-	bench_print("p50", bench_histogram_us(&h, 0.50), "us");
-	bench_print("p99", bench_histogram_us(&h, 0.99), "us");
+	bench_print("p50", histogram_us(&h, 0.50), "us");
+	bench_print("p99", histogram_us(&h, 0.99), "us");
 	return warm.count + h.count;
 }
 

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * qbipc bench: how long calls take, by transport and size. Against servers of its own,
+ * or a service that echoes.
+ */
+#include "config.h"
+
+#include "tools/qbipc/bench.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <qb/qbipc_ext.h>
+#include <qb/qbipcc.h>
+
+#include "examples/echo.h"
+#include "tools/measure/histogram.h"
+#include "tools/qbipc/text.h"
+#include "tools/qbipc/tool.h"
+
+#define NS_PER_MS 1000000
+#define CALL_MS 5000
+#define SIZE_MIN sizeof(struct echo_message)
+#define SIZE_MAX_BYTES (16u << 20)
+#define SIZES_MAX 32
+#define WARM_UP_PART 8		/* of the time of a cell, not measured */
+#define PROGRESS_NS (100 * NS_PER_MS)
+
+static const struct bench_transport {
+	const char *name;
+	enum qb_ipc_type type;
+	bool native;
+} transports[] = {
+	{ "shm", QB_IPC_SHM, true },
+	{ "socket", QB_IPC_SOCKET, true },
+	{ "libqb-shm", QB_IPC_SHM, false },
+	{ "libqb-socket", QB_IPC_SOCKET, false },
+};
+#define N_TRANSPORTS (sizeof(transports) / sizeof(transports[0]))
+
+struct bench {
+	const char *name;		/* of somebody else's service; NULL: our own */
+	bool wanted[N_TRANSPORTS];
+	size_t sizes[SIZES_MAX];
+	size_t n_sizes;
+	uint64_t cell_ns;
+	const char *plot;
+	bool json;
+	bool progress;			/* a terminal shows it */
+
+	struct bench_cell cells[N_TRANSPORTS * SIZES_MAX];
+	size_t n_cells;
+	uint64_t shown_ns;		/* when the progress was shown last */
+};
+
+/* -- Progress: one line that goes away ------------------------------------------- */
+
+static void progress_show(struct bench *b, const char *transport, size_t size,
+			  uint64_t done_ns)
+{
+	uint64_t now = tool_now_ns();
+
+	if (!b->progress || now - b->shown_ns < PROGRESS_NS)
+		return;
+	b->shown_ns = now;
+	fprintf(stderr, "\r%s, %zu bytes: %3u %%\033[K", transport, size,
+		(unsigned int)(done_ns < b->cell_ns ? done_ns * 100 / b->cell_ns : 100));
+	fflush(stderr);
+}
+
+static void progress_hide(const struct bench *b)
+{
+	if (b->progress && b->shown_ns)
+		fputs("\r\033[K", stderr);
+}
+
+/* -- Measuring ------------------------------------------------------------------ */
+
+static union {
+	struct echo_message message;
+	char bytes[SIZE_MAX_BYTES];
+} request, response;
+
+/* 0 or -errno: -EBADMSG when what comes back is not what was sent. */
+static int call(qb_ipcc_connection_t *c, size_t size)
+{
+	struct iovec iov = { &request, size };
+	uint64_t give_up = 0;
+	ssize_t n;
+
+	while ((n = qb_ipcc_sendv_recv(c, &iov, 1, &response, size, CALL_MS)) == -EAGAIN) {
+		/* No room for the request, or the flow is off: soon there will be. */
+		if (!give_up)
+			give_up = tool_now_ns() + (uint64_t)CALL_MS * NS_PER_MS;
+		if (tool_now_ns() > give_up)
+			return -EAGAIN;
+		tool_sleep_until(tool_now_ns() + NS_PER_MS / 10);
+	}
+	if (n < 0)
+		return (int)n;
+	return (size_t)n == size ? 0 : -EBADMSG;
+}
+
+static int call_for(struct bench *b, qb_ipcc_connection_t *c, struct bench_cell *cell,
+		    uint64_t ns, struct histogram *h)
+{
+	uint64_t begin = tool_now_ns(), before = begin, now = begin;
+	int r;
+
+	do {
+		r = call(c, cell->size);
+		if (r < 0)
+			return r;
+		now = tool_now_ns();
+		histogram_add(h, now - before);
+		before = now;
+		if ((h->count & 63) == 0)
+			progress_show(b, cell->transport, cell->size, now - begin);
+	} while (now - begin < ns);
+	cell->rate = (double)h->count * 1e9 / (double)(now - begin);
+	return 0;
+}
+
+static int cell_measure(struct bench *b, qb_ipcc_connection_t *c, struct bench_cell *cell)
+{
+	static struct histogram warm, h;
+	int r;
+
+	memset(&h, 0, sizeof(h));
+	request.message.header.id = ECHO_REQUEST;
+	request.message.header.size = (int32_t)cell->size;
+	r = call_for(b, c, cell, b->cell_ns / WARM_UP_PART, &warm);
+	if (r == 0)
+		r = call_for(b, c, cell, b->cell_ns, &h);
+	if (r < 0)
+		return r;
+	cell->count = h.count;
+	cell->p50_us = histogram_us(&h, 0.50);
+	cell->p99_us = histogram_us(&h, 0.99);
+	return 0;
+}
+
+static void cell_print(const struct bench *b, const struct bench_cell *cell)
+{
+	progress_hide(b);
+	if (b->json)
+		return;
+	if (b->n_cells == 0)
+		printf("%-13s %9s %10s %10s %12s\n", "TRANSPORT", "BYTES", "P50 us",
+		       "P99 us", "CALLS/s");
+	printf("%-13s %9zu %10.2f %10.2f %12.0f\n", cell->transport, cell->size,
+	       cell->p50_us, cell->p99_us, cell->rate);
+	fflush(stdout);
+}
+
+/* All sizes over one connection. 0 or -errno. */
+static int sizes_measure(struct bench *b, const char *name, const char *transport)
+{
+	size_t i, largest = b->sizes[b->n_sizes - 1];
+	qb_ipcc_connection_t *c = qbipc_connect_timeout(name, largest, CALL_MS);
+	int r = c ? 0 : -errno;
+
+	for (i = 0; i < b->n_sizes && r == 0; i++) {
+		struct bench_cell *cell = &b->cells[b->n_cells];
+
+		*cell = (struct bench_cell){ .transport = transport, .size = b->sizes[i] };
+		r = cell_measure(b, c, cell);
+		if (r == 0) {
+			cell_print(b, cell);
+			b->n_cells++;
+		}
+	}
+	progress_hide(b);
+	qb_ipcc_disconnect(c);
+	return r;
+}
+
+static int own_servers_measure(struct bench *b)
+{
+	size_t i;
+
+	for (i = 0; i < N_TRANSPORTS; i++) {
+		struct bench_server server = { .pid = -1, .life = -1 };
+		int r;
+
+		if (!b->wanted[i])
+			continue;
+		r = bench_server_start(&server, transports[i].type);
+		if (r == 0) {
+			qbipc_native_set(transports[i].native);
+			r = sizes_measure(b, server.name, transports[i].name);
+			bench_server_stop(&server);
+		}
+		if (r < 0)
+			return tool_fail(transports[i].name, r);
+	}
+	return TOOL_OK;
+}
+
+/* The transport that a service has, by the name that it has here. */
+static const char *transport_of(const struct qbipc_probe_info *info)
+{
+	size_t i;
+
+	for (i = 0; i < N_TRANSPORTS; i++)
+		if ((int32_t)transports[i].type == info->type &&
+		    transports[i].native == (info->native != 0))
+			return transports[i].name;
+	return "unknown";
+}
+
+static int service_measure(struct bench *b)
+{
+	struct qbipc_probe_info info = { .size = sizeof(info) };
+	int r = qbipc_probe(b->name, 0, CALL_MS, &info);
+
+	if (r == 0 && info.error)
+		r = info.error < 0 ? info.error : -EACCES;
+	if (r == 0)
+		r = sizes_measure(b, b->name, transport_of(&info));
+	if (r == -EBADMSG) {
+		tool_complain("%s: does not echo requests", b->name);
+		return TOOL_FAILED;
+	}
+	return r < 0 ? tool_fail(b->name, r) : TOOL_OK;
+}
+
+/* -- Results -------------------------------------------------------------------- */
+
+static void results_print_json(const struct bench *b)
+{
+	struct json j = { .out = stdout };
+	size_t i;
+
+	json_open(&j, NULL, '{');
+	json_text(&j, "version", PACKAGE_VERSION);
+	json_open(&j, "rows", '[');
+	for (i = 0; i < b->n_cells; i++) {
+		json_open(&j, NULL, '{');
+		json_text(&j, "transport", b->cells[i].transport);
+		json_number(&j, "size", b->cells[i].size);
+		json_number(&j, "count", b->cells[i].count);
+		json_real(&j, "p50_us", b->cells[i].p50_us);
+		json_real(&j, "p99_us", b->cells[i].p99_us);
+		json_real(&j, "rate", b->cells[i].rate);
+		json_close(&j, '}');
+	}
+	json_close(&j, ']');
+	json_close(&j, '}');
+	putchar('\n');
+}
+
+static int plot_write(const struct bench *b, FILE *out)
+{
+	bool failed;
+
+	bench_plot(out, b->cells, b->n_cells);
+	failed = ferror(out) != 0;
+	if (fclose(out) == 0 && !failed)
+		return TOOL_OK;
+	tool_complain("%s: %s", b->plot, strerror(errno));
+	return TOOL_FAILED;
+}
+
+/* -- Command -------------------------------------------------------------------- */
+
+static void transports_parse(const struct tool_command *self, struct bench *b, char *list)
+{
+	char *rest = list, *word;
+	size_t i;
+
+	memset(b->wanted, 0, sizeof(b->wanted));
+	while ((word = strsep(&rest, ","))) {
+		for (i = 0; i < N_TRANSPORTS; i++)
+			if (strcmp(transports[i].name, word) == 0)
+				break;
+		if (i == N_TRANSPORTS)
+			tool_misused(self, "%s: there is no such transport", word);
+		b->wanted[i] = true;
+	}
+}
+
+static int size_compare(const void *a, const void *b)
+{
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void sizes_parse(const struct tool_command *self, struct bench *b, char *list)
+{
+	char *rest = list, *word;
+
+	b->n_sizes = 0;
+	while ((word = strsep(&rest, ","))) {
+		if (b->n_sizes == SIZES_MAX)
+			tool_misused(self, "no more than %d sizes at once", SIZES_MAX);
+		b->sizes[b->n_sizes++] = tool_number(self, word, SIZE_MIN, SIZE_MAX_BYTES);
+	}
+	qsort(b->sizes, b->n_sizes, sizeof(b->sizes[0]), size_compare);
+}
+
+static void options_parse(const struct tool_command *self, struct bench *b, int argc,
+			  char **argv)
+{
+	bool chosen = false;
+	int option;
+
+	while ((option = tool_option(self, argc, argv)) != -1) {
+		switch (option) {
+		case 't':
+			transports_parse(self, b, optarg);
+			chosen = true;
+			break;
+		case 's':
+			sizes_parse(self, b, optarg);
+			break;
+		case 'd':
+			b->cell_ns = tool_seconds(self, optarg);
+			break;
+		case 'p':
+			b->plot = optarg;
+			break;
+		case 'j':
+			b->json = true;
+			break;
+		}
+	}
+	if (optind < argc)
+		b->name = tool_only_argument(self, argc, argv);
+	if (b->name && chosen)
+		tool_misused(self, "the transport is the service's to choose");
+}
+
+static int bench_run(const struct tool_command *self, int argc, char **argv)
+{
+	static struct bench b = {
+		.wanted = { true, true, true, true },
+		.sizes = { 64, 1024, 16384, 131072, 1048576 },
+		.n_sizes = 5,
+		.cell_ns = 500ULL * NS_PER_MS,
+	};
+	FILE *plot = NULL;
+	int status;
+
+	options_parse(self, &b, argc, argv);
+	b.progress = isatty(STDERR_FILENO);
+	/* Better now than after a minute. */
+	if (b.plot) {
+		plot = fopen(b.plot, "we");
+		if (!plot) {
+			tool_complain("%s: %s", b.plot, strerror(errno));
+			return TOOL_FAILED;
+		}
+	}
+	status = b.name ? service_measure(&b) : own_servers_measure(&b);
+	if (status == TOOL_OK && b.json)
+		results_print_json(&b);
+	if (plot && status == TOOL_OK)
+		return plot_write(&b, plot);
+	if (plot)
+		fclose(plot);
+	return status;
+}
+
+static const struct option bench_options[] = {
+	{ "transports", required_argument, NULL, 't' },
+	{ "sizes", required_argument, NULL, 's' },
+	{ "duration", required_argument, NULL, 'd' },
+	{ "plot", required_argument, NULL, 'p' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
+};
+
+const struct tool_command tool_bench = {
+	.name = "bench",
+	.summary = "measure how long calls take",
+	.usage = "Usage: qbipc bench [OPTION...] [NAME]\n"
+		 "Measure calls, request and response of the same size, one after the other\n"
+		 "over one connection: against servers of its own or, with NAME, against a\n"
+		 "service that echoes its requests, as echo-server of the examples does.\n\n"
+		 "  -t, --transports=LIST   of shm, socket, libqb-shm, libqb-socket, with\n"
+		 "                          commas between them [all]; not with NAME\n"
+		 "  -s, --sizes=LIST        in bytes [64,1024,16384,131072,1048576]\n"
+		 "  -d, --duration=SECONDS  of each measurement [0.5]\n"
+		 "  -p, --plot=FILE         draw latency against size, as SVG\n"
+		 "  -j, --json              one object at the end instead of a table\n"
+		 "  -h, --help              show this and exit\n"
+		 "  -V, --version           show the version and exit\n",
+	.short_options = ":t:s:d:p:jhV",
+	.options = bench_options,
+	.run = bench_run,
+};

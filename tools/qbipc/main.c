@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* qbipc SUBCOMMAND: finds it, and sees to it that what was printed arrived. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/qbipc/tool.h"
+
+static const struct tool_command *const commands[] = {
+	&tool_ls, &tool_ping, &tool_echo, &tool_bench, &tool_watch,
+};
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void usage(FILE *out)
+{
+	size_t i;
+
+	fputs("Usage: qbipc COMMAND [OPTION...] [ARGUMENT...]\n"
+	      "       qbipc COMMAND --help\n"
+	      "       qbipc --help | --version\n"
+	      "Look at IPC services of this machine, talk to them, measure them.\n\n"
+	      "Commands:\n", out);
+	for (i = 0; i < N_COMMANDS; i++)
+		fprintf(out, "  %-8s%s\n", commands[i]->name, commands[i]->summary);
+	fputs("\nExit status: 0 done, 1 failed, 2 called wrongly, 3 no such service,\n"
+	      "4 refused, 5 no answer in time.\n", out);
+}
+
+/*
+ * A closed standard descriptor would become that of the first socket. Writing to the
+ * replacement fails, as it should.
+ */
+static void descriptors_secure(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void output_finish(void)
+{
+	bool failed = ferror(stdout) != 0;
+
+	errno = 0;
+	if (fclose(stdout) == 0 && !failed)
+		return;
+	/* exit() must not come here again. */
+	fprintf(stderr, "qbipc: cannot write: %s\n", strerror(errno ? errno : EIO));
+	_exit(TOOL_FAILED);
+}
+
+static const struct tool_command *command_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < N_COMMANDS; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const struct tool_command *command;
+
+	descriptors_secure();
+	atexit(output_finish);
+	if (argc < 2) {
+		usage(stderr);
+		return TOOL_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		usage(stdout);
+		return TOOL_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		puts("qbipc (" PACKAGE_NAME ") " PACKAGE_VERSION);
+		return TOOL_OK;
+	}
+	command = command_find(argv[1]);
+	if (!command) {
+		tool_complain("there is no command of that name; try qbipc --help");
+		return TOOL_USAGE;
+	}
+	return command->run(command, argc - 1, argv + 1);
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* qbipc watch: the counters of a service's connections, again and again. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/qbipc/process.h"
+#include "tools/qbipc/text.h"
+#include "tools/qbipc/tool.h"
+
+#define NS_PER_MS 1000000
+#define NS_PER_S 1e9
+#define COMMAND_SIZE 256
+
+struct watch {
+	const char *name;
+	uint64_t interval_ns;
+	uint64_t count;		/* of snapshots; 0: until the service ends */
+	int32_t timeout_ms;
+	bool json;
+	bool clear;		/* the terminal, before each table */
+};
+
+/* The requests of a connection that the snapshot before had: for rates. */
+struct known {
+	uint64_t number;
+	uint64_t requests;
+};
+
+struct history {
+	struct known *list;	/* newest connection first, as in the snapshot */
+	uint32_t count;
+	uint64_t time_ns;	/* 0: there was none */
+};
+
+/* What has come since the snapshot before; negative: not to be known. */
+static double rate_of(const struct history *h, const struct qbipc_snapshot_connection *c,
+		      uint64_t now)
+{
+	uint32_t low = 0, high = h->count;
+
+	/* Numbers go down. */
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (h->list[middle].number > c->number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == h->count || h->list[low].number != c->number || now <= h->time_ns ||
+	    c->requests < h->list[low].requests)
+		return -1;
+	return (double)(c->requests - h->list[low].requests) * NS_PER_S /
+	       (double)(now - h->time_ns);
+}
+
+static void history_set(struct history *h, const qbipc_snapshot_t *snapshot,
+			const struct qbipc_snapshot_info *info)
+{
+	struct qbipc_snapshot_connection c = { .size = sizeof(c) };
+	struct known *list = calloc(info->listed + 1, sizeof(*list));
+
+	free(h->list);
+	*h = (struct history){ .list = list, .time_ns = info->time_ns };
+	for (; list && h->count < info->listed; h->count++) {
+		if (qbipc_snapshot_connection_get(snapshot, h->count, &c) < 0)
+			break;
+		list[h->count] = (struct known){ c.number, c.requests };
+	}
+}
+
+/* -- Table --------------------------------------------------------------------- */
+
+static const char *flow_name(uint32_t flow)
+{
+	static const char *const names[] = { "on", "off", "off-2" };
+
+	return flow < 3 ? names[flow] : "?";
+}
+
+static void service_print(const struct watch *w, const struct qbipc_snapshot_info *info)
+{
+	text_print(stdout, w->name, strlen(w->name));
+	printf(": pid %d, uid %u, %u connections, %" PRIu64 " ended, flow %s\n",
+	       (int)info->pid, info->uid, info->connections, info->closed,
+	       flow_name(info->flow));
+	if (info->listed < info->connections)
+		printf("the newest %u of them:\n", info->listed);
+	printf("%8s %8s %7s %-8s %-5s %6s %12s %12s %12s %9s %8s  %s\n", "NUMBER", "PID",
+	       "UID", "WIRE", "FLOW", "QUEUE", "REQUESTS", "RESPONSES", "EVENTS",
+	       "REQ/S", "AGE", "COMMAND");
+}
+
+static void age_print(uint64_t ns)
+{
+	uint64_t s = ns / 1000000000;
+
+	if (s < 100 * 3600)
+		printf("%2u:%02u:%02u", (unsigned int)(s / 3600),
+		       (unsigned int)(s / 60 % 60), (unsigned int)(s % 60));
+	else
+		printf("%7" PRIu64 "d", s / 86400);
+}
+
+static void connection_print(const struct qbipc_snapshot_connection *c, double rate)
+{
+	char command[COMMAND_SIZE], wire[32];
+	size_t n = process_command(c->pid, command, sizeof(command));
+
+	tool_wire_name(c->native, wire, sizeof(wire));
+	printf("%8" PRIu64 " %8d %7u %-8s %-5s %6u %12" PRIu64 " %12" PRIu64
+	       " %12" PRIu64 " ", c->number, (int)c->pid, c->uid, wire,
+	       flow_name(c->flow), c->event_q_length, c->requests, c->responses,
+	       c->events);
+	if (rate < 0)
+		printf("%9s ", "-");
+	else
+		printf("%9.0f ", rate);
+	age_print(c->age_ns);
+	fputs("  ", stdout);
+	text_print(stdout, n ? command : "-", n ? n : 1);
+	putchar('\n');
+}
+
+static void table_print(const struct watch *w, const qbipc_snapshot_t *snapshot,
+			const struct qbipc_snapshot_info *info, const struct history *h)
+{
+	struct qbipc_snapshot_connection c = { .size = sizeof(c) };
+	uint32_t i;
+
+	/* Home, and nothing below it: no more than a terminal of the seventies knows. */
+	if (w->clear)
+		fputs("\033[H\033[J", stdout);
+	else if (h->time_ns)
+		putchar('\n');
+	service_print(w, info);
+	for (i = 0; qbipc_snapshot_connection_get(snapshot, i, &c) == 0; i++)
+		connection_print(&c, rate_of(h, &c, info->time_ns));
+}
+
+/* -- JSON ---------------------------------------------------------------------- */
+
+static void connection_print_json(struct json *j, const struct qbipc_snapshot_connection *c)
+{
+	char command[COMMAND_SIZE], wire[32];
+	size_t n = process_command(c->pid, command, sizeof(command));
+
+	tool_wire_name(c->native, wire, sizeof(wire));
+	json_open(j, NULL, '{');
+	json_number(j, "number", c->number);
+	json_integer(j, "pid", c->pid);
+	json_number(j, "uid", c->uid);
+	json_number(j, "gid", c->gid);
+	json_text(j, "wire", wire);
+	json_number(j, "max_msg_size", c->max_msg_size);
+	json_number(j, "flow", c->flow);
+	json_number(j, "event_q_length", c->event_q_length);
+	json_number(j, "requests", c->requests);
+	json_number(j, "responses", c->responses);
+	json_number(j, "events", c->events);
+	json_number(j, "send_retries", c->send_retries);
+	json_number(j, "recv_retries", c->recv_retries);
+	json_number(j, "flow_control_count", c->flow_control_count);
+	json_number(j, "age_ns", c->age_ns);
+	if (n)
+		json_string(j, "command", command, n);
+	else
+		json_null(j, "command");
+	json_close(j, '}');
+}
+
+static void snapshot_print_json(const struct watch *w, const qbipc_snapshot_t *snapshot,
+				const struct qbipc_snapshot_info *info)
+{
+	struct qbipc_snapshot_connection c = { .size = sizeof(c) };
+	struct json j = { .out = stdout };
+	uint32_t i;
+
+	json_open(&j, NULL, '{');
+	json_text(&j, "name", w->name);
+	json_integer(&j, "pid", info->pid);
+	json_number(&j, "uid", info->uid);
+	json_number(&j, "gid", info->gid);
+	json_integer(&j, "service_id", info->service_id);
+	json_number(&j, "active", info->connections);
+	json_number(&j, "closed", info->closed);
+	json_number(&j, "flow", info->flow);
+	json_number(&j, "time_ns", info->time_ns);
+	json_open(&j, "connections", '[');
+	for (i = 0; qbipc_snapshot_connection_get(snapshot, i, &c) == 0; i++)
+		connection_print_json(&j, &c);
+	json_close(&j, ']');
+	json_close(&j, '}');
+	putchar('\n');
+}
+
+/* -- Command ------------------------------------------------------------------- */
+
+static int watch_fail(const struct watch *w, int error)
+{
+	if (error == -EOPNOTSUPP) {
+		tool_complain("%s: cannot be watched: it does not use this library", w->name);
+		return TOOL_FAILED;
+	}
+	if (error == -EACCES) {
+		tool_complain("%s: may be watched by its own user, by root, and by those "
+			      "whom it allows", w->name);
+		return TOOL_REFUSED;
+	}
+	return tool_fail(w->name, error);
+}
+
+static int watch_once(const struct watch *w, struct history *h)
+{
+	struct qbipc_snapshot_info info = { .size = sizeof(info) };
+	qbipc_snapshot_t *snapshot;
+	int r = qbipc_watch(w->name, w->timeout_ms, &snapshot);
+
+	if (r < 0)
+		return watch_fail(w, r);
+	qbipc_snapshot_info_get(snapshot, &info);
+	if (w->json)
+		snapshot_print_json(w, snapshot, &info);
+	else
+		table_print(w, snapshot, &info, h);
+	history_set(h, snapshot, &info);
+	qbipc_snapshot_free(snapshot);
+	/* Nobody reads any more: it is main() that says so. */
+	return fflush(stdout) == 0 ? TOOL_OK : TOOL_FAILED;
+}
+
+static int watch_repeat(const struct watch *w)
+{
+	struct history h = { .list = NULL };
+	uint64_t next = tool_now_ns();
+	int status = watch_once(w, &h);
+	uint64_t i;
+
+	for (i = 1; status == TOOL_OK && i != w->count; i++) {
+		next += w->interval_ns;
+		tool_sleep_until(next);
+		status = watch_once(w, &h);
+	}
+	free(h.list);
+	return status;
+}
+
+static int watch_run(const struct tool_command *self, int argc, char **argv)
+{
+	struct watch w = { .interval_ns = 1000ULL * NS_PER_MS, .timeout_ms = 5000 };
+	int option;
+
+	while ((option = tool_option(self, argc, argv)) != -1) {
+		switch (option) {
+		case 'i':
+			w.interval_ns = tool_seconds(self, optarg);
+			break;
+		case 'c':
+			w.count = tool_number(self, optarg, 1, UINT32_MAX);
+			break;
+		case '1':
+			w.count = 1;
+			break;
+		case 't':
+			w.timeout_ms = (int32_t)(tool_seconds(self, optarg) / NS_PER_MS);
+			break;
+		case 'j':
+			w.json = true;
+			break;
+		}
+	}
+	w.name = tool_only_argument(self, argc, argv);
+	if (w.interval_ns < 10 * NS_PER_MS)
+		w.interval_ns = 10 * NS_PER_MS;
+	w.clear = !w.json && w.count != 1 && isatty(STDOUT_FILENO);
+	return watch_repeat(&w);
+}
+
+static const struct option watch_options[] = {
+	{ "interval", required_argument, NULL, 'i' },
+	{ "count", required_argument, NULL, 'c' },
+	{ "once", no_argument, NULL, '1' },
+	{ "timeout", required_argument, NULL, 't' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
+};
+
+const struct tool_command tool_watch = {
+	.name = "watch",
+	.summary = "show the counters of a service's connections",
+	.usage = "Usage: qbipc watch [OPTION...] NAME\n"
+		 "Show what the connections of the service NAME, or of the socket at that path\n"
+		 "if it has a slash, have done, newest first, until the service ends. Root and\n"
+		 "the service's own user may, and those whom the service allows.\n\n"
+		 "  -i, --interval=SECONDS  from one look to the next, at least 0.01 [1]\n"
+		 "  -c, --count=N           look so many times\n"
+		 "  -1, --once              look once\n"
+		 "  -t, --timeout=SECONDS   how long an answer may take [5]\n"
+		 "  -j, --json              an object per look, one a line\n"
+		 "  -h, --help              show this and exit\n"
+		 "  -V, --version           show the version and exit\n",
+	.short_options = ":i:c:1t:jhV",
+	.options = watch_options,
+	.run = watch_run,
+};
