@@ -10,6 +10,7 @@
 #include "ring/region.h"
 #include "wire/handshake.h"
 #include "wire/names.h"
+#include "wire/snapshot.h"
 
 #define FIELD(type, field, text) \
 	printf("| " text " @%zu |\n", offsetof(struct type, field))
@@ -37,6 +38,43 @@ static void print_handshake(void)
 	printf("| largest message, agreed at least | %u bytes |\n", QBI_MIN_MSG_SIZE);
 	printf("| largest message, at most on the wire | 2^%d bytes |\n",
 	       __builtin_ctz(QBI_MAX_MSG_SIZE));
+}
+
+static void print_snapshot(void)
+{
+	printf("| 0x%x | probe:\n", QBI_ABILITY_PROBE);
+	printf("| 0x%x | watch:\n", QBI_ABILITY_WATCH);
+	printf("The head, %zu bytes:\n", sizeof(struct qbi_snapshot_head));
+	printf("| `mark` | u32 @%zu | 0x%x, the bytes `%.4s` |\n",
+	       offsetof(struct qbi_snapshot_head, mark), QBI_SNAPSHOT_MARK,
+	       (const char *)&(uint32_t){ QBI_SNAPSHOT_MARK });
+	FIELD(qbi_snapshot_head, head_size, "`head_size` | u32");
+	FIELD(qbi_snapshot_head, record_size, "`record_size` | u32");
+	FIELD(qbi_snapshot_head, records, "`records` | u32");
+	FIELD(qbi_snapshot_head, connections, "`connections` | u32");
+	FIELD(qbi_snapshot_head, service_id, "`service_id` | i32");
+	FIELD(qbi_snapshot_head, flow, "`flow` | u32");
+	FIELD(qbi_snapshot_head, closed, "`closed` | u64");
+	FIELD(qbi_snapshot_head, time_ns, "`time_ns` | u64");
+	printf("A record, %zu bytes:\n", sizeof(struct qbi_snapshot_record));
+	FIELD(qbi_snapshot_record, number, "`number` | u64");
+	FIELD(qbi_snapshot_record, pid, "`pid` | i32");
+	FIELD(qbi_snapshot_record, uid, "`uid` | u32");
+	FIELD(qbi_snapshot_record, gid, "`gid` | u32");
+	FIELD(qbi_snapshot_record, native, "`native` | u32");
+	FIELD(qbi_snapshot_record, max_msg_size, "`max_msg_size` | u32");
+	FIELD(qbi_snapshot_record, flow, "`flow` | u32");
+	FIELD(qbi_snapshot_record, events_queued, "`events_queued` | u32");
+	FIELD(qbi_snapshot_record, requests, "`requests` | u64");
+	FIELD(qbi_snapshot_record, responses, "`responses` | u64");
+	FIELD(qbi_snapshot_record, events, "`events` | u64");
+	FIELD(qbi_snapshot_record, send_retries, "`send_retries` | u64");
+	FIELD(qbi_snapshot_record, recv_retries, "`recv_retries` | u64");
+	FIELD(qbi_snapshot_record, flow_control_count, "`flow_control_count` | u64");
+	FIELD(qbi_snapshot_record, age_ns, "`age_ns` | u64");
+	printf("| connections in a snapshot | %u |\n", QBI_SNAPSHOT_RECORDS);
+	printf("| bytes of a snapshot that a reader takes | %u MiB |\n",
+	       QBI_SNAPSHOT_MAX >> 20);
 }
 
 static void print_old_ring(void)
@@ -82,6 +120,7 @@ static void print_region(void)
 int main(void)
 {
 	print_handshake();
+	print_snapshot();
 	print_old_ring();
 	print_region();
 	return 0;
