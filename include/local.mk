@@ -14,3 +14,18 @@ qbipcinclude_HEADERS = \
 	include/qbipc/connect.h \
 	include/qbipc/watch.h \
 	include/qbipc/limits.h
+
+# Poll adapters: of no use to the library, each for the loop of another one.
+qbipcinclude_HEADERS += \
+	include/qbipc/poll-glib.h \
+	include/qbipc/poll-libev.h \
+	include/qbipc/poll-libevent.h \
+	include/qbipc/poll-libuv.h \
+	include/qbipc/poll-qb.h \
+	include/qbipc/poll-sd-event.h
+qbipcpollincludedir = $(qbipcincludedir)/poll
+qbipcpollinclude_HEADERS = \
+	include/qbipc/poll/client.h \
+	include/qbipc/poll/handlers.h \
+	include/qbipc/poll/jobs.h \
+	include/qbipc/poll/watch.h

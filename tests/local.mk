@@ -27,6 +27,7 @@ include $(srcdir)/tests/examples/local.mk
 include $(srcdir)/tests/unit/local.mk
 include $(srcdir)/tests/conformance/local.mk
 include $(srcdir)/tests/hostile/local.mk
+include $(srcdir)/tests/adapters/local.mk
 include $(srcdir)/tests/compat/local.mk
 include $(srcdir)/tests/fuzz/local.mk
 include $(srcdir)/tests/model/local.mk

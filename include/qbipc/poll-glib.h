@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * @file poll-glib.h
+ * Services and clients in a GMainContext: programs on GLib, GTK and what builds on them.
+ *
+ *     struct qbipc_poll_glib loop;
+ *
+ *     qbipc_poll_glib_init(&loop, NULL);
+ *     qb_ipcs_poll_handlers_set(service, qbipc_poll_glib_handlers(&loop));
+ *     qb_ipcs_run(service);
+ *     g_main_loop_run(main_loop);
+ *     qb_ipcs_destroy(service);
+ *     qbipc_poll_glib_fini(&loop);
+ *
+ * Priorities: QB_LOOP_HIGH is G_PRIORITY_HIGH, QB_LOOP_MED is G_PRIORITY_DEFAULT,
+ * QB_LOOP_LOW is G_PRIORITY_LOW. GLib calls nothing of a lower priority while something
+ * higher is ready.
+ *
+ * Needs GLib 2.36.
+ */
+#ifndef QBIPC_POLL_GLIB_H_DEFINED
+#define QBIPC_POLL_GLIB_H_DEFINED
+
+#include <glib.h>
+
+#include <qbipc/poll/client.h>
+#include <qbipc/poll/handlers.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A GMainContext that services and clients' connections are in. */
+struct qbipc_poll_glib {
+	struct qbipc_poll base;
+	GMainContext *context;
+};
+
+struct qbipc_glib_watch {
+	struct qbipc_poll_watch base;
+	GSource *source;
+	gpointer tag;
+};
+
+struct qbipc_glib_jobs {
+	struct qbipc_poll_jobs base;
+	GSource *source;
+};
+
+/* Of a watch or of jobs: GLib allocates it, @of is ours. */
+struct qbipc_glib_source {
+	GSource base;
+	void *of;
+};
+
+static inline gint qbipc_glib_priority(enum qb_loop_priority p)
+{
+	return p == QB_LOOP_HIGH ? G_PRIORITY_HIGH :
+	       p == QB_LOOP_MED	 ? G_PRIORITY_DEFAULT :
+				   G_PRIORITY_LOW;
+}
+
+/* The values of GIOCondition are those of poll(2). */
+static inline GIOCondition qbipc_glib_condition(int32_t events)
+{
+	return (GIOCondition)(events & (POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP |
+					POLLNVAL));
+}
+
+static inline GSource *qbipc_glib_source_new(struct qbipc_poll *poll, GSourceFuncs *funcs,
+					     enum qb_loop_priority p, void *of)
+{
+	GSource *s = g_source_new(funcs, sizeof(struct qbipc_glib_source));
+
+	((struct qbipc_glib_source *)s)->of = of;
+	g_source_set_name(s, "qbipc");
+	g_source_set_priority(s, qbipc_glib_priority(p));
+	g_source_attach(s, ((struct qbipc_poll_glib *)poll)->context);
+	return s;
+}
+
+static inline void qbipc_glib_source_end(GSource *s)
+{
+	g_source_destroy(s);
+	g_source_unref(s);
+}
+
+static inline gboolean qbipc_glib_watch_ready(GSource *s, GSourceFunc fn, gpointer data)
+{
+	struct qbipc_glib_watch *w =
+		(struct qbipc_glib_watch *)((struct qbipc_glib_source *)s)->of;
+
+	(void)fn;
+	(void)data;
+	qbipc_poll_ready(&w->base, (int32_t)g_source_query_unix_fd(s, w->tag));
+	return G_SOURCE_CONTINUE;	/* unless destroyed meanwhile */
+}
+
+static inline int32_t qbipc_glib_watch_start(struct qbipc_poll_watch *base)
+{
+	static GSourceFuncs funcs = {
+		NULL, NULL, qbipc_glib_watch_ready, NULL, NULL, NULL,
+	};
+	struct qbipc_glib_watch *w = (struct qbipc_glib_watch *)base;
+
+	w->source = qbipc_glib_source_new(base->poll, &funcs, base->priority, w);
+	w->tag = g_source_add_unix_fd(w->source, base->fd,
+				      qbipc_glib_condition(base->events));
+	return 0;
+}
+
+static inline int32_t qbipc_glib_watch_update(struct qbipc_poll_watch *base)
+{
+	struct qbipc_glib_watch *w = (struct qbipc_glib_watch *)base;
+
+	g_source_modify_unix_fd(w->source, w->tag, qbipc_glib_condition(base->events));
+	g_source_set_priority(w->source, qbipc_glib_priority(base->priority));
+	return 0;
+}
+
+static inline void qbipc_glib_watch_stop(struct qbipc_poll_watch *base)
+{
+	qbipc_glib_source_end(((struct qbipc_glib_watch *)base)->source);
+}
+
+static inline gboolean qbipc_glib_jobs_ready(GSource *s, GSourceFunc fn, gpointer data)
+{
+	(void)fn;
+	(void)data;
+	g_source_set_ready_time(s, -1);
+	qbipc_poll_jobs_run(
+		(struct qbipc_poll_jobs *)((struct qbipc_glib_source *)s)->of);
+	return G_SOURCE_CONTINUE;
+}
+
+static inline int32_t qbipc_glib_jobs_arm(struct qbipc_poll_jobs *base, unsigned int ms)
+{
+	static GSourceFuncs funcs = {
+		NULL, NULL, qbipc_glib_jobs_ready, NULL, NULL, NULL,
+	};
+	struct qbipc_glib_jobs *j = (struct qbipc_glib_jobs *)base;
+
+	if (!j->source)
+		j->source = qbipc_glib_source_new(base->poll, &funcs, base->priority, j);
+	g_source_set_ready_time(j->source, g_get_monotonic_time() + (gint64)ms * 1000);
+	return 0;
+}
+
+static inline void qbipc_glib_jobs_stop(struct qbipc_poll_jobs *base)
+{
+	struct qbipc_glib_jobs *j = (struct qbipc_glib_jobs *)base;
+
+	if (j->source)
+		qbipc_glib_source_end(j->source);
+}
+
+/**
+ * Make a loop usable for services and clients' connections. It stays the application's,
+ * who runs it.
+ *
+ * @param l     to be filled; stays where it is until qbipc_poll_glib_fini()
+ * @param context the context; NULL is the default one. A reference is kept
+ * @return      0
+ * @note        Threads: the one that runs the loop, or before it runs.
+ */
+static inline int32_t qbipc_poll_glib_init(struct qbipc_poll_glib *l,
+					   GMainContext *context)
+{
+	static const struct qbipc_poll_ops ops = {
+		false,
+		sizeof(struct qbipc_glib_watch),
+		qbipc_glib_watch_start,
+		qbipc_glib_watch_update,
+		qbipc_glib_watch_stop,
+		sizeof(struct qbipc_glib_jobs),
+		qbipc_glib_jobs_arm,
+		qbipc_glib_jobs_stop,
+	};
+
+	l->context = g_main_context_ref(context ? context : g_main_context_default());
+	return qbipc_poll_init(&l->base, &ops);
+}
+
+/**
+ * What qb_ipcs_poll_handlers_set() wants. Any number of services may use one loop.
+ *
+ * @param l     loop
+ * @return      handlers, good until qbipc_poll_glib_fini(); NULL and errno ENOSPC when
+ *              QBIPC_POLL_LOOPS loops of this translation unit have theirs
+ * @note        Threads: as for init.
+ */
+static inline struct qb_ipcs_poll_handlers *
+qbipc_poll_glib_handlers(struct qbipc_poll_glib *l)
+{
+	return qbipc_poll_handlers(&l->base);
+}
+
+/**
+ * Take everything out of the loop. What is still there is dropped without being called:
+ * destroy services and unwatch connections before.
+ *
+ * @param l     loop; twice is once, and one that is all zero is none
+ * @note        Threads: the one that runs the loop, or after it ran.
+ */
+static inline void qbipc_poll_glib_fini(struct qbipc_poll_glib *l)
+{
+	qbipc_poll_fini(&l->base);
+	if (l->context)
+		g_main_context_unref(l->context);
+	l->context = NULL;
+}
+
+/**
+ * Hand over a client's events as they come, and tell when the server is gone. At most
+ * QBIPC_CLIENT_EVENTS at a time, then other things of the loop have their turn.
+ *
+ * @param l     loop
+ * @param p     priority in the loop
+ * @param c     an established connection; stays the caller's, who disconnects it after
+ *              the watch has ended
+ * @param event called for each event
+ * @param gone  called once, when the server is gone; may be NULL
+ * @param data  passed to both
+ * @return      the watch, which ends with qbipc_client_unwatch(), with @p gone, or with
+ *              the loop; NULL and errno: EINVAL, EEXIST watched already, ENOMEM, or what
+ *              the loop says
+ * @note        Threads: the one that runs the loop, or before it runs.
+ */
+static inline struct qbipc_client_watch *
+qbipc_glib_watch_client(struct qbipc_poll_glib *l, enum qb_loop_priority p,
+			qb_ipcc_connection_t *c, qbipc_client_event_fn event,
+			qbipc_client_gone_fn gone, void *data)
+{
+	return qbipc_client_watch_new(&l->base, p, c, event, gone, data);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * @file poll-libev.h
+ * Services and clients in an ev_loop of libev.
+ *
+ *     struct qbipc_poll_libev loop;
+ *
+ *     qbipc_poll_libev_init(&loop, EV_DEFAULT);
+ *     qb_ipcs_poll_handlers_set(service, qbipc_poll_libev_handlers(&loop));
+ *     qb_ipcs_run(service);
+ *     ev_run(EV_DEFAULT_ 0);
+ *     qb_ipcs_destroy(service);
+ *     qbipc_poll_libev_fini(&loop);
+ *
+ * Priorities: QB_LOOP_HIGH is 1, QB_LOOP_MED is 0, QB_LOOP_LOW is -1; libev has one more
+ * at either end. Everything that is ready is called in each turn, higher ones first.
+ *
+ * POLLPRI cannot be watched together with POLLIN or POLLOUT. Descriptors that are watched
+ * for neither, as those of clients who must not send now, are in an epoll of their own.
+ *
+ * Needs libev 4 with EV_MULTIPLICITY. Not together with libevent's headers in one
+ * translation unit: names clash.
+ */
+#ifndef QBIPC_POLL_LIBEV_H_DEFINED
+#define QBIPC_POLL_LIBEV_H_DEFINED
+
+#include <ev.h>
+
+#include <qbipc/poll/client.h>
+#include <qbipc/poll/handlers.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if !EV_MULTIPLICITY
+#error "poll-libev.h needs a libev with EV_MULTIPLICITY"
+#endif
+
+/** An ev_loop that services and clients' connections are in. */
+struct qbipc_poll_libev {
+	struct qbipc_poll base;
+	struct ev_loop *loop;
+};
+
+struct qbipc_libev_watch {
+	struct qbipc_poll_watch base;
+	ev_io io;	/* its data is the watch */
+};
+
+struct qbipc_libev_jobs {
+	struct qbipc_poll_jobs base;
+	ev_timer timer;	/* its data is this */
+};
+
+static inline struct ev_loop *qbipc_libev_loop(struct qbipc_poll *poll)
+{
+	return ((struct qbipc_poll_libev *)poll)->loop;
+}
+
+static inline int qbipc_libev_priority(enum qb_loop_priority p)
+{
+	return p == QB_LOOP_HIGH ? 1 : p == QB_LOOP_MED ? 0 : -1;
+}
+
+static inline int qbipc_libev_what(int32_t events)
+{
+	return (events & POLLIN ? EV_READ : 0) | (events & POLLOUT ? EV_WRITE : 0);
+}
+
+static inline void qbipc_libev_watch_ready(struct ev_loop *loop, ev_io *io, int what)
+{
+	struct qbipc_poll_watch *w = (struct qbipc_poll_watch *)io->data;
+
+	(void)loop;
+	/* libev has stopped to watch a descriptor that the kernel does not know. */
+	if (what & EV_ERROR)
+		qbipc_poll_ready(w, POLLNVAL);
+	else
+		qbipc_poll_ready(w, (what & EV_READ ? POLLIN : 0) |
+					    (what & EV_WRITE ? POLLOUT : 0));
+}
+
+static inline int32_t qbipc_libev_watch_start(struct qbipc_poll_watch *base)
+{
+	struct qbipc_libev_watch *w = (struct qbipc_libev_watch *)base;
+
+	ev_init(&w->io, qbipc_libev_watch_ready);
+	ev_io_set(&w->io, base->fd, qbipc_libev_what(base->events));
+	ev_set_priority(&w->io, qbipc_libev_priority(base->priority));
+	w->io.data = w;
+	ev_io_start(qbipc_libev_loop(base->poll), &w->io);
+	return 0;
+}
+
+static inline void qbipc_libev_watch_stop(struct qbipc_poll_watch *base)
+{
+	ev_io_stop(qbipc_libev_loop(base->poll), &((struct qbipc_libev_watch *)base)->io);
+}
+
+static inline int32_t qbipc_libev_watch_update(struct qbipc_poll_watch *base)
+{
+	qbipc_libev_watch_stop(base);
+	return qbipc_libev_watch_start(base);
+}
+
+static inline void qbipc_libev_jobs_ready(struct ev_loop *loop, ev_timer *timer, int what)
+{
+	(void)loop;
+	(void)what;
+	qbipc_poll_jobs_run((struct qbipc_poll_jobs *)timer->data);
+}
+
+static inline void qbipc_libev_jobs_stop(struct qbipc_poll_jobs *base)
+{
+	struct qbipc_libev_jobs *j = (struct qbipc_libev_jobs *)base;
+
+	if (j->timer.data)
+		ev_timer_stop(qbipc_libev_loop(base->poll), &j->timer);
+}
+
+static inline int32_t qbipc_libev_jobs_arm(struct qbipc_poll_jobs *base, unsigned int ms)
+{
+	struct qbipc_libev_jobs *j = (struct qbipc_libev_jobs *)base;
+
+	qbipc_libev_jobs_stop(base);
+	ev_init(&j->timer, qbipc_libev_jobs_ready);
+	ev_timer_set(&j->timer, ms / 1000., 0.);
+	ev_set_priority(&j->timer, qbipc_libev_priority(base->priority));
+	j->timer.data = j;
+	ev_timer_start(qbipc_libev_loop(base->poll), &j->timer);
+	return 0;
+}
+
+/**
+ * Make a loop usable for services and clients' connections. It stays the application's,
+ * who runs it.
+ *
+ * @param l     to be filled; stays where it is until qbipc_poll_libev_fini()
+ * @param loop  the loop; stays the caller's and must outlive @p l
+ * @return      0; -EMFILE, -ENFILE: it takes one descriptor
+ * @note        Threads: the one that runs the loop, or before it runs.
+ */
+static inline int32_t qbipc_poll_libev_init(struct qbipc_poll_libev *l,
+					    struct ev_loop *loop)
+{
+	static const struct qbipc_poll_ops ops = {
+		true,
+		sizeof(struct qbipc_libev_watch),
+		qbipc_libev_watch_start,
+		qbipc_libev_watch_update,
+		qbipc_libev_watch_stop,
+		sizeof(struct qbipc_libev_jobs),
+		qbipc_libev_jobs_arm,
+		qbipc_libev_jobs_stop,
+	};
+
+	l->loop = loop;
+	return qbipc_poll_init(&l->base, &ops);
+}
+
+/**
+ * What qb_ipcs_poll_handlers_set() wants. Any number of services may use one loop.
+ *
+ * @param l     loop
+ * @return      handlers, good until qbipc_poll_libev_fini(); NULL and errno ENOSPC when
+ *              QBIPC_POLL_LOOPS loops of this translation unit have theirs
+ * @note        Threads: as for init.
+ */
+static inline struct qb_ipcs_poll_handlers *
+qbipc_poll_libev_handlers(struct qbipc_poll_libev *l)
+{
+	return qbipc_poll_handlers(&l->base);
+}
+
+/**
+ * Take everything out of the loop. What is still there is dropped without being called:
+ * destroy services and unwatch connections before. Before ev_loop_destroy().
+ *
+ * @param l     loop; twice is once, and one that is all zero is none
+ * @note        Threads: the one that runs the loop, or after it ran.
+ */
+static inline void qbipc_poll_libev_fini(struct qbipc_poll_libev *l)
+{
+	qbipc_poll_fini(&l->base);
+}
+
+/**
+ * Hand over a client's events as they come, and tell when the server is gone. At most
+ * QBIPC_CLIENT_EVENTS at a time, then other things of the loop have their turn.
+ *
+ * @param l     loop
+ * @param p     priority in the loop
+ * @param c     an established connection; stays the caller's, who disconnects it after
+ *              the watch has ended
+ * @param event called for each event
+ * @param gone  called once, when the server is gone; may be NULL
+ * @param data  passed to both
+ * @return      the watch, which ends with qbipc_client_unwatch(), with @p gone, or with
+ *              the loop; NULL and errno: EINVAL, EEXIST watched already, ENOMEM, or what
+ *              the loop says
+ * @note        Threads: the one that runs the loop, or before it runs.
+ */
+static inline struct qbipc_client_watch *
+qbipc_libev_watch_client(struct qbipc_poll_libev *l, enum qb_loop_priority p,
+			 qb_ipcc_connection_t *c, qbipc_client_event_fn event,
+			 qbipc_client_gone_fn gone, void *data)
+{
+	return qbipc_client_watch_new(&l->base, p, c, event, gone, data);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * @file poll-libevent.h
+ * Services and clients in an event_base of libevent.
+ *
+ *     struct qbipc_poll_libevent loop;
+ *
+ *     event_base_priority_init(base, 3);
+ *     qbipc_poll_libevent_init(&loop, base);
+ *     qb_ipcs_poll_handlers_set(service, qbipc_poll_libevent_handlers(&loop));
+ *     qb_ipcs_run(service);
+ *     event_base_dispatch(base);
+ *     qb_ipcs_destroy(service);
+ *     qbipc_poll_libevent_fini(&loop);
+ *
+ * Priorities: those of the base. QB_LOOP_HIGH is its first, QB_LOOP_LOW its last,
+ * QB_LOOP_MED the one in the middle, which libevent gives to other events. A base has a
+ * single one until the application calls event_base_priority_init(). libevent calls
+ * nothing of a lower priority while something higher is ready.
+ *
+ * POLLPRI cannot be watched together with POLLIN or POLLOUT. Descriptors that are watched
+ * for neither, as those of clients who must not send now, are in an epoll of their own.
+ *
+ * Needs libevent 2.1. Not together with libev's header in one translation unit: names
+ * clash.
+ */
+#ifndef QBIPC_POLL_LIBEVENT_H_DEFINED
+#define QBIPC_POLL_LIBEVENT_H_DEFINED
+
+#include <event2/event.h>
+
+#include <qbipc/poll/client.h>
+#include <qbipc/poll/handlers.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** An event_base that services and clients' connections are in. */
+struct qbipc_poll_libevent {
+	struct qbipc_poll base;
+	struct event_base *events;
+};
+
+struct qbipc_libevent_watch {
+	struct qbipc_poll_watch base;
+	struct event *ev;
+};
+
+struct qbipc_libevent_jobs {
+	struct qbipc_poll_jobs base;
+	struct event *ev;
+};
+
+static inline struct event_base *qbipc_libevent_base(struct qbipc_poll *poll)
+{
+	return ((struct qbipc_poll_libevent *)poll)->events;
+}
+
+static inline int qbipc_libevent_priority(struct qbipc_poll *poll,
+					  enum qb_loop_priority p)
+{
+	int n = event_base_get_npriorities(qbipc_libevent_base(poll));
+
+	return p == QB_LOOP_HIGH ? 0 : p == QB_LOOP_MED ? n / 2 : n - 1;
+}
+
+static inline short qbipc_libevent_what(int32_t events)
+{
+	return (short)(EV_PERSIST | (events & POLLIN ? EV_READ : 0) |
+		       (events & POLLOUT ? EV_WRITE : 0));
+}
+
+static inline void qbipc_libevent_watch_ready(evutil_socket_t fd, short what, void *data)
+{
+	(void)fd;
+	qbipc_poll_ready((struct qbipc_poll_watch *)data,
+			 (what & EV_READ ? POLLIN : 0) | (what & EV_WRITE ? POLLOUT : 0));
+}
+
+static inline int32_t qbipc_libevent_watch_enter(struct qbipc_libevent_watch *w)
+{
+	struct qbipc_poll *poll = w->base.poll;
+
+	if (event_priority_set(w->ev,
+			       qbipc_libevent_priority(poll, w->base.priority)) < 0)
+		return -EINVAL;
+	return event_add(w->ev, NULL) < 0 ? -ENOMEM : 0;
+}
+
+static inline int32_t qbipc_libevent_watch_start(struct qbipc_poll_watch *base)
+{
+	struct qbipc_libevent_watch *w = (struct qbipc_libevent_watch *)base;
+	int32_t r;
+
+	w->ev = event_new(qbipc_libevent_base(base->poll), base->fd,
+			  qbipc_libevent_what(base->events),
+			  qbipc_libevent_watch_ready, w);
+	if (!w->ev)
+		return -ENOMEM;
+	r = qbipc_libevent_watch_enter(w);
+	if (r < 0)
+		event_free(w->ev);
+	return r;
+}
+
+static inline int32_t qbipc_libevent_watch_update(struct qbipc_poll_watch *base)
+{
+	struct qbipc_libevent_watch *w = (struct qbipc_libevent_watch *)base;
+
+	event_del(w->ev);
+	if (event_assign(w->ev, qbipc_libevent_base(base->poll), base->fd,
+			 qbipc_libevent_what(base->events), qbipc_libevent_watch_ready,
+			 w) < 0)
+		return -EINVAL;
+	return qbipc_libevent_watch_enter(w);
+}
+
+static inline void qbipc_libevent_watch_stop(struct qbipc_poll_watch *base)
+{
+	event_free(((struct qbipc_libevent_watch *)base)->ev);
+}
+
+static inline void qbipc_libevent_jobs_ready(evutil_socket_t fd, short what, void *data)
+{
+	(void)fd;
+	(void)what;
+	qbipc_poll_jobs_run((struct qbipc_poll_jobs *)data);
+}
+
+static inline int32_t qbipc_libevent_jobs_arm(struct qbipc_poll_jobs *base,
+					      unsigned int ms)
+{
+	struct qbipc_libevent_jobs *j = (struct qbipc_libevent_jobs *)base;
+	struct timeval when;
+
+	if (!j->ev) {
+		j->ev = event_new(qbipc_libevent_base(base->poll), -1, 0,
+				  qbipc_libevent_jobs_ready, j);
+		if (!j->ev)
+			return -ENOMEM;
+		(void)event_priority_set(
+			j->ev, qbipc_libevent_priority(base->poll, base->priority));
+	}
+	when.tv_sec = 0;
+	when.tv_usec = (suseconds_t)ms * 1000;
+	return event_add(j->ev, &when) < 0 ? -ENOMEM : 0;
+}
+
+static inline void qbipc_libevent_jobs_stop(struct qbipc_poll_jobs *base)
+{
+	struct qbipc_libevent_jobs *j = (struct qbipc_libevent_jobs *)base;
+
+	if (j->ev)
+		event_free(j->ev);
+}
+
+/**
+ * Make a loop usable for services and clients' connections. It stays the application's,
+ * who runs it.
+ *
+ * @param l     to be filled; stays where it is until qbipc_poll_libevent_fini()
+ * @param events the base; stays the caller's and must outlive @p l
+ * @return      0; -EMFILE, -ENFILE: it takes one descriptor
+ * @note        Threads: the one that runs the loop, or before it runs.
+ */
+static inline int32_t qbipc_poll_libevent_init(struct qbipc_poll_libevent *l,
+					       struct event_base *events)
+{
+	static const struct qbipc_poll_ops ops = {
+		true,
+		sizeof(struct qbipc_libevent_watch),
+		qbipc_libevent_watch_start,
+		qbipc_libevent_watch_update,
+		qbipc_libevent_watch_stop,
+		sizeof(struct qbipc_libevent_jobs),
+		qbipc_libevent_jobs_arm,
+		qbipc_libevent_jobs_stop,
+	};
+
+	l->events = events;
+	return qbipc_poll_init(&l->base, &ops);
+}
+
+/**
+ * What qb_ipcs_poll_handlers_set() wants. Any number of services may use one loop.
+ *
+ * @param l     loop
+ * @return      handlers, good until qbipc_poll_libevent_fini(); NULL and errno ENOSPC
+ *              when QBIPC_POLL_LOOPS loops of this translation unit have theirs
+ * @note        Threads: as for init.
+ */
+static inline struct qb_ipcs_poll_handlers *
+qbipc_poll_libevent_handlers(struct qbipc_poll_libevent *l)
+{
+	return qbipc_poll_handlers(&l->base);
+}
+
+/**
+ * Take everything out of the loop. What is still there is dropped without being called:
+ * destroy services and unwatch connections before. Before event_base_free().
+ *
+ * @param l     loop; twice is once, and one that is all zero is none
+ * @note        Threads: the one that runs the loop, or after it ran.
+ */
+static inline void qbipc_poll_libevent_fini(struct qbipc_poll_libevent *l)
+{
+	qbipc_poll_fini(&l->base);
+}
+
+/**
+ * Hand over a client's events as they come, and tell when the server is gone. At most
+ * QBIPC_CLIENT_EVENTS at a time, then other things of the loop have their turn.
+ *
+ * @param l     loop
+ * @param p     priority in the loop
+ * @param c     an established connection; stays the caller's, who disconnects it after
+ *              the watch has ended
+ * @param event called for each event
+ * @param gone  called once, when the server is gone; may be NULL
+ * @param data  passed to both
+ * @return      the watch, which ends with qbipc_client_unwatch(), with @p gone, or with
+ *              the loop; NULL and errno: EINVAL, EEXIST watched already, ENOMEM, or what
+ *              the loop says
+ * @note        Threads: the one that runs the loop, or before it runs.
+ */
+static inline struct qbipc_client_watch *
+qbipc_libevent_watch_client(struct qbipc_poll_libevent *l, enum qb_loop_priority p,
+			    qb_ipcc_connection_t *c, qbipc_client_event_fn event,
+			    qbipc_client_gone_fn gone, void *data)
+{
+	return qbipc_client_watch_new(&l->base, p, c, event, gone, data);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

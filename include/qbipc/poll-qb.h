@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * @file poll-qb.h
+ * Services and clients in the built-in loop, without the glue that it takes to bind its
+ * functions to one loop.
+ *
+ *     struct qbipc_poll_qb loop;
+ *     qb_loop_t *l = qb_loop_create();
+ *
+ *     qbipc_poll_qb_init(&loop, l);
+ *     qb_ipcs_poll_handlers_set(service, qbipc_poll_qb_handlers(&loop));
+ *     qb_ipcs_run(service);
+ *     qb_loop_run(l);
+ *     qb_ipcs_destroy(service);
+ *     qbipc_poll_qb_fini(&loop);
+ *     qb_loop_destroy(l);
+ *
+ * Priorities: its own.
+ */
+#ifndef QBIPC_POLL_QB_H_DEFINED
+#define QBIPC_POLL_QB_H_DEFINED
+
+#include <qb/qbloop.h>
+
+#include <qbipc/poll/client.h>
+#include <qbipc/poll/handlers.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A qb_loop_t that services and clients' connections are in. */
+struct qbipc_poll_qb {
+	struct qbipc_poll base;
+	qb_loop_t *loop;
+};
+
+struct qbipc_qb_jobs {
+	struct qbipc_poll_jobs base;
+	bool queued;
+};
+
+static inline qb_loop_t *qbipc_qb_loop(struct qbipc_poll *poll)
+{
+	return ((struct qbipc_poll_qb *)poll)->loop;
+}
+
+/* Always 0: what is to go has been taken out by then. */
+static inline int32_t qbipc_qb_watch_ready(int32_t fd, int32_t revents, void *data)
+{
+	(void)fd;
+	qbipc_poll_ready((struct qbipc_poll_watch *)data, revents);
+	return 0;
+}
+
+static inline int32_t qbipc_qb_watch_start(struct qbipc_poll_watch *w)
+{
+	return qb_loop_poll_add(qbipc_qb_loop(w->poll), w->priority, w->fd, w->events, w,
+				qbipc_qb_watch_ready);
+}
+
+static inline int32_t qbipc_qb_watch_update(struct qbipc_poll_watch *w)
+{
+	return qb_loop_poll_mod(qbipc_qb_loop(w->poll), w->priority, w->fd, w->events, w,
+				qbipc_qb_watch_ready);
+}
+
+static inline void qbipc_qb_watch_stop(struct qbipc_poll_watch *w)
+{
+	(void)qb_loop_poll_del(qbipc_qb_loop(w->poll), w->fd);
+}
+
+static inline void qbipc_qb_jobs_ready(void *data)
+{
+	((struct qbipc_qb_jobs *)data)->queued = false;
+	qbipc_poll_jobs_run((struct qbipc_poll_jobs *)data);
+}
+
+/* The loop itself lets a job wait that comes again and again. */
+static inline int32_t qbipc_qb_jobs_arm(struct qbipc_poll_jobs *base, unsigned int ms)
+{
+	struct qbipc_qb_jobs *j = (struct qbipc_qb_jobs *)base;
+	int32_t r = 0;
+
+	(void)ms;
+	if (!j->queued)
+		r = qb_loop_job_add(qbipc_qb_loop(base->poll), base->priority, j,
+				    qbipc_qb_jobs_ready);
+	j->queued = j->queued || r == 0;
+	return r;
+}
+
+static inline void qbipc_qb_jobs_stop(struct qbipc_poll_jobs *base)
+{
+	if (((struct qbipc_qb_jobs *)base)->queued)
+		(void)qb_loop_job_del(qbipc_qb_loop(base->poll), base->priority, base,
+				      qbipc_qb_jobs_ready);
+}
+
+/**
+ * Make a loop usable for services and clients' connections. It stays the application's,
+ * who runs it.
+ *
+ * @param l     to be filled; stays where it is until qbipc_poll_qb_fini()
+ * @param loop  the loop; stays the caller's and must outlive @p l
+ * @return      0
+ * @note        Threads: the one that runs the loop, or before it runs.
+ */
+static inline int32_t qbipc_poll_qb_init(struct qbipc_poll_qb *l, qb_loop_t *loop)
+{
+	static const struct qbipc_poll_ops ops = {
+		false,
+		sizeof(struct qbipc_poll_watch),
+		qbipc_qb_watch_start,
+		qbipc_qb_watch_update,
+		qbipc_qb_watch_stop,
+		sizeof(struct qbipc_qb_jobs),
+		qbipc_qb_jobs_arm,
+		qbipc_qb_jobs_stop,
+	};
+
+	l->loop = loop;
+	return qbipc_poll_init(&l->base, &ops);
+}
+
+/**
+ * What qb_ipcs_poll_handlers_set() wants. Any number of services may use one loop.
+ *
+ * @param l     loop
+ * @return      handlers, good until qbipc_poll_qb_fini(); NULL and errno ENOSPC when
+ *              QBIPC_POLL_LOOPS loops of this translation unit have theirs
+ * @note        Threads: as for init.
+ */
+static inline struct qb_ipcs_poll_handlers *
+qbipc_poll_qb_handlers(struct qbipc_poll_qb *l)
+{
+	return qbipc_poll_handlers(&l->base);
+}
+
+/**
+ * Take everything out of the loop. What is still there is dropped without being called:
+ * destroy services and unwatch connections before. Before qb_loop_destroy().
+ *
+ * @param l     loop; twice is once, and one that is all zero is none
+ * @note        Threads: the one that runs the loop, or after it ran.
+ */
+static inline void qbipc_poll_qb_fini(struct qbipc_poll_qb *l)
+{
+	qbipc_poll_fini(&l->base);
+}
+
+/**
+ * Hand over a client's events as they come, and tell when the server is gone. At most
+ * QBIPC_CLIENT_EVENTS at a time, then other things of the loop have their turn.
+ *
+ * @param l     loop
+ * @param p     priority in the loop
+ * @param c     an established connection; stays the caller's, who disconnects it after
+ *              the watch has ended
+ * @param event called for each event
+ * @param gone  called once, when the server is gone; may be NULL
+ * @param data  passed to both
+ * @return      the watch, which ends with qbipc_client_unwatch(), with @p gone, or with
+ *              the loop; NULL and errno: EINVAL, EEXIST watched already, ENOMEM, or what
+ *              the loop says
+ * @note        Threads: the one that runs the loop, or before it runs.
+ */
+static inline struct qbipc_client_watch *
+qbipc_qb_watch_client(struct qbipc_poll_qb *l, enum qb_loop_priority p,
+		      qb_ipcc_connection_t *c, qbipc_client_event_fn event,
+		      qbipc_client_gone_fn gone, void *data)
+{
+	return qbipc_client_watch_new(&l->base, p, c, event, gone, data);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
