@@ -9,6 +9,7 @@
 #define QBIPC_EXT_H_DEFINED
 
 #include <qbipc/connect.h>
+#include <qbipc/events.h>
 #include <qbipc/watch.h>
 #include <qbipc/limits.h>
 

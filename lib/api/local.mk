@@ -2,6 +2,7 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/api/dgram.c \
 	lib/api/errors.c \
 	lib/api/errors.h \
+	lib/api/events.c \
 	lib/api/ext.c \
 	lib/api/ipcc.c \
 	lib/api/ipcs.c \

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "base/util.h"
@@ -94,6 +95,15 @@ int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n)
 	if (sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return outcome_of_send(errno);
 	return 0;
+}
+
+int qbi_socket_room(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	if (poll(&p, 1, 0) <= 0)
+		return QBI_FULL;
+	return p.revents & (POLLERR | POLLHUP | POLLNVAL) ? QBI_GONE : 0;
 }
 
 int qbi_close_foreign(int fd)

@@ -33,6 +33,9 @@ bool qbi_socket_is(int fd, int type);
 /* Send one message. 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -errno. */
 int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n);
 
+/* Would it take a message? 0, QBI_FULL, QBI_GONE. */
+int qbi_socket_room(int fd);
+
 /*
  * Close a descriptor that a peer passed: whatever it is, the peer does not decide how
  * long that takes. Returns -1.

@@ -145,17 +145,24 @@ static void ring_write(struct qbi_qbring *r, const struct iovec *iov, size_t n,
 	ring_post(r);
 }
 
-static int ring_put(struct qbi_qbring *r, const struct iovec *iov, size_t n, size_t total)
+/* 0, QBI_FULL, -EBADMSG. */
+static int ring_room(struct qbi_qbring *r, size_t total)
 {
 	/* order Q3 (room): pairs with Q3 (free) in ring_consume(). */
 	uint32_t read = qbi_shared_load(&r->head->read_pt, memory_order_acquire);
 
 	if (read >= r->word_size)
 		return -EBADMSG;
-	if (ring_free_bytes(r, read) < total + QBI_QBRING_MARGIN)
-		return QBI_FULL;
-	ring_write(r, iov, n, total);
-	return 0;
+	return ring_free_bytes(r, read) < total + QBI_QBRING_MARGIN ? QBI_FULL : 0;
+}
+
+int qbi_qbring_room(struct qbi_qbring *r, size_t total)
+{
+	int err;
+
+	qbi_fault_enter(&r->map.guard);
+	err = ring_room(r, total);
+	return qbi_fault_leave(&r->map.guard) ? err : -EBADMSG;
 }
 
 int qbi_qbring_put(struct qbi_qbring *r, const struct iovec *iov, size_t n, size_t total)
@@ -165,7 +172,9 @@ int qbi_qbring_put(struct qbi_qbring *r, const struct iovec *iov, size_t n, size
 	if (total > r->max_msg_size)
 		return -EMSGSIZE;
 	qbi_fault_enter(&r->map.guard);
-	err = ring_put(r, iov, n, total);
+	err = ring_room(r, total);
+	if (err == 0)
+		ring_write(r, iov, n, total);
 	return qbi_fault_leave(&r->map.guard) ? err : -EBADMSG;
 }
 
@@ -204,7 +213,7 @@ static void ring_consume(struct qbi_qbring *r, uint32_t size)
 	qbi_shared_store(ring_word(r, word_after(r, at, 1)), QBI_QBRING_CONSUMED,
 			 memory_order_relaxed);
 	r->read = word_after(r, at, chunk_words(size));
-	/* order Q3 (free): pairs with Q3 (room) in ring_put(). */
+	/* order Q3 (free): pairs with Q3 (room) in ring_room(). */
 	qbi_shared_store(&r->head->read_pt, r->read, memory_order_release);
 }
 

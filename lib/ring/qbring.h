@@ -88,6 +88,9 @@ const char *qbi_qbring_prefix(const struct qbi_qbring *r);
  */
 int qbi_qbring_put(struct qbi_qbring *r, const struct iovec *iov, size_t n, size_t total);
 
+/* Producer: would a message of @total bytes be taken now? 0, QBI_FULL, -EBADMSG. */
+int qbi_qbring_room(struct qbi_qbring *r, size_t total);
+
 /**
  * Consumer: copy the oldest message to @buf and free its place. Never blocks.
  *

@@ -85,6 +85,11 @@ static int ring_make_room(struct qbi_ring *r, uint64_t stride)
 	return r->tail - head + stride <= r->capacity ? 0 : QBI_FULL;
 }
 
+int qbi_ring_room(struct qbi_ring *r, size_t size)
+{
+	return ring_make_room(r, record_stride(size));
+}
+
 int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring)
 {
 	struct record record = { .length = (uint32_t)msg->size, .kind = RECORD_MESSAGE };

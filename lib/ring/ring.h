@@ -100,6 +100,9 @@ void qbi_ring_init(struct qbi_ring *r, struct qbi_ring_words *words, void *data,
  */
 int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring);
 
+/* Producer: would a message of @size bytes be taken now? 0, QBI_FULL, -EBADMSG. */
+int qbi_ring_room(struct qbi_ring *r, size_t size);
+
 /*
  * Consumer: copy out the oldest message. 0; QBI_EMPTY; -ENOBUFS @size is too small, the
  * message stays, *@ret_size is its size; -EBADMSG.

@@ -25,7 +25,7 @@ int qbi_connection_new(qb_ipcs_service_t *s, int fd, qb_ipcs_connection_t **ret_
 	c->since_ns = qbi_now_ns();
 	c->service = qbi_service_ref(s);
 	qbi_list_init(&c->link);
-	qbi_list_init(&c->retry_link);
+	qbi_retry_entry_init(&c->retry);
 	c->stream = (struct qbi_watch)QBI_WATCH_INIT;
 	c->request = (struct qbi_watch)QBI_WATCH_INIT;
 	pthread_mutex_init(&c->send, NULL);
@@ -139,8 +139,6 @@ int qbi_connection_watch_update(qb_ipcs_connection_t *c)
 	int32_t stream = c->request.fd >= 0 ? QBI_POLL_EVENTS : requests;
 	int r;
 
-	if (c->flush_pending && c->transport->server->flush_when == QBI_FLUSH_ON_POLLOUT)
-		stream |= POLLOUT;
 	r = watch_set(c, &c->stream, stream);
 	if (r < 0)
 		return r;
@@ -155,18 +153,17 @@ static void connection_release(qb_ipcs_connection_t *c)
 	watch_drop(c, &c->request);
 	watch_drop(c, &c->stream);
 	pthread_mutex_lock(&c->send);
+	qbi_retry_remove(c->service, c);
 	if (c->end)
 		c->transport->server->close(c->end, keep_queued);
 	free(QBI_TAKE(c->end));
-	c->flush_pending = false;
+	c->waiting = false;
 	c->request.fd = -1;	/* the transport's, closed by it */
 	if (c->stream.fd >= 0)
 		(void)shutdown(c->stream.fd, SHUT_RDWR);
 	c->stream.fd = qbi_close(c->stream.fd);
 	pthread_mutex_unlock(&c->send);
 	qbi_limits_end(c);
-	/* From here on nobody sends, so nobody adds it again. */
-	qbi_retry_remove(c->service, c);
 	if (c->holds_retry)
 		qbi_retry_release(c->service);
 	c->holds_retry = false;

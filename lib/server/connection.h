@@ -34,6 +34,8 @@
 #include "base/list.h"
 #include "base/owner.h"
 #include "server/limits.h"
+#include "server/retry.h"
+#include "server/writable.h"
 #include "transport/transport.h"
 #include "wire/handshake.h"
 
@@ -81,8 +83,8 @@ struct qb_ipcs_connection {
 	_Atomic(enum qbi_connection_state) state;
 	qb_ipcs_service_t *service;	/* holds a reference */
 	struct qbi_list link;		/* in the service's handshakes or connections */
-	struct qbi_list retry_link;	/* member while flush() waits for the timer */
-	bool holds_retry;		/* the service's timer */
+	struct qbi_retry_entry retry;	/* when it goes on with what waits to be sent */
+	bool holds_retry;		/* the service's epoll */
 	void *context;
 
 	uint64_t number;		/* clients of the service count from 1 */
@@ -100,12 +102,13 @@ struct qb_ipcs_connection {
 	const struct qbi_transport *transport;	/* NULL before OPENING */
 	void *end;			/* its state; NULL when closed */
 	pthread_mutex_t send;		/* guards end against close while sending */
-	uint32_t flow;			/* flow-control value last published */
+	_Atomic(uint32_t) flow;		/* flow-control value last published */
 	bool announced;			/* connection_accept ran: connection_destroyed will */
 	bool disconnect_asked;		/* inside connection_created */
 	_Atomic(bool) broken;		/* a sender found it unusable: drop it, drain nothing */
 	bool hung_up;			/* the client is gone; drain and close */
-	_Atomic(bool) flush_pending;	/* part of a message waits to go out */
+	struct qbi_unsent unsent[QBI_CHANNELS];	/* under `send` */
+	_Atomic(bool) waiting;		/* on any of them; written under `send` */
 	bool misbehaved;		/* it is dropped for what it sent */
 	uint64_t drain_left;		/* bytes still served after the hang-up */
 	uint64_t junk;			/* wake-ups without a request, less requests */
@@ -163,8 +166,8 @@ int32_t qbi_connection_dispatch(int32_t fd, int32_t revents, void *data);
 int qbi_connection_respond(qb_ipcs_connection_t *c, const struct qbi_msg *msg);
 int qbi_connection_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg);
 
-/* Announce what waits: 0 nothing left, QBI_LATER, or what ends the connection. */
-int qbi_connection_flush(qb_ipcs_connection_t *c);
+/* Under `send`: it cannot be used any more. The loop sees the hang-up that this causes. */
+void qbi_connection_break(qb_ipcs_connection_t *c);
 
 uint32_t qbi_connection_events_queued(qb_ipcs_connection_t *c);
 

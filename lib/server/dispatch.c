@@ -202,18 +202,6 @@ static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 		qbi_connection_disconnect(c);
 }
 
-static void connection_flush(qb_ipcs_connection_t *c)
-{
-	int r = qbi_connection_flush(c);
-
-	if (r == 0)
-		r = qbi_connection_watch_update(c);
-	if (r < 0)
-		connection_drop(c, r);
-	else if (r == QBI_GONE)
-		hang_up_note(c);
-}
-
 static void connection_wake(qb_ipcs_connection_t *c, int32_t fd, int32_t revents)
 {
 	bool requests_here = c->request.fd < 0 || fd == c->request.fd;
@@ -224,8 +212,9 @@ static void connection_wake(qb_ipcs_connection_t *c, int32_t fd, int32_t revents
 	}
 	if (revents & (POLLHUP | POLLERR | POLLRDHUP))
 		hang_up_note(c);
-	if (c->flush_pending)
-		connection_flush(c);
+	/* It does something: perhaps it has also made room. */
+	if (c->waiting)
+		qbi_connection_resume(c, false);
 	if (c->end && c->request.fd >= 0 && fd == c->stream.fd)
 		stream_drain(c);
 	if (c->end)

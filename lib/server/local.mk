@@ -1,6 +1,8 @@
 lib_libqbipc_core_la_SOURCES += \
 	lib/server/access.c \
 	lib/server/access.h \
+	lib/server/broadcast.c \
+	lib/server/broadcast.h \
 	lib/server/connection.c \
 	lib/server/connection.h \
 	lib/server/deadlines.c \
@@ -19,4 +21,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/retry.h \
 	lib/server/send.c \
 	lib/server/service.c \
-	lib/server/service.h
+	lib/server/service.h \
+	lib/server/writable.c \
+	lib/server/writable.h

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -10,17 +11,28 @@
 #include "base/util.h"
 #include "server/connection.h"
 #include "server/service.h"
+#include "server/writable.h"
 
 #define INTERVAL_FIRST (1 * QBI_NS_PER_MS)
 #define INTERVAL_MAX (100 * QBI_NS_PER_MS)
-#define AT_ONCE 1	/* ns; 0 would stop the timer */
+
+_Static_assert(INTERVAL_FIRST << (QBI_RETRY_STEPS - 1) >= INTERVAL_MAX &&
+	       INTERVAL_FIRST << (QBI_RETRY_STEPS - 2) < INTERVAL_MAX,
+	       "as many steps as there are intervals");
+
+/* Connections resumed in one dispatch, so that other descriptors get their turn. */
+#define RESUMED_AT_ONCE 64
 
 void qbi_retry_init(struct qbi_retry *r)
 {
-	r->fd = -1;
-	r->interval = INTERVAL_FIRST;
+	size_t i;
+
+	r->epoll = -1;
+	r->timer = -1;
 	pthread_mutex_init(&r->lock, NULL);
-	qbi_list_init(&r->waiting);
+	for (i = 0; i < QBI_RETRY_STEPS; i++)
+		qbi_list_init(&r->later[i]);
+	qbi_list_init(&r->ready);
 }
 
 void qbi_retry_deinit(struct qbi_retry *r)
@@ -28,109 +40,178 @@ void qbi_retry_deinit(struct qbi_retry *r)
 	pthread_mutex_destroy(&r->lock);
 }
 
-static void retry_set(struct qbi_retry *r, uint64_t ns)
+void qbi_retry_entry_init(struct qbi_retry_entry *e)
 {
-	struct itimerspec when = { .it_value.tv_nsec = (long)ns };
+	size_t i;
 
-	if (r->fd >= 0)
-		(void)timerfd_settime(r->fd, 0, &when, NULL);
+	*e = (struct qbi_retry_entry){ .step = 0 };
+	qbi_list_init(&e->link);
+	for (i = 0; i < QBI_CHANNELS; i++)
+		e->fd[i] = -1;
 }
 
-/* The connection that waits longest, taken off the list, with a reference; or NULL. */
-static qb_ipcs_connection_t *retry_pop(struct qbi_retry *r)
+static uint64_t interval_of(unsigned int step)
+{
+	uint64_t ns = INTERVAL_FIRST << step;
+
+	return ns < INTERVAL_MAX ? ns : INTERVAL_MAX;
+}
+
+static qb_ipcs_connection_t *connection_of(struct qbi_list *link)
+{
+	return qbi_list_entry(link, struct qb_ipcs_connection, retry.link);
+}
+
+/* Under the lock. @when: on the monotonic clock; 0 stops the timer. */
+static void alarm_set(struct qbi_retry *r, uint64_t when)
+{
+	struct itimerspec at = {
+		.it_value.tv_sec = (time_t)(when / QBI_NS_PER_S),
+		.it_value.tv_nsec = (long)(when % QBI_NS_PER_S),
+	};
+
+	if (r->timer >= 0)
+		(void)timerfd_settime(r->timer, TFD_TIMER_ABSTIME, &at, NULL);
+	r->alarm = when;
+}
+
+/* -- What the loop calls ------------------------------------------------------ */
+
+/* @due 0: it is its turn. */
+static void entry_move(struct qbi_list *to, qb_ipcs_connection_t *c, uint64_t due)
+{
+	c->retry.due = due;
+	qbi_list_unlink(&c->retry.link);
+	qbi_list_push_back(to, &c->retry.link);
+}
+
+/* Those whose socket takes bytes; the epoll tells of each once. */
+static void ready_by_socket(struct qbi_retry *r)
+{
+	struct epoll_event event[RESUMED_AT_ONCE];
+	int n = epoll_wait(r->epoll, event, QBI_ARRAY_SIZE(event), 0);
+	int i;
+
+	for (i = 0; i < n; i++) {
+		uint64_t expirations;
+
+		if (event[i].data.ptr)
+			entry_move(&r->ready, event[i].data.ptr, 0);
+		else if (read(r->timer, &expirations, sizeof(expirations)) > 0)
+			r->alarm = 0;
+	}
+}
+
+static void ready_by_time(struct qbi_retry *r)
+{
+	uint64_t now = qbi_now_ns();
+	size_t i;
+
+	for (i = 0; i < QBI_RETRY_STEPS; i++) {
+		struct qbi_list *first;
+
+		while ((first = qbi_list_first(&r->later[i])) &&
+		       connection_of(first)->retry.due <= now)
+			entry_move(&r->ready, connection_of(first), 0);
+	}
+}
+
+/* The next one whose turn it is, taken off the list, with a reference; or NULL. */
+static qb_ipcs_connection_t *ready_pop(struct qbi_retry *r)
 {
 	qb_ipcs_connection_t *c = NULL;
 	struct qbi_list *first;
 
 	pthread_mutex_lock(&r->lock);
-	first = qbi_list_first(&r->waiting);
+	first = qbi_list_first(&r->ready);
 	if (first) {
 		qbi_list_unlink(first);
-		c = qbi_connection_ref(
-			qbi_list_entry(first, struct qb_ipcs_connection, retry_link));
+		c = qbi_connection_ref(connection_of(first));
 	}
 	pthread_mutex_unlock(&r->lock);
 	return c;
 }
 
-static unsigned int retry_count(struct qbi_retry *r)
+/* Be woken for whoever is due first. */
+static void alarm_update(struct qbi_retry *r)
 {
-	struct qbi_list *pos;
-	unsigned int n = 0;
+	uint64_t when = qbi_list_is_empty(&r->ready) ? UINT64_MAX : 1;
+	size_t i;
 
-	pthread_mutex_lock(&r->lock);
-	qbi_list_for_each (pos, &r->waiting)
-		n++;
-	pthread_mutex_unlock(&r->lock);
-	return n;
-}
+	for (i = 0; i < QBI_RETRY_STEPS; i++) {
+		struct qbi_list *first = qbi_list_first(&r->later[i]);
 
-/* It still has something left: wait for the stream, or for the timer once more. */
-static void retry_put_off(qb_ipcs_service_t *s, qb_ipcs_connection_t *c)
-{
-	struct qbi_retry *r = &s->retry;
-
-	if (c->transport->server->flush_when == QBI_FLUSH_ON_POLLOUT) {
-		if (qbi_connection_watch_update(c) < 0)
-			qbi_connection_disconnect(c);
-		return;
+		if (first && connection_of(first)->retry.due < when)
+			when = connection_of(first)->retry.due;
 	}
-	pthread_mutex_lock(&r->lock);
-	if (c->end && qbi_list_is_empty(&c->retry_link))
-		qbi_list_push_back(&r->waiting, &c->retry_link);
-	retry_set(r, r->interval);
-	pthread_mutex_unlock(&r->lock);
+	if (when == UINT64_MAX)
+		when = 0;
+	if (when != r->alarm)
+		alarm_set(r, when);
 }
 
 static int32_t retry_dispatch(int32_t fd, int32_t revents, void *data)
 {
 	_cleanup_(qbi_service_unrefp) qb_ipcs_service_t *s = qbi_service_ref(data);
 	struct qbi_retry *r = &s->retry;
-	unsigned int left = retry_count(r);
+	unsigned int left = RESUMED_AT_ONCE;
 	qb_ipcs_connection_t *c;
-	uint64_t expirations;
 
-	if (read(fd, &expirations, sizeof(expirations)) < 0 && errno == EAGAIN)
-		return 0;
-	r->interval = r->interval * 2 > INTERVAL_MAX ? INTERVAL_MAX : r->interval * 2;
-	while (left-- > 0 && (c = retry_pop(r))) {
-		if (qbi_connection_flush(c) == QBI_LATER)
-			retry_put_off(s, c);
+	pthread_mutex_lock(&r->lock);
+	ready_by_socket(r);
+	ready_by_time(r);
+	pthread_mutex_unlock(&r->lock);
+	while (left-- > 0 && (c = ready_pop(r))) {
+		qbi_connection_resume(c, true);
 		qbi_connection_unref(c);
 	}
-	return r->fd >= 0 ? 0 : -ESHUTDOWN;
+	pthread_mutex_lock(&r->lock);
+	alarm_update(r);
+	pthread_mutex_unlock(&r->lock);
+	return r->epoll >= 0 ? 0 : -ESHUTDOWN;
 }
+
+/* -- As long as there are connections ----------------------------------------- */
 
 static int retry_open(qb_ipcs_service_t *s)
 {
-	_cleanup_(qbi_closep) int fd = -1;
+	struct epoll_event event = { .events = EPOLLIN };
+	_cleanup_(qbi_closep) int epoll = -1;
+	_cleanup_(qbi_closep) int timer = -1;
 	int r;
 
-	fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (fd < 0)
+	epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll < 0)
 		return -errno;
-	r = s->poll.dispatch_add(s->priority, fd, QBI_POLL_EVENTS, s, retry_dispatch);
+	timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (timer < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event) < 0)
+		return -errno;
+	r = s->poll.dispatch_add(s->priority, epoll, QBI_POLL_EVENTS, s, retry_dispatch);
 	if (r < 0)
 		return r;
-	s->retry.fd = qbi_take_fd(&fd);
+	s->retry.epoll = qbi_take_fd(&epoll);
+	s->retry.timer = qbi_take_fd(&timer);
+	s->retry.alarm = 0;
 	return 0;
 }
 
 static void retry_close(qb_ipcs_service_t *s)
 {
 	struct qbi_retry *r = &s->retry;
-	int fd;
+	int epoll, timer;
 
 	pthread_mutex_lock(&r->lock);
-	fd = qbi_take_fd(&r->fd);
+	epoll = qbi_take_fd(&r->epoll);
+	timer = qbi_take_fd(&r->timer);
 	pthread_mutex_unlock(&r->lock);
-	s->poll.dispatch_del(fd);
-	qbi_close(fd);
+	s->poll.dispatch_del(epoll);
+	qbi_close(epoll);
+	qbi_close(timer);
 }
 
 int qbi_retry_hold(qb_ipcs_service_t *s)
 {
-	int r = s->retry.fd < 0 ? retry_open(s) : 0;
+	int r = s->retry.epoll < 0 ? retry_open(s) : 0;
 
 	if (r == 0)
 		s->retry.holders++;
@@ -143,22 +224,52 @@ void qbi_retry_release(qb_ipcs_service_t *s)
 		retry_close(s);
 }
 
-void qbi_retry_add(qb_ipcs_service_t *s, qb_ipcs_connection_t *c)
+/* -- Who waits ----------------------------------------------------------------- */
+
+int qbi_retry_watch(qb_ipcs_service_t *s, qb_ipcs_connection_t *c,
+		    enum qbi_channel channel, int fd)
 {
+	struct epoll_event event = { .events = EPOLLOUT | EPOLLONESHOT, .data.ptr = c };
+	struct qbi_retry_entry *e = &c->retry;
+	int op = e->fd[channel] < 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+	int r = 0;
+
+	pthread_mutex_lock(&s->retry.lock);
+	if (epoll_ctl(s->retry.epoll, op, fd, &event) < 0)
+		r = -errno;
+	else
+		e->fd[channel] = fd;
+	pthread_mutex_unlock(&s->retry.lock);
+	return r;
+}
+
+void qbi_retry_after(qb_ipcs_service_t *s, qb_ipcs_connection_t *c)
+{
+	struct qbi_retry_entry *e = &c->retry;
 	struct qbi_retry *r = &s->retry;
+	uint64_t due;
 
 	pthread_mutex_lock(&r->lock);
-	if (qbi_list_is_empty(&c->retry_link)) {
-		qbi_list_push_back(&r->waiting, &c->retry_link);
-		r->interval = INTERVAL_FIRST;
-		retry_set(r, AT_ONCE);
+	due = qbi_now_ns() + interval_of(e->step);
+	if (qbi_list_is_empty(&e->link) || due < e->due) {
+		entry_move(&r->later[e->step], c, due);
+		if (!r->alarm || due < r->alarm)
+			alarm_set(r, due);
 	}
 	pthread_mutex_unlock(&r->lock);
 }
 
 void qbi_retry_remove(qb_ipcs_service_t *s, qb_ipcs_connection_t *c)
 {
+	struct qbi_retry_entry *e = &c->retry;
+	size_t i;
+
 	pthread_mutex_lock(&s->retry.lock);
-	qbi_list_unlink(&c->retry_link);
+	qbi_list_unlink(&e->link);
+	for (i = 0; i < QBI_CHANNELS; i++)
+		if (e->fd[i] >= 0) {
+			(void)epoll_ctl(s->retry.epoll, EPOLL_CTL_DEL, e->fd[i], NULL);
+			e->fd[i] = -1;
+		}
 	pthread_mutex_unlock(&s->retry.lock);
 }

@@ -11,87 +11,61 @@
 #include "server/connection.h"
 #include "server/service.h"
 
-/* Under the send lock. The loop sees the hang-up that this causes. */
-static void connection_break(qb_ipcs_connection_t *c)
+void qbi_connection_break(qb_ipcs_connection_t *c)
 {
 	c->broken = true;
 	(void)shutdown(c->stream.fd, SHUT_RDWR);
 }
 
-typedef int (*send_fn)(void *st, const struct qbi_msg *msg);
-
-static int connection_send(qb_ipcs_connection_t *c, send_fn fn, const struct qbi_msg *msg)
+/* 0, QBI_FULL, QBI_GONE, -errno. */
+static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
+			const struct qbi_msg *msg)
 {
+	const struct qbi_server_ops *ops = c->transport->server;
 	int r;
 
 	if (msg->size > c->max_msg_size)
 		return -EMSGSIZE;
-	r = fn(c->end, msg);
-	if (r == QBI_FULL)
+	r = channel == QBI_EVENTS ? ops->eventv(c->end, msg) : ops->respondv(c->end, msg);
+	if (r == 0 || r == QBI_LATER)
+		qbi_unsent_progress(c);
+	if (r == QBI_LATER) {
+		qbi_unsent_begun(c, channel);
+		return 0;
+	}
+	if (r == QBI_FULL) {
 		qbi_counter_add(&c->count.send_retries);
+		qbi_unsent_refused(c, channel, msg->size);
+	}
 	if (r >= 0 || r == -EMSGSIZE)
 		return r;
 	/* The client made nonsense of what we share: to the sender it is gone. */
-	connection_break(c);
+	qbi_connection_break(c);
 	return QBI_GONE;
 }
 
-/* Part of a message waits to go out: have flush() called. */
-static void connection_flush_later(qb_ipcs_connection_t *c)
+static int message_send(qb_ipcs_connection_t *c, enum qbi_channel channel,
+			const struct qbi_msg *msg, _Atomic(uint64_t) *counter)
 {
-	if (!c->flush_pending)
-		qbi_retry_add(c->service, c);
-	c->flush_pending = true;
-}
+	int r = QBI_GONE;
 
-static int message_send(qb_ipcs_connection_t *c, send_fn fn, const struct qbi_msg *msg)
-{
-	int r = connection_send(c, fn, msg);
-
-	if (r != QBI_LATER)
-		return r;
-	connection_flush_later(c);
-	return 0;
+	pthread_mutex_lock(&c->send);
+	if (c->end && !c->broken)
+		r = message_pass(c, channel, msg);
+	if (r == 0)
+		qbi_counter_add(counter);
+	pthread_mutex_unlock(&c->send);
+	return r;
 }
 
 int qbi_connection_respond(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
 {
-	int r = QBI_GONE;
-
-	pthread_mutex_lock(&c->send);
-	if (c->end && !c->broken)
-		r = message_send(c, c->transport->server->respondv, msg);
-	if (r == 0)
-		qbi_counter_add(&c->count.responses);
-	pthread_mutex_unlock(&c->send);
-	return r;
+	return message_send(c, QBI_RESPONSES, msg, &c->count.responses);
 }
 
 int qbi_connection_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
 {
-	int r = QBI_GONE;
-
-	pthread_mutex_lock(&c->send);
-	if (c->end && !c->broken)
-		r = message_send(c, c->transport->server->eventv, msg);
-	if (r == 0)
-		qbi_counter_add(&c->count.events);
-	pthread_mutex_unlock(&c->send);
-	return r;
-}
-
-int qbi_connection_flush(qb_ipcs_connection_t *c)
-{
-	int r = 0;
-
-	pthread_mutex_lock(&c->send);
-	if (c->end && c->flush_pending)
-		r = c->transport->server->flush(c->end);
-	c->flush_pending = r == QBI_LATER;
-	if (r < 0)
-		connection_break(c);
-	pthread_mutex_unlock(&c->send);
-	return r;
+	return message_send(c, QBI_EVENTS, msg, &c->count.events);
 }
 
 uint32_t qbi_connection_events_queued(qb_ipcs_connection_t *c)

@@ -6,9 +6,8 @@
  * Owner: the application, from create to destroy; each connection holds a
  * reference, so the memory goes with whoever is last.
  * Threads: a service belongs to the dispatching thread, which need not be the one that
- * created it; callbacks and poll handlers run there. Exceptions: connection_destroyed
- * runs with whoever drops the last reference, and a sender whose message waits to go out
- * calls dispatch_add or dispatch_mod (send.c). References may be counted by any thread.
+ * created it; callbacks and poll handlers run there. Exception: connection_destroyed
+ * runs with whoever drops the last reference. References may be counted by any thread.
  */
 #ifndef QBI_SERVER_SERVICE_H
 #define QBI_SERVER_SERVICE_H
@@ -25,6 +24,7 @@
 #include "server/listener.h"
 #include "server/refusals.h"
 #include "server/retry.h"
+#include "server/writable.h"
 #include "transport/transport.h"
 
 struct qb_ipcs_service {
@@ -46,6 +46,7 @@ struct qb_ipcs_service {
 	struct qbi_retry retry;
 	struct qbi_limits limits;
 	struct qbi_refusals refusals;
+	struct qbi_writable writable;
 	struct qbi_list connections;		/* answered or about to be, newest first */
 	struct qbi_list handshakes;		/* accepted, not listed yet, oldest first */
 	struct qbi_server_shared shared;	/* for the transports */

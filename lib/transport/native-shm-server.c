@@ -261,13 +261,32 @@ static int native_server_eventv(void *st, const struct qbi_msg *msg)
 	return message_put(&s->event, s->stream, &s->due_events, msg);
 }
 
-static int native_server_flush(void *st)
+static int native_server_flush(void *st, enum qbi_channel channel)
 {
 	struct native_server *s = st;
-	int responses = bytes_send(s->bell, &s->due_responses);
-	int events = bytes_send(s->stream, &s->due_events);
+	bool events = channel == QBI_EVENTS;
+	uint64_t *due = events ? &s->due_events : &s->due_responses;
+	uint64_t before = *due;
+	int r = bytes_send(events ? s->stream : s->bell, due);
 
-	return responses == QBI_GONE || !events ? responses : events;
+	return r == QBI_LATER && *due == before ? QBI_FULL : r;
+}
+
+static int native_server_room(void *st, enum qbi_channel channel, size_t size)
+{
+	struct native_server *s = st;
+
+	return qbi_ring_room(channel == QBI_EVENTS ? &s->event : &s->response, size);
+}
+
+/* A socket tells about bytes; room in a ring makes no noise. */
+static int native_server_wait_fd(void *st, enum qbi_channel channel)
+{
+	struct native_server *s = st;
+
+	if (channel == QBI_EVENTS)
+		return s->due_events ? s->stream : -1;
+	return s->due_responses ? s->bell : -1;
 }
 
 static void native_server_flow_set(void *st, uint32_t value)
@@ -315,7 +334,8 @@ const struct qbi_server_ops qbi_native_shm_server = {
 	.respondv = native_server_respondv,
 	.eventv = native_server_eventv,
 	.flush = native_server_flush,
-	.flush_when = QBI_FLUSH_ON_TIMER,
+	.room = native_server_room,
+	.wait_fd = native_server_wait_fd,
 	.flow_set = native_server_flow_set,
 	.events_queued = native_server_events_queued,
 	.close = native_server_close,

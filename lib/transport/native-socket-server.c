@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/socket.h"
 #include "base/util.h"
 #include "base/look.h"
 #include "ring/region.h"
@@ -142,13 +143,31 @@ static int native_server_eventv(void *st, const struct qbi_msg *msg)
 	return r;
 }
 
-static int native_server_flush(void *st)
+static struct qbi_packets *packets_of(struct native_server *s, enum qbi_channel channel)
 {
-	struct native_server *s = st;
-	int response = qbi_packets_flush(&s->call);
-	int event = qbi_packets_flush(&s->event);
+	return channel == QBI_EVENTS ? &s->event : &s->call;
+}
 
-	return response && response != QBI_LATER ? response : event ? event : response;
+static int native_server_flush(void *st, enum qbi_channel channel)
+{
+	struct qbi_packets *p = packets_of(st, channel);
+	size_t before = p->out_done;
+	int r = qbi_packets_flush(p);
+
+	return r == QBI_LATER && p->out_done == before ? QBI_FULL : r;
+}
+
+static int native_server_room(void *st, enum qbi_channel channel, size_t size)
+{
+	const struct qbi_packets *p = packets_of(st, channel);
+
+	/* A packet is taken when the socket takes any; what is more waits for its turn. */
+	return p->out ? QBI_FULL : qbi_socket_room(p->fd);
+}
+
+static int native_server_wait_fd(void *st, enum qbi_channel channel)
+{
+	return packets_of(st, channel)->fd;
 }
 
 static void native_server_flow_set(void *st, uint32_t value)
@@ -191,7 +210,8 @@ const struct qbi_server_ops qbi_native_socket_server = {
 	.respondv = native_server_respondv,
 	.eventv = native_server_eventv,
 	.flush = native_server_flush,
-	.flush_when = QBI_FLUSH_ON_TIMER,
+	.room = native_server_room,
+	.wait_fd = native_server_wait_fd,
 	.flow_set = native_server_flow_set,
 	.events_queued = native_server_events_queued,
 	.close = native_server_close,

@@ -139,9 +139,9 @@ static int shm_server_respondv(void *st, const struct qbi_msg *msg)
 	return qbi_qbring_put(&s->response, msg->iov, msg->n, msg->size);
 }
 
-static int shm_server_flush(void *st)
+/* 0, QBI_LATER, QBI_GONE. */
+static int bytes_send(struct shm_server *s)
 {
-	struct shm_server *s = st;
 
 	while (s->unannounced) {
 		ssize_t n = qbi_wakeup_send(s->stream, s->unannounced);
@@ -163,7 +163,33 @@ static int shm_server_eventv(void *st, const struct qbi_msg *msg)
 	if (r)
 		return r;
 	s->unannounced++;
-	return shm_server_flush(s);
+	return bytes_send(s);
+}
+
+/* A response is announced in its ring, so nothing of it is ever left. */
+static int shm_server_flush(void *st, enum qbi_channel channel)
+{
+	struct shm_server *s = st;
+	uint64_t before = s->unannounced;
+	int r = channel == QBI_EVENTS ? bytes_send(s) : 0;
+
+	return r == QBI_LATER && s->unannounced == before ? QBI_FULL : r;
+}
+
+static int shm_server_room(void *st, enum qbi_channel channel, size_t size)
+{
+	struct shm_server *s = st;
+
+	qbi_fault_guard_check(false);
+	return qbi_qbring_room(channel == QBI_EVENTS ? &s->event : &s->response, size);
+}
+
+/* The stream tells about bytes; room in a ring makes no noise. */
+static int shm_server_wait_fd(void *st, enum qbi_channel channel)
+{
+	struct shm_server *s = st;
+
+	return channel == QBI_EVENTS && s->unannounced ? s->stream : -1;
 }
 
 static void shm_server_flow_set(void *st, uint32_t value)
@@ -214,7 +240,8 @@ const struct qbi_server_ops qbi_qb_shm_server = {
 	.respondv = shm_server_respondv,
 	.eventv = shm_server_eventv,
 	.flush = shm_server_flush,
-	.flush_when = QBI_FLUSH_ON_POLLOUT,
+	.room = shm_server_room,
+	.wait_fd = shm_server_wait_fd,
 	.flow_set = shm_server_flow_set,
 	.events_queued = shm_server_events_queued,
 	.close = shm_server_close,

@@ -250,17 +250,24 @@ static void server_count_sent(struct socket_server *s, enum qbi_qbcontrol_channe
 	qbi_qbcontrol_count(&s->control, channel, 1);
 }
 
+/* While nobody has asked anything the address is all that is known. 0, QBI_FULL, -errno. */
+static int server_address_client(struct socket_server *s)
+{
+	int r;
+
+	if (s->client_known)
+		return 0;
+	r = qbi_qb_channel_connect(s->request, s->prefix, "response");
+	return r == -ECONNREFUSED || r == -EAGAIN ? QBI_FULL : r;
+}
+
 static int socket_server_respondv(void *st, const struct qbi_msg *msg)
 {
 	struct socket_server *s = st;
-	int r;
+	int r = server_address_client(s);
 
-	/* Nobody has asked anything yet: the address is all that is known. */
-	if (!s->client_known) {
-		r = qbi_qb_channel_connect(s->request, s->prefix, "response");
-		if (r < 0)
-			return r == -ECONNREFUSED || r == -EAGAIN ? QBI_FULL : r;
-	}
+	if (r)
+		return r;
 	r = qbi_socket_sendv(s->request, msg->iov, msg->n);
 	if (r == 0)
 		server_count_sent(s, QBI_QBCONTROL_RESPONSE);
@@ -281,11 +288,16 @@ static int server_connect_event(struct socket_server *s)
 	return 0;
 }
 
+static bool backlog_has_room(const struct socket_server *s, size_t size)
+{
+	return !s->backlog_bytes || s->backlog_bytes + size <= BACKLOG_BYTES;
+}
+
 static int backlog_add(struct socket_server *s, const struct qbi_msg *msg)
 {
 	struct early_event *e;
 
-	if (s->backlog_bytes && s->backlog_bytes + msg->size > BACKLOG_BYTES)
+	if (!backlog_has_room(s, msg->size))
 		return QBI_FULL;
 	e = malloc(sizeof(*e) + msg->size);
 	if (!e)
@@ -308,9 +320,9 @@ static void backlog_pop(struct socket_server *s)
 	free(e);
 }
 
-static int socket_server_flush(void *st)
+/* 0 nothing is left, QBI_LATER, -errno. */
+static int backlog_send(struct socket_server *s)
 {
-	struct socket_server *s = st;
 	struct qbi_list *first;
 	int r = server_connect_event(s);
 
@@ -328,7 +340,7 @@ static int socket_server_flush(void *st)
 static int socket_server_eventv(void *st, const struct qbi_msg *msg)
 {
 	struct socket_server *s = st;
-	int r = socket_server_flush(s);
+	int r = backlog_send(s);
 
 	if (r == QBI_LATER)
 		return backlog_add(s, msg);
@@ -338,6 +350,44 @@ static int socket_server_eventv(void *st, const struct qbi_msg *msg)
 	if (r == 0)
 		server_count_sent(s, QBI_QBCONTROL_EVENT);
 	return r;
+}
+
+static int socket_server_flush(void *st, enum qbi_channel channel)
+{
+	struct socket_server *s = st;
+	size_t before = s->backlog_bytes;
+	int r = channel == QBI_EVENTS ? backlog_send(s) : 0;
+
+	return r == QBI_LATER && s->backlog_bytes == before ? QBI_FULL : r;
+}
+
+static int event_room(struct socket_server *s, size_t size)
+{
+	int r = backlog_send(s);
+
+	if (r == QBI_LATER)
+		return backlog_has_room(s, size) ? 0 : QBI_FULL;
+	return r ? r : qbi_socket_room(s->event);
+}
+
+static int socket_server_room(void *st, enum qbi_channel channel, size_t size)
+{
+	struct socket_server *s = st;
+	int r = channel == QBI_EVENTS ? 0 : server_address_client(s);
+
+	if (r)
+		return r;
+	return channel == QBI_EVENTS ? event_room(s, size) : qbi_socket_room(s->request);
+}
+
+/* Before the client has bound its address there is nobody to wait for. */
+static int socket_server_wait_fd(void *st, enum qbi_channel channel)
+{
+	struct socket_server *s = st;
+
+	if (channel == QBI_EVENTS)
+		return s->event_connected ? s->event : -1;
+	return s->client_known ? s->request : -1;
 }
 
 static void socket_server_flow_set(void *st, uint32_t value)
@@ -382,7 +432,8 @@ const struct qbi_server_ops qbi_qb_socket_server = {
 	.respondv = socket_server_respondv,
 	.eventv = socket_server_eventv,
 	.flush = socket_server_flush,
-	.flush_when = QBI_FLUSH_ON_TIMER,
+	.room = socket_server_room,
+	.wait_fd = socket_server_wait_fd,
 	.flow_set = socket_server_flow_set,
 	.events_queued = socket_server_events_queued,
 	.close = socket_server_close,

@@ -11,8 +11,8 @@
  *
  *   server   established, begin, take, settle,
  *            flow_set                            the dispatching thread
- *            respondv, eventv, flush,
- *            events_queued                       one thread at a time
+ *            respondv, eventv, flush, room,
+ *            wait_fd, events_queued              one thread at a time
  *            open, close                         nothing else at the same time
  *   client   sendv, flow                         one thread at a time
  *            recv                                one thread at a time
@@ -86,10 +86,11 @@ struct qbi_reply {
 	unsigned int n_fds;
 };
 
-/* How the core learns that it should call flush() again. */
-enum qbi_flush_when {
-	QBI_FLUSH_ON_POLLOUT,	/* the stream takes bytes again */
-	QBI_FLUSH_ON_TIMER,	/* a moment later */
+/* What a server sends. */
+enum qbi_channel {
+	QBI_RESPONSES,
+	QBI_EVENTS,
+	QBI_CHANNELS,
 };
 
 struct qbi_server_ops {
@@ -140,11 +141,23 @@ struct qbi_server_ops {
 	int (*eventv)(void *st, const struct qbi_msg *msg);
 
 	/*
-	 * Pass on what could not go out at once of messages that were accepted.
-	 * 0 when nothing is left, QBI_LATER when something is, QBI_GONE, -errno.
+	 * Pass on what could not go out at once of messages that were accepted. 0 nothing
+	 * is left, QBI_LATER some of it went out, QBI_FULL nothing did, QBI_GONE, -errno.
 	 */
-	int (*flush)(void *st);
-	enum qbi_flush_when flush_when;
+	int (*flush)(void *st, enum qbi_channel channel);
+
+	/*
+	 * Would a message of @size bytes, which is not beyond max_msg_size, be accepted now?
+	 * 0, QBI_FULL, QBI_GONE, -errno.
+	 */
+	int (*room)(void *st, enum qbi_channel channel, size_t size);
+
+	/*
+	 * Flush or room said that nothing can be done now: the descriptor that takes bytes
+	 * (POLLOUT) when it is worth while to ask again; -1: after a moment. At most one and
+	 * the same descriptor for a channel, open until close().
+	 */
+	int (*wait_fd)(void *st, enum qbi_channel channel);
 
 	/* Publish the flow-control value: 0 go, 1 stop, 2 stop (optional clients). */
 	void (*flow_set)(void *st, uint32_t value);

@@ -131,3 +131,15 @@ tests_conformance_native_users_SOURCES = tests/conformance/native-users.c
 tests_conformance_native_users_LDADD = $(conformance_ldadd)
 tests_conformance_native_wakeups_SOURCES = tests/conformance/native-wakeups.c
 tests_conformance_native_wakeups_LDADD = $(conformance_ldadd)
+
+# Beyond libqb's interface.
+events_suites = \
+	tests/conformance/broadcast \
+	tests/conformance/writable
+if HAVE_CHECK
+check_PROGRAMS += $(events_suites)
+endif
+tests_conformance_broadcast_SOURCES = tests/conformance/broadcast.c
+tests_conformance_broadcast_LDADD = $(conformance_ldadd)
+tests_conformance_writable_SOURCES = tests/conformance/writable.c
+tests_conformance_writable_LDADD = $(conformance_ldadd)
