@@ -145,6 +145,13 @@ int qbi_connection_watch_update(qb_ipcs_connection_t *c)
 	return watch_set(c, &c->request, requests);
 }
 
+static void stream_close(qb_ipcs_connection_t *c)
+{
+	if (c->stream.fd >= 0)
+		(void)shutdown(c->stream.fd, SHUT_RDWR);
+	c->stream.fd = qbi_close(c->stream.fd);
+}
+
 /* Everything shared with the client goes; nobody can send any more. */
 static void connection_release(qb_ipcs_connection_t *c)
 {
@@ -154,14 +161,16 @@ static void connection_release(qb_ipcs_connection_t *c)
 	watch_drop(c, &c->stream);
 	pthread_mutex_lock(&c->send);
 	qbi_retry_remove(c->service, c);
+	/* Before the transport, if nobody is there to notice: it needs a descriptor to
+	 * remove its files, and this may be the last one. */
+	if (!keep_queued)
+		stream_close(c);
 	if (c->end)
 		c->transport->server->close(c->end, keep_queued);
 	free(QBI_TAKE(c->end));
 	c->waiting = false;
 	c->request.fd = -1;	/* the transport's, closed by it */
-	if (c->stream.fd >= 0)
-		(void)shutdown(c->stream.fd, SHUT_RDWR);
-	c->stream.fd = qbi_close(c->stream.fd);
+	stream_close(c);
 	pthread_mutex_unlock(&c->send);
 	qbi_limits_end(c);
 	if (c->holds_retry)

@@ -105,6 +105,25 @@ static int32_t connection_accept(qb_ipcs_connection_t *c)
 	return r;
 }
 
+/*
+ * When descriptors have run out, unfinished handshakes give up theirs: opening needs
+ * several, and who came as far as this goes before who has not said a word.
+ */
+static int transport_open(qb_ipcs_connection_t *c, const struct qbi_server_spec *spec,
+			  struct qbi_reply *reply)
+{
+	const struct qbi_server_ops *ops = c->transport->server;
+	int r = ops->open(c->end, spec, reply);
+
+	while ((r == -EMFILE || r == -ENFILE) && qbi_limits_make_room(c->service)) {
+		ops->close(c->end, false);
+		reply_close_fds(reply);
+		memset(c->end, 0, ops->state_size);
+		r = ops->open(c->end, spec, reply);
+	}
+	return r;
+}
+
 static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 {
 	qb_ipcs_service_t *s = c->service;
@@ -130,7 +149,7 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 	c->end = calloc(1, ops->state_size);
 	if (!c->end)
 		return -ENOMEM;
-	r = ops->open(c->end, &spec, reply);
+	r = transport_open(c, &spec, reply);
 	if (r < 0)
 		return r;
 	r = qbi_retry_hold(s);
@@ -202,6 +221,17 @@ static enum qbi_refusal open_refusal(int error)
 						    : QBI_REFUSED_FAILED;
 }
 
+/*
+ * A client that has left again is not worth the files and the memory of a connection:
+ * who connects and leaves in a loop would keep those waiting who mean it.
+ */
+static bool client_has_left(const qb_ipcs_connection_t *c)
+{
+	char byte;
+
+	return recv(c->stream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void handshake_finish(qb_ipcs_connection_t *c)
 {
 	qb_ipcs_service_t *s = c->service;
@@ -250,6 +280,8 @@ void qbi_connection_handshake(qb_ipcs_connection_t *c)
 	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *hold = qbi_connection_ref(c);
 	int r = hello_read(c);
 
+	if (r == 0 && client_has_left(c))
+		r = QBI_GONE;
 	if (r == 0)
 		handshake_finish(c);
 	else if (r != QBI_EMPTY || qbi_connection_watch_update(c) < 0 ||
