@@ -2,11 +2,14 @@
 EXTRA_DIST += \
 	docs/README.md \
 	docs/architecture.md \
+	docs/deploying.md \
+	docs/getting-started.md \
 	docs/performance.md \
 	docs/performance-clients.svg \
 	docs/performance-size.svg \
 	docs/porting-from-libqb.md \
 	docs/protocol.md \
+	docs/tuning.md \
 	docs/wakeup.md
 
 docs_scripts = \
