@@ -13,6 +13,7 @@ qbipcincludedir = $(includedir)/qbipc/qbipc
 qbipcinclude_HEADERS = \
 	include/qbipc/connect.h \
 	include/qbipc/events.h \
+	include/qbipc/handlers.h \
 	include/qbipc/watch.h \
 	include/qbipc/limits.h
 

@@ -15,6 +15,7 @@
 #include "base/again.h"
 #include "base/util.h"
 #include "server/connection.h"
+#include "server/selector.h"
 #include "server/service.h"
 
 /* Wake-ups on a stream that carries none, read away per dispatch. */
@@ -97,6 +98,8 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 	qbi_counter_add(&c->count.requests);
 	if (c->junk)
 		c->junk--;
+	if (c->service->selector)
+		return qbi_selector_dispatch(c, buf, (size_t)header->size);
 	if (!c->service->on.msg_process)
 		return 0;
 	return c->service->on.msg_process(c, buf, (size_t)header->size) < 0 ? QBI_FULL : 0;

@@ -19,6 +19,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/refusals.h \
 	lib/server/retry.c \
 	lib/server/retry.h \
+	lib/server/selector.c \
+	lib/server/selector.h \
 	lib/server/send.c \
 	lib/server/service.c \
 	lib/server/service.h \

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "server/connection.h"
+#include "server/selector.h"
 #include "transport/transport.h"
 #include "wire/names.h"
 
@@ -52,6 +53,7 @@ void qbi_service_unref(qb_ipcs_service_t *s)
 		return;
 	qbi_service_stop(s);
 	qbi_retry_deinit(&s->retry);
+	qbi_selector_free(s->selector);
 	free(s->scratch);
 	free(s->name);
 	free(s);

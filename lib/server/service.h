@@ -35,6 +35,7 @@ struct qb_ipcs_service {
 	struct qb_ipcs_service_handlers on;
 	struct qb_ipcs_poll_handlers poll;	/* all NULL until set */
 	void *context;
+	struct qbi_selector *selector;		/* NULL: msg_process takes every request */
 
 	enum qb_loop_priority priority;		/* of its fds in the loop */
 	uint32_t flow;				/* flow-control value of its clients */

@@ -143,3 +143,17 @@ tests_conformance_broadcast_SOURCES = tests/conformance/broadcast.c
 tests_conformance_broadcast_LDADD = $(conformance_ldadd)
 tests_conformance_writable_SOURCES = tests/conformance/writable.c
 tests_conformance_writable_LDADD = $(conformance_ldadd)
+
+# Beyond libqb's interface: <qbipc/...>.
+addition_suites = \
+	tests/conformance/handlers \
+	tests/conformance/handlers-refused
+if HAVE_CHECK
+check_PROGRAMS += $(addition_suites)
+endif
+tests_conformance_handlers_SOURCES = tests/conformance/handlers.c \
+	tests/conformance/handlers.h
+tests_conformance_handlers_LDADD = $(conformance_ldadd)
+tests_conformance_handlers_refused_SOURCES = tests/conformance/handlers-refused.c \
+	tests/conformance/handlers.h
+tests_conformance_handlers_refused_LDADD = $(conformance_ldadd)

@@ -201,6 +201,8 @@ static int32_t server_open(struct server *sv)
 	struct qb_ipcs_poll_handlers poll_handlers = sv->adapter->handlers;
 	int32_t result;
 
+	if (sv->spec.no_msg_process)
+		handlers.msg_process = NULL;
 	sv->service = qb_ipcs_create(sv->name, sv->spec.service_id, sv->spec.type,
 				     &handlers);
 	SERVER_REQUIRE(sv, sv->service);

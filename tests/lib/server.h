@@ -56,6 +56,7 @@ struct server_spec {
 	const char *name;			/* a fresh one */
 	int32_t service_id;
 	bool quiet;				/* no "msg" in the trace */
+	bool no_msg_process;
 	bool untraced;				/* nothing in the trace at all */
 	void (*prepare)(struct server *sv);	/* before poll handlers and run */
 	int32_t (*accept)(struct server *sv, qb_ipcs_connection_t *c, uid_t uid, gid_t gid);

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * @file handlers.h
+ * The function for a message: chosen by its id from a table, or by a function of the
+ * application's, instead of one msg_process for everything.
+ *
+ * A message goes to the first of these that takes it:
+ *
+ *   1. the selector, when there is one and it names a handler
+ *   2. the handler registered for the id
+ *   3. msg_process of struct qb_ipcs_service_handlers, when that is set
+ *   4. nobody: it is refused with -ENOSYS
+ *
+ * A message that is shorter than its handler says is refused with -EBADMSG, before the
+ * handler sees it. Both refusals are counted, logged at most once in ten seconds, and
+ * answered: the client gets a response of sizeof(struct qb_ipc_response_header) bytes
+ * with the id of its request and the errno, so that nobody waits in vain (unless its
+ * queue of responses is full).
+ * qbipc_service_unknown_set() decides otherwise. A service that uses none of this has
+ * msg_process as ever.
+ */
+#ifndef QBIPC_HANDLERS_H_DEFINED
+#define QBIPC_HANDLERS_H_DEFINED
+
+#include <qb/qbipc_common.h>
+#include <qb/qbipcs.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/**
+ * Take one message. It may do all that msg_process may.
+ *
+ * @param c        connection that it came from
+ * @param data     the message, header first: a private copy that may be written to,
+ *                 valid until the function returns
+ * @param size     its bytes, header included; at least min_size of the handler
+ * @param context  of the handler
+ * @return         0 or more: go on; negative: take no more of this client's messages
+ *                 in this turn of the loop. The message is done either way
+ */
+typedef int32_t (*qbipc_handler_fn)(qb_ipcs_connection_t *c, void *data, size_t size,
+				    void *context);
+
+/** Nobody waits for a response to this message: when it is refused none is sent. */
+#define QBIPC_HANDLER_ONE_WAY 1u
+
+/** What is done with the messages of one id. Unused fields are zero. */
+struct qbipc_handler {
+	size_t struct_size;	/**< sizeof(struct qbipc_handler) */
+	int32_t id;		/**< of the messages; any but QB_IPC_MSG_DISCONNECT */
+	uint32_t flags;		/**< QBIPC_HANDLER_ONE_WAY or 0 */
+	size_t min_size;	/**< bytes of the shortest message, header included */
+	qbipc_handler_fn fn;	/**< the function */
+	void *context;		/**< passed to the function */
+	const char *name;	/**< for logs and counters; NULL: none */
+};
+
+/**
+ * A row of a table: messages of this id are at least one @p type and go to @p fn. The
+ * name is the id as it is written.
+ *
+ *   static const struct qbipc_handler table[] = {
+ *           QBIPC_HANDLER(MSG_GET, on_get, struct get_request),
+ *           QBIPC_HANDLER(MSG_SET, on_set, struct set_request),
+ *   };
+ */
+#define QBIPC_HANDLER(id, fn, type) \
+	{ sizeof(struct qbipc_handler), id, 0, sizeof(type), fn, NULL, #id }
+
+/**
+ * Register handlers. May be called several times, also by a handler; what is registered
+ * stays as long as the service.
+ *
+ * @param s      service
+ * @param table  @p n handlers; copied with their names
+ * @param n      how many; 0 is fine
+ * @return       0; -EEXIST when an id is registered already or twice in @p table; -EINVAL
+ *               for a NULL service or table, a struct_size that is not this struct's, an
+ *               unknown flag, no function, or the id QB_IPC_MSG_DISCONNECT, which never
+ *               arrives; -ENOMEM. After an error none of @p table is registered
+ * @note         Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
+ */
+int qbipc_service_handlers_register(qb_ipcs_service_t *s, const struct qbipc_handler *table,
+				    size_t n);
+
+/**
+ * Pick the handler of a message, for a choice that needs more than its id: the state of
+ * the connection, a version in the message, a table of one's own.
+ *
+ * @param c        connection that it came from; one that is disconnected here gets no
+ *                 handler
+ * @param message  the message; @p size bytes
+ * @param size     its bytes, at least those of the header
+ * @param data     as given to qbipc_service_selector_set()
+ * @return         a handler, registered or not, that stays until the message is done:
+ *                 its min_size is checked and its function called, whatever its id; one
+ *                 without a function refuses the message with -ENOSYS. NULL: the message
+ *                 goes where it would go without a selector
+ */
+typedef const struct qbipc_handler *(*qbipc_selector_fn)(
+	qb_ipcs_connection_t *c, const struct qb_ipc_request_header *message, size_t size,
+	void *data);
+
+/**
+ * Set the selector, which is asked first about every message.
+ *
+ * @param s     service
+ * @param fn    the selector; NULL: none any more
+ * @param data  passed to @p fn
+ * @return      0; -EINVAL for a NULL service; -ENOMEM
+ * @note        Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
+ */
+int qbipc_service_selector_set(qb_ipcs_service_t *s, qbipc_selector_fn fn, void *data);
+
+/**
+ * The handler registered for an id, for a selector to return.
+ *
+ * @param s   service
+ * @param id  of messages
+ * @return    the library's copy, good as long as the service; NULL: none, or a NULL
+ *            service
+ * @note      Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
+ */
+const struct qbipc_handler *qbipc_service_handler_find(qb_ipcs_service_t *s, int32_t id);
+
+/** What is done about a message that is refused. */
+enum qbipc_unknown {
+	/** Answer with the errno, unless the handler has QBIPC_HANDLER_ONE_WAY. */
+	QBIPC_UNKNOWN_ANSWER,
+	QBIPC_UNKNOWN_IGNORE,		/**< Nothing: it is done with. */
+	QBIPC_UNKNOWN_DISCONNECT	/**< End the connection. */
+};
+
+/**
+ * Decide about a message that is refused. May send an answer of its own and return
+ * QBIPC_UNKNOWN_IGNORE.
+ *
+ * @param c        connection that it came from
+ * @param message  the message; @p size bytes
+ * @param size     its bytes, at least those of the header
+ * @param error    -ENOSYS: nobody takes such messages; -EBADMSG: too short for its handler
+ * @param data     as given to qbipc_service_unknown_set()
+ * @return         what to do; a value that is none of them answers
+ */
+typedef enum qbipc_unknown (*qbipc_unknown_fn)(qb_ipcs_connection_t *c,
+					       const struct qb_ipc_request_header *message,
+					       size_t size, int error, void *data);
+
+/**
+ * Set the function that decides about messages that are refused. Without one it is
+ * QBIPC_UNKNOWN_ANSWER for all of them.
+ *
+ * @param s     service
+ * @param fn    the function; NULL: none any more
+ * @param data  passed to @p fn
+ * @return      0; -EINVAL for a NULL service; -ENOMEM
+ * @note        Clients that send messages and never receive responses are better ignored
+ *              or disconnected: an answer stays in their queue.
+ * @note        Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
+ */
+int qbipc_service_unknown_set(qb_ipcs_service_t *s, qbipc_unknown_fn fn, void *data);
+
+/** What came for a handler since it was registered. */
+struct qbipc_handler_stats {
+	size_t struct_size;	/**< sizeof(struct qbipc_handler_stats), set by the caller */
+	const char *name;	/**< as registered, or NULL; good as long as the service */
+	uint64_t calls;		/**< messages given to the function */
+	uint64_t refused;	/**< messages that were too short */
+	uint64_t backed_off;	/**< calls that returned a negative value */
+};
+
+/**
+ * Read the counters of a registered handler.
+ *
+ * @param s      service
+ * @param id     of its messages
+ * @param stats  filled in
+ * @return       0; -ENOENT no handler is registered for @p id; -EINVAL for a NULL argument
+ *               or a struct_size that is not this struct's
+ * @note         Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
+ */
+int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int32_t id,
+				    struct qbipc_handler_stats *stats);
+
+/** What was refused since the service has handlers, a selector or a hook. */
+struct qbipc_unknown_stats {
+	size_t struct_size;	/**< sizeof(struct qbipc_unknown_stats), set by the caller */
+	uint64_t unknown;	/**< messages that nobody takes */
+	uint64_t too_short;	/**< messages shorter than their handler says */
+	uint64_t answered;	/**< of both: those that were answered */
+	uint64_t disconnected;	/**< of both: those that ended their connection */
+};
+
+/**
+ * Read how many messages were refused.
+ *
+ * @param s      service
+ * @param stats  filled in
+ * @return       0; -EINVAL for a NULL argument or a struct_size that is not this struct's
+ * @note         Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
+ */
+int qbipc_service_unknown_stats_get(qb_ipcs_service_t *s,
+				    struct qbipc_unknown_stats *stats);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif

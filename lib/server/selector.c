@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/selector.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "server/connection.h"
+#include "server/service.h"
+
+/* Between two lines in the log about refused messages of one service. */
+#define LOG_INTERVAL (10 * QBI_NS_PER_S)
+
+/* A handler that is registered. Stays where it is as long as the service. */
+struct handler {
+	struct qbipc_handler as_given;	/* the name is ours */
+	uint64_t calls;
+	uint64_t refused;
+	uint64_t backed_off;
+};
+
+/* Handlers that were registered together. */
+struct batch {
+	struct batch *next;
+	size_t n;
+	struct handler handlers[];
+};
+
+/* By id: open addressing, at most half full. */
+struct slots {
+	struct handler **slot;
+	size_t size;		/* a power of two; 0: none */
+	unsigned int shift;	/* from a hash to an index */
+	size_t used;
+};
+
+struct qbi_selector {
+	struct slots slots;
+	struct batch *batches;
+	qbipc_selector_fn pick;
+	void *pick_data;
+	qbipc_unknown_fn unknown;
+	void *unknown_data;
+	struct qbipc_unknown_stats refusals;
+	uint64_t log_next;	/* not before then */
+	uint64_t log_skipped;	/* refusals that were not logged meanwhile */
+};
+
+struct qbi_selector *qbi_selector_new(void)
+{
+	return calloc(1, sizeof(struct qbi_selector));
+}
+
+/* -- The table ---------------------------------------------------------------- */
+
+static int slots_init(struct slots *s, size_t n)
+{
+	s->size = 8;
+	s->shift = 32 - 3;
+	while (s->size < 2 * n) {
+		s->size *= 2;
+		s->shift--;
+	}
+	s->used = 0;
+	s->slot = calloc(s->size, sizeof(*s->slot));
+	return s->slot ? 0 : -ENOMEM;
+}
+
+/* The place of @id: its handler's, or the empty one where that would be. */
+static struct handler **slots_place(const struct slots *s, int32_t id)
+{
+	/* Fibonacci hashing: ids in a row spread, and those in steps of any size. */
+	size_t i = (uint32_t)((uint32_t)id * UINT32_C(2654435769)) >> s->shift;
+
+	while (s->slot[i] && s->slot[i]->as_given.id != id)
+		i = (i + 1) & (s->size - 1);
+	return &s->slot[i];
+}
+
+static struct handler *slots_find(const struct slots *s, int32_t id)
+{
+	return s->size ? *slots_place(s, id) : NULL;
+}
+
+static int slots_put(struct slots *s, struct handler *h)
+{
+	struct handler **place = slots_place(s, h->as_given.id);
+
+	if (*place)
+		return -EEXIST;
+	*place = h;
+	s->used++;
+	return 0;
+}
+
+static void batch_free(struct batch *b)
+{
+	size_t i;
+
+	for (i = 0; b && i < b->n; i++)
+		free((char *)(uintptr_t)b->handlers[i].as_given.name);
+	free(b);
+}
+
+static struct batch *batch_new(const struct qbipc_handler *table, size_t n)
+{
+	struct batch *b = calloc(1, sizeof(*b) + n * sizeof(b->handlers[0]));
+
+	if (!b)
+		return NULL;
+	for (b->n = 0; b->n < n; b->n++) {
+		struct qbipc_handler *to = &b->handlers[b->n].as_given;
+
+		*to = table[b->n];
+		if (!to->name)
+			continue;
+		to->name = strdup(to->name);
+		if (!to->name) {
+			batch_free(b);
+			return NULL;
+		}
+	}
+	return b;
+}
+
+/* A table of what is registered and of @more. 0, -EEXIST, -ENOMEM. */
+static int slots_extend(const struct slots *old, struct batch *more, struct slots *ret)
+{
+	size_t i;
+	int r = slots_init(ret, old->used + more->n);
+
+	for (i = 0; r == 0 && i < old->size; i++)
+		if (old->slot[i])
+			r = slots_put(ret, old->slot[i]);
+	for (i = 0; r == 0 && i < more->n; i++)
+		r = slots_put(ret, &more->handlers[i]);
+	return r;
+}
+
+int qbi_selector_register(struct qbi_selector *sel, const struct qbipc_handler *table,
+			  size_t n)
+{
+	struct batch *b = batch_new(table, n);
+	struct slots slots = { 0 };
+	int r = b ? slots_extend(&sel->slots, b, &slots) : -ENOMEM;
+
+	if (r < 0) {
+		batch_free(b);
+		free(slots.slot);
+		return r;
+	}
+	b->next = sel->batches;
+	sel->batches = b;
+	free(sel->slots.slot);
+	sel->slots = slots;
+	return 0;
+}
+
+void qbi_selector_free(struct qbi_selector *sel)
+{
+	if (!sel)
+		return;
+	while (sel->batches) {
+		struct batch *b = sel->batches;
+
+		sel->batches = b->next;
+		batch_free(b);
+	}
+	free(sel->slots.slot);
+	free(sel);
+}
+
+const struct qbipc_handler *qbi_selector_find(struct qbi_selector *sel, int32_t id)
+{
+	struct handler *h = slots_find(&sel->slots, id);
+
+	return h ? &h->as_given : NULL;
+}
+
+void qbi_selector_pick_set(struct qbi_selector *sel, qbipc_selector_fn fn, void *data)
+{
+	sel->pick = fn;
+	sel->pick_data = data;
+}
+
+void qbi_selector_unknown_set(struct qbi_selector *sel, qbipc_unknown_fn fn, void *data)
+{
+	sel->unknown = fn;
+	sel->unknown_data = data;
+}
+
+int qbi_selector_handler_stats(struct qbi_selector *sel, int32_t id,
+			       struct qbipc_handler_stats *ret)
+{
+	const struct handler *h = slots_find(&sel->slots, id);
+
+	if (!h)
+		return -ENOENT;
+	ret->name = h->as_given.name;
+	ret->calls = h->calls;
+	ret->refused = h->refused;
+	ret->backed_off = h->backed_off;
+	return 0;
+}
+
+void qbi_selector_unknown_stats(struct qbi_selector *sel, struct qbipc_unknown_stats *ret)
+{
+	size_t size = ret->struct_size;
+
+	*ret = sel->refusals;
+	ret->struct_size = size;
+}
+
+/* -- Refusing ----------------------------------------------------------------- */
+
+static void refusal_log(qb_ipcs_connection_t *c,
+			const struct qb_ipc_request_header *message, size_t size, int error)
+{
+	struct qbi_selector *sel = c->service->selector;
+	uint64_t now = qbi_now_ns();
+
+	if (now < sel->log_next) {
+		sel->log_skipped++;
+		return;
+	}
+	qbi_log(LOG_NOTICE,
+		"service %s: refused message %" PRId32 " of %zu bytes from pid %d: %s (%" PRIu64
+		" others since the last such line)",
+		c->service->name, message->id, size, c->peer.pid, strerror(-error),
+		sel->log_skipped);
+	sel->log_skipped = 0;
+	sel->log_next = now + LOG_INTERVAL;
+}
+
+/* Whoever waits for the response gets one. A full queue has others to wake him. */
+static void refusal_answer(qb_ipcs_connection_t *c, int32_t id, int error)
+{
+	struct qb_ipc_response_header header;
+	struct iovec iov = { &header, sizeof(header) };
+	struct qbi_msg msg;
+
+	memset(&header, 0, sizeof(header));	/* with the gaps: it goes to the client */
+	header.id = id;
+	header.size = sizeof(header);
+	header.error = error;
+	if (qbi_msg_init(&msg, &iov, 1) == 0 && qbi_connection_respond(c, &msg) == 0)
+		c->service->selector->refusals.answered++;
+}
+
+static int message_refuse(qb_ipcs_connection_t *c,
+			  const struct qb_ipc_request_header *message, size_t size,
+			  const struct qbipc_handler *h, int error)
+{
+	struct qbi_selector *sel = c->service->selector;
+	enum qbipc_unknown what = QBIPC_UNKNOWN_ANSWER;
+
+	if (error == -ENOSYS)
+		sel->refusals.unknown++;
+	else
+		sel->refusals.too_short++;
+	refusal_log(c, message, size, error);
+	if (sel->unknown)
+		what = sel->unknown(c, message, size, error, sel->unknown_data);
+	if (!c->end || what == QBIPC_UNKNOWN_IGNORE)
+		return 0;
+	if (what == QBIPC_UNKNOWN_DISCONNECT) {
+		sel->refusals.disconnected++;
+		return error;
+	}
+	if (!h || !(h->flags & QBIPC_HANDLER_ONE_WAY))
+		refusal_answer(c, message->id, error);
+	return 0;
+}
+
+/* -- Dispatch ----------------------------------------------------------------- */
+
+/* @known is @h's entry when it is registered. */
+static int handler_call(qb_ipcs_connection_t *c, const struct qbipc_handler *h,
+			struct handler *known, void *data, size_t size)
+{
+	int r;
+
+	if (!h->fn)
+		return message_refuse(c, data, size, h, -ENOSYS);
+	if (size < h->min_size) {
+		if (known)
+			known->refused++;
+		return message_refuse(c, data, size, h, -EBADMSG);
+	}
+	if (known)
+		known->calls++;
+	r = h->fn(c, data, size, h->context);
+	if (r >= 0)
+		return 0;
+	if (known)
+		known->backed_off++;
+	return QBI_FULL;
+}
+
+int qbi_selector_dispatch(qb_ipcs_connection_t *c, void *data, size_t size)
+{
+	const struct qb_ipc_request_header *header = data;
+	qb_ipcs_service_t *s = c->service;
+	struct qbi_selector *sel = s->selector;
+	const struct qbipc_handler *picked = NULL;
+	struct handler *known;
+
+	if (sel->pick)
+		picked = sel->pick(c, header, size, sel->pick_data);
+	if (!c->end)
+		return 0;
+	known = slots_find(&sel->slots, picked ? picked->id : header->id);
+	if (picked)
+		return handler_call(c, picked, known && picked == &known->as_given ? known : NULL,
+				    data, size);
+	if (known)
+		return handler_call(c, &known->as_given, known, data, size);
+	if (s->on.msg_process)
+		return s->on.msg_process(c, data, size) < 0 ? QBI_FULL : 0;
+	return message_refuse(c, header, size, NULL, -ENOSYS);
+}
