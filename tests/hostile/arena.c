@@ -19,10 +19,15 @@ enum {
 	WISH_NONE = 0, WISH_FREEZE, WISH_THAW,
 };
 
-/* The slowest answer of the whole program, over all its tests. */
-static struct board {
-	_Atomic uint64_t slowest_us;
+/* The slowest of the whole program, over all its tests. */
+struct record {
+	uint64_t us;
 	char during[200];
+};
+
+static struct board {
+	struct record answer;
+	struct record connect;
 } *board;
 
 /* -- The server's side ------------------------------------------------------------- */
@@ -258,15 +263,28 @@ static void attack_run(struct arena *a, const struct arena_terms *terms, attack_
 
 /* -- A whole test -------------------------------------------------------------------- */
 
+static void record_note(struct record *r, struct arena *a, uint64_t us)
+{
+	if (us <= r->us)
+		return;
+	r->us = us;
+	snprintf(r->during, sizeof(r->during), "%s (%s)", a->name,
+		 variants[a->variant].name);
+}
+
 static void board_note(struct arena *a)
 {
-	uint64_t us = atomic_load(&a->shared->slowest_us);
-
-	if (!board || us <= atomic_load(&board->slowest_us))
+	if (!board)
 		return;
-	atomic_store(&board->slowest_us, us);
-	snprintf(board->during, sizeof(board->during), "%s (%s)", a->name,
-		 variants[a->variant].name);
+	record_note(&board->answer, a, atomic_load(&a->shared->slowest_us));
+	record_note(&board->connect, a, atomic_load(&a->shared->slowest_connect_us));
+}
+
+static void board_print(const struct record *r, const char *what)
+{
+	if (r->us)
+		printf("# slowest honest %s: %llu us during %s\n", what,
+		       (unsigned long long)r->us, r->during);
 }
 
 static void *share(size_t size)
@@ -318,6 +336,7 @@ void arena_run(int variant, const char *name, const struct arena_terms *terms,
 	honest_pause(&a);
 	account_take(&a, &before);
 	atomic_store(&a.shared->slowest_us, 0);
+	atomic_store(&a.shared->slowest_connect_us, 0);
 	honest_resume(&a);
 	attack_run(&a, terms, attack);
 	honest_expect(&a, 2, 1);
@@ -343,8 +362,7 @@ int arena_main(Suite *s)
 	board = share(sizeof(*board));
 	chance_begin();
 	status = suite_main(s);
-	if (board->slowest_us)
-		printf("# slowest honest answer: %llu us during %s\n",
-		       (unsigned long long)board->slowest_us, board->during);
+	board_print(&board->answer, "answer");
+	board_print(&board->connect, "connect");
 	return status;
 }

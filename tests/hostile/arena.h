@@ -60,7 +60,8 @@ struct arena_shared {
 	atomic_bool stop;
 	_Atomic uint64_t rounds;	/* done, each with calls, a burst, and an event */
 	_Atomic uint64_t newcomers;	/* connections made besides its own */
-	_Atomic uint64_t slowest_us;
+	_Atomic uint64_t slowest_us;	/* from a request, or a burst, to its answer */
+	_Atomic uint64_t slowest_connect_us;
 	/* What the attacker asks of the test's process, which may signal the server. */
 	atomic_int wish;
 	atomic_int granted;

@@ -107,10 +107,11 @@ void raw_open(struct raw *p)
 		qb_sockets_open(p);
 }
 
-static void raw_init(struct raw *p)
+void raw_begin(struct raw *p, int stream)
 {
 	memset(p, 0, sizeof(*p));
-	p->stream = p->response = p->event = -1;
+	p->stream = stream;
+	p->response = p->event = -1;
 	for (int i = 0; i < CHANNELS; i++)
 		p->ring[i].files[0] = p->ring[i].files[1] = -1;
 }
@@ -120,11 +121,10 @@ int raw_try_connect(struct raw *p, const struct raw_wish *wish)
 	struct wire_hello hello = raw_hello(wish->native, wish->max_msg_size);
 	int r;
 
-	raw_init(p);
 	r = raw_dial(wish->service);
+	raw_begin(p, r < 0 ? -1 : r);
 	if (r < 0)
 		return r;
-	p->stream = r;
 	r = send(p->stream, &hello, sizeof(hello), MSG_NOSIGNAL) < 0 ? -errno : 0;
 	if (r == 0)
 		r = raw_welcome(p);
@@ -175,7 +175,7 @@ void raw_close(struct raw *p)
 			munmap(p->ring[i].words, QB_HEADER_SIZE + QB_USER_SIZE);
 			munmap(p->ring[i].data, p->ring[i].size);
 		}
-	raw_init(p);
+	raw_begin(p, -1);
 }
 
 /* Bytes that announce events are nothing to us. */

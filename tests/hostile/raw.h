@@ -53,6 +53,8 @@ struct raw_wish {
 /* A connected stream, nothing said yet. -errno. */
 int raw_dial(const char *service);
 struct wire_hello raw_hello(bool native, uint32_t max_msg_size);
+/* A peer on that stream: for handshakes by hand. */
+void raw_begin(struct raw *p, int stream);
 /* Reads the answer: 0, -errno; -ECONNRESET when the stream ended before. */
 int raw_welcome(struct raw *p);
 /* Opens all that the answer names or brought. */
