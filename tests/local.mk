@@ -29,6 +29,7 @@ include $(srcdir)/tests/conformance/local.mk
 include $(srcdir)/tests/hostile/local.mk
 include $(srcdir)/tests/adapters/local.mk
 include $(srcdir)/tests/compat/local.mk
+include $(srcdir)/tests/tool/local.mk
 include $(srcdir)/tests/fuzz/local.mk
 include $(srcdir)/tests/model/local.mk
 include $(srcdir)/tests/programs/local.mk

@@ -80,10 +80,8 @@ static void table_probe(const struct ls_row *row)
 	}
 	if (row->result < 0 || row->info.error) {
 		/* The width of all three. */
-		int error = row->result < 0 ? row->result : -row->info.error;
-		const char *text = strerror(error < 0 ? -error : error);
-
-		printf("%-28.28s ", text);
+		printf("%-28.28s ", tool_error_text(row->result ? row->result
+								: row->info.error));
 		return;
 	}
 	tool_wire_name(row->info.native, wire, sizeof(wire));

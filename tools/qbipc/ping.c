@@ -103,7 +103,7 @@ static void answer_print_json(const struct ping *p, const struct qbipc_probe_inf
 /* Refusals have any sign: connection_accept chooses. */
 static int refusal_report(const struct ping *p, int32_t error)
 {
-	tool_complain("%s: refuses clients: %s", p->name, strerror(abs(error)));
+	tool_complain("%s: refuses clients: %s", p->name, tool_error_text(error));
 	return TOOL_REFUSED;
 }
 

@@ -35,9 +35,20 @@ void tool_complain(const char *format, ...)
 	va_end(args);
 }
 
+/* INT_MIN has no opposite. */
+static int error_number(int32_t error)
+{
+	return error == INT32_MIN ? INT32_MAX : abs(error);
+}
+
+const char *tool_error_text(int32_t error)
+{
+	return strerror(error_number(error));
+}
+
 int tool_fail(const char *what, int error)
 {
-	int number = error < 0 ? -error : error;
+	int number = error_number(error);
 
 	switch (number) {
 	case ECONNREFUSED:

@@ -46,6 +46,9 @@ extern const struct tool_command tool_watch;
 /* "qbipc: ..." on standard error. */
 void tool_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The text of an errno of any sign, which may have been chosen by others. */
+const char *tool_error_text(int32_t error);
+
 /* Complain that @what, a name, failed with @error (of any sign); the exit status. */
 int tool_fail(const char *what, int error);
 
