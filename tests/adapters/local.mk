@@ -72,3 +72,9 @@ else
 tests_adapters_test_sd_event_SOURCES = tests/adapters/missing.c
 tests_adapters_test_sd_event_CPPFLAGS = $(AM_CPPFLAGS) -DMISSING='"libsystemd-dev"'
 endif
+
+adapters_scripts = \
+	tests/adapters/test-examples \
+	tests/adapters/test-headers
+dist_check_SCRIPTS += $(adapters_scripts)
+TESTS += $(adapters_scripts)
