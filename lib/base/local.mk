@@ -2,6 +2,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/again.c \
 	lib/base/again.h \
 	lib/base/clock.h \
+	lib/base/cpus.c \
+	lib/base/cpus.h \
 	lib/base/list.h \
 	lib/base/log.c \
 	lib/base/log.h \

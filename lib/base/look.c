@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/look.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "base/util.h"
+#include "base/cpus.h"
 
 /* What is left of a budget that shrank. */
 #define BUDGET_MIN 1000
@@ -27,27 +24,13 @@ static _Atomic(uint64_t) longest = QBI_LOOK_DEFAULT_NS;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool quota_below_two_cpus;
 
-/* The CPU quota of our control group, if it has one: "max 100000" or "50000 100000". */
-static void quota_read(void)
-{
-	char text[64] = "";
-	unsigned long quota, period;
-	int fd = open("/sys/fs/cgroup/cpu.max", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	if (read(fd, text, sizeof(text) - 1) > 0 &&
-	    sscanf(text, "%lu %lu", &quota, &period) == 2)
-		quota_below_two_cpus = quota < 2 * period;
-	qbi_close(fd);
-}
-
 static void setting_read(void)
 {
 	const char *text = getenv("QBIPC_LOOK_US");
 	char *end;
 
-	quota_read();
+	quota_below_two_cpus =
+		qbi_cpus_quota_is_below("/sys/fs/cgroup", "/proc/self/cgroup", 2);
 	if (text && *text) {
 		unsigned long us = strtoul(text, &end, 10);
 
@@ -62,16 +45,6 @@ void qbi_look_longest_set(uint64_t ns)
 	longest = ns;
 }
 
-static bool one_cpu_only(void)
-{
-	cpu_set_t set;
-
-	if (quota_below_two_cpus)
-		return true;
-	/* More CPUs than the set can name are more than one. */
-	return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) < 2;
-}
-
 static bool is_real_time(void)
 {
 	int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
@@ -83,7 +56,7 @@ void qbi_look_init(struct qbi_look *l)
 {
 	(void)pthread_once(&once, setting_read);
 	*l = (struct qbi_look){ .longest = longest };
-	if (l->longest && one_cpu_only())
+	if (l->longest && (quota_below_two_cpus || qbi_cpus_is_one()))
 		l->longest = 0;
 	if (l->longest > REAL_TIME_NS && is_real_time())
 		l->longest = REAL_TIME_NS;

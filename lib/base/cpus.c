@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/cpus.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+bool qbi_cpus_is_one(void)
+{
+	cpu_set_t set;
+
+	/* More CPUs than the set can name are more than one. */
+	return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) < 2;
+}
+
+/* The beginning of a file, as a string. 0 or -errno. */
+static int file_read(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, size - 1);
+	qbi_close(fd);
+	if (n < 0)
+		return -EIO;
+	buf[n] = '\0';
+	return 0;
+}
+
+/* Of one group: "max 100000" or "50000 100000", microseconds of time per period. */
+static bool group_is_below(const char *dir, unsigned int cpus)
+{
+	unsigned long quota, period;
+	char path[PATH_MAX];
+	char text[64];
+
+	if (snprintf(path, sizeof(path), "%s/cpu.max", dir) >= (int)sizeof(path))
+		return false;
+	return file_read(path, text, sizeof(text)) == 0 &&
+	       sscanf(text, "%lu %lu", &quota, &period) == 2 && quota < cpus * period;
+}
+
+bool qbi_cpus_quota_is_below(const char *mount, const char *membership, unsigned int cpus)
+{
+	char text[PATH_MAX];
+	char dir[PATH_MAX];
+	size_t root = strlen(mount);
+	char *line;
+
+	if (file_read(membership, text, sizeof(text)) < 0)
+		return false;
+	/* The line of version 2 has the number 0 and no controllers. */
+	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+	line = line ? strstr(line, "0::") + 3 : text + strlen(text);
+	line[strcspn(line, "\n")] = '\0';
+	if (snprintf(dir, sizeof(dir), "%s%s", mount, line) >= (int)sizeof(dir))
+		return false;
+	for (;;) {
+		if (group_is_below(dir, cpus))
+			return true;
+		if (strlen(dir) <= root)
+			return false;
+		*strrchr(dir, '/') = '\0';
+	}
+}
