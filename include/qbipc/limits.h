@@ -30,7 +30,8 @@ struct qbipc_service_limits {
 	size_t size;	/**< sizeof(struct qbipc_service_limits), set by the caller */
 	/**
 	 * Clients that are connected but have not yet said what they want. When there
-	 * are more, one is closed: the oldest of the user who has most of them.
+	 * are more, one is closed: the oldest of the user who has most of them. A
+	 * quarter of the descriptors that the process may have is a limit as well.
 	 */
 	uint64_t handshakes;
 	/** The same per user; that user's oldest is closed. */

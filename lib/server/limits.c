@@ -39,7 +39,10 @@
 #define DEFAULT_MEMORY_PART 4
 #define DEFAULT_MEMORY_LEAST (384u << 20)
 
-/* What is left of the descriptors when they are scarce: this part of RLIMIT_NOFILE. */
+/*
+ * What is left of the descriptors when they are scarce: this part of RLIMIT_NOFILE. Nor
+ * do unfinished handshakes ever hold more than that.
+ */
 #define SCARCE_PART 4
 
 /* A ring beyond its largest message, on the wire where that is more. */
@@ -169,14 +172,17 @@ void qbi_limits_end(qb_ipcs_connection_t *c)
 
 /* -- Handshakes --------------------------------------------------------------- */
 
-/* The kernel gives out the lowest number that is free: all below @fd are in use. */
-static bool descriptors_are_scarce(int fd)
+static uint64_t descriptors_allowed(void)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return false;
-	return (rlim_t)fd >= limit.rlim_cur - limit.rlim_cur / SCARCE_PART;
+	return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? QBIPC_NO_LIMIT : limit.rlim_cur;
+}
+
+/* The kernel gives out the lowest number that is free: all below @fd are in use. */
+static bool descriptors_are_scarce(int fd, uint64_t allowed)
+{
+	return (uint64_t)fd >= allowed - allowed / SCARCE_PART;
 }
 
 static qb_ipcs_connection_t *handshake_oldest(qb_ipcs_service_t *s, struct qbi_account *of)
@@ -240,17 +246,22 @@ static void handshakes_trim(qb_ipcs_connection_t *c)
 {
 	qb_ipcs_service_t *s = c->service;
 	struct qbi_limits *l = &s->limits;
+	uint64_t allowed = descriptors_allowed();
+	uint64_t most = allowed / SCARCE_PART;
 	qb_ipcs_connection_t *victim;
 
+	if (l->at.handshakes < most)
+		most = l->at.handshakes;
 	/* The limits may have been lowered: there can be more than one too many. */
 	while (!uid_is_exempt(c->account->uid) &&
 	       c->account->handshakes > l->at.handshakes_per_uid &&
 	       (victim = handshake_oldest(s, c->account)) != c)
 		handshake_close(victim, QBI_REFUSED_HANDSHAKES_PER_UID,
 				"too many handshakes of this user");
-	while (l->handshakes > l->at.handshakes && (victim = handshake_victim(s, true, c)))
+	while (l->handshakes > most && (victim = handshake_victim(s, true, c)))
 		handshake_close(victim, QBI_REFUSED_HANDSHAKES, "too many handshakes");
-	if (descriptors_are_scarce(c->stream.fd) && (victim = handshake_victim(s, false, c)))
+	if (descriptors_are_scarce(c->stream.fd, allowed) &&
+	    (victim = handshake_victim(s, false, c)))
 		handshake_close(victim, QBI_REFUSED_DESCRIPTORS,
 				"an unfinished handshake makes room for others");
 }
@@ -293,7 +304,7 @@ int qbi_limits_admit(qb_ipcs_connection_t *c)
 		return connection_refused(c, QBI_REFUSED_CONNECTIONS_PER_UID, -EDQUOT,
 					  "too many connections of this user");
 	if (!exempt && a->connections >= at->connections_when_scarce &&
-	    descriptors_are_scarce(c->stream.fd))
+	    descriptors_are_scarce(c->stream.fd, descriptors_allowed()))
 		return connection_refused(c, QBI_REFUSED_SCARCE, -EDQUOT,
 					  "descriptors are kept for other users");
 	if (!exempt && (memory > at->memory_per_uid ||

@@ -132,6 +132,25 @@ tests_conformance_native_users_LDADD = $(conformance_ldadd)
 tests_conformance_native_wakeups_SOURCES = tests/conformance/native-wakeups.c
 tests_conformance_native_wakeups_LDADD = $(conformance_ldadd)
 
+# What a service puts up with.
+limits_suites = \
+	tests/conformance/limits-connections \
+	tests/conformance/limits-descriptors \
+	tests/conformance/limits-handshakes
+limits_common = tests/conformance/limits.c tests/conformance/limits.h
+if HAVE_CHECK
+check_PROGRAMS += $(limits_suites)
+endif
+tests_conformance_limits_connections_SOURCES = \
+	tests/conformance/limits-connections.c $(limits_common)
+tests_conformance_limits_connections_LDADD = $(conformance_ldadd)
+tests_conformance_limits_descriptors_SOURCES = \
+	tests/conformance/limits-descriptors.c $(limits_common)
+tests_conformance_limits_descriptors_LDADD = $(conformance_ldadd)
+tests_conformance_limits_handshakes_SOURCES = \
+	tests/conformance/limits-handshakes.c $(limits_common)
+tests_conformance_limits_handshakes_LDADD = $(conformance_ldadd)
+
 # Beyond libqb's interface.
 events_suites = \
 	tests/conformance/broadcast \

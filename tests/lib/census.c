@@ -38,6 +38,13 @@ void census_adopt(pid_t pid)
 		adopted[adopted_count++] = pid;
 }
 
+void census_forget(pid_t pid)
+{
+	for (unsigned int i = 0; i < adopted_count; i++)
+		if (adopted[i] == pid)
+			adopted[i] = adopted[--adopted_count];
+}
+
 static bool pid_is_ours(int pid)
 {
 	if (pid == (int)getpid())

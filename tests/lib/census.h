@@ -21,6 +21,8 @@ void unique_name(char *buf, size_t size);
 
 /* From now on the files of @pid, as server or client, are counted too. */
 void census_adopt(pid_t pid);
+/* No longer: somebody else is to remove them. */
+void census_forget(pid_t pid);
 
 void census_take(struct census *c);
 
