@@ -70,7 +70,11 @@ static int welcome_send(qb_ipcs_connection_t *c, const struct qbi_reply *reply)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	return (size_t)n == sizeof(*reply->welcome) ? 0 : -EAGAIN;
+	if ((size_t)n == sizeof(*reply->welcome))
+		return 0;
+	/* What has begun cannot be taken back, and no refusal may follow half an answer. */
+	(void)shutdown(c->stream.fd, SHUT_RDWR);
+	return -EAGAIN;
 }
 
 static void reply_close_fds(struct qbi_reply *reply)
