@@ -1,6 +1,7 @@
 # Documents. They are read from the source tree and not installed.
 EXTRA_DIST += \
 	docs/README.md \
+	docs/adapters.md \
 	docs/architecture.md \
 	docs/deploying.md \
 	docs/getting-started.md \
