@@ -39,15 +39,20 @@ void qbi_socket_raise_buffers(int fd, uint32_t size)
 	buffer_raise(fd, SO_RCVBUF, SO_RCVBUFFORCE, size);
 }
 
-int qbi_datagram_open(const struct sockaddr_un *address, uint32_t max_msg_size)
+int qbi_datagram_open(const struct sockaddr_un *address, const struct sockaddr_un *peer,
+		      uint32_t max_msg_size)
 {
 	_cleanup_(qbi_closep) int fd = -1;
+	int r;
 
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	qbi_refuse_descriptors(fd);
 	qbi_socket_raise_buffers(fd, max_msg_size);
+	r = peer ? qbi_datagram_connect(fd, peer) : 0;
+	if (r < 0)
+		return r;
 	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
 		return -errno;
 	return qbi_take_fd(&fd);

@@ -17,9 +17,11 @@ void qbi_refuse_descriptors(int fd);
 
 /*
  * A socket bound to @address with room for messages of @max_msg_size bytes, as far as
- * the system lets us. Takes no descriptors. The socket or -errno.
+ * the system lets us. Takes no descriptors. With a @peer it is connected to that before
+ * it has an address, so that nothing of anybody else's ever comes. The socket or -errno.
  */
-int qbi_datagram_open(const struct sockaddr_un *address, uint32_t max_msg_size);
+int qbi_datagram_open(const struct sockaddr_un *address, const struct sockaddr_un *peer,
+		      uint32_t max_msg_size);
 
 /* 0 or -errno. */
 int qbi_datagram_connect(int fd, const struct sockaddr_un *address);

@@ -5,8 +5,13 @@
 
 #include <stdint.h>
 
-/* A socket bound to "<prefix>-<channel>" for messages of that size. It or -errno. */
-int qbi_qb_channel_open(const char *prefix, const char *channel, uint32_t max_msg_size);
+/*
+ * A socket bound to "<prefix>-<channel>" for messages of that size. With a @peer it is
+ * connected to "<prefix>-<peer>", and has been before anybody could send to it. It or
+ * -errno.
+ */
+int qbi_qb_channel_open(const char *prefix, const char *channel, const char *peer,
+			uint32_t max_msg_size);
 
 /* Connect @fd to "<prefix>-<channel>". 0 or -errno. */
 int qbi_qb_channel_connect(int fd, const char *prefix, const char *channel);

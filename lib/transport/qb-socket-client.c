@@ -65,16 +65,11 @@ static int socket_client_open(void *st, const struct qbi_client_spec *spec)
 	r = client_open_control(c, spec);
 	if (r < 0)
 		return r;
-	c->response = qbi_qb_channel_open(prefix, "response", c->max_msg_size);
+	c->response = qbi_qb_channel_open(prefix, "response", "request", c->max_msg_size);
 	if (c->response < 0)
 		return c->response;
-	r = qbi_qb_channel_connect(c->response, prefix, "request");
-	if (r < 0)
-		return r;
-	c->event = qbi_qb_channel_open(prefix, "event", c->max_msg_size);
-	if (c->event < 0)
-		return c->event;
-	return qbi_qb_channel_connect(c->event, prefix, "event-tx");
+	c->event = qbi_qb_channel_open(prefix, "event", "event-tx", c->max_msg_size);
+	return c->event < 0 ? c->event : 0;
 }
 
 /*

@@ -99,10 +99,10 @@ static int server_bind(struct socket_server *s, const struct qbi_server_spec *sp
 	if (n < 0 || (size_t)n >= sizeof(s->prefix))
 		return -ENAMETOOLONG;
 	snprintf(w->response, sizeof(w->response), "%s", s->prefix);
-	s->request = qbi_qb_channel_open(s->prefix, "request", spec->max_msg_size);
+	s->request = qbi_qb_channel_open(s->prefix, "request", NULL, spec->max_msg_size);
 	if (s->request < 0)
 		return s->request;
-	s->event = qbi_qb_channel_open(s->prefix, "event-tx", spec->max_msg_size);
+	s->event = qbi_qb_channel_open(s->prefix, "event-tx", NULL, spec->max_msg_size);
 	if (s->event < 0)
 		return s->event;
 	/* Until the client is known each datagram has to say whose it is. */
