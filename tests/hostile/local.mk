@@ -2,10 +2,13 @@
 # and the arena in which they meet an honest end of it. Each suite is one program.
 # QBIPC_HOSTILE_EFFORT (percent) scales heavy loops, QBIPC_HOSTILE_SEED repeats a run.
 hostile_suites = \
+	tests/hostile/descriptors \
+	tests/hostile/files \
 	tests/hostile/handshake \
 	tests/hostile/memory-kept \
 	tests/hostile/memory-messages \
 	tests/hostile/memory-words \
+	tests/hostile/sockets \
 	tests/hostile/wake-ups
 if HAVE_CHECK
 check_LTLIBRARIES += tests/hostile/libhostile.la
@@ -27,6 +30,10 @@ tests_hostile_libhostile_la_SOURCES = \
 	tests/hostile/wire.h
 hostile_ldadd = tests/hostile/libhostile.la $(conformance_ldadd)
 
+tests_hostile_descriptors_SOURCES = tests/hostile/descriptors.c
+tests_hostile_descriptors_LDADD = $(hostile_ldadd)
+tests_hostile_files_SOURCES = tests/hostile/files.c
+tests_hostile_files_LDADD = $(hostile_ldadd)
 tests_hostile_handshake_SOURCES = tests/hostile/handshake.c
 tests_hostile_handshake_LDADD = $(hostile_ldadd)
 tests_hostile_memory_kept_SOURCES = tests/hostile/memory-kept.c
@@ -35,5 +42,7 @@ tests_hostile_memory_messages_SOURCES = tests/hostile/memory-messages.c
 tests_hostile_memory_messages_LDADD = $(hostile_ldadd)
 tests_hostile_memory_words_SOURCES = tests/hostile/memory-words.c
 tests_hostile_memory_words_LDADD = $(hostile_ldadd)
+tests_hostile_sockets_SOURCES = tests/hostile/sockets.c
+tests_hostile_sockets_LDADD = $(hostile_ldadd)
 tests_hostile_wake_ups_SOURCES = tests/hostile/wake-ups.c
 tests_hostile_wake_ups_LDADD = $(hostile_ldadd)
