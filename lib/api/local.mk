@@ -5,6 +5,7 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/api/events.c \
 	lib/api/ext.c \
 	lib/api/handlers.c \
+	lib/api/peer.c \
 	lib/api/ipcc.c \
 	lib/api/ipcs.c \
 	lib/api/limits.c \

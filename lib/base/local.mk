@@ -11,6 +11,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/look.h \
 	lib/base/msg.h \
 	lib/base/owner.h \
+	lib/base/peer.c \
+	lib/base/peer.h \
 	lib/base/socket.c \
 	lib/base/socket.h \
 	lib/base/util.h

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/access.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
+#include "base/peer.h"
 #include "base/util.h"
 
 #define OWNER_RW 0600
@@ -14,17 +13,11 @@
 static bool peer_is_in_group(int stream, gid_t gid)
 {
 	_cleanup_(qbi_freep) gid_t *groups = NULL;
-	socklen_t size = 0;
-	size_t i;
+	size_t i, n;
 
-	/* With no room the kernel says how much there is. */
-	if (getsockopt(stream, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) == 0 ||
-	    errno != ERANGE)
+	if (qbi_peer_groups(stream, &groups, &n) < 0)
 		return false;
-	groups = malloc(size);
-	if (!groups || getsockopt(stream, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
-		return false;
-	for (i = 0; i < size / sizeof(*groups); i++)
+	for (i = 0; i < n; i++)
 		if (groups[i] == gid)
 			return true;
 	return false;

@@ -166,7 +166,8 @@ tests_conformance_writable_LDADD = $(conformance_ldadd)
 # Beyond libqb's interface: <qbipc/...>.
 addition_suites = \
 	tests/conformance/handlers \
-	tests/conformance/handlers-refused
+	tests/conformance/handlers-refused \
+	tests/conformance/peer
 if HAVE_CHECK
 check_PROGRAMS += $(addition_suites)
 endif
@@ -176,3 +177,5 @@ tests_conformance_handlers_LDADD = $(conformance_ldadd)
 tests_conformance_handlers_refused_SOURCES = tests/conformance/handlers-refused.c \
 	tests/conformance/handlers.h
 tests_conformance_handlers_refused_LDADD = $(conformance_ldadd)
+tests_conformance_peer_SOURCES = tests/conformance/peer.c
+tests_conformance_peer_LDADD = $(conformance_ldadd)

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* <qbipc/peer.h>: check the arguments, collect what the kernel tells. */
+#include "base/peer.h"
+
+#include <errno.h>
+#include <qbipc/peer.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "client/connection.h"
+#include "server/connection.h"
+
+#define PEER_INIT { .struct_size = sizeof(struct qbipc_peer), .pidfd = -1 }
+
+static bool peer_is_ours(const struct qbipc_peer *peer)
+{
+	return peer && peer->struct_size == sizeof(*peer);
+}
+
+void qbipc_peer_free(struct qbipc_peer *peer)
+{
+	if (!peer_is_ours(peer))
+		return;
+	free(peer->groups);
+	free(peer->label);
+	qbi_close(peer->pidfd);
+	*peer = (struct qbipc_peer)PEER_INIT;
+}
+
+/* Fill *@ret with @cred and, @of_socket, what @fd knows; it is untouched on failure. */
+static int peer_collect(int fd, const struct ucred *cred, bool of_socket,
+			struct qbipc_peer *ret)
+{
+	_cleanup_(qbipc_peer_free) struct qbipc_peer p = PEER_INIT;
+	int r = 0;
+
+	p.pid = cred->pid;
+	p.uid = cred->uid;
+	p.gid = cred->gid;
+	if (of_socket) {
+		r = qbi_peer_groups(fd, &p.groups, &p.n_groups);
+		if (r == 0)
+			r = qbi_peer_label(fd, &p.label);
+		if (r == 0)
+			r = qbi_peer_pidfd(fd, &p.pidfd);
+	} else {
+		p.label = strdup("");
+		r = p.label ? 0 : -ENOMEM;
+	}
+	if (r < 0)
+		return r;
+	*ret = p;
+	p = (struct qbipc_peer)PEER_INIT;
+	return 0;
+}
+
+int qbipc_connection_peer_get(qb_ipcs_connection_t *c, struct qbipc_peer *peer)
+{
+	int r;
+
+	if (!c || !peer_is_ours(peer))
+		return -EINVAL;
+	/* It keeps the socket from being closed meanwhile. */
+	pthread_mutex_lock(&c->send);
+	r = c->stream.fd < 0 ? -ENOTCONN : peer_collect(c->stream.fd, &c->peer, true, peer);
+	pthread_mutex_unlock(&c->send);
+	return r;
+}
+
+int qbipc_client_peer_get(qb_ipcc_connection_t *c, struct qbipc_peer *peer)
+{
+	socklen_t size = sizeof(struct ucred);
+	struct ucred listener;
+
+	if (!c || !peer_is_ours(peer))
+		return -EINVAL;
+	if (!c->end)
+		return -ENOTCONN;
+	if (getsockopt(c->stream, SOL_SOCKET, SO_PEERCRED, &listener, &size) < 0)
+		return -errno;
+	return peer_collect(c->stream, &c->server, listener.pid == c->server.pid, peer);
+}
