@@ -15,6 +15,7 @@ qbipcinclude_HEADERS = \
 	include/qbipc/events.h \
 	include/qbipc/handlers.h \
 	include/qbipc/peer.h \
+	include/qbipc/memory.h \
 	include/qbipc/watch.h \
 	include/qbipc/limits.h
 

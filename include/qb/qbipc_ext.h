@@ -12,6 +12,7 @@
 #include <qbipc/events.h>
 #include <qbipc/handlers.h>
 #include <qbipc/peer.h>
+#include <qbipc/memory.h>
 #include <qbipc/watch.h>
 #include <qbipc/limits.h>
 

@@ -10,4 +10,5 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/api/ipcs.c \
 	lib/api/limits.c \
 	lib/api/loop.c \
+	lib/api/memory.c \
 	lib/api/watch.c

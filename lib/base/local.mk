@@ -9,6 +9,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/log.h \
 	lib/base/look.c \
 	lib/base/look.h \
+	lib/base/memory.c \
+	lib/base/memory.h \
 	lib/base/msg.h \
 	lib/base/owner.h \
 	lib/base/peer.c \

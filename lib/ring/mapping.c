@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+
 static size_t page_round(size_t size)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -23,7 +25,7 @@ static int mapping_fill(char *base, const struct qbi_mapping_file *files, size_t
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		parts[i] = mmap(base, files[i].size, PROT_READ | PROT_WRITE,
+		parts[i] = mmap(base, files[i].size, PROT_NONE,
 				MAP_SHARED | MAP_FIXED, files[i].fd, 0);
 		if (parts[i] == MAP_FAILED)
 			return -errno;
@@ -50,6 +52,8 @@ int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files
 	if (base == MAP_FAILED)
 		return -errno;
 	r = mapping_fill(base, files, n, parts);
+	if (r == 0)
+		r = qbi_memory_activate(base, total);
 	if (r == 0)
 		r = qbi_fault_guard_add(&m->guard, base, total);
 	if (r < 0) {

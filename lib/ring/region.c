@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/util.h"
 
 #define WORDS_SIZE 4096
@@ -34,10 +35,16 @@ static size_t region_size(uint32_t max_msg_size)
 static int region_map(struct qbi_region *m, uint32_t max_msg_size, int fd)
 {
 	size_t size = region_size(max_msg_size);
-	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *base = mmap(NULL, size, PROT_NONE, MAP_SHARED, fd, 0);
+	int r;
 
 	if (base == MAP_FAILED)
 		return -errno;
+	r = qbi_memory_activate(base, size);
+	if (r < 0) {
+		munmap(base, size);
+		return r;
+	}
 	m->words = base;
 	m->size = size;
 	m->max_msg_size = max_msg_size;
@@ -93,8 +100,8 @@ void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qb
 }
 
 /*
- * Take out the whole pages of [@from, @to), offsets in the region. Pages that are locked
- * (mlockall) are not given back by the kernel.
+ * Take out the whole pages of [@from, @to), offsets in the region. Where they are locked
+ * the kernel refuses; locks of the other end do not matter.
  */
 static void pages_punch(struct qbi_region *m, uint64_t from, uint64_t to)
 {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/util.h"
 #include "server/connection.h"
 #include "server/selector.h"
@@ -54,7 +55,7 @@ void qbi_service_unref(qb_ipcs_service_t *s)
 	qbi_service_stop(s);
 	qbi_retry_deinit(&s->retry);
 	qbi_selector_free(s->selector);
-	free(s->scratch);
+	qbi_memory_free(s->scratch);
 	free(s->name);
 	free(s);
 }
@@ -165,16 +166,16 @@ void *qbi_service_scratch_take(qb_ipcs_service_t *s, size_t size)
 {
 	if (s->scratch && s->scratch_size >= size)
 		return QBI_TAKE(s->scratch);
-	return malloc(size);
+	return qbi_memory_new(size);
 }
 
 void qbi_service_scratch_give(qb_ipcs_service_t *s, void *scratch, size_t size)
 {
 	if (s->scratch && s->scratch_size >= size) {
-		free(scratch);
+		qbi_memory_free(scratch);
 		return;
 	}
-	free(s->scratch);
+	qbi_memory_free(s->scratch);
 	s->scratch = scratch;
 	s->scratch_size = size;
 }

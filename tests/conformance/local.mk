@@ -154,12 +154,15 @@ tests_conformance_limits_handshakes_LDADD = $(conformance_ldadd)
 # Beyond libqb's interface.
 events_suites = \
 	tests/conformance/broadcast \
+	tests/conformance/memory-lock \
 	tests/conformance/writable
 if HAVE_CHECK
 check_PROGRAMS += $(events_suites)
 endif
 tests_conformance_broadcast_SOURCES = tests/conformance/broadcast.c
 tests_conformance_broadcast_LDADD = $(conformance_ldadd)
+tests_conformance_memory_lock_SOURCES = tests/conformance/memory-lock.c
+tests_conformance_memory_lock_LDADD = $(conformance_ldadd)
 tests_conformance_writable_SOURCES = tests/conformance/writable.c
 tests_conformance_writable_LDADD = $(conformance_ldadd)
 

@@ -22,5 +22,7 @@ tests_lib_libtestlib_la_SOURCES = \
 	tests/lib/remote.h \
 	tests/lib/server.c \
 	tests/lib/server.h \
+	tests/lib/smaps.c \
+	tests/lib/smaps.h \
 	tests/lib/variant.c \
 	tests/lib/variant.h

@@ -131,6 +131,7 @@ native_cflags = $(ring_cflags)
 native_ldadd = tests/lib/libtestlib.la lib/libqbipc-core.la $(CHECK_LIBS) -lpthread
 native_tests = \
 	tests/unit/test-access \
+	tests/unit/test-memory-lock \
 	tests/unit/test-native-ends \
 	tests/unit/test-native-events \
 	tests/unit/test-native-look \
@@ -168,6 +169,10 @@ tests_unit_test_native_ring_threads_LDADD = $(native_ldadd)
 tests_unit_test_access_SOURCES = tests/unit/test-access.c
 tests_unit_test_access_CFLAGS = $(native_cflags)
 tests_unit_test_access_LDADD = $(native_ldadd)
+
+tests_unit_test_memory_lock_SOURCES = tests/unit/test-memory-lock.c
+tests_unit_test_memory_lock_CFLAGS = $(native_cflags)
+tests_unit_test_memory_lock_LDADD = $(native_ldadd)
 
 tests_unit_test_native_look_SOURCES = tests/unit/test-native-look.c
 tests_unit_test_native_look_CFLAGS = $(native_cflags)

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "base/memory.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/log.h"
+
+static _Atomic(enum qbi_memory_lock) lock_mode;
+static atomic_bool refusal_told;	/* since the last success */
+
+void qbi_memory_lock_set(enum qbi_memory_lock mode)
+{
+	atomic_store(&lock_mode, mode);
+}
+
+/* 0 or, when it must be and cannot be locked, -errno. */
+static int pages_lock(void *base, size_t size)
+{
+	enum qbi_memory_lock mode = lock_mode;
+	int r;
+
+	if (mode == QBI_MEMORY_LOCK_OFF)
+		return 0;
+	if (mlock2(base, size, MLOCK_ONFAULT) == 0) {
+		refusal_told = false;
+		return 0;
+	}
+	r = -errno;
+	if (!atomic_exchange(&refusal_told, true))
+		qbi_log(LOG_WARNING, "cannot lock %zu bytes of memory: %s", size,
+			strerror(-r));
+	return mode == QBI_MEMORY_LOCK_MUST ? r : 0;
+}
+
+int qbi_memory_activate(void *base, size_t size)
+{
+	int r = pages_lock(base, size);
+
+	if (r < 0)
+		return r;
+	return mprotect(base, size, PROT_READ | PROT_WRITE) < 0 ? -errno : 0;
+}
+
+/* In front of what qbi_memory_new() returns. */
+struct block {
+	_Alignas(max_align_t) size_t mapped;	/* bytes of the mapping; 0: malloc's */
+};
+
+static struct block *block_map(size_t size)
+{
+	void *base = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct block *b = base;
+
+	if (base == MAP_FAILED)
+		return NULL;
+	if (qbi_memory_activate(base, size) < 0) {
+		munmap(base, size);
+		return NULL;
+	}
+	b->mapped = size;
+	return b;
+}
+
+void *qbi_memory_new(size_t size)
+{
+	struct block *b;
+
+	if (__builtin_add_overflow(size, sizeof(*b), &size))
+		return NULL;
+	if (lock_mode != QBI_MEMORY_LOCK_OFF) {
+		b = block_map(size);
+	} else {
+		b = malloc(size);
+		if (b)
+			b->mapped = 0;
+	}
+	return b ? b + 1 : NULL;
+}
+
+void qbi_memory_free(void *p)
+{
+	struct block *b = p;
+
+	if (!b)
+		return;
+	b--;
+	if (b->mapped)
+		munmap(b, b->mapped);
+	else
+		free(b);
+}

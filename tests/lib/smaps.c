@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/lib/smaps.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <check.h>
+
+enum { KIB = 1024, NOBODY = 65534 };
+
+/* Reads the mappings that @wanted picks by range and line; their sums. */
+static struct smaps smaps_sum(const void *address, const char *name)
+{
+	struct smaps sum = { .locked = true };
+	bool wanted = false;
+	char line[512];
+	FILE *f = fopen("/proc/self/smaps", "r");
+
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof(line), f)) {
+		uintptr_t from, to;
+		size_t rss;
+
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2) {
+			wanted = address ? from <= (uintptr_t)address &&
+						   (uintptr_t)address < to
+					 : strstr(line, name) != NULL;
+			if (wanted)
+				sum.size += to - from;
+		} else if (wanted && sscanf(line, "Rss: %zu kB", &rss) == 1) {
+			sum.resident += rss * KIB;
+		} else if (wanted && strncmp(line, "VmFlags:", 8) == 0) {
+			sum.locked = sum.locked && strstr(line, " lo");
+		}
+	}
+	fclose(f);
+	ck_assert_uint_gt(sum.size, 0);
+	return sum;
+}
+
+struct smaps smaps_at(const void *address)
+{
+	return smaps_sum(address, NULL);
+}
+
+struct smaps smaps_of(const char *name)
+{
+	return smaps_sum(NULL, name);
+}
+
+void forbid_locking(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	ck_assert_int_eq(setrlimit(RLIMIT_MEMLOCK, &none), 0);
+	if (geteuid() == 0)
+		ck_assert_int_eq(seteuid(NOBODY), 0);
+}
