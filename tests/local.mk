@@ -10,6 +10,7 @@ AM_TESTS_ENVIRONMENT = \
 	LIBQB_HEADERS='$(LIBQB_HEADERS)'; export LIBQB_HEADERS; \
 	LIBQB_LIBRARY='$(LIBQB_LIBRARY)'; export LIBQB_LIBRARY; \
 	bindir='$(bindir)'; export bindir; \
+	datadir='$(datadir)'; export datadir; \
 	includedir='$(includedir)'; export includedir; \
 	libdir='$(libdir)'; export libdir; \
 	QBIPC_SANITIZER='$(QBIPC_SANITIZER)'; export QBIPC_SANITIZER;

@@ -10,3 +10,4 @@ tools/qbipc-run: tools/qbipc-run.in Makefile
 	chmod +x $@.tmp && mv $@.tmp $@
 
 include $(srcdir)/tools/qbipc/local.mk
+include $(srcdir)/tools/completion/local.mk

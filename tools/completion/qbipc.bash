@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Completion of qbipc(1) for bash. Options come from --help, names from qbipc ls.
+
+_qbipc_options()
+{
+	"$1" ${2:+"$2"} --help 2>/dev/null | grep -oE -- '(^|[ ,])--?[a-z0-9][a-z-]*=?' |
+		tr -d ' ,'
+}
+
+# _qbipc_words CURRENT WORD...: those that begin so. Nothing in them is expanded.
+_qbipc_words()
+{
+	local current=$1 word
+	shift
+	for word; do
+		[[ $word != "$current"* ]] || COMPREPLY+=("$(printf %q "$word")")
+	done
+}
+
+_qbipc()
+{
+	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+	local tool=${COMP_WORDS[0]} command=${COMP_WORDS[1]-} lines=()
+	COMPREPLY=()
+
+	if ((COMP_CWORD == 1)); then
+		_qbipc_words "$current" ls ping echo bench watch --help --version
+		return
+	fi
+	case $command in
+	ls | ping | echo | bench | watch) ;;
+	*) return ;;
+	esac
+	# "--option=": bash takes the sign for a word of its own.
+	if [[ $current == = ]]; then
+		current='' previous=${COMP_WORDS[COMP_CWORD - 1]}
+	elif [[ $previous == = ]]; then
+		previous=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	case $command$previous in
+	bench-p | bench--plot)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return ;;
+	bench-t | bench--transports)
+		_qbipc_words "$current" shm socket libqb-shm libqb-socket
+		return ;;
+	*-[ciest] | *--count | *--interval | *--timeout | *--size | *--sizes | *--id | \
+	*--offset | *--events | *--duration | bench-d | bench-s | echo-o)
+		return ;;
+	esac
+	if [[ $current == -* ]]; then
+		mapfile -t lines < <(_qbipc_options "$tool" "$command")
+		compopt -o nospace 2>/dev/null
+	elif [[ $command != ls ]]; then
+		mapfile -t lines < <("$tool" ls --names 2>/dev/null)
+	fi
+	_qbipc_words "$current" "${lines[@]}"
+}
+
+complete -F _qbipc qbipc
