@@ -201,3 +201,18 @@ tests_unit_test_native_schedules_SOURCES = tests/unit/test-native-schedules.c \
 	tests/unit/test-native-ends.h
 tests_unit_test_native_schedules_CFLAGS = $(native_cflags)
 tests_unit_test_native_schedules_LDADD = $(native_ldadd)
+
+# Limits, and what is left by servers that were killed.
+limits_tests = \
+	tests/unit/test-limits \
+	tests/unit/test-shm-sweep
+if HAVE_CHECK
+check_PROGRAMS += $(limits_tests)
+endif
+tests_unit_test_limits_SOURCES = tests/unit/test-limits.c
+tests_unit_test_limits_CFLAGS = $(native_cflags)
+tests_unit_test_limits_LDADD = $(native_ldadd)
+
+tests_unit_test_shm_sweep_SOURCES = tests/unit/test-shm-sweep.c
+tests_unit_test_shm_sweep_CFLAGS = $(native_cflags)
+tests_unit_test_shm_sweep_LDADD = $(native_ldadd)
