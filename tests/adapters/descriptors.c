@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Descriptors in a loop, through the poll handlers that a service would call. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -261,6 +262,69 @@ START_TEST(several_hang_ups_are_reported_each)
 		ck_assert_int_eq(poll_of->dispatch_del(p[i].fd), -EBADF);
 		pair_close(&p[i]);
 	}
+}
+END_TEST
+
+/* What an adapter has for itself does not count. */
+START_TEST(a_loop_that_ends_when_nothing_is_left_does)
+{
+	struct pair p;
+
+	if (!test_loop.ends_empty)
+		return;
+	pair_open(&p);
+	pair_add(&p, QB_LOOP_MED, HANG_UP);
+	ck_assert_int_eq(poll_of->dispatch_mod(QB_LOOP_MED, p.fd, INPUT, &p, pair_ready), 0);
+	ck_assert_int_eq(poll_of->dispatch_mod(QB_LOOP_MED, p.fd, HANG_UP, &p, pair_ready),
+			 0);
+	p.result = -1;
+	pair_hang_up(&p);
+	test_loop.run(loop);
+	ck_assert_int_eq(p.calls, 1);
+	pair_close(&p);
+}
+END_TEST
+
+/* A datagram socket whose last message nobody took: an error to be read, and no end. */
+static void error_make(struct pair *p)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	socklen_t size = sizeof(to);
+
+	memset(p, 0, sizeof(*p));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	p->peer = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(p->peer, (struct sockaddr *)&to, size), 0);
+	ck_assert_int_eq(getsockname(p->peer, (struct sockaddr *)&to, &size), 0);
+	p->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	ck_assert_int_eq(connect(p->fd, (struct sockaddr *)&to, size), 0);
+	pair_hang_up(p);
+	ck_assert_int_eq(send(p->fd, "x", 1, 0), 1);
+}
+
+static void act_read_error(struct pair *p)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	ck_assert_int_eq(getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &size), 0);
+	if (p->calls == 1)
+		ck_assert_int_eq(error, ECONNREFUSED);
+	if (p->calls == 1)
+		ck_assert_int_eq(send(p->fd, "x", 1, 0), 1);
+}
+
+START_TEST(a_descriptor_that_had_an_error_stays)
+{
+	struct pair p;
+
+	error_make(&p);
+	p.act = act_read_error;
+	pair_add(&p, QB_LOOP_MED, INPUT);
+	run_calls(2);
+	ck_assert_int_eq(p.calls, 2);
+	ck_assert_int_eq(poll_of->dispatch_del(p.fd), 0);
+	pair_close(&p);
 }
 END_TEST
 
@@ -591,6 +655,8 @@ void add_descriptor_tests(Suite *s)
 	tcase_add_test(tc, watched_for_hang_ups_only_input_is_no_news_and_a_hang_up_is);
 	tcase_add_test(tc, input_is_reported_again_when_it_is_wanted_again);
 	tcase_add_test(tc, several_hang_ups_are_reported_each);
+	tcase_add_test(tc, a_loop_that_ends_when_nothing_is_left_does);
+	tcase_add_test(tc, a_descriptor_that_had_an_error_stays);
 	tcase_add_test(tc, higher_priorities_go_first);
 	tcase_add_test(tc, mod_changes_the_priority);
 	tcase_add_test(tc, a_negative_result_removes);

@@ -7,6 +7,7 @@ adapters_programs = \
 	tests/adapters/test-libev \
 	tests/adapters/test-libevent \
 	tests/adapters/test-libuv \
+	tests/adapters/test-parts \
 	tests/adapters/test-qb \
 	tests/adapters/test-sd-event
 
@@ -24,6 +25,10 @@ tests_adapters_libsuites_la_SOURCES = \
 	tests/adapters/main.c \
 	tests/adapters/real.c \
 	tests/adapters/services.c
+
+tests_adapters_test_parts_SOURCES = tests/adapters/test-parts.c
+tests_adapters_test_parts_LDADD = tests/lib/libtestlib.la lib/libqbipc.la \
+	$(CHECK_LIBS) -lpthread
 
 tests_adapters_test_qb_SOURCES = tests/adapters/loop-qb.c
 tests_adapters_test_qb_LDADD = $(adapters_ldadd)

@@ -41,4 +41,4 @@ static void loop_close(void *loop)
 	free(l);
 }
 
-TEST_LOOP("GLib", true);
+TEST_LOOP("GLib", .priorities = true);

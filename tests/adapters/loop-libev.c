@@ -39,4 +39,4 @@ static void loop_close(void *loop)
 	free(l);
 }
 
-TEST_LOOP("libev", true);
+TEST_LOOP("libev", .priorities = true, .ends_empty = true);

@@ -6,7 +6,6 @@
 struct loop {
 	struct qbipc_poll_libevent poll;
 	struct event_base *events;
-	bool stopped;
 };
 
 TEST_LOOP_COMMON(libevent)
@@ -24,19 +23,12 @@ static void *loop_open(void)
 
 static void loop_run(void *loop)
 {
-	struct loop *l = loop;
-
-	l->stopped = false;
-	while (!l->stopped)
-		event_base_loop(l->events, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
+	event_base_dispatch(((struct loop *)loop)->events);
 }
 
 static void loop_stop(void *loop)
 {
-	struct loop *l = loop;
-
-	l->stopped = true;
-	event_base_loopbreak(l->events);
+	event_base_loopbreak(((struct loop *)loop)->events);
 }
 
 static void loop_close(void *loop)
@@ -48,4 +40,4 @@ static void loop_close(void *loop)
 	free(l);
 }
 
-TEST_LOOP("libevent", true);
+TEST_LOOP("libevent", .priorities = true, .ends_empty = true);

@@ -40,4 +40,4 @@ static void loop_close(void *loop)
 	free(l);
 }
 
-TEST_LOOP("libuv", false);
+TEST_LOOP("libuv", .ends_empty = true);

@@ -39,4 +39,4 @@ static void loop_close(void *loop)
 	free(l);
 }
 
-TEST_LOOP("built-in loop", true);
+TEST_LOOP("built-in loop", .priorities = true);

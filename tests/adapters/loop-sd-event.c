@@ -44,4 +44,4 @@ static void loop_close(void *loop)
 	free(l);
 }
 
-TEST_LOOP("sd-event", true);
+TEST_LOOP("sd-event", .priorities = true);

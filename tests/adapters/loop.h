@@ -19,6 +19,7 @@
 struct test_loop {
 	const char *name;
 	bool priorities;	/* of what is ready, the higher goes first */
+	bool ends_empty;	/* run() returns also when nothing is left to wait for */
 	/* Never NULL: what does not work here ends the program. */
 	void *(*open)(void);
 	void (*run)(void *loop);	/* returns after stop() */
@@ -53,12 +54,12 @@ extern const struct adapter adapter_real;
 		qbipc_poll_##lib##_fini(&((struct loop *)loop)->poll);              \
 	}
 
-#define TEST_LOOP(lib_name, has_priorities)                                         \
+#define TEST_LOOP(lib_name, ...)                                                    \
 	const struct test_loop test_loop = {                                        \
-		.name = lib_name, .priorities = has_priorities, .open = loop_open,  \
-		.run = loop_run, .stop = loop_stop, .handlers = loop_handlers,      \
+		.name = lib_name, .open = loop_open, .run = loop_run,               \
+		.stop = loop_stop, .handlers = loop_handlers,                       \
 		.watch_client = loop_watch_client, .end = loop_end,                 \
-		.close = loop_close,                                                \
+		.close = loop_close, __VA_ARGS__                                    \
 	}
 
 /* Zeroed memory and a condition, in places where Check is not at hand. */

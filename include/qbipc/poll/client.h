@@ -95,19 +95,15 @@ static inline int32_t qbipc_client_dispatch(int32_t fd, int32_t revents, void *d
 	int i;
 
 	(void)fd;
+	(void)revents;
 	for (i = 0; i < QBIPC_CLIENT_EVENTS && cw->watch->poll; i++) {
 		n = qb_ipcc_event_recv(cw->c, cw->buffer, cw->size, 0);
 		if (n < 0)
 			break;
 		cw->event(cw->c, cw->buffer, (size_t)n, cw->data);
 	}
-	if (!cw->watch->poll || n >= 0)
-		return 0;
-	if (n != -EAGAIN)
+	if (cw->watch->poll && n < 0 && n != -EAGAIN)
 		qbipc_client_end(cw, (int)n);
-	else if ((revents & (POLLHUP | POLLERR | POLLNVAL)) &&
-		 !qb_ipcc_is_connected(cw->c))
-		qbipc_client_end(cw, -ENOTCONN);
 	return 0;
 }
 

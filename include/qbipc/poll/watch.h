@@ -39,7 +39,7 @@ struct qbipc_poll;
 
 /* Where a watch is. */
 enum qbipc_poll_place {
-	QBIPC_POLL_OUT,
+	QBIPC_POLL_OUT,		/* nowhere: it was not let in again */
 	QBIPC_POLL_IN,		/* in the library's loop */
 	QBIPC_POLL_QUIET	/* in the descriptor of hang-ups */
 };
@@ -235,7 +235,7 @@ static inline void qbipc_poll_ready(struct qbipc_poll_watch *w, int32_t revents)
 {
 	/* It may be older than the last change of what is watched. */
 	revents &= w->events | POLLERR | POLLHUP | POLLNVAL;
-	if (!w->poll || !revents)
+	if (!revents)
 		return;
 	w->refs++;
 	/*
@@ -312,7 +312,7 @@ static inline int32_t qbipc_poll_watch_change(struct qbipc_poll_watch *w,
 	enum qb_loop_priority old_priority = w->priority;
 	int32_t r;
 
-	if (p == old_priority && events == old_events)
+	if (p == old_priority && events == old_events && w->place != QBIPC_POLL_OUT)
 		return 0;
 	w->events = events;
 	w->priority = p;

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The common part of the poll adapters over a library that fails when it is told to. */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <check.h>
+#include <qbipc/poll/handlers.h>
+
+#include "tests/lib/variant.h"
+
+/* What the library was asked to do, and what it answers. */
+static struct {
+	int starts, updates, stops, arms;
+	int32_t start_result, update_result, arm_result;
+	unsigned int last_ms;
+	int32_t last_events;
+} lib;
+
+static struct qbipc_poll loop;
+static int fds[2];
+
+static int32_t fake_start(struct qbipc_poll_watch *w)
+{
+	lib.starts++;
+	lib.last_events = w->events;
+	return lib.start_result;
+}
+
+static int32_t fake_update(struct qbipc_poll_watch *w)
+{
+	lib.updates++;
+	lib.last_events = w->events;
+	return lib.update_result;
+}
+
+static void fake_stop(struct qbipc_poll_watch *w)
+{
+	lib.stops++;
+}
+
+static int32_t fake_arm(struct qbipc_poll_jobs *j, unsigned int ms)
+{
+	lib.arms++;
+	lib.last_ms = ms;
+	return lib.arm_result;
+}
+
+static void fake_jobs_stop(struct qbipc_poll_jobs *j)
+{
+}
+
+static const struct qbipc_poll_ops fake_ops = {
+	.in_out_only = true,
+	.watch_size = sizeof(struct qbipc_poll_watch),
+	.watch_start = fake_start,
+	.watch_update = fake_update,
+	.watch_stop = fake_stop,
+	.jobs_size = sizeof(struct qbipc_poll_jobs),
+	.jobs_arm = fake_arm,
+	.jobs_stop = fake_jobs_stop,
+};
+
+static int32_t nothing(int32_t fd, int32_t revents, void *data)
+{
+	return 0;
+}
+
+static void setup(void)
+{
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	ck_assert_int_eq(qbipc_poll_init(&loop, &fake_ops), 0);
+}
+
+/* Each start that did not fail has its stop. */
+static void teardown(void)
+{
+	qbipc_poll_fini(&loop);
+	ck_assert_int_eq(lib.starts, lib.stops);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static int32_t add(int32_t events)
+{
+	return qbipc_poll_add(&loop, QB_LOOP_MED, fds[0], events, NULL, nothing);
+}
+
+static int32_t mod(enum qb_loop_priority p, int32_t events)
+{
+	return qbipc_poll_mod(&loop, p, fds[0], events, NULL, nothing);
+}
+
+START_TEST(what_the_library_refuses_is_not_there)
+{
+	lib.start_result = -ENOSPC;
+	ck_assert_int_eq(add(POLLIN), -ENOSPC);
+	ck_assert_ptr_null(qbipc_poll_find(&loop, fds[0]));
+	ck_assert_int_eq(lib.stops, 0);
+	lib.starts = 0;
+	lib.start_result = 0;
+	ck_assert_int_eq(add(POLLIN), 0);
+}
+END_TEST
+
+START_TEST(no_change_is_not_passed_on)
+{
+	ck_assert_int_eq(add(POLLIN), 0);
+	ck_assert_int_eq(mod(QB_LOOP_MED, POLLIN), 0);
+	ck_assert_int_eq(lib.updates, 0);
+	ck_assert_int_eq(mod(QB_LOOP_HIGH, POLLIN), 0);
+	ck_assert_int_eq(mod(QB_LOOP_HIGH, POLLIN | POLLOUT), 0);
+	ck_assert_int_eq(lib.updates, 2);
+}
+END_TEST
+
+/* ... and is tried again by the same mod. */
+START_TEST(a_change_that_the_library_refuses_has_not_happened)
+{
+	ck_assert_int_eq(add(POLLIN), 0);
+	lib.update_result = -ENOMEM;
+	ck_assert_int_eq(mod(QB_LOOP_HIGH, POLLOUT), -ENOMEM);
+	ck_assert_int_eq(qbipc_poll_find(&loop, fds[0])->events, POLLIN);
+	ck_assert_int_eq(qbipc_poll_find(&loop, fds[0])->priority, QB_LOOP_MED);
+	lib.update_result = 0;
+	ck_assert_int_eq(mod(QB_LOOP_HIGH, POLLOUT), 0);
+	ck_assert_int_eq(lib.updates, 2);
+	ck_assert_int_eq(lib.last_events, POLLOUT);
+}
+END_TEST
+
+/* The library watches the one epoll for all of them, and only while there are some. */
+START_TEST(hang_ups_take_one_descriptor_of_the_library)
+{
+	ck_assert_int_eq(add(POLLHUP), 0);
+	ck_assert_int_eq(lib.starts, 1);
+	ck_assert_int_eq(lib.last_events, POLLIN);
+	ck_assert_int_eq(qbipc_poll_add(&loop, QB_LOOP_LOW, fds[1], 0, NULL, nothing), 0);
+	ck_assert_int_eq(lib.starts, 1);
+	ck_assert_int_eq(qbipc_poll_del(&loop, fds[1]), 0);
+	ck_assert_int_eq(lib.stops, 0);
+	ck_assert_int_eq(mod(QB_LOOP_MED, POLLIN), 0);
+	ck_assert_int_eq(lib.starts, 2);
+	ck_assert_int_eq(lib.stops, 1);
+}
+END_TEST
+
+START_TEST(hang_ups_that_the_library_refuses_leave_nothing)
+{
+	lib.start_result = -ENOMEM;
+	ck_assert_int_eq(add(POLLHUP), -ENOMEM);
+	lib.starts = 0;
+	lib.start_result = 0;
+	/* The epoll does not know it any more either: EEXIST otherwise. */
+	ck_assert_int_eq(add(POLLHUP), 0);
+	ck_assert_int_eq(lib.starts, 1);
+}
+END_TEST
+
+START_TEST(input_that_the_library_refuses_to_watch_again_can_be_asked_for_again)
+{
+	ck_assert_int_eq(add(POLLHUP), 0);
+	lib.start_result = -ENOMEM;
+	ck_assert_int_eq(mod(QB_LOOP_MED, POLLIN), -ENOMEM);
+	lib.start_result = 0;
+	ck_assert_int_eq(mod(QB_LOOP_MED, POLLIN), 0);
+	ck_assert_int_eq(lib.last_events, POLLIN);
+	lib.starts--;	/* the one that failed */
+	ck_assert_int_eq(lib.starts, 2);
+	ck_assert_int_eq(qbipc_poll_del(&loop, fds[0]), 0);
+}
+END_TEST
+
+START_TEST(a_watch_that_fell_out_can_be_removed)
+{
+	ck_assert_int_eq(add(POLLHUP), 0);
+	lib.start_result = -ENOMEM;
+	ck_assert_int_eq(mod(QB_LOOP_MED, POLLIN), -ENOMEM);
+	lib.starts--;
+	ck_assert_int_eq(qbipc_poll_del(&loop, fds[0]), 0);
+}
+END_TEST
+
+static int jobs_run;
+
+static void job(void *data)
+{
+	jobs_run++;
+}
+
+START_TEST(a_job_without_a_timer_is_refused)
+{
+	lib.arm_result = -EMFILE;
+	ck_assert_int_eq(qbipc_poll_job_add(&loop, QB_LOOP_LOW, NULL, job), -ENOMEM);
+	lib.arm_result = 0;
+	ck_assert_int_eq(qbipc_poll_job_add(&loop, QB_LOOP_LOW, NULL, job), 0);
+	qbipc_poll_jobs_run(loop.jobs[QB_LOOP_LOW]);
+	ck_assert_int_eq(jobs_run, 1);
+}
+END_TEST
+
+static void job_again(void *data)
+{
+	ck_assert_int_eq(qbipc_poll_job_add(&loop, QB_LOOP_LOW, NULL, job_again), 0);
+	jobs_run++;
+}
+
+START_TEST(a_job_that_comes_again_waits_for_the_pause)
+{
+	ck_assert_int_eq(qbipc_poll_job_add(&loop, QB_LOOP_LOW, NULL, job_again), 0);
+	ck_assert_uint_eq(lib.last_ms, 0);
+	qbipc_poll_jobs_run(loop.jobs[QB_LOOP_LOW]);
+	ck_assert_int_eq(jobs_run, 1);
+	ck_assert_int_eq(lib.arms, 2);
+	ck_assert_uint_eq(lib.last_ms, QBIPC_POLL_JOB_PAUSE);
+	/* Another one does not wait with it. */
+	ck_assert_int_eq(qbipc_poll_job_add(&loop, QB_LOOP_LOW, NULL, job), 0);
+	ck_assert_uint_eq(lib.last_ms, 0);
+}
+END_TEST
+
+START_TEST(fini_of_nothing_does_nothing)
+{
+	struct qbipc_poll zero = { 0 };
+
+	qbipc_poll_fini(&zero);
+	qbipc_poll_fini(&zero);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("poll adapters, the common part");
+	TCase *tc = tcase_new(s, "parts");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, what_the_library_refuses_is_not_there);
+	tcase_add_test(tc, no_change_is_not_passed_on);
+	tcase_add_test(tc, a_change_that_the_library_refuses_has_not_happened);
+	tcase_add_test(tc, hang_ups_take_one_descriptor_of_the_library);
+	tcase_add_test(tc, hang_ups_that_the_library_refuses_leave_nothing);
+	tcase_add_test(
+		tc, input_that_the_library_refuses_to_watch_again_can_be_asked_for_again);
+	tcase_add_test(tc, a_watch_that_fell_out_can_be_removed);
+	tcase_add_test(tc, a_job_without_a_timer_is_refused);
+	tcase_add_test(tc, a_job_that_comes_again_waits_for_the_pause);
+	tcase_add_test(tc, fini_of_nothing_does_nothing);
+	return suite_main(s);
+}
