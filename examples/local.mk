@@ -1,11 +1,17 @@
 # Small programs that use the public interface only. tests/examples runs them.
 noinst_PROGRAMS += \
+	examples/activated-server \
 	examples/echo-client \
 	examples/echo-server \
 	examples/minimal-client \
 	examples/minimal-server
 
 examples_cppflags = -I$(top_srcdir)/include
+
+examples_activated_server_SOURCES = examples/activated-server.c
+examples_activated_server_CPPFLAGS = $(examples_cppflags)
+examples_activated_server_LDADD = lib/libqbipc.la
+EXTRA_DIST += examples/activated.service examples/activated.socket
 
 examples_echo_client_SOURCES = examples/echo-client.c examples/echo.h
 examples_echo_client_CPPFLAGS = $(examples_cppflags)

@@ -14,6 +14,7 @@ qbipcinclude_HEADERS = \
 	include/qbipc/connect.h \
 	include/qbipc/events.h \
 	include/qbipc/handlers.h \
+	include/qbipc/listen.h \
 	include/qbipc/peer.h \
 	include/qbipc/memory.h \
 	include/qbipc/watch.h \

@@ -11,6 +11,7 @@
 #include <qbipc/connect.h>
 #include <qbipc/events.h>
 #include <qbipc/handlers.h>
+#include <qbipc/listen.h>
 #include <qbipc/peer.h>
 #include <qbipc/memory.h>
 #include <qbipc/watch.h>

@@ -9,6 +9,7 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/api/ipcc.c \
 	lib/api/ipcs.c \
 	lib/api/limits.c \
+	lib/api/listen.c \
 	lib/api/loop.c \
 	lib/api/memory.c \
 	lib/api/watch.c

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/socket.h"
 #include "base/util.h"
 #include "server/connection.h"
@@ -140,7 +141,56 @@ static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)
 	return s->stopped ? -ESHUTDOWN : 0;
 }
 
-int qbi_listener_open(qb_ipcs_service_t *s)
+/* 0 or the errno of qbi_listener_adopt(). */
+static int adopted_check(int fd)
+{
+	socklen_t len = sizeof(int);
+	int listens = 0;
+
+	if (fcntl(fd, F_GETFD) < 0)
+		return -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0)
+		return -errno;
+	if (!qbi_socket_is(fd, SOCK_STREAM))
+		return -EPROTOTYPE;
+	return listens ? 0 : -EINVAL;
+}
+
+int qbi_listener_adopt(qb_ipcs_service_t *s, int fd)
+{
+	int r, flags;
+
+	if (s->listener.fd >= 0 || s->stopped)
+		return -EBUSY;
+	r = adopted_check(fd);
+	if (r < 0)
+		return r;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+	qbi_refuse_descriptors(fd);
+	s->listener.fd = fd;
+	return 0;
+}
+
+/* Is it bound where a client looks that connects to @name? */
+static bool adopted_is_found(int fd, const char *name)
+{
+	struct sockaddr_un bound = { .sun_family = AF_UNSPEC }, expected;
+	socklen_t len = sizeof(bound);
+
+	if (getsockname(fd, (struct sockaddr *)&bound, &len) < 0)
+		return false;
+	if (qbi_service_address(name, true, &expected) == 0 &&
+	    memcmp(&bound, &expected, sizeof(bound)) == 0)
+		return true;
+	return qbi_service_address(name, false, &expected) == 0 &&
+	       memcmp(&bound, &expected, sizeof(bound)) == 0 &&
+	       (len == sizeof(expected) || len == qbi_address_unpadded(&expected));
+}
+
+static int listener_make(qb_ipcs_service_t *s)
 {
 	bool filesystem = access(FORCESOCKETSFILE, F_OK) == 0;
 	_cleanup_(qbi_closep) int fd = -1;
@@ -158,13 +208,23 @@ int qbi_listener_open(qb_ipcs_service_t *s)
 	if (r < 0)
 		return r;
 	l->fd = qbi_take_fd(&fd);
-	if (listen(l->fd, BACKLOG) < 0) {
-		r = -errno;
-		qbi_listener_close(s);
-		return r;
+	return listen(l->fd, BACKLOG) < 0 ? -errno : 0;
+}
+
+int qbi_listener_open(qb_ipcs_service_t *s)
+{
+	struct qbi_listener *l = &s->listener;
+	int r = 0;
+
+	if (l->fd < 0)
+		r = listener_make(s);
+	else if (!adopted_is_found(l->fd, s->name))
+		qbi_log(LOG_WARNING, "service %s: clients of that name look elsewhere",
+			s->name);
+	if (r == 0) {
+		l->spare = spare_open();
+		r = qbi_deadlines_open(s);
 	}
-	l->spare = spare_open();
-	r = qbi_deadlines_open(s);
 	if (r == 0)
 		r = s->poll.dispatch_add(s->priority, l->fd, QBI_POLL_EVENTS, s,
 					 listener_dispatch);

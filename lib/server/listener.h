@@ -19,12 +19,19 @@ struct qbi_listener {
 	int spare;			/* given up at EMFILE; -1: none */
 	bool in_loop;
 	uint64_t rests_until;		/* as qbi_now_ns(); 0: does not rest */
-	struct sockaddr_un address;	/* a path is unlinked at the end */
+	struct sockaddr_un address;	/* a path is unlinked at the end; none if adopted */
 };
 
 #define QBI_LISTENER_INIT { .fd = -1, .spare = -1 }
 
-/* Bind, listen, join the loop. 0 or -errno; on failure nothing is left. */
+/*
+ * Use @fd, which somebody else bound and listens on, and close it at the end. Before
+ * qbi_listener_open(). 0; -EBADF, -ENOTSOCK, -EPROTOTYPE, -EINVAL it is not that; -EBUSY;
+ * after an error @fd is the caller's.
+ */
+int qbi_listener_adopt(struct qb_ipcs_service *s, int fd);
+
+/* Bind and listen, unless that was done, join the loop. 0 or -errno; then nothing is left. */
 int qbi_listener_open(struct qb_ipcs_service *s);
 
 /* It has rested for long enough. */

@@ -168,6 +168,7 @@ tests_conformance_writable_LDADD = $(conformance_ldadd)
 
 # Beyond libqb's interface: <qbipc/...>.
 addition_suites = \
+	tests/conformance/activation \
 	tests/conformance/handlers \
 	tests/conformance/handlers-refused \
 	tests/conformance/peer
@@ -182,3 +183,5 @@ tests_conformance_handlers_refused_SOURCES = tests/conformance/handlers-refused.
 tests_conformance_handlers_refused_LDADD = $(conformance_ldadd)
 tests_conformance_peer_SOURCES = tests/conformance/peer.c
 tests_conformance_peer_LDADD = $(conformance_ldadd)
+tests_conformance_activation_SOURCES = tests/conformance/activation.c
+tests_conformance_activation_LDADD = $(conformance_ldadd)
