@@ -77,12 +77,6 @@ START_TEST(connection_too_many_of_a_user_is_edquot_for_that_user)
 }
 END_TEST
 
-static void prepare_as_somebody(struct server *sv)
-{
-	prepare_limits(sv);
-	SERVER_REQUIRE_EQ(sv, seteuid(SOMEBODY), 0);
-}
-
 START_TEST(the_servers_user_is_exempt)
 {
 	struct host *h = host_with(

@@ -107,12 +107,6 @@ START_TEST(root_may_have_any_number_of_handshakes)
 }
 END_TEST
 
-static void prepare_as_somebody(struct server *sv)
-{
-	prepare_limits(sv);
-	SERVER_REQUIRE_EQ(sv, seteuid(SOMEBODY), 0);
-}
-
 START_TEST(the_servers_user_may_have_any_number_of_handshakes)
 {
 	struct host *h = host_with(

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -21,6 +22,8 @@ void be(uid_t uid)
 		ck_assert_int_eq(seteuid(0), 0);
 	if (uid != 0)
 		ck_assert_int_eq(seteuid(uid), 0);
+	/* Else /proc/self is root's. */
+	ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), 0);
 }
 
 bool users_can_be_changed(const char *test)
@@ -54,6 +57,13 @@ struct host *host_with(const struct server_spec *spec,
 struct host *host_with_limits(int variant, const struct qbipc_service_limits *limits)
 {
 	return host_with(&(struct server_spec){ VARIANT_SPEC(variant) }, limits);
+}
+
+void prepare_as_somebody(struct server *sv)
+{
+	prepare_limits(sv);
+	SERVER_REQUIRE_EQ(sv, setuid(SOMEBODY), 0);
+	SERVER_REQUIRE_EQ(sv, prctl(PR_SET_DUMPABLE, 1), 0);
 }
 
 static int64_t remote_limit(struct server *sv, const int64_t *args)

@@ -36,6 +36,8 @@ void host_limit(struct host *h, const struct qbipc_service_limits *limits);
 struct qbipc_service_refusals host_refusals(struct host *h);
 /* For spec.prepare, where a test has one of its own. */
 void prepare_limits(struct server *sv);
+/* The same, and the server is SOMEBODY. */
+void prepare_as_somebody(struct server *sv);
 
 /* A connected socket of user @uid that has said nothing; and one that says its all. */
 int raw_connect(struct host *h, uid_t uid);
