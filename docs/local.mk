@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	docs/performance-clients.svg \
 	docs/performance-size.svg \
 	docs/porting-from-libqb.md \
+	docs/promises.md \
 	docs/protocol.md \
 	docs/tuning.md \
 	docs/wakeup.md
@@ -16,9 +17,18 @@ EXTRA_DIST += \
 docs_scripts = \
 	tests/docs/test-blocks \
 	tests/docs/test-docs \
-	tests/docs/test-man
+	tests/docs/test-man \
+	tests/docs/test-promises
 dist_check_SCRIPTS += $(docs_scripts)
 TESTS += $(docs_scripts)
 EXTRA_DIST += tests/docs/blocks.awk tests/docs/numbers.c tests/docs/prologue.h
+
+# Results that only the manual speaks of.
+if HAVE_CHECK
+check_PROGRAMS += tests/docs/results
+endif
+tests_docs_results_SOURCES = tests/docs/results.c
+tests_docs_results_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_docs_results_LDADD = tests/lib/libtestlib.la lib/libqbipc.la $(CHECK_LIBS)
 
 include $(srcdir)/docs/man/local.mk

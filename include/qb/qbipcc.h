@@ -45,7 +45,8 @@ typedef struct qb_ipcc_connection qb_ipcc_connection_t;
  *                      errno:
  *                      ECONNREFUSED nobody serves that name;
  *                      ENOENT the same with filesystem sockets;
- *                      EINVAL the name is NULL, empty or has a slash;
+ *                      EINVAL the name is NULL, empty or has a slash, or the server
+ *                      named files where none of its can be;
  *                      ENAMETOOLONG it has more than 106 bytes;
  *                      EMSGSIZE the size is beyond what this library or the server
  *                      allows;
