@@ -14,3 +14,21 @@ tests_tool_test_inquirer_SOURCES = \
 	tests/tool/fake.h \
 	tests/tool/test-inquirer.c
 tests_tool_test_inquirer_LDADD = $(tool_ldadd)
+
+tool_scripts = \
+	tests/tool/test-bench \
+	tests/tool/test-qbipc \
+	tests/tool/test-services
+dist_check_SCRIPTS += $(tool_scripts)
+TESTS += $(tool_scripts)
+EXTRA_DIST += tests/tool/tool.sh
+
+# What the scripts look at.
+noinst_PROGRAMS += tests/tool/listener
+tests_tool_listener_SOURCES = tests/tool/listener.c
+if HAVE_LIBQB
+noinst_PROGRAMS += tests/tool/echo-server-libqb
+endif
+tests_tool_echo_server_libqb_SOURCES = examples/echo-server.c examples/echo.h
+tests_tool_echo_server_libqb_CPPFLAGS = $(LIBQB_CFLAGS)
+tests_tool_echo_server_libqb_LDADD = $(LIBQB_LIBS)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The other end of a benchmark: a child that echoes every request and ends with its
- * parent, however that ends.
+ * parent, however that ends, in an orderly way: files on libqb's wire go with it.
  */
 #include "tools/qbipc/bench.h"
 
@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -75,6 +74,10 @@ static void serve(const char *name, enum qb_ipc_type type, int ready, int life)
 	qb_ipcs_service_t *service = NULL;
 	int r;
 
+	/* What a terminal sends to both is for the parent to follow. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	loop = qb_loop_create();
 	if (loop)
 		service = qb_ipcs_create(name, 0, type, &handlers);
@@ -93,15 +96,6 @@ static void serve(const char *name, enum qb_ipc_type type, int ready, int life)
 	qb_ipcs_destroy(service);
 	qb_loop_destroy(loop);
 	_exit(0);
-}
-
-static void child_main(const struct bench_server *s, enum qb_ipc_type type, pid_t parent,
-		       int ready, int life)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
-	serve(s->name, type, ready, life);
 }
 
 /* What the child says of its start. */
@@ -124,10 +118,9 @@ int bench_server_start(struct bench_server *s, enum qb_ipc_type type)
 {
 	static unsigned int counter;
 	int ready[2], life[2];
-	pid_t self = getpid();
 	int r;
 
-	snprintf(s->name, sizeof(s->name), "qbipc-bench-%d-%u", (int)self, ++counter);
+	snprintf(s->name, sizeof(s->name), "qbipc-bench-%d-%u", (int)getpid(), ++counter);
 	if (pipe(ready) < 0)
 		return -errno;
 	if (pipe(life) < 0) {
@@ -140,7 +133,7 @@ int bench_server_start(struct bench_server *s, enum qb_ipc_type type)
 	if (s->pid == 0) {
 		close(ready[0]);
 		close(life[1]);
-		child_main(s, type, self, ready[1], life[0]);
+		serve(s->name, type, ready[1], life[0]);
 	}
 	r = s->pid < 0 ? -errno : 0;
 	close(life[0]);
