@@ -67,11 +67,17 @@ int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files
 
 void qbi_mapping_punch(struct qbi_mapping *m)
 {
-	if (!m->guard.base)
+	char *end = (char *)m->guard.base + m->guard.size;
+	char *last = NULL;
+	size_t i;
+
+	for (i = 0; i < QBI_MAPPING_PARTS && m->part[i]; i++)
+		last = m->part[i];
+	if (!last)
 		return;
 	/* Locked pages (mlockall) would stay. */
-	(void)munlock(m->guard.base, m->guard.size);
-	(void)madvise(m->guard.base, m->guard.size, MADV_REMOVE);
+	(void)munlock(last, (size_t)(end - last));
+	(void)madvise(last, (size_t)(end - last), MADV_REMOVE);
 }
 
 void qbi_mapping_close(struct qbi_mapping *m)

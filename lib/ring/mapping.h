@@ -38,7 +38,7 @@ struct qbi_mapping_file {
 int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files,
 		     size_t n);
 
-/* Give back the pages of all files, for everybody who maps them: they read as zeros. As
+/* Give back the pages of the last file, for everybody who maps it: they read as zeros. As
  * far as the kernel lets us. */
 void qbi_mapping_punch(struct qbi_mapping *m);
 

@@ -65,8 +65,9 @@ int qbi_qbring_open(struct qbi_qbring *r, const char *prefix, uint32_t max_msg_s
 		    const struct qbi_peer_cred *server);
 
 /*
- * Server, before close, when nobody is to read any more: take the memory away, which was
- * accounted to us, from a client that keeps files or mappings.
+ * Server, before close, when nobody is to read any more: take the data's memory away,
+ * which was accounted to us, from a client that keeps files or mappings. The header stays:
+ * a libqb client that has just hung up still looks there for what to unmap.
  */
 void qbi_qbring_punch(struct qbi_qbring *r);
 
