@@ -171,7 +171,8 @@ addition_suites = \
 	tests/conformance/activation \
 	tests/conformance/handlers \
 	tests/conformance/handlers-refused \
-	tests/conformance/peer
+	tests/conformance/peer \
+	tests/conformance/stopped-server
 if HAVE_CHECK
 check_PROGRAMS += $(addition_suites)
 endif
@@ -185,3 +186,5 @@ tests_conformance_peer_SOURCES = tests/conformance/peer.c
 tests_conformance_peer_LDADD = $(conformance_ldadd)
 tests_conformance_activation_SOURCES = tests/conformance/activation.c
 tests_conformance_activation_LDADD = $(conformance_ldadd)
+tests_conformance_stopped_server_SOURCES = tests/conformance/stopped-server.c
+tests_conformance_stopped_server_LDADD = $(conformance_ldadd)

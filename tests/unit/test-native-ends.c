@@ -300,6 +300,35 @@ START_TEST(bytes_without_a_message_do_not_keep_the_client_awake)
 }
 END_TEST
 
+static void *send_junk_for_ever(void *over)
+{
+	static const char junk[50];
+
+	while (!atomic_load((atomic_bool *)over)) {
+		(void)send(bell, junk, sizeof(junk), MSG_DONTWAIT | MSG_NOSIGNAL);
+		(void)send(e.stream[0], junk, sizeof(junk), MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	return NULL;
+}
+
+START_TEST(bytes_that_never_end_do_not_stretch_the_time)
+{
+	atomic_bool over = false;
+	pthread_t thread;
+
+	open_as_server();
+	ck_assert_int_eq(pthread_create(&thread, NULL, send_junk_for_ever, &over), 0);
+	for (int i = 0; i < 5; i++) {
+		ck_assert_int_eq(response_recv(0, ends_soon(20)), QBI_EMPTY);
+		ck_assert_int_eq(ends_recv(e.cops->event_recv, e.client, 40, 0,
+					   ends_soon(20)), QBI_EMPTY);
+	}
+	atomic_store(&over, true);
+	pthread_join(thread, NULL);
+	close_as_server();
+}
+END_TEST
+
 START_TEST(message_after_bytes_for_nothing_arrives)
 {
 	open_as_server();
@@ -395,6 +424,7 @@ int main(void)
 
 	tc = tcase_new(s, "hostile server");
 	tcase_add_test(tc, bytes_without_a_message_do_not_keep_the_client_awake);
+	tcase_add_test(tc, bytes_that_never_end_do_not_stretch_the_time);
 	tcase_add_test(tc, message_after_bytes_for_nothing_arrives);
 	tcase_add_test(tc, bell_bits_without_a_message_do_not_keep_the_client_awake);
 	tcase_add_test(tc, nonsense_in_the_words_is_a_fault);
