@@ -50,11 +50,11 @@ function return_split(s, parts,    at)
 	return split(s, parts, /; /)
 }
 
-# The first sentence of s, without its full stop and beginning in lower case.
+# What the first sentence of s begins with, up to a colon, beginning in lower case.
 function first_sentence(s)
 {
 	s = squeeze(s)
-	if (match(s, /\.( |$)/))
+	if (match(s, /[.:;]( |$)/))
 		s = substr(s, 1, RSTART - 1)
 	if (s ~ /^[A-Z][a-z]/)
 		s = tolower(substr(s, 1, 1)) substr(s, 2)

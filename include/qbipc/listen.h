@@ -7,11 +7,12 @@
  * when the first client comes, and hands the listening descriptor over. The address has
  * to be one that clients look at:
  *
- *   ListenStream=@NAME       clients that are this library
- *   ListenStream=DIR/NAME    all clients, when they use filesystem sockets: DIR is what
- *                            the library was configured with (--with-socket-dir; /var/run,
- *                            on Debian /tmp), and the file named by
- *                            --with-force-sockets-config-file exists
+ *     ListenStream=@NAME       clients that are this library
+ *     ListenStream=DIR/NAME    all clients, when they use filesystem sockets
+ *
+ * DIR is what the library was configured with (--with-socket-dir; /var/run, on Debian
+ * /tmp); clients use filesystem sockets when the file named by
+ * --with-force-sockets-config-file exists.
  *
  * NAME is the name given to qb_ipcs_create(). The address that a service binds itself is
  * abstract too, but padded with zeros to the end, which a unit file cannot say; a client

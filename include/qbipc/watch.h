@@ -22,7 +22,8 @@ extern "C" {
 /** Who answered, and what a connection would be. */
 struct qbipc_probe_info {
 	size_t size;		/**< of this struct; the caller sets it */
-	pid_t pid;		/**< of the process that answered */
+	pid_t pid;		/**< of the process that answered; 0: it cannot be seen
+				     from here */
 	uid_t uid;		/**< its effective user */
 	gid_t gid;		/**< its effective group */
 	int32_t error;		/**< 0, or what clients are refused with: the other
@@ -80,7 +81,8 @@ typedef struct qbipc_snapshot qbipc_snapshot_t;
 /** What a snapshot says of the service. */
 struct qbipc_snapshot_info {
 	size_t size;		/**< of this struct; the caller sets it */
-	pid_t pid;		/**< of the process that answered */
+	pid_t pid;		/**< of the process that answered; 0: it cannot be seen
+				     from here */
 	uid_t uid;		/**< its effective user */
 	gid_t gid;		/**< its effective group */
 	int32_t service_id;	/**< as given to qb_ipcs_create() */
