@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <linux/sockios.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -400,6 +401,32 @@ START_TEST(nonsense_is_counted_and_a_farewell_is_not)
 }
 END_TEST
 
+START_TEST(client_that_leaves_in_the_middle_is_not_counted)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
+
+	for (int k = 1; k <= 5; k++) {
+		qb_ipcc_connection_t *c = client_connect(h->name, 0);
+		char gone[32];
+
+		/* Requests untaken, or responses and events unread. */
+		if (k % 2)
+			host_freeze(h);
+		client_must_send(c, MSG_ECHO, 1000);
+		client_must_send(c, MSG_EVENT, 1000);
+		client_must_send(c, MSG_ECHO, 1000);
+		qb_ipcc_disconnect(c);
+		if (k % 2)
+			host_thaw(h);
+		snprintf(gone, sizeof(gone), "destroyed:%d", k);
+		host_await_trace(h, gone);
+	}
+	ck_assert_uint_eq(host_refusals(h).nonsense, 0);
+	ck_assert_uint_eq(host_refusals(h).junk_wakeups, 0);
+	host_stop(h);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("limits on connections");
@@ -423,5 +450,6 @@ int main(void)
 	add_variant_test(tc, request_makes_up_for_a_wake_up_for_nothing);
 	add_variant_test(tc, honest_client_wakes_nobody_for_nothing);
 	add_transport_test(tc, nonsense_is_counted_and_a_farewell_is_not);
+	add_variant_test(tc, client_that_leaves_in_the_middle_is_not_counted);
 	return suite_main(s);
 }
