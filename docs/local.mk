@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	docs/porting-from-libqb.md \
 	docs/promises.md \
 	docs/protocol.md \
+	docs/threads.md \
 	docs/tuning.md \
 	docs/wakeup.md
 

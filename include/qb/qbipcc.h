@@ -123,7 +123,7 @@ void qb_ipcc_disconnect(qb_ipcc_connection_t *c);
  * @return    0;
  *            -EINVAL an argument is NULL, or the connection is unfinished;
  *            -EMFILE, -ENFILE, -ENOMEM one has to be made, and cannot
- * @note      Threads: one at a time per connection.
+ * @note      Threads: any, at any time.
  */
 int32_t qb_ipcc_fd_get(qb_ipcc_connection_t *c, int32_t *fd);
 

@@ -472,7 +472,7 @@ qb_ipcs_connection_stats_get_2(qb_ipcs_connection_t *c, int32_t clear_after_read
  * @param stats             filled in
  * @param clear_after_read  not 0: count closed connections anew
  * @return                  0; -EINVAL an argument is NULL
- * @note                    Threads: the one that runs the poll loop.
+ * @note                    Threads: any that holds a reference to the service.
  */
 int32_t qb_ipcs_stats_get(qb_ipcs_service_t *pt, struct qb_ipcs_stats *stats,
 			  int32_t clear_after_read);

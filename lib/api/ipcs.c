@@ -89,10 +89,12 @@ int32_t qb_ipcs_stats_get(qb_ipcs_service_t *s, struct qb_ipcs_stats *stats,
 {
 	if (!s || !stats)
 		return -EINVAL;
-	*stats = s->stats;
 	/* Connections that are up now will go down: their number is not forgotten. */
-	if (clear_after_read)
-		s->stats.closed_connections = 0;
+	*stats = (struct qb_ipcs_stats){
+		.active_connections = s->count.active,
+		.closed_connections = clear_after_read ? atomic_exchange(&s->count.closed, 0)
+						       : s->count.closed,
+	};
 	return 0;
 }
 

@@ -57,14 +57,14 @@ static void connection_free(qb_ipcs_connection_t *c)
 {
 	qb_ipcs_service_t *s = c->service;
 
-	assert(!c->end && c->stream.fd < 0);
+	/* Lists are the dispatching thread's, and this may be another. */
+	assert(!c->end && c->stream.fd < 0 && qbi_list_is_empty(&c->link));
 	if (c->announced && s->on.connection_destroyed) {
 		/* The callback may look at the connection, and even take and drop
 		 * references again: keep them away from zero. */
 		c->refs = 1;
 		s->on.connection_destroyed(c);
 	}
-	qbi_list_unlink(&c->link);
 	pthread_mutex_destroy(&c->send);
 	free(c);
 	qbi_service_unref(s);
@@ -91,14 +91,14 @@ static bool state_is_active(enum qbi_connection_state state)
 
 void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state state)
 {
-	struct qb_ipcs_stats *stats = &c->service->stats;
+	struct qbi_service_counters *count = &c->service->count;
 
 	assert(state > c->state);
 	if (state_is_active(state) && !state_is_active(c->state))
-		stats->active_connections++;
+		atomic_fetch_add(&count->active, 1);
 	if (state_is_active(c->state) && !state_is_active(state)) {
-		stats->active_connections--;
-		stats->closed_connections++;
+		atomic_fetch_sub(&count->active, 1);
+		atomic_fetch_add(&count->closed, 1);
 	}
 	c->state = state;
 }
@@ -159,7 +159,9 @@ static void connection_release(qb_ipcs_connection_t *c)
 
 	watch_drop(c, &c->request);
 	watch_drop(c, &c->stream);
+	qbi_list_unlink(&c->link);
 	pthread_mutex_lock(&c->send);
+	c->sendable = false;
 	qbi_retry_remove(c->service, c);
 	/* Before the transport, if nobody is there to notice: it needs a descriptor to
 	 * remove its files, and this may be the last one. */

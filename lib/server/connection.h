@@ -83,6 +83,7 @@ struct qb_ipcs_connection {
 	_Atomic(enum qbi_connection_state) state;
 	qb_ipcs_service_t *service;	/* holds a reference */
 	struct qbi_list link;		/* in the service's handshakes or connections */
+	uint64_t place;			/* when it was listed there; 0: never */
 	struct qbi_retry_entry retry;	/* when it goes on with what waits to be sent */
 	bool holds_retry;		/* the service's epoll */
 	void *context;
@@ -107,6 +108,7 @@ struct qb_ipcs_connection {
 	bool disconnect_asked;		/* inside connection_created */
 	_Atomic(bool) broken;		/* a sender found it unusable: drop it, drain nothing */
 	bool hung_up;			/* the client is gone; drain and close */
+	bool sendable;			/* under `send`: from CREATED on, to the end */
 	struct qbi_unsent unsent[QBI_CHANNELS];	/* under `send` */
 	_Atomic(bool) waiting;		/* on any of them; written under `send` */
 	bool misbehaved;		/* it is dropped for what it sent */

@@ -199,6 +199,7 @@ static int connection_open(qb_ipcs_connection_t *c)
 		return r;
 	qbi_list_unlink(&c->link);
 	qbi_list_push_front(&s->connections, &c->link);
+	c->place = ++s->last_place;
 	welcome_fill(c, &welcome);
 	return welcome_send(c, &reply);
 }
@@ -208,6 +209,9 @@ static void connection_created(qb_ipcs_connection_t *c)
 	qb_ipcs_service_t *s = c->service;
 
 	qbi_connection_enter(c, QBI_CONNECTION_CREATED);
+	pthread_mutex_lock(&c->send);
+	c->sendable = true;
+	pthread_mutex_unlock(&c->send);
 	if (s->on.connection_created)
 		s->on.connection_created(c);
 	if (c->disconnect_asked || s->stopped) {

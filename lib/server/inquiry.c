@@ -100,10 +100,10 @@ static void snapshot_fill(qb_ipcs_service_t *s, struct inquiry_answer *answer)
 		.head_size = sizeof(answer->head),
 		.record_size = sizeof(answer->records[0]),
 		.records = n,
-		.connections = s->stats.active_connections,
+		.connections = s->count.active,
 		.service_id = s->id,
 		.flow = s->flow,
-		.closed = s->stats.closed_connections,
+		.closed = s->count.closed,
 		.time_ns = now,
 	};
 }

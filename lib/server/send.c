@@ -50,7 +50,7 @@ static int message_send(qb_ipcs_connection_t *c, enum qbi_channel channel,
 	int r = QBI_GONE;
 
 	pthread_mutex_lock(&c->send);
-	if (c->end && !c->broken)
+	if (c->sendable && !c->broken)
 		r = message_pass(c, channel, msg);
 	if (r == 0)
 		qbi_counter_add(counter);
@@ -73,7 +73,7 @@ uint32_t qbi_connection_events_queued(qb_ipcs_connection_t *c)
 	uint32_t n = 0;
 
 	pthread_mutex_lock(&c->send);
-	if (c->end)
+	if (c->sendable)
 		n = c->transport->server->events_queued(c->end);
 	pthread_mutex_unlock(&c->send);
 	return n;

@@ -132,25 +132,37 @@ static const struct {
 
 void qbi_service_rate_set(qb_ipcs_service_t *s, enum qb_ipcs_rate_limit rate)
 {
-	struct qbi_list *pos;
+	qb_ipcs_connection_t *c, *next;
 
 	if ((unsigned int)rate >= QBI_ARRAY_SIZE(rates))
 		return;
 	s->priority = rates[rate].priority;
 	s->flow = rates[rate].flow;
 	s->batch = rates[rate].batch;
-	qbi_list_for_each (pos, &s->connections) {
-		qb_ipcs_connection_t *c =
-			qbi_list_entry(pos, struct qb_ipcs_connection, link);
-
-		if (qbi_connection_is_connected(c))
-			qbi_connection_flow_update(c);
+	for (c = qbi_service_next(s, NULL); c; c = next) {
+		qbi_connection_flow_update(c);
+		next = qbi_service_next(s, c);
+		qbi_connection_unref(c);
 	}
+}
+
+/* Behind @current in the list, or behind where it was before it was disconnected. */
+static struct qbi_list *place_after(qb_ipcs_service_t *s, const qb_ipcs_connection_t *current)
+{
+	struct qbi_list *pos;
+
+	if (current->place && !qbi_list_is_empty(&current->link))
+		return current->link.next;
+	qbi_list_for_each (pos, &s->connections)
+		if (qbi_list_entry(pos, struct qb_ipcs_connection, link)->place <
+		    current->place)
+			break;
+	return pos;
 }
 
 qb_ipcs_connection_t *qbi_service_next(qb_ipcs_service_t *s, qb_ipcs_connection_t *current)
 {
-	struct qbi_list *pos = current ? current->link.next : s->connections.next;
+	struct qbi_list *pos = current ? place_after(s, current) : s->connections.next;
 
 	for (; pos != &s->connections; pos = pos->next) {
 		qb_ipcs_connection_t *c =

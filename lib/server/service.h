@@ -27,6 +27,12 @@
 #include "server/writable.h"
 #include "transport/transport.h"
 
+/* Counted by the dispatching thread; any thread may read and clear them. */
+struct qbi_service_counters {
+	_Atomic(uint32_t) active;
+	_Atomic(uint32_t) closed;
+};
+
 struct qb_ipcs_service {
 	_Atomic(uint32_t) refs;
 	char *name;
@@ -49,9 +55,10 @@ struct qb_ipcs_service {
 	struct qbi_refusals refusals;
 	struct qbi_writable writable;
 	struct qbi_list connections;		/* answered or about to be, newest first */
+	uint64_t last_place;			/* given to one of them */
 	struct qbi_list handshakes;		/* accepted, not listed yet, oldest first */
 	struct qbi_server_shared shared;	/* for the transports */
-	struct qb_ipcs_stats stats;
+	struct qbi_service_counters count;
 	struct qbi_owner watchers;		/* who may watch besides root and our user */
 	uint64_t last_number;			/* clients so far: numbers of connections */
 	bool stopped;				/* destroyed, lives on in its connections */

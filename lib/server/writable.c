@@ -135,7 +135,7 @@ void qbi_connection_resume(qb_ipcs_connection_t *c, bool in_turn)
 	qbi_writable_fn fn;
 
 	pthread_mutex_lock(&c->send);
-	if (c->end && !c->broken)
+	if (c->sendable && !c->broken)
 		room = connection_try(c, in_turn);
 	pthread_mutex_unlock(&c->send);
 	fn = w->fn;

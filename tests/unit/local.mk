@@ -132,6 +132,7 @@ native_ldadd = tests/lib/libtestlib.la lib/libqbipc-core.la $(CHECK_LIBS) -lpthr
 native_tests = \
 	tests/unit/test-access \
 	tests/unit/test-memory-lock \
+	tests/unit/test-threads \
 	tests/unit/test-native-ends \
 	tests/unit/test-native-events \
 	tests/unit/test-native-look \
@@ -173,6 +174,10 @@ tests_unit_test_access_LDADD = $(native_ldadd)
 tests_unit_test_memory_lock_SOURCES = tests/unit/test-memory-lock.c
 tests_unit_test_memory_lock_CFLAGS = $(native_cflags)
 tests_unit_test_memory_lock_LDADD = $(native_ldadd)
+
+tests_unit_test_threads_SOURCES = tests/unit/test-threads.c
+tests_unit_test_threads_CFLAGS = $(native_cflags)
+tests_unit_test_threads_LDADD = $(native_ldadd)
 
 tests_unit_test_native_look_SOURCES = tests/unit/test-native-look.c
 tests_unit_test_native_look_CFLAGS = $(native_cflags)
