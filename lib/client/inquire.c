@@ -63,7 +63,7 @@ static int welcome_receive(struct qbi_inquiry *q, uint64_t deadline)
 		if (r < 0)
 			return r;
 	}
-	return q->server.pid > 0 ? qbi_welcome_check(&q->welcome) : -EBADMSG;
+	return qbi_welcome_check(&q->welcome);
 }
 
 static int question_send(int stream, size_t max_msg_size, uint32_t question)
