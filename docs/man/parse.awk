@@ -57,7 +57,7 @@ function comment_begin()
 }
 
 # One line of the comment, without its star.
-function comment_line(s,    word)
+function comment_line(s,    word, at)
 {
 	sub(/[ \t]+$/, "", s)
 	if (s ~ /^ *@(param|return|returns|retval|note|file)([ \t]|$)/) {
@@ -82,8 +82,9 @@ function comment_line(s,    word)
 	}
 	# "/** A job's turn has come. @param data as given */"
 	if (doc_tag == "" && match(s, /[^ ] @param /)) {
-		comment_line(substr(s, 1, RSTART))
-		comment_line(substr(s, RSTART + 2))
+		at = RSTART
+		comment_line(substr(s, 1, at))
+		comment_line(substr(s, at + 2))
 		return
 	}
 	if (doc_tag == "")
