@@ -182,6 +182,32 @@ START_TEST(a_watch_that_fell_out_can_be_removed)
 }
 END_TEST
 
+static int32_t last_revents;
+
+static int32_t note(int32_t fd, int32_t revents, void *data)
+{
+	ck_assert_int_eq(last_revents, 0);
+	last_revents = revents;
+	return 0;
+}
+
+START_TEST(a_report_of_what_is_no_longer_watched_is_no_news)
+{
+	struct qbipc_poll_watch *w;
+
+	ck_assert_int_eq(qbipc_poll_watch_new(&loop, QB_LOOP_MED, fds[0], POLLOUT, NULL,
+					      note, &w), 0);
+	qbipc_poll_ready(w, POLLOUT | POLLIN);
+	ck_assert_int_eq(last_revents, POLLOUT);
+	ck_assert_int_eq(qbipc_poll_mod(&loop, QB_LOOP_MED, fds[0], POLLIN, NULL, note), 0);
+	qbipc_poll_ready(w, POLLOUT);
+	ck_assert_int_eq(last_revents, POLLOUT);
+	last_revents = 0;
+	qbipc_poll_ready(w, POLLOUT | POLLHUP | POLLERR | POLLNVAL);
+	ck_assert_int_eq(last_revents, POLLHUP | POLLERR | POLLNVAL);
+}
+END_TEST
+
 static int jobs_run;
 
 static void job(void *data)
@@ -243,6 +269,7 @@ int main(void)
 	tcase_add_test(
 		tc, input_that_the_library_refuses_to_watch_again_can_be_asked_for_again);
 	tcase_add_test(tc, a_watch_that_fell_out_can_be_removed);
+	tcase_add_test(tc, a_report_of_what_is_no_longer_watched_is_no_news);
 	tcase_add_test(tc, a_job_without_a_timer_is_refused);
 	tcase_add_test(tc, a_job_that_comes_again_waits_for_the_pause);
 	tcase_add_test(tc, fini_of_nothing_does_nothing);

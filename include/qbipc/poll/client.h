@@ -45,8 +45,8 @@ typedef void (*qbipc_client_event_fn)(qb_ipcc_connection_t *c, void *event, size
 typedef void (*qbipc_client_gone_fn)(qb_ipcc_connection_t *c, int error, void *data);
 
 struct qbipc_client_watch {
-	struct qbipc_poll_watch *watch;
-	qb_ipcc_connection_t *c;	/* NULL once ended */
+	struct qbipc_poll_watch *watch;	/* frees this when it is freed */
+	qb_ipcc_connection_t *c;
 	qbipc_client_event_fn event;
 	qbipc_client_gone_fn gone;
 	void *data;
@@ -71,20 +71,15 @@ static inline void qbipc_client_release(void *data)
  */
 static inline void qbipc_client_unwatch(struct qbipc_client_watch *cw)
 {
-	if (!cw || !cw->c)
-		return;
-	cw->c = NULL;
-	if (cw->watch->poll)
+	if (cw && cw->watch->poll)
 		qbipc_poll_remove(cw->watch);
 }
 
 static inline void qbipc_client_end(struct qbipc_client_watch *cw, int error)
 {
-	qb_ipcc_connection_t *c = cw->c;
-
 	qbipc_client_unwatch(cw);
 	if (cw->gone)
-		cw->gone(c, error, cw->data);
+		cw->gone(cw->c, error, cw->data);
 }
 
 /* The caller holds the watch, and by that @cw; a callback may have ended either. */
@@ -102,7 +97,7 @@ static inline int32_t qbipc_client_dispatch(int32_t fd, int32_t revents, void *d
 			break;
 		cw->event(cw->c, cw->buffer, (size_t)n, cw->data);
 	}
-	if (cw->watch->poll && n < 0 && n != -EAGAIN)
+	if (n < 0 && n != -EAGAIN)
 		qbipc_client_end(cw, (int)n);
 	return 0;
 }

@@ -53,7 +53,7 @@ static inline void qbipc_poll_jobs_run(struct qbipc_poll_jobs *j)
 		fn(data);
 	}
 	j->running = false;
-	if (j->poll && j->first)
+	if (j->first)		/* none, if a job ended the loop */
 		(void)j->poll->ops->jobs_arm(j, QBIPC_POLL_JOB_PAUSE);
 	qbipc_poll_jobs_unref(j);
 }
