@@ -20,6 +20,23 @@ void qbi_log_hook_set(qbi_log_fn fn, void *data)
 	log_hook_data = data;
 }
 
+/* Often enough to see that it goes on, too rare to fill a disk. */
+#define TELL_INTERVAL (10 * QBI_NS_PER_S)
+
+bool qbi_pace_allows(struct qbi_pace *p, uint64_t now, uint64_t *ret_quiet)
+{
+	uint64_t last = p->told_at;
+
+	/* Of two threads one tells. */
+	if ((last && now - last < TELL_INTERVAL) ||
+	    !atomic_compare_exchange_strong(&p->told_at, &last, now)) {
+		p->quiet++;
+		return false;
+	}
+	*ret_quiet = atomic_exchange(&p->quiet, 0);
+	return true;
+}
+
 void qbi_log_at(const char *function, const char *file, uint32_t line, int priority,
 		const char *format, ...)
 {

@@ -188,7 +188,7 @@ static void dir_unlink(struct qbi_shm_dir *d)
 	if (r == -ENOENT)
 		return;		/* the client was quicker */
 	if (r < 0) {
-		qbi_log(LOG_WARNING, "cannot remove %s: %s", d->path, strerror(-r));
+		qbi_log_rarely(LOG_WARNING, "cannot remove %s: %s", d->path, strerror(-r));
 		return;
 	}
 	for (i = 0; i < QBI_SHM_DIR_FILES; i++)
@@ -196,7 +196,7 @@ static void dir_unlink(struct qbi_shm_dir *d)
 			unlinkat(d->fd, d->files[i], 0);
 	/* Goes only if empty: what the client left in it is the client's. */
 	if (rmdir(d->path) < 0 && errno != ENOENT)
-		qbi_log(LOG_INFO, "%s stays: %s", d->path, strerror(errno));
+		qbi_log_rarely(LOG_INFO, "%s stays: %s", d->path, strerror(errno));
 }
 
 void qbi_shm_dir_remove(struct qbi_shm_dir *d)

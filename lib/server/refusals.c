@@ -12,9 +12,6 @@
 #include "server/connection.h"
 #include "server/service.h"
 
-/* Often enough to see that it goes on, too rare to fill a disk. */
-#define TELL_INTERVAL (10 * QBI_NS_PER_S)
-
 /* A service that runs short of something is the administrator's business. */
 static const int priorities[QBI_REFUSALS] = {
 	[QBI_REFUSED_HANDSHAKES] = LOG_WARNING,
@@ -34,28 +31,17 @@ static const int priorities[QBI_REFUSALS] = {
 	[QBI_REFUSED_NONSENSE] = LOG_INFO,
 };
 
-bool qbi_refusal_note(struct qbi_refusal_record *r, uint64_t now, uint64_t *ret_quiet)
-{
-	qbi_counter_add(&r->count);
-	if (r->told_at && now - r->told_at < TELL_INTERVAL) {
-		r->quiet++;
-		return false;
-	}
-	*ret_quiet = r->quiet;
-	r->quiet = 0;
-	r->told_at = now;
-	return true;
-}
-
 void qbi_refused(struct qb_ipcs_service *s, enum qbi_refusal why, const struct ucred *peer,
 		 const char *format, ...)
 {
+	struct qbi_refusal_record *r = &s->refusals.by[why];
 	int saved = errno;
 	char whom[64] = "", text[256], more[64] = "";
 	uint64_t quiet;
 	va_list ap;
 
-	if (!qbi_refusal_note(&s->refusals.by[why], qbi_now_ns(), &quiet))
+	qbi_counter_add(&r->count);
+	if (!qbi_pace_allows(&r->pace, qbi_now_ns(), &quiet))
 		return;
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
@@ -64,8 +50,7 @@ void qbi_refused(struct qb_ipcs_service *s, enum qbi_refusal why, const struct u
 		snprintf(whom, sizeof(whom), "pid %d, uid %u: ", (int)peer->pid,
 			 (unsigned int)peer->uid);
 	if (quiet)
-		snprintf(more, sizeof(more), " (%llu more since this was last said)",
-			 (unsigned long long)quiet);
+		snprintf(more, sizeof(more), QBI_LOG_MORE, (unsigned long long)quiet);
 	qbi_log(priorities[why], "service %s: %s%s%s", s->name, whom, text, more);
 	errno = saved;
 }

@@ -10,9 +10,10 @@
 #define QBI_SERVER_REFUSALS_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+
+#include "base/log.h"
 
 struct qb_ipcs_service;
 struct qbipc_service_refusals;
@@ -38,8 +39,7 @@ enum qbi_refusal {
 
 struct qbi_refusal_record {
 	_Atomic(uint64_t) count;
-	uint64_t told_at;	/* when a line was last written, as qbi_now_ns(); 0 never */
-	uint64_t quiet;		/* refusals since then */
+	struct qbi_pace pace;	/* of its lines of log */
 };
 
 struct qbi_refusals {
@@ -54,12 +54,6 @@ struct qbi_refusals {
  */
 void qbi_refused(struct qb_ipcs_service *s, enum qbi_refusal why, const struct ucred *peer,
 		 const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-/*
- * One more at @now: should it be told? Then *@ret_quiet is how many were not since the
- * last one that was.
- */
-bool qbi_refusal_note(struct qbi_refusal_record *r, uint64_t now, uint64_t *ret_quiet);
 
 /* All counts; size is left to the caller. */
 void qbi_refusals_read(struct qbi_refusals *r, struct qbipc_service_refusals *ret);

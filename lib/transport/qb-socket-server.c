@@ -228,8 +228,9 @@ static int socket_server_take(void *st, void *buf, size_t size, size_t *ret_size
 		if (r != QBI_LATER)
 			break;
 		if (!s->stranger_seen)
-			qbi_log(LOG_NOTICE, "datagrams for pid %d come from somebody else",
-				s->peer.pid);
+			qbi_log_rarely(LOG_NOTICE,
+				       "datagrams for pid %d come from somebody else",
+				       s->peer.pid);
 		s->stranger_seen = true;
 	}
 	if (r == QBI_LATER)

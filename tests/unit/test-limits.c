@@ -6,13 +6,17 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <qb/qbipc_ext.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "ring/shm-dir.h"
 #include "server/refusals.h"
 #include "server/service.h"
 #include "tests/lib/census.h"
@@ -189,23 +193,22 @@ END_TEST
 
 /* -- The log ------------------------------------------------------------------------- */
 
-START_TEST(refusal_is_told_at_once_and_then_every_ten_seconds)
+START_TEST(line_is_written_at_once_and_then_every_ten_seconds)
 {
-	struct qbi_refusal_record r = { 0 };
+	struct qbi_pace p = { 0 };
 	const uint64_t start = 1000 * QBI_NS_PER_S;
 	uint64_t quiet = 99;
 
-	ck_assert(qbi_refusal_note(&r, start, &quiet));
+	ck_assert(qbi_pace_allows(&p, start, &quiet));
 	ck_assert_uint_eq(quiet, 0);
 	for (uint64_t k = 1; k <= 1000; k++)
-		ck_assert(!qbi_refusal_note(&r, start + k * QBI_NS_PER_MS, &quiet));
-	ck_assert(!qbi_refusal_note(&r, start + 10 * QBI_NS_PER_S - 1, &quiet));
-	ck_assert(qbi_refusal_note(&r, start + 10 * QBI_NS_PER_S, &quiet));
+		ck_assert(!qbi_pace_allows(&p, start + k * QBI_NS_PER_MS, &quiet));
+	ck_assert(!qbi_pace_allows(&p, start + 10 * QBI_NS_PER_S - 1, &quiet));
+	ck_assert(qbi_pace_allows(&p, start + 10 * QBI_NS_PER_S, &quiet));
 	ck_assert_uint_eq(quiet, 1001);
-	ck_assert(!qbi_refusal_note(&r, start + 11 * QBI_NS_PER_S, &quiet));
-	ck_assert(qbi_refusal_note(&r, start + 100 * QBI_NS_PER_S, &quiet));
+	ck_assert(!qbi_pace_allows(&p, start + 11 * QBI_NS_PER_S, &quiet));
+	ck_assert(qbi_pace_allows(&p, start + 100 * QBI_NS_PER_S, &quiet));
 	ck_assert_uint_eq(quiet, 1);
-	ck_assert_uint_eq(r.count, 1005);
 }
 END_TEST
 
@@ -228,13 +231,36 @@ START_TEST(line_of_log_tells_who_why_and_how_many_were_kept_quiet)
 		qbi_refused(service, QBI_REFUSED_MEMORY, &peer, "reason %d", k);
 	ck_assert_int_eq(lines, 1);
 	ck_assert_str_eq(line, "4 service limits: pid 12, uid 34: reason 0");
-	r->told_at -= 10 * QBI_NS_PER_S;
+	r->pace.told_at -= 10 * QBI_NS_PER_S;
 	qbi_refused(service, QBI_REFUSED_MEMORY, NULL, "reason 4");
 	ck_assert_int_eq(lines, 2);
 	ck_assert_str_eq(line, "4 service limits: reason 4 (3 more since this was last said)");
 	/* Each reason has a line of its own. */
 	qbi_refused(service, QBI_REFUSED_JUNK, NULL, "another");
 	ck_assert_int_eq(lines, 3);
+	qbipc_log_hook_set(NULL, NULL);
+}
+END_TEST
+
+START_TEST(client_that_leaves_files_behind_causes_one_line)
+{
+	qbipc_log_hook_set(on_log, NULL);
+	for (int k = 0; k < 5; k++) {
+		struct qbi_shm_dir dir;
+		char path[128];
+		int fd;
+
+		ck_assert_int_eq(qbi_shm_dir_create(&dir, 1, k), 0);
+		snprintf(path, sizeof(path), "%s/its-own", dir.path);
+		fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+		ck_assert_int_ge(fd, 0);
+		close(fd);
+		qbi_shm_dir_remove(&dir);
+		unlink(path);
+		*strrchr(path, '/') = '\0';
+		ck_assert_int_eq(rmdir(path), 0);
+	}
+	ck_assert_int_eq(lines, 1);
 	qbipc_log_hook_set(NULL, NULL);
 }
 END_TEST
@@ -275,8 +301,9 @@ int main(void)
 	tcase_add_test(tc, struct_of_the_first_version_is_good_for_ever);
 	tcase_add_test(tc, later_struct_is_good_while_it_asks_for_nothing_unknown);
 	tcase_add_test(tc, later_struct_is_filled_with_what_is_known);
-	tcase_add_test(tc, refusal_is_told_at_once_and_then_every_ten_seconds);
+	tcase_add_test(tc, line_is_written_at_once_and_then_every_ten_seconds);
 	tcase_add_test(tc, line_of_log_tells_who_why_and_how_many_were_kept_quiet);
+	tcase_add_test(tc, client_that_leaves_files_behind_causes_one_line);
 	tcase_add_test(tc, each_reason_has_a_count_of_its_own);
 	return suite_main(s);
 }
