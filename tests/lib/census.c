@@ -45,6 +45,11 @@ void census_forget(pid_t pid)
 			adopted[i] = adopted[--adopted_count];
 }
 
+void census_begin_anew(void)
+{
+	adopted_count = 0;
+}
+
 static bool pid_is_ours(int pid)
 {
 	if (pid == (int)getpid())

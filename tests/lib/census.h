@@ -24,6 +24,9 @@ void census_adopt(pid_t pid);
 /* No longer: somebody else is to remove them. */
 void census_forget(pid_t pid);
 
+/* A process that was forked off a test: the files of others are not its own. */
+void census_begin_anew(void);
+
 void census_take(struct census *c);
 
 /*
