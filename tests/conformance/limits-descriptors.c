@@ -191,6 +191,29 @@ START_TEST(unfinished_handshakes_leave_descriptors_for_others)
 }
 END_TEST
 
+START_TEST(unfinished_handshakes_replace_each_other_while_descriptors_are_scarce)
+{
+	struct host *h = host_with_few_descriptors(_i);
+	int root, fd[5];
+
+	host_call(h, remote_fill, 10);
+	root = raw_connect(h, ROOT);
+	for (int k = 0; k < 5; k++) {
+		fd[k] = raw_connect(h, k % 2 ? SOMEBODY : ANOTHER);
+		if (k > 0)
+			ck_assert(raw_is_closed(fd[k - 1]));
+	}
+	ck_assert(raw_is_open(h, fd[4]));
+	ck_assert(raw_is_open(h, root));
+	ck_assert_uint_eq(host_refusals(h).descriptors, 4);
+	for (int k = 0; k < 5; k++)
+		close(fd[k]);
+	close(root);
+	host_call(h, remote_empty);
+	host_stop(h);
+}
+END_TEST
+
 enum { REST_MS = 100 };
 
 START_TEST(listener_that_cannot_accept_rests_and_resumes)
@@ -396,6 +419,8 @@ int main(void)
 		tc, client_for_whom_descriptors_do_not_suffice_is_refused_with_emfile);
 	add_test_of_users(tc, unfinished_handshake_makes_room_when_descriptors_run_out);
 	add_test_of_users(tc, unfinished_handshakes_leave_descriptors_for_others);
+	add_test_of_users(
+		tc, unfinished_handshakes_replace_each_other_while_descriptors_are_scarce);
 	add_variant_test(tc, listener_that_cannot_accept_rests_and_resumes);
 	add_variant_test(tc, destroy_while_the_listener_rests_leaves_nothing);
 
