@@ -316,15 +316,18 @@ static void act_read_error(struct pair *p)
 
 START_TEST(a_descriptor_that_had_an_error_stays)
 {
+	static const int32_t watched[] = { INPUT, POLLIN };
 	struct pair p;
 
-	error_make(&p);
-	p.act = act_read_error;
-	pair_add(&p, QB_LOOP_MED, INPUT);
-	run_calls(2);
-	ck_assert_int_eq(p.calls, 2);
-	ck_assert_int_eq(poll_of->dispatch_del(p.fd), 0);
-	pair_close(&p);
+	for (int i = 0; i < 2; i++) {
+		error_make(&p);
+		p.act = act_read_error;
+		pair_add(&p, QB_LOOP_MED, watched[i]);
+		run_calls(2);
+		ck_assert_int_eq(p.calls, 2);
+		ck_assert_int_eq(poll_of->dispatch_del(p.fd), 0);
+		pair_close(&p);
+	}
 }
 END_TEST
 
