@@ -79,8 +79,6 @@ void qbi_listener_resume(qb_ipcs_service_t *s)
 	struct qbi_listener *l = &s->listener;
 
 	l->rests_until = 0;
-	if (l->spare < 0)
-		l->spare = spare_open();
 	if (listen_for(s, QBI_POLL_EVENTS) < 0)
 		l->rests_until = qbi_now_ns() + REST_NS;
 }
