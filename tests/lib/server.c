@@ -243,6 +243,7 @@ void server_main(struct server *sv)
 	the_server = sv;
 	if (sv->adapter->prepare)
 		sv->adapter->prepare();
+	census_begin_anew();
 	census_take(&before);
 	sv->adapter->open();
 	result = server_open(sv);
