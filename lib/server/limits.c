@@ -133,9 +133,9 @@ static void account_put(struct qbi_account *a)
 	free(a);
 }
 
-static bool uid_is_exempt(uid_t uid)
+static bool uid_is_exempt(uid_t uid, uid_t self)
 {
-	return uid == 0 || uid == geteuid();
+	return uid == 0 || uid == self;
 }
 
 /* What the rings of a connection may take; sockets have about as much in the kernel. */
@@ -207,6 +207,7 @@ static qb_ipcs_connection_t *handshake_victim(qb_ipcs_service_t *s, bool exempt_
 					      const qb_ipcs_connection_t *keep)
 {
 	qb_ipcs_connection_t *victim = NULL;
+	uid_t self = geteuid();
 	uint32_t most = 0;
 	struct qbi_list *pos;
 
@@ -217,7 +218,7 @@ static qb_ipcs_connection_t *handshake_victim(qb_ipcs_service_t *s, bool exempt_
 
 		if (c == keep || c->counted != QBI_COUNTED_HANDSHAKE)
 			continue;
-		has = uid_is_exempt(c->account->uid) ? 0 : c->account->handshakes;
+		has = uid_is_exempt(c->account->uid, self) ? 0 : c->account->handshakes;
 		if (has ? has > most : exempt_too && !victim) {
 			victim = c;
 			most = has;
@@ -253,7 +254,7 @@ static void handshakes_trim(qb_ipcs_connection_t *c)
 	if (l->at.handshakes < most)
 		most = l->at.handshakes;
 	/* The limits may have been lowered: there can be more than one too many. */
-	while (!uid_is_exempt(c->account->uid) &&
+	while (!uid_is_exempt(c->account->uid, geteuid()) &&
 	       c->account->handshakes > l->at.handshakes_per_uid &&
 	       (victim = handshake_oldest(s, c->account)) != c)
 		handshake_close(victim, QBI_REFUSED_HANDSHAKES_PER_UID,
@@ -295,7 +296,7 @@ int qbi_limits_admit(qb_ipcs_connection_t *c)
 	const struct qbipc_service_limits *at = &l->at;
 	struct qbi_account *a = c->account;
 	uint64_t memory = connection_memory(c);
-	bool exempt = uid_is_exempt(a->uid);
+	bool exempt = uid_is_exempt(a->uid, geteuid());
 
 	if (l->connections >= at->connections)
 		return connection_refused(c, QBI_REFUSED_CONNECTIONS, -EUSERS,
