@@ -5,12 +5,14 @@
  * server is a thread here, which reads the question and says what the test wants.
  */
 #include <errno.h>
+#include <grp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <qb/qbipc_ext.h>
@@ -28,7 +30,7 @@ struct fake {
 	int listener;
 	pthread_t thread;
 	struct qbi_welcome says;
-	size_t size;		/* bytes of it */
+	size_t size;		/* bytes of it; 0: it hangs up instead */
 	int done[2];		/* closed at the end: until then it stays connected */
 };
 
@@ -53,7 +55,7 @@ static void *fake_serve(void *data)
 
 	if (fd < 0)
 		return NULL;
-	if (recv(fd, &hello, sizeof(hello), MSG_WAITALL) == sizeof(hello) &&
+	if (recv(fd, &hello, sizeof(hello), MSG_WAITALL) == sizeof(hello) && f->size > 0 &&
 	    send(fd, &f->says, f->size, MSG_NOSIGNAL) == (ssize_t)f->size)
 		(void)!read(f->done[0], &end, 1);
 	close(fd);
@@ -71,7 +73,21 @@ static void fake_answer_init(struct fake *f)
 	f->size = sizeof(f->says);
 }
 
-static void connect_fails_with(struct fake *f, int error)
+static qb_ipcc_connection_t *connect_without_a_time(const char *name)
+{
+	return qb_ipcc_connect(name, 0);
+}
+
+static qb_ipcc_connection_t *connect_within_a_time(const char *name)
+{
+	return qbipc_connect_timeout(name, 0, deadline_ms());
+}
+
+static const struct {
+	qb_ipcc_connection_t *(*connect)(const char *name);
+} ways[] = { { connect_without_a_time }, { connect_within_a_time } };
+
+static void connect_fails_with(int way, struct fake *f, int error)
 {
 	qb_ipcc_connection_t *c;
 
@@ -79,7 +95,7 @@ static void connect_fails_with(struct fake *f, int error)
 	ck_assert_int_eq(pipe(f->done), 0);
 	ck_assert_int_eq(pthread_create(&f->thread, NULL, fake_serve, f), 0);
 	errno = 0;
-	c = qb_ipcc_connect(f->name, 0);
+	c = ways[way].connect(f->name);
 	ck_assert_ptr_null(c);
 	ck_assert_int_eq(errno, error);
 	close(f->done[1]);
@@ -94,7 +110,7 @@ START_TEST(answer_that_makes_no_sense_is_ebadmsg)
 
 	fake_answer_init(&f);
 	f.says.id = 17;
-	connect_fails_with(&f, EBADMSG);
+	connect_fails_with(_i, &f, EBADMSG);
 }
 END_TEST
 
@@ -104,7 +120,17 @@ START_TEST(answer_that_stops_in_the_middle_is_etimedout)
 
 	fake_answer_init(&f);
 	f.size = 100;
-	connect_fails_with(&f, ETIMEDOUT);
+	connect_fails_with(_i, &f, ETIMEDOUT);
+}
+END_TEST
+
+START_TEST(server_that_says_nothing_is_econnreset)
+{
+	struct fake f;
+
+	fake_answer_init(&f);
+	f.size = 0;
+	connect_fails_with(_i, &f, ECONNRESET);
 }
 END_TEST
 
@@ -115,7 +141,7 @@ START_TEST(transport_that_is_not_known_is_eprotonosupport)
 	fake_answer_init(&f);
 	f.says.mark = QBI_WIRE_MARK;
 	f.says.version = 1000;
-	connect_fails_with(&f, EPROTONOSUPPORT);
+	connect_fails_with(_i, &f, EPROTONOSUPPORT);
 }
 END_TEST
 
@@ -132,7 +158,7 @@ START_TEST(name_of_something_elsewhere_is_einval)
 	struct fake f;
 
 	fake_names(&f, "/etc/passwd");
-	connect_fails_with(&f, EINVAL);
+	connect_fails_with(_i, &f, EINVAL);
 }
 END_TEST
 
@@ -147,7 +173,7 @@ START_TEST(name_of_what_is_no_file_is_eacces)
 	ck_assert_int_eq(mkdir(folder, 0700), 0);
 	ck_assert_int_eq(mkdir(inner, 0700), 0);
 	fake_names(&f, name);
-	connect_fails_with(&f, EACCES);
+	connect_fails_with(_i, &f, EACCES);
 	ck_assert_int_eq(rmdir(inner), 0);
 	ck_assert_int_eq(rmdir(folder), 0);
 }
@@ -222,6 +248,34 @@ START_TEST(looking_for_more_than_a_millisecond_is_einval)
 }
 END_TEST
 
+/* Nobody but root gets into a directory of mode 0, and root becomes somebody else. */
+static int probe_where_nobody_may(const char *path)
+{
+	struct qbipc_probe_info info = { .size = sizeof(info) };
+
+	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresuid(65534, 65534, 65534) < 0))
+		return -errno;
+	return qbipc_probe(path, 0, deadline_ms(), &info);
+}
+
+START_TEST(path_that_may_not_be_used_is_eacces)
+{
+	char folder[64], path[96];
+	int status;
+	pid_t child;
+
+	snprintf(folder, sizeof(folder), "/tmp/qbipc-results-%d", (int)getpid());
+	snprintf(path, sizeof(path), "%s/socket", folder);
+	ck_assert_int_eq(mkdir(folder, 0), 0);
+	child = fork();
+	if (child == 0)
+		_exit(probe_where_nobody_may(path) == -EACCES ? 0 : 1);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(rmdir(folder), 0);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 START_TEST(version_is_that_of_the_header)
 {
 	ck_assert_int_eq(qbipc_version(), QBIPC_VERSION);
@@ -233,11 +287,12 @@ int main(void)
 	Suite *s = suite_create("results");
 	TCase *tc = tcase_new(s, "connecting");
 
-	tcase_add_test(tc, answer_that_makes_no_sense_is_ebadmsg);
-	tcase_add_test(tc, answer_that_stops_in_the_middle_is_etimedout);
-	tcase_add_test(tc, transport_that_is_not_known_is_eprotonosupport);
-	tcase_add_test(tc, name_of_something_elsewhere_is_einval);
-	tcase_add_test(tc, name_of_what_is_no_file_is_eacces);
+	tcase_add_loop_test(tc, answer_that_makes_no_sense_is_ebadmsg, 0, 2);
+	tcase_add_loop_test(tc, answer_that_stops_in_the_middle_is_etimedout, 0, 2);
+	tcase_add_loop_test(tc, server_that_says_nothing_is_econnreset, 0, 2);
+	tcase_add_loop_test(tc, transport_that_is_not_known_is_eprotonosupport, 0, 2);
+	tcase_add_loop_test(tc, name_of_something_elsewhere_is_einval, 0, 2);
+	tcase_add_loop_test(tc, name_of_what_is_no_file_is_eacces, 0, 2);
 
 	tc = tcase_new(s, "arguments");
 	tcase_add_test(tc, connection_that_is_not_finished_is_einval);
@@ -245,6 +300,7 @@ int main(void)
 	tcase_add_test(tc, service_without_a_name_is_einval);
 	tcase_add_test(tc, counters_into_nothing_are_einval);
 	tcase_add_test(tc, looking_for_more_than_a_millisecond_is_einval);
+	tcase_add_test(tc, path_that_may_not_be_used_is_eacces);
 	tcase_add_test(tc, version_is_that_of_the_header);
 	return suite_main(s);
 }
