@@ -76,6 +76,14 @@ static void account_take(struct arena *a, struct account *ret)
 	memcpy(ret, a->host->shared->blob, sizeof(*ret));
 }
 
+static int64_t remote_connections(struct server *sv, const int64_t *args)
+{
+	struct qb_ipcs_stats stats;
+
+	SERVER_REQUIRE(sv, qb_ipcs_stats_get(sv->service, &stats, 0) == 0);
+	return (int64_t)stats.active_connections;
+}
+
 static bool account_is_back(const struct account *now, const struct account *before,
 			    bool heap_may_grow)
 {
@@ -334,6 +342,8 @@ void arena_run(int variant, const char *name, const struct arena_terms *terms,
 	}
 	arena_open(&a, terms);
 	honest_pause(&a);
+	/* The last newcomer may still be on its way out. */
+	WAIT_FOR(host_call(a.host, remote_connections) == 1);
 	account_take(&a, &before);
 	atomic_store(&a.shared->slowest_us, 0);
 	atomic_store(&a.shared->slowest_connect_us, 0);

@@ -28,6 +28,12 @@ static int64_t memory_used(const int *fds, int n)
 	return bytes;
 }
 
+/* The headers of files are left: libqb's clients look there when they unmap. */
+static int64_t kept_at_most(const struct arena *a)
+{
+	return a->wish.native ? 0 : CHANNELS * 3 * 4096;
+}
+
 /* A connection with all of its memory in use, ended; what is left of it behind @fds. */
 static int64_t memory_left(struct arena *a, bool misbehave)
 {
@@ -52,7 +58,7 @@ static int64_t memory_left(struct arena *a, bool misbehave)
 		raw_must_be_dropped(&p);
 	}
 	raw_hang_up(&p);		/* the mappings stay */
-	while ((left = memory_used(fds, n)) > 0 && now_ms() < end)
+	while ((left = memory_used(fds, n)) > kept_at_most(a) && now_ms() < end)
 		pause_briefly();
 	raw_close(&p);
 	for (int i = 0; i < n; i++)
@@ -65,7 +71,7 @@ ATTACK(mapping_kept_after_disconnect_a_thousand_times)
 	unsigned int times = effort(1000);
 
 	for (unsigned int i = 0; i < times; i++)
-		REQUIRE_EQ(memory_left(a, i % 2), 0);
+		REQUIRE(memory_left(a, i % 2) <= kept_at_most(a));
 	arena_honest_goes_on(a);
 }
 

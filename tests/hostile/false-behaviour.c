@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A false server that makes an honest offer, and then fills the shared memory with junk,
+ * truncates it, sends what was not asked for, never reads, or dies.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/hostile/raw-wires.h"
+#include "tests/hostile/tools.h"
+#include "tests/hostile/truth.h"
+
+static void bells_ring(struct truth *t)
+{
+	(void)send(t->stream, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	for (unsigned int i = 1; i < t->mine.n_fds; i++)
+		(void)send(t->mine.fds[i], "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* -- Junk in the rings ------------------------------------------------------------------ */
+
+static void fill_with_junk(struct truth *t, unsigned int which)
+{
+	truth_send(t);
+	while (!truth_client_left(t)) {
+		for (int i = 0; i < CHANNELS; i++) {
+			struct raw_ring *r = &t->mine.ring[i];
+
+			random_fill(r->data, 4096);
+			if (which == 0)
+				random_fill(r->words, t->mine.native ? NATIVE_RING : 16);
+			else
+				put_u64(r->words + (t->mine.native ? NATIVE_TAIL : QB_SEMAPHORE),
+					chance() % 64 * 8);
+		}
+		bells_ring(t);
+		pause_briefly();
+	}
+}
+
+START_TEST(rings_full_of_junk_are_survived)
+{
+	for (unsigned int i = 0; i < 8; i++)
+		client_must_survive(_i, fill_with_junk, i % 2);
+}
+END_TEST
+
+static const uint32_t lengths[] = { 0, 1, 23, WIRE_SMALLEST + 1, 1u << 31, UINT32_MAX };
+
+/* A message whose length is a lie, as response and as event. */
+static void lie_about_length(struct truth *t, unsigned int which)
+{
+	struct native_record record = { lengths[which], NATIVE_MESSAGE };
+	char bytes[100] = "";
+	bool ring;
+
+	truth_send(t);
+	for (int i = RESPONSE; i <= EVENT; i++)
+		if (t->mine.native)
+			(void)native_put(&t->mine, i, &record, bytes, sizeof(bytes), &ring);
+		else
+			(void)qb_put(&t->mine, i, lengths[which], QB_VALID, bytes,
+				     sizeof(bytes));
+	bells_ring(t);
+}
+
+START_TEST(lengths_that_lie_are_survived)
+{
+	for (unsigned int i = 0; i < COUNT(lengths); i++)
+		client_must_survive(_i, lie_about_length, i);
+}
+END_TEST
+
+/* Larger than the client has room for, smaller than a header, empty. */
+static void send_odd_sizes(struct truth *t, unsigned int which)
+{
+	static const size_t sizes[] = { 0, 1, 15, 23, WIRE_SMALLEST + 1, 2 * WIRE_SMALLEST };
+	char bytes[2 * WIRE_SMALLEST] = "", r[200];
+
+	truth_send(t);
+	while (!truth_client_left(t)) {
+		if (truth_take(t, r, sizeof(r)) == -EAGAIN)
+			pause_briefly();
+		(void)truth_put(t, RESPONSE, bytes, sizes[which]);
+		(void)truth_put(t, EVENT, bytes, sizes[which]);
+	}
+}
+
+START_TEST(messages_of_any_size_are_survived)
+{
+	for (unsigned int i = 0; i < 6; i++)
+		client_must_survive(_i, send_odd_sizes, i);
+}
+END_TEST
+
+/* Native packets that do not belong together. */
+static void send_odd_packets(struct truth *t, unsigned int which)
+{
+	static const struct native_packet packets[] = {
+		{ WIRE_SMALLEST + 1, 0 }, { 100, 1 }, { 10, 0 }, { 100, 0 }, { UINT32_MAX, 0 },
+	};
+	char bytes[50];
+
+	truth_send(t);
+	memset(bytes, 0x7f, sizeof(bytes));
+	memcpy(bytes, &packets[which], sizeof(packets[which]));
+	while (!truth_client_left(t)) {
+		(void)send(t->mine.fds[1], bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
+		(void)send(t->mine.fds[2], bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
+		pause_briefly();
+	}
+}
+
+START_TEST(packets_that_contradict_each_other_are_survived)
+{
+	for (unsigned int i = 0; i < 5; i++)
+		client_must_survive(_i, send_odd_packets, i);
+}
+END_TEST
+
+/* -- Wake-ups ------------------------------------------------------------------------------- */
+
+static void ring_without_reason(struct truth *t, unsigned int which)
+{
+	truth_send(t);
+	while (!truth_client_left(t))
+		bells_ring(t);
+}
+
+START_TEST(wake_ups_without_messages_are_survived)
+{
+	client_must_survive(_i, ring_without_reason, 0);
+}
+END_TEST
+
+static void never_read(struct truth *t, unsigned int which)
+{
+	truth_send(t);
+	AWAIT(raw_is_dropped(&t->mine));
+}
+
+/* A sender is told that there is no room; it does not wait for it for ever. */
+START_TEST(server_that_never_reads_blocks_nobody)
+{
+	uint64_t began = now_ms();
+	struct false_server f;
+	qb_ipcc_connection_t *c;
+	ssize_t n = 0;
+
+	false_begin(&f, _i, never_read, 0);
+	c = client_connect(f.name, 0);
+	for (int i = 0; i < 100000 && n >= 0; i++)
+		n = client_send(c, MSG_ECHO, 1000);
+	ck_assert_int_eq(n, -EAGAIN);
+	qb_ipcc_disconnect(c);
+	ck_assert_uint_lt(now_ms() - began, (uint64_t)deadline_ms());
+	false_end(&f);
+}
+END_TEST
+
+/* -- Files truncated, holes ------------------------------------------------------------------- */
+
+static void truncate_later(struct truth *t, unsigned int which)
+{
+	char names[2 * CHANNELS][400];
+	int n = 0;
+
+	if (t->mine.type == WIRE_MEMORY)
+		for (int i = 0; i < CHANNELS; i++)
+			for (int k = 0; k < 2; k++)
+				snprintf(names[n++], 400, "%s", t->mine.ring[i].path[k]);
+	else
+		snprintf(names[n++], 400, "%.300s", t->welcome.request);
+	truth_send(t);
+	/* Before the client's first call, or in between. */
+	if (which) {
+		char buf[200];
+
+		AWAIT(truth_client_left(t) || truth_take(t, buf, sizeof(buf)) > 0);
+	}
+	for (int i = 0; i < n; i++)
+		REQUIRE_EQ(truncate(names[i], 0), 0);
+	bells_ring(t);
+}
+
+START_TEST(files_truncated_later_are_survived)
+{
+	for (unsigned int i = 0; i < 6; i++)
+		client_must_survive(_i, truncate_later, i % 2);
+}
+END_TEST
+
+static void punch_all_the_time(struct truth *t, unsigned int which)
+{
+	truth_send(t);
+	while (!truth_client_left(t)) {
+		REQUIRE_EQ(fallocate(t->fds[0], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+				     (off_t)t->mine.memory_size), 0);
+		bells_ring(t);
+		pause_briefly();
+	}
+}
+
+START_TEST(holes_punched_all_the_time_are_survived)
+{
+	client_must_survive(_i, punch_all_the_time, 0);
+}
+END_TEST
+
+/* -- Death ------------------------------------------------------------------------------------- */
+
+enum { STEPS = 6 };
+
+static void die_at(struct truth *t, unsigned int which)
+{
+	char buf[200];
+
+	switch (which) {
+	case 0: break;
+	case 1: truth_send_part(t, 100); break;
+	case 2: truth_send(t); break;
+	default:
+		truth_send(t);
+		AWAIT(truth_client_left(t) || truth_take(t, buf, sizeof(buf)) > 0);
+		if (which > 3)
+			bells_ring(t);
+	}
+	if (which % 2)
+		raise(SIGKILL);
+	truth_end(t);
+	_exit(0);
+}
+
+/* As client_must_survive(), but the server ends before the client, one way or other. */
+START_TEST(death_at_every_step_is_noticed)
+{
+	for (unsigned int i = 0; i < STEPS; i++) {
+		struct false_server f;
+		qb_ipcc_connection_t *c;
+		char buf[200];
+		ssize_t n = 0;
+
+		false_begin(&f, _i, die_at, i);
+		c = qb_ipcc_connect(f.name, 0);
+		ck_assert(c || errno > 0);
+		if (c) {
+			(void)client_send(c, MSG_ECHO, 100);
+			while (n >= 0)
+				n = qb_ipcc_recv(c, buf, sizeof(buf), -1);
+			ck_assert_int_eq(n, -ENOTCONN);
+			ck_assert_int_eq(qb_ipcc_is_connected(c), 0);
+			qb_ipcc_disconnect(c);
+		}
+		false_kill(&f);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("hostile: false behaviour");
+	TCase *tc = tcase_new(s, "junk");
+
+	add_attack(tc, rings_full_of_junk_are_survived, ON_MEMORY);
+	add_attack(tc, lengths_that_lie_are_survived, ON_MEMORY);
+	add_transport_test(tc, messages_of_any_size_are_survived);
+	add_attack(tc, packets_that_contradict_each_other_are_survived, ON_NATIVE_SOCKETS);
+	add_transport_test(tc, wake_ups_without_messages_are_survived);
+	add_transport_test(tc, server_that_never_reads_blocks_nobody);
+
+	tc = tcase_new(s, "taken away");
+	add_attack(tc, files_truncated_later_are_survived, ON_QB);
+	add_attack(tc, holes_punched_all_the_time_are_survived, ON_NATIVE);
+	add_transport_test(tc, death_at_every_step_is_noticed);
+	return arena_main(s);
+}
