@@ -39,6 +39,7 @@ int qbi_connection_new(qb_ipcs_service_t *s, int fd, qb_ipcs_connection_t **ret_
 	qbi_list_push_back(&s->handshakes, &c->link);
 	r = qbi_limits_begin(c);
 	if (r < 0) {
+		qbi_list_unlink(&c->link);
 		c->stream.fd = -1;
 		qbi_connection_unref(c);
 		return r;
