@@ -237,6 +237,45 @@ START_TEST(snapshot_has_what_the_service_counts)
 }
 END_TEST
 
+START_TEST(connections_that_have_ended_are_not_listed)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+	qbipc_snapshot_t *s;
+
+	host_await_trace(h, "created:1");
+	host_call(h, remote_ref, 1);
+	qb_ipcc_disconnect(c);
+	host_await_trace(h, "closed:1");
+	s = watch(h->name);
+	ck_assert_uint_eq(info_of(s).connections, 0);
+	ck_assert_uint_eq(info_of(s).listed, 0);
+	qbipc_snapshot_free(s);
+	host_call(h, remote_unref, 1);
+	host_stop(h);
+}
+END_TEST
+
+START_TEST(too_short_structs_are_refused)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+	struct qbipc_snapshot_info info = { .size = sizeof(info) - 1 };
+	struct qbipc_snapshot_connection connection = { .size = sizeof(connection) - 1 };
+	qbipc_snapshot_t *s;
+
+	client_echo(c, 100);
+	s = watch(h->name);
+	ck_assert_int_eq(qbipc_snapshot_info_get(s, &info), -EINVAL);
+	ck_assert_int_eq(qbipc_snapshot_info_get(s, NULL), -EINVAL);
+	ck_assert_int_eq(qbipc_snapshot_connection_get(s, 0, &connection), -EINVAL);
+	ck_assert_int_eq(qbipc_snapshot_connection_get(s, 0, NULL), -EINVAL);
+	qbipc_snapshot_free(s);
+	qb_ipcc_disconnect(c);
+	host_stop(h);
+}
+END_TEST
+
 /* Two descriptors each, at either end. */
 enum { MANY = QBI_SNAPSHOT_RECORDS + 6, DESCRIPTORS = 3 * MANY };
 
@@ -505,7 +544,9 @@ static Suite *suite(void)
 	add_transport_test(tc, client_without_the_native_wire_is_told_of_the_other);
 	tc = tcase_new(s, "watch");
 	add_transport_test(tc, snapshot_has_what_the_service_counts);
+	add_transport_test(tc, connections_that_have_ended_are_not_listed);
 	/* One transport is enough: native shm, which is the first. */
+	tcase_add_loop_test(tc, too_short_structs_are_refused, 0, 1);
 	tcase_add_loop_test(tc, snapshot_of_very_many_connections_has_the_newest_1024, 0, 1);
 	tcase_add_loop_test(tc, others_may_watch_when_they_are_allowed_to, 0, 1);
 	tcase_add_loop_test(tc, root_and_the_user_of_the_service_may_always_watch, 0, 1);
