@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -627,9 +626,8 @@ END_TEST
 START_TEST(a_thousand_are_each_called)
 {
 	struct pair *p = calloc(MANY, sizeof(*p));
-	struct rlimit limit = { 4 * MANY, 4 * MANY };
 
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	test_loop_descriptors(4 * MANY);
 	for (int i = 0; i < MANY; i++) {
 		pair_open(&p[i]);
 		p[i].result = -1;

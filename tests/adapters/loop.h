@@ -67,6 +67,9 @@ void *test_loop_alloc(size_t size);
 void test_loop_require(bool condition, const char *what);
 #define REQUIRE(condition) test_loop_require(condition, #condition)
 
+/* Raises the limit of descriptors where it is lower. */
+void test_loop_descriptors(unsigned int n);
+
 /* A case that counts descriptors and the like, with what the library keeps for good
  * made before. */
 TCase *tcase_loop(Suite *s, const char *name);

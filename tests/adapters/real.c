@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "tests/adapters/loop.h"
 #include "tests/lib/census.h"
@@ -26,6 +27,19 @@ void test_loop_require(bool condition, const char *what)
 		return;
 	fprintf(stderr, "the loop: not so: %s\n", what);
 	abort();
+}
+
+void test_loop_descriptors(unsigned int n)
+{
+	struct rlimit limit;
+
+	REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	if (limit.rlim_cur >= n)
+		return;
+	limit.rlim_cur = n;
+	if (limit.rlim_max < n)
+		limit.rlim_max = n;
+	REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
 
 /* -- The poll contract is checked on the way ----------------------------------- */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "tests/adapters/loop.h"
 #include "tests/lib/deadline.h"
@@ -351,12 +350,11 @@ static int32_t msg_count(struct server *sv, qb_ipcs_connection_t *c, void *data,
 
 START_TEST(a_thousand_connections_are_served)
 {
-	struct rlimit limit = { 8 * MANY, 8 * MANY };
 	qb_ipcc_connection_t **c = calloc(MANY, sizeof(*c));
 	struct qb_ipcs_stats stats;
 	struct host *h;
 
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	test_loop_descriptors(8 * MANY);
 	h = SERVICE_START(_i, .untraced = true, .msg = msg_count);
 	for (int i = 0; i < MANY; i++)
 		c[i] = client_connect(h->name, 0);

@@ -89,30 +89,35 @@ static inline int32_t qbipc_poll_del(struct qbipc_poll *poll, int32_t fd)
 /* The loop of each set of handlers; several threads may take and give back theirs. */
 static struct qbipc_poll *qbipc_poll_loops[QBIPC_POLL_LOOPS];
 
+static inline struct qbipc_poll *qbipc_poll_loop(int i)
+{
+	return __atomic_load_n(&qbipc_poll_loops[i], __ATOMIC_ACQUIRE);
+}
+
 #define QBIPC_POLL_SET(n)                                                           \
 	static inline int32_t qbipc_poll_job_add_##n(enum qb_loop_priority p,       \
 						     void *data,                    \
 						     qb_loop_job_dispatch_fn fn)    \
 	{                                                                           \
-		return qbipc_poll_job_add(qbipc_poll_loops[n], p, data, fn);        \
+		return qbipc_poll_job_add(qbipc_poll_loop(n), p, data, fn);         \
 	}                                                                           \
 	static inline int32_t qbipc_poll_add_##n(enum qb_loop_priority p,           \
 						 int32_t fd, int32_t events,        \
 						 void *data,                        \
 						 qb_ipcs_dispatch_fn_t fn)          \
 	{                                                                           \
-		return qbipc_poll_add(qbipc_poll_loops[n], p, fd, events, data, fn); \
+		return qbipc_poll_add(qbipc_poll_loop(n), p, fd, events, data, fn); \
 	}                                                                           \
 	static inline int32_t qbipc_poll_mod_##n(enum qb_loop_priority p,           \
 						 int32_t fd, int32_t events,        \
 						 void *data,                        \
 						 qb_ipcs_dispatch_fn_t fn)          \
 	{                                                                           \
-		return qbipc_poll_mod(qbipc_poll_loops[n], p, fd, events, data, fn); \
+		return qbipc_poll_mod(qbipc_poll_loop(n), p, fd, events, data, fn); \
 	}                                                                           \
 	static inline int32_t qbipc_poll_del_##n(int32_t fd)                        \
 	{                                                                           \
-		return qbipc_poll_del(qbipc_poll_loops[n], fd);                     \
+		return qbipc_poll_del(qbipc_poll_loop(n), fd);                      \
 	}
 
 QBIPC_POLL_SET(0)
