@@ -66,7 +66,7 @@ function return_check(i,    n, parts, k)
 		if (parts[k] ~ /^-?E[A-Z0-9]+$/ && parts[k] !~ /^-?ENOMEM$/)
 			complain(i, "why " parts[k] "?")
 		# An errno in the middle of an item would not get a line of its own.
-		if (parts[k] ~ /, -?E[A-Z0-9]+ [a-z]/ && parts[k] !~ /^-?E[A-Z0-9]+,/)
+		if (parts[k] ~ /[a-z)], -?E[A-Z][A-Z0-9]+([ ,]|$)/)
 			complain(i, "a semicolon before each errno: " parts[k])
 	}
 }

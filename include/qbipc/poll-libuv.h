@@ -213,8 +213,11 @@ static inline void qbipc_poll_libuv_fini(struct qbipc_poll_libuv *l)
  * @param gone  called once, when the server is gone; may be NULL
  * @param data  passed to both
  * @return      the watch, which ends with qbipc_client_unwatch(), with @p gone, or with
- *              the loop; NULL and errno: EINVAL, EEXIST watched already, ENOMEM, or what
- *              the loop says
+ *              the loop; or NULL and errno:
+ *              EINVAL no connection, one that is not established, or no @p event;
+ *              EEXIST it is watched already;
+ *              ENOMEM;
+ *              what the loop says
  * @note        Threads: the one that runs the loop, or before it runs.
  */
 static inline struct qbipc_client_watch *
