@@ -15,7 +15,7 @@
 
 #include <qb/qbipc_ext.h>
 
-enum { LARGEST = 1 << 20, INPUT_MAX = 4096, TURNS = 1000 };
+enum { LARGEST = 1 << 20, INPUT_MAX = 4096, TURNS = 2 * INPUT_MAX };
 
 static qb_ipcs_service_t *services[2];
 static char names[2][64];

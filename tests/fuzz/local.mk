@@ -2,9 +2,12 @@
 # and built by "make fuzzers"; else each has a main that replays its corpus, and is one of
 # the tests.
 fuzz_targets = \
+	tests/fuzz/fuzz-datagrams \
 	tests/fuzz/fuzz-hello \
 	tests/fuzz/fuzz-native-ring \
-	tests/fuzz/fuzz-qb-ring
+	tests/fuzz/fuzz-packets \
+	tests/fuzz/fuzz-qb-ring \
+	tests/fuzz/fuzz-server
 fuzz_cflags = $(AM_CFLAGS)
 fuzz_ldadd = lib/libqbipc-core.la -lpthread
 fuzz_common = tests/fuzz/fuzz.h
@@ -41,3 +44,18 @@ tests_fuzz_fuzz_hello_SOURCES = tests/fuzz/fuzz-hello.c $(fuzz_common) $(fuzz_en
 tests_fuzz_fuzz_hello_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_hello_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_hello_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_datagrams_SOURCES = tests/fuzz/fuzz-datagrams.c tests/fuzz/ends.h $(fuzz_common)
+tests_fuzz_fuzz_datagrams_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_datagrams_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_datagrams_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_packets_SOURCES = tests/fuzz/fuzz-packets.c $(fuzz_common)
+tests_fuzz_fuzz_packets_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_packets_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_packets_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_server_SOURCES = tests/fuzz/fuzz-server.c $(fuzz_common) $(fuzz_ends)
+tests_fuzz_fuzz_server_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_server_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_server_LDFLAGS = $(fuzz_ldflags)
