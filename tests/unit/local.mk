@@ -133,6 +133,7 @@ native_tests = \
 	tests/unit/test-access \
 	tests/unit/test-memory-lock \
 	tests/unit/test-threads \
+	tests/unit/test-writable \
 	tests/unit/test-native-ends \
 	tests/unit/test-native-events \
 	tests/unit/test-native-look \
@@ -178,6 +179,11 @@ tests_unit_test_memory_lock_LDADD = $(native_ldadd)
 tests_unit_test_threads_SOURCES = tests/unit/test-threads.c
 tests_unit_test_threads_CFLAGS = $(native_cflags)
 tests_unit_test_threads_LDADD = $(native_ldadd)
+
+tests_unit_test_writable_SOURCES = tests/unit/test-writable.c
+tests_unit_test_writable_CFLAGS = $(native_cflags)
+tests_unit_test_writable_LDADD = $(native_ldadd)
+tests_unit_test_writable_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sendmsg
 
 tests_unit_test_native_look_SOURCES = tests/unit/test-native-look.c
 tests_unit_test_native_look_CFLAGS = $(native_cflags)
