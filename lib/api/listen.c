@@ -28,9 +28,8 @@ static int number_parse(const char *text, int most)
 
 	if (*text < '0' || *text > '9')
 		return -EINVAL;
-	errno = 0;
-	n = strtol(text, &end, 10);
-	return errno != 0 || *end || n > most ? -EINVAL : (int)n;
+	n = strtol(text, &end, 10);	/* LONG_MAX beyond its range: above @most */
+	return *end || n > most ? -EINVAL : (int)n;
 }
 
 /* How many descriptors are meant for this process. */

@@ -265,7 +265,7 @@ static int message_refuse(qb_ipcs_connection_t *c,
 	refusal_log(c, message, size, error);
 	if (sel->unknown)
 		what = sel->unknown(c, message, size, error, sel->unknown_data);
-	if (!c->end || what == QBIPC_UNKNOWN_IGNORE)
+	if (what == QBIPC_UNKNOWN_IGNORE)
 		return 0;
 	if (what == QBIPC_UNKNOWN_DISCONNECT) {
 		sel->refusals.disconnected++;

@@ -158,21 +158,34 @@ static void prepare_back_off(struct server *sv)
 	SERVER_REQUIRE_EQ(sv, qbipc_service_handlers_register(sv->service, &row, 1), 0);
 }
 
-START_TEST(handler_that_backs_off_is_done_with_the_message_and_gets_the_next_one)
+static int dispatches(struct host *h)
+{
+	struct adapter_counts counts;
+
+	host_call(h, remote_adapter_counts, 0);
+	memcpy(&counts, h->shared->blob, sizeof(counts));
+	return counts.dispatches;
+}
+
+START_TEST(handler_that_backs_off_ends_the_turn_and_gets_the_next_message_in_another)
 {
 	struct host *h = START(_i, .prepare = prepare_back_off);
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 	struct qbipc_handler_stats stats;
+	int before = dispatches(h);
 	struct answer a;
 
+	host_freeze(h);
 	for (int k = 0; k < 4; k++)
 		client_must_send(c, ID_GET, 16);
+	host_thaw(h);
 	for (int k = 0; k < 4; k++)
 		ck_assert_int_eq(qb_ipcc_recv(c, &a, sizeof(a), deadline_ms()), sizeof(a));
 	ck_assert_int_eq(qb_ipcc_recv(c, &a, sizeof(a), 0), -ETIMEDOUT);
 	stats = handler_stats(h, ID_GET);
 	ck_assert_uint_eq(stats.calls, 4);
 	ck_assert_uint_eq(stats.backed_off, 4);
+	ck_assert_int_ge(dispatches(h) - before, 4);
 	stop(h, c);
 }
 END_TEST
@@ -383,7 +396,7 @@ int main(void)
 	add_transport_test(tc, handler_may_register_more);
 	add_variant_test(tc, handler_may_end_the_connection_or_the_service);
 	add_transport_test(
-		tc, handler_that_backs_off_is_done_with_the_message_and_gets_the_next_one);
+		tc, handler_that_backs_off_ends_the_turn_and_gets_the_next_message_in_another);
 
 	tc = tcase_new(s, "selector");
 	add_transport_test(
