@@ -33,7 +33,7 @@ static inline struct sockaddr_un service_address(const char *name)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
-	snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "%s", name);
+	memcpy(a.sun_path + 1, name, strnlen(name, sizeof(a.sun_path) - 2));
 	return a;
 }
 
