@@ -32,8 +32,10 @@ static inline unsigned int fds_count(void)
 static inline struct sockaddr_un service_address(const char *name)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	size_t n = strlen(name);
 
-	memcpy(a.sun_path + 1, name, strnlen(name, sizeof(a.sun_path) - 2));
+	FUZZ_CHECK(n < sizeof(a.sun_path) - 1);
+	memcpy(a.sun_path + 1, name, n);
 	return a;
 }
 
