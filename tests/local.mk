@@ -31,6 +31,7 @@ include $(srcdir)/tests/hostile/local.mk
 include $(srcdir)/tests/adapters/local.mk
 include $(srcdir)/tests/compat/local.mk
 include $(srcdir)/tests/tool/local.mk
+include $(srcdir)/tests/faults/local.mk
 include $(srcdir)/tests/fuzz/local.mk
 include $(srcdir)/tests/model/local.mk
 include $(srcdir)/tests/programs/local.mk
