@@ -30,7 +30,10 @@ enum {
 };
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-/* Sanitizers make munlock and mlockall do nothing; the second would lock all of their own memory. */
+/*
+ * Sanitizers make munlock and mlockall do nothing; the second would lock all of their own
+ * memory.
+ */
 #define LOCKS_ALL false
 
 int munlock(const void *address, size_t size)
