@@ -93,7 +93,8 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 		return -EBADMSG;
 	if (header->id == QB_IPC_MSG_DISCONNECT || header->size == 0)
 		return -ESHUTDOWN;
-	if (header->size < 0 || (size_t)header->size > size)
+	/* What is passed on has a header: handlers look at one. */
+	if (header->size < (int32_t)sizeof(*header) || (size_t)header->size > size)
 		return -EBADMSG;
 	qbi_counter_add(&c->count.requests);
 	if (c->junk)
