@@ -18,7 +18,7 @@ struct smaps smaps_at(const void *address);
 /* All shared mappings whose path contains @name: sums, and whether each is locked. */
 struct smaps smaps_of(const char *name);
 
-/* No more privileges and no locked memory, for this process and for good. */
+/* No memory can be locked any more by this process, whoever runs it. */
 void forbid_locking(void);
 
 #endif
