@@ -7,7 +7,8 @@ fuzz_targets = \
 	tests/fuzz/fuzz-native-ring \
 	tests/fuzz/fuzz-packets \
 	tests/fuzz/fuzz-qb-ring \
-	tests/fuzz/fuzz-server
+	tests/fuzz/fuzz-server \
+	tests/fuzz/fuzz-welcome
 fuzz_cflags = $(AM_CFLAGS)
 fuzz_ldadd = lib/libqbipc-core.la -lpthread
 fuzz_common = tests/fuzz/fuzz.h
@@ -59,3 +60,8 @@ tests_fuzz_fuzz_server_SOURCES = tests/fuzz/fuzz-server.c $(fuzz_common) $(fuzz_
 tests_fuzz_fuzz_server_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_server_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_server_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_welcome_SOURCES = tests/fuzz/fuzz-welcome.c tests/fuzz/ends.h $(fuzz_common)
+tests_fuzz_fuzz_welcome_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_welcome_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_welcome_LDFLAGS = $(fuzz_ldflags) -Wl,--wrap=recvmsg
