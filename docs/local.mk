@@ -12,6 +12,7 @@ EXTRA_DIST += \
 	docs/porting-from-libqb.md \
 	docs/promises.md \
 	docs/protocol.md \
+	docs/security.md \
 	docs/threads.md \
 	docs/tuning.md \
 	docs/wakeup.md
