@@ -200,6 +200,17 @@ bool arena_honest_wants_more(struct arena *a)
 	       atomic_load(&a->shared->newcomers) < newcomers;
 }
 
+void arena_honest_holds(struct arena *a)
+{
+	atomic_store(&a->shared->hold, true);
+	AWAIT(atomic_load(&a->shared->held));
+}
+
+void arena_honest_resumes(struct arena *a)
+{
+	honest_resume(a);
+}
+
 static void wish_make(struct arena *a, int wish)
 {
 	atomic_store(&a->shared->granted, WISH_NONE);

@@ -114,6 +114,9 @@ void arena_honest_goes_on(struct arena *a);
 /* For attackers that do not hold still: has it, since the start of the attack? Asked
  * in the condition of a loop, bounded by the deadline. */
 bool arena_honest_wants_more(struct arena *a);
+/* For attackers that want to be alone for a moment: it pauses, and goes on. */
+void arena_honest_holds(struct arena *a);
+void arena_honest_resumes(struct arena *a);
 /* For attackers: the server is stopped (SIGSTOP), and goes on. */
 void arena_freeze(struct arena *a);
 void arena_thaw(struct arena *a);

@@ -68,26 +68,32 @@ static void descriptors_limit(struct server *sv)
 	SERVER_REQUIRE(sv, setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
 
-ATTACK(say_nothing_beyond_the_limit_of_descriptors, .prepare = descriptors_limit)
+ATTACK(say_nothing_beyond_the_limit_of_descriptors, .prepare = descriptors_limit,
+       .needs = "root: several users")
 {
 	many_in_silence(a, 0);
 }
 
-ATTACK(say_half_beyond_the_limit_of_descriptors, .prepare = descriptors_limit)
+ATTACK(say_half_beyond_the_limit_of_descriptors, .prepare = descriptors_limit,
+       .needs = "root: several users")
 {
 	many_in_silence(a, 12);
 }
 
-/* As many as there are descriptors; who was there before is served all the same. */
-ATTACK(connections_beyond_the_limit_of_descriptors, .prepare = descriptors_limit)
+/* As many as the server lets one user have; there is room for others all the same. */
+ATTACK(connections_beyond_the_limit_of_descriptors, .prepare = descriptors_limit,
+       .needs = "root: several users")
 {
 	struct raw *p = calloc(SILENT, sizeof(*p));
 	unsigned int refused = 0;
 
 	REQUIRE(p);
+	arena_honest_holds(a);
 	for (int i = 0; i < SILENT / 2; i++)
 		refused += raw_try_connect(&p[i], &a->wish) != 0;
+	arena_honest_resumes(a);
 	REQUIRE(refused > 0);
+	arena_honest_goes_on(a);
 	for (int i = 0; i < SILENT / 2; i++)
 		raw_close(&p[i]);
 	arena_honest_goes_on(a);

@@ -250,7 +250,7 @@ static void strangers_round(struct arena *a, int fd)
 ATTACK(datagrams_of_a_stranger_to_every_name)
 {
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	unsigned int times = effort(20);
+	unsigned int times = effort(100);
 
 	REQUIRE(fd >= 0);
 	while (times-- > 0) {
