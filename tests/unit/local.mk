@@ -17,8 +17,8 @@ if HAVE_LIBQB
 check_PROGRAMS += $(ring_libqb_tests)
 endif
 endif
-dist_check_SCRIPTS += tests/unit/test-ring-labels
-TESTS += tests/unit/test-ring-labels
+dist_check_SCRIPTS += tests/unit/test-ring-labels tests/unit/test-shared-access
+TESTS += tests/unit/test-ring-labels tests/unit/test-shared-access
 ring_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
 ring_ldadd = lib/libqbipc-core.la tests/lib/libtestlib.la $(CHECK_LIBS) -lpthread
 
