@@ -36,3 +36,4 @@ include $(srcdir)/tests/fuzz/local.mk
 include $(srcdir)/tests/model/local.mk
 include $(srcdir)/tests/programs/local.mk
 include $(srcdir)/tests/bench/local.mk
+include $(srcdir)/tests/soak/local.mk
