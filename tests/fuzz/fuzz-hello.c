@@ -3,9 +3,10 @@
  * The server's side of the handshake: bytes in pieces, with descriptors, with an end at
  * any byte, to services of both types, on both wires.
  *
- * What must come back is worked out here a second time: nothing for a message that is not
- * complete, the end of the stream for one that is none, a refusal for one that asks for
- * too much, what was asked to a question, and the answer to all others. Afterwards everything is as it was.
+ * What must come back is worked out here a second time: nothing for a message that is
+ * not complete, the end of the stream for one that is none, a refusal for one that asks
+ * for too much, what was asked to a question, and the answer to all others. Afterwards
+ * everything is as it was.
  */
 #include "config.h"
 
