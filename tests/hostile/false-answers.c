@@ -297,7 +297,8 @@ int main(void)
 	add_transport_test(tc, refusal_of_any_value_is_an_error);
 	add_transport_test(tc, answer_that_ends_early_is_an_error);
 	add_transport_test(tc, answer_that_stops_is_given_up);
-	add_transport_test(tc, answer_that_comes_byte_by_byte_is_given_up);
+	/* It is the same before the transport is known, and takes a while. */
+	add_attack(tc, answer_that_comes_byte_by_byte_is_given_up, ON_MEMORY);
 	add_transport_test(tc, answer_that_goes_on_for_ever_is_survived);
 
 	tc = tcase_new(s, "descriptors");
