@@ -33,13 +33,17 @@ END_TEST
  */
 static void remove_files_of_the_killed(pid_t server)
 {
+	uint64_t end = now_ms() + (uint64_t)deadline_ms();
 	char dir[512], command[600];
 
-	if (!strcmp(client_library, "libqb"))
-		while (files_directory(server, getpid(), dir, sizeof(dir))) {
-			snprintf(command, sizeof(command), "rm -r %s", dir);
-			ck_assert_int_eq(system(command), 0);
-		}
+	if (strcmp(client_library, "libqb"))
+		return;
+	/* A server of this library that has started since does it too, and may be faster. */
+	while (files_directory(server, getpid(), dir, sizeof(dir))) {
+		ck_assert_msg(now_ms() < end, "%s stays", dir);
+		snprintf(command, sizeof(command), "rm -rf %s", dir);
+		(void)!system(command);
+	}
 }
 
 START_TEST(client_that_disconnects_is_closed_and_leaves_nothing)
