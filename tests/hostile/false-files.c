@@ -183,7 +183,8 @@ static void secret_make(int type)
 				  : QB_HEADER_SIZE;
 		int fd;
 
-		snprintf(secret.path[i], sizeof(secret.path[i]), "%s/qb-secret%s", secret.dir,
+		snprintf(secret.path[i], sizeof(secret.path[i]),
+			 "/dev/shm/qb-secret-%d/qb-secret%s", (int)getpid(),
 			 i ? "-data" : "-header");
 		fd = open(secret.path[i], O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		ck_assert_int_eq(write(fd, bytes, size), (ssize_t)size);

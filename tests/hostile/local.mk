@@ -4,7 +4,7 @@
 hostile_suites = \
 	tests/hostile/descriptors \
 	tests/hostile/false-answers \
-	tests/hostile/false-behaviour \
+	tests/hostile/false-behavior \
 	tests/hostile/false-files \
 	tests/hostile/files \
 	tests/hostile/handshake \
@@ -43,8 +43,8 @@ tests_hostile_descriptors_SOURCES = tests/hostile/descriptors.c
 tests_hostile_descriptors_LDADD = $(hostile_ldadd)
 tests_hostile_false_answers_SOURCES = tests/hostile/false-answers.c
 tests_hostile_false_answers_LDADD = $(hostile_ldadd)
-tests_hostile_false_behaviour_SOURCES = tests/hostile/false-behaviour.c
-tests_hostile_false_behaviour_LDADD = $(hostile_ldadd)
+tests_hostile_false_behavior_SOURCES = tests/hostile/false-behavior.c
+tests_hostile_false_behavior_LDADD = $(hostile_ldadd)
 tests_hostile_false_files_SOURCES = tests/hostile/false-files.c
 tests_hostile_false_files_LDADD = $(hostile_ldadd)
 tests_hostile_files_SOURCES = tests/hostile/files.c

@@ -97,17 +97,17 @@ static int socket_add(struct sockets *all, const struct socket *s)
 }
 
 /* One socket. Those without a name cannot be connected to. */
-static int message_take(struct sockets *all, const struct nlmsghdr *head)
+static int message_take(struct sockets *all, struct nlmsghdr *head)
 {
-	const struct unix_diag_msg *m = NLMSG_DATA(head);
+	struct unix_diag_msg *m = NLMSG_DATA(head);
 	struct socket s = { .inode = m->udiag_ino, .uid = (uid_t)-1 };
 	int left = (int)(head->nlmsg_len - NLMSG_LENGTH(sizeof(*m)));
-	const struct rtattr *a;
+	struct rtattr *a;
 	bool named = false;
 
 	if (m->udiag_type != SOCK_STREAM)
 		return 0;
-	for (a = (const struct rtattr *)(m + 1); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+	for (a = (struct rtattr *)(m + 1); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		size_t size = RTA_PAYLOAD(a);
 
 		if (a->rta_type == UNIX_DIAG_NAME && size > 0 && size <= PATH_SIZE) {
@@ -121,7 +121,7 @@ static int message_take(struct sockets *all, const struct nlmsghdr *head)
 }
 
 /* 1 when the dump is complete, 0 when there is more, -errno. */
-static int messages_take(struct sockets *all, const struct nlmsghdr *head, ssize_t size)
+static int messages_take(struct sockets *all, struct nlmsghdr *head, ssize_t size)
 {
 	int r = 0;
 
@@ -161,7 +161,7 @@ int sockets_list(struct sockets *ret)
 		if (n < 0)
 			r = errno == EINTR ? 0 : -errno;
 		else
-			r = messages_take(&all, (const struct nlmsghdr *)(void *)buf, n);
+			r = messages_take(&all, (struct nlmsghdr *)(void *)buf, n);
 	}
 	if (fd >= 0)
 		close(fd);

@@ -16,6 +16,7 @@
 #define NS_PER_S 1000000000ULL
 #define SECONDS_MAX 1000000
 
+__attribute__((format(printf, 1, 0)))
 static void complain(const char *format, va_list args)
 {
 	char text[512];

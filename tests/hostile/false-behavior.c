@@ -264,7 +264,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("hostile: false behaviour");
+	Suite *s = suite_create("hostile: false behavior");
 	TCase *tc = tcase_new(s, "junk");
 
 	add_attack(tc, rings_full_of_junk_are_survived, ON_MEMORY);
