@@ -468,6 +468,7 @@ void __wrap_free(void *p)
 	__real_free(p);
 }
 
+__attribute__((format(printf, 2, 0)))
 static int asprintf_counted(char **ret, const char *format, va_list args)
 {
 	int n;
