@@ -481,7 +481,8 @@ static int asprintf_counted(char **ret, const char *format, va_list args)
 	return n;
 }
 
-int __wrap_asprintf(char **ret, const char *format, ...);
+int __wrap_asprintf(char **ret, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 int __wrap_asprintf(char **ret, const char *format, ...)
 {
 	va_list args;
@@ -494,7 +495,8 @@ int __wrap_asprintf(char **ret, const char *format, ...)
 }
 
 /* What the compiler makes of some calls when it knows the size of the buffer. */
-int __wrap___asprintf_chk(char **ret, int flag, const char *format, ...);
+int __wrap___asprintf_chk(char **ret, int flag, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 int __wrap___asprintf_chk(char **ret, int flag, const char *format, ...)
 {
 	va_list args;

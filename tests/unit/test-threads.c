@@ -386,11 +386,14 @@ static void *read_state(void *arg)
 
 static void call_one(qb_ipcc_connection_t *c, int32_t id)
 {
-	struct request r = { .header = { .id = id, .size = sizeof(r) } };
 	struct qb_ipc_response_header h = { .id = 0 };
+	struct request r;
 	struct iovec iov = { &r, sizeof(r) };
 	ssize_t n;
 
+	memset(&r, 0, sizeof(r));	/* the padding is sent as well */
+	r.header.id = id;
+	r.header.size = sizeof(r);
 	while ((n = qb_ipcc_sendv_recv(c, &iov, 1, &h, sizeof(h), deadline_ms())) == -EAGAIN)
 		pause_briefly();
 	EXPECT(n == sizeof(h) && h.id == id);
