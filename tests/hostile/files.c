@@ -171,15 +171,12 @@ static void place_find(struct raw *p, struct place *place)
 
 static void place_remove(const char *dir)
 {
-	char path[400];
 	struct dirent *e;
 	DIR *d = opendir(dir);
 
-	while (d && (e = readdir(d))) {
-		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+	while (d && (e = readdir(d)))
 		if (e->d_name[0] != '.')
-			unlink(path);
-	}
+			unlinkat(dirfd(d), e->d_name, 0);
 	if (d)
 		closedir(d);
 	rmdir(dir);
