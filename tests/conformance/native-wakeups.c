@@ -15,7 +15,8 @@
 #include "tests/lib/variant.h"
 
 enum { SLOT_TAKEN, SLOT_WRONG };
-enum { REQUESTS = 20000, ALONE = 5000, FIRST_ID = 1000 };
+/* Beside others that never sleep, each yield may cost the sender a time slice. */
+enum { REQUESTS = 20000, PAUSING_REQUESTS = 2000, ALONE = 5000, FIRST_ID = 1000 };
 
 /* Ids count up from FIRST_ID. */
 static void request_note(struct server *sv, const void *data)
@@ -43,6 +44,7 @@ static int32_t msg_backs_off(struct server *sv, qb_ipcs_connection_t *c, void *d
 static struct {
 	qb_ipcc_connection_t *c;
 	uint32_t pause;		/* yield after so many */
+	int32_t requests;
 	atomic_bool failed;
 	atomic_bool done;
 } sender;
@@ -52,12 +54,12 @@ static void *thread_send(void *data)
 	/* Static: its padding is sent, too. */
 	static struct qb_ipc_request_header hdr = { .size = sizeof(hdr) };
 
-	for (int32_t i = 0; i < REQUESTS; i++) {
+	for (int32_t i = 0; i < sender.requests; i++) {
 		ssize_t n;
 
 		hdr.id = FIRST_ID + i;
 		while ((n = qb_ipcc_send(sender.c, &hdr, sizeof(hdr))) == -EAGAIN)
-			sched_yield();
+			pause_briefly();
 		if (n != (ssize_t)sizeof(hdr)) {
 			atomic_store(&sender.failed, true);
 			break;
@@ -73,6 +75,7 @@ static void sender_start(struct host *h, pthread_t *thread, uint32_t pause)
 {
 	sender.c = client_connect(h->name, 0);
 	sender.pause = pause;
+	sender.requests = pause ? PAUSING_REQUESTS : REQUESTS;
 	atomic_store(&sender.done, false);
 	ck_assert_int_eq(pthread_create(thread, NULL, thread_send, NULL), 0);
 }
@@ -82,7 +85,7 @@ static void sender_finish(struct host *h, pthread_t thread)
 	WAIT_FOR(atomic_load(&sender.done));
 	pthread_join(thread, NULL);
 	ck_assert(!atomic_load(&sender.failed));
-	WAIT_FOR(host_slot(h, SLOT_TAKEN) == REQUESTS);
+	WAIT_FOR(host_slot(h, SLOT_TAKEN) == sender.requests);
 	ck_assert_int_eq(host_slot(h, SLOT_WRONG), 0);
 	qb_ipcc_disconnect(sender.c);
 }
