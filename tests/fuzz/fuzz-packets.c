@@ -123,7 +123,7 @@ static void packet_make(struct input *in, uint8_t how, struct packet *p)
 		offset = input_u32(in);
 	} else if (how & 2 && offset < of) {
 		size = of;
-		piece = piece % (of - offset + 1) + (how & 0x80 ? 1 : 0);
+		piece = (uint32_t)(piece % ((uint64_t)of - offset + 1)) + (how & 0x80 ? 1 : 0);
 	} else {
 		offset = 0;
 	}
