@@ -14,6 +14,9 @@
 #define ALLOWANCE_SHARE 4
 #define ALLOWANCE_MAX 1000000
 
+/* One time slice that somebody else took is paid back; more is not held against us. */
+#define DEBT_MAX 4000000
+
 /* Time that a thread which never sleeps keeps its CPU before it offers it to others. */
 #define GIVE_WAY_NS 50000
 
@@ -66,26 +69,51 @@ void qbi_look_init(struct qbi_look *l)
 	l->gave_way = l->filled;
 }
 
+static void allowance_spend(struct qbi_look *l, uint64_t spent)
+{
+	l->allowance -= (int64_t)spent;
+	if (l->allowance < -DEBT_MAX)
+		l->allowance = -DEBT_MAX;
+}
+
+/*
+ * Offer the CPU to others. False: somebody took it for a time slice. Who sleeps and is
+ * woken waits less beside such a one, so that is charged.
+ */
+static bool give_way(struct qbi_look *l)
+{
+	uint64_t before = qbi_now_ns(), taken;
+
+	sched_yield();
+	taken = qbi_now_ns() - before;
+	if (taken <= QBI_LOOK_GIVEN_NS)
+		return true;
+	allowance_spend(l, taken);
+	return false;
+}
+
 uint64_t qbi_look_allowed(struct qbi_look *l, uint64_t now)
 {
 	if (!l->longest)
 		return 0;
-	if (now - l->gave_way >= GIVE_WAY_NS) {
-		l->gave_way = now;
-		sched_yield();
-	}
-	l->allowance += (now - l->filled) / ALLOWANCE_SHARE;
+	l->allowance += (int64_t)((now - l->filled) / ALLOWANCE_SHARE);
 	if (l->allowance > ALLOWANCE_MAX)
 		l->allowance = ALLOWANCE_MAX;
 	l->filled = now;
-	return l->budget < l->allowance ? l->budget : 0;
+	/* Who is about to sleep gives way by that. */
+	if ((int64_t)l->budget >= l->allowance)
+		return 0;
+	if (now - l->gave_way >= GIVE_WAY_NS) {
+		l->gave_way = now;
+		if (!give_way(l))
+			return 0;
+	}
+	return l->budget;
 }
 
 void qbi_look_gave_up(struct qbi_look *l, uint64_t start, uint64_t now)
 {
-	uint64_t spent = now - start;
-
-	l->allowance -= spent < l->allowance ? spent : l->allowance;
+	allowance_spend(l, now - start);
 	l->budget -= l->budget / 4;
 	if (l->budget < BUDGET_MIN)
 		l->budget = BUDGET_MIN;

@@ -40,7 +40,7 @@ struct qbi_look {
 	uint64_t longest;	/* ns; 0: never look */
 	uint64_t budget;	/* ns; what the next look may take */
 	uint64_t began;		/* when the last look that was given up began; 0 none */
-	uint64_t allowance;	/* ns that may still be spent in vain */
+	int64_t allowance;	/* ns that may still be spent in vain; below 0: too many were */
 	uint64_t filled;	/* when it was last filled */
 	uint64_t gave_way;	/* when this thread last yielded for others' sake */
 };
@@ -129,6 +129,9 @@ static inline void qbi_looking_yield(struct qbi_looking *k)
 	if (k->now - before <= QBI_LOOK_YIELD_NS)
 		return;
 	given = k->now - before - QBI_LOOK_YIELD_NS;
+	/* Somebody who does not yield: that is charged, so that we look less and are woken. */
+	if (given > QBI_LOOK_GIVEN_NS)
+		return;
 	k->start += given;
 	k->end += given;
 }
