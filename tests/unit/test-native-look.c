@@ -288,6 +288,32 @@ START_TEST(time_slice_that_somebody_took_is_spent)
 }
 END_TEST
 
+/* Otherwise each look would begin by losing a slice, where a sleeper is woken at once. */
+START_TEST(giving_way_to_somebody_who_takes_a_slice_ends_looking)
+{
+	struct qbi_look l = look_new();
+	unsigned int tries = 0;
+	uint64_t now, allowed;
+	pthread_t hog;
+
+	stay_on_one_cpu();
+	ck_assert_int_eq(pthread_create(&hog, NULL, hog_main, NULL), 0);
+	do {
+		l.gave_way = 0;
+		now = l.filled = qbi_now_ns();
+		l.allowance = (int64_t)(l.budget + 100 * US);
+		allowed = qbi_look_allowed(&l, now);
+	} while (allowed != 0 && ++tries < 1000);
+	hog_stop = true;
+	pthread_join(hog, NULL);
+	ck_assert_uint_eq(allowed, 0);
+	ck_assert_int_lt(l.allowance, (int64_t)l.budget);
+	/* Nor does who may not look give way first. */
+	ck_assert_uint_eq(qbi_look_allowed(&l, now + 60 * US), 0);
+	ck_assert_uint_eq(l.gave_way, now);
+}
+END_TEST
+
 /* -- When there is no looking ---------------------------------------------------- */
 
 START_TEST(longest_of_zero_never_looks)
@@ -472,6 +498,7 @@ int main(void)
 	tcase_add_loop_test(tc, looking_ends_at_its_limit, 0, 2);
 	tcase_add_test(tc, time_that_others_used_is_not_spent);
 	tcase_add_test(tc, time_slice_that_somebody_took_is_spent);
+	tcase_add_test(tc, giving_way_to_somebody_who_takes_a_slice_ends_looking);
 
 	tc = tcase_new(s, "switched off");
 	tcase_add_test(tc, longest_of_zero_never_looks);
