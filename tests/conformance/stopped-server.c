@@ -134,7 +134,8 @@ static void alarms_start(pid_t pid)
 static void alarms_stop(void)
 {
 	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 0 } }, NULL);
-	signal(SIGALRM, SIG_DFL);
+	/* One may be on its way still. */
+	signal(SIGALRM, SIG_IGN);
 }
 
 START_TEST(connect_waits_for_a_place_and_an_answer_through_signals)
@@ -454,14 +455,12 @@ END_TEST
 
 static void *send_for_ever(void *data)
 {
+	static const struct qb_ipc_request_header m = { .id = MSG_SILENT, .size = sizeof(m) };
 	struct other *o = data;
 
-	while (!atomic_load(&o->over)) {
-		struct qb_ipc_request_header m = { .id = MSG_SILENT, .size = sizeof(m) };
-
+	while (!atomic_load(&o->over))
 		if (qb_ipcc_send(o->c, &m, sizeof(m)) == -EAGAIN)
 			pause_briefly();
-	}
 	return NULL;
 }
 
