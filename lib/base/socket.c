@@ -20,6 +20,13 @@ void qbi_refuse_descriptors(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 }
 
+void qbi_take_urgent_inline(int fd)
+{
+	int on = 1;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+}
+
 /* Room for one message of @size bytes, as far as the system lets us. */
 static void buffer_raise(int fd, int option, int force_option, uint32_t size)
 {

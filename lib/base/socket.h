@@ -16,6 +16,12 @@
 void qbi_refuse_descriptors(int fd);
 
 /*
+ * Urgent data becomes part of the stream like any other: else it makes the socket readable
+ * and yet is not there for who looks without taking, as often as it is looked.
+ */
+void qbi_take_urgent_inline(int fd);
+
+/*
  * A socket bound to @address with room for messages of @max_msg_size bytes, as far as
  * the system lets us. Takes no descriptors. With a @peer it is connected to that before
  * it has an address, so that nothing of anybody else's ever comes. The socket or -errno.

@@ -131,6 +131,7 @@ static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)
 	if (fd < 0)
 		return 0;
 	qbi_refuse_descriptors(fd);
+	qbi_take_urgent_inline(fd);
 	if (qbi_connection_new(s, fd, &c) < 0)
 		return 0;
 	qbi_take_fd(&fd);

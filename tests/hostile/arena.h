@@ -142,8 +142,10 @@ void honest_main(struct arena *a) __attribute__((noreturn));
 /* The server's loop with a stop-watch: in watch.c. What it measured, in the slots of
  * struct server_shared. */
 extern const struct adapter adapter_watched;
-enum { SLOT_SLEPT_NS = 8, SLOT_SLEPT_COUNT, SLOT_RAN_NS, SLOT_RAN_COUNT };
+enum { SLOT_SLEPT_NS = 8, SLOT_SLEPT_COUNT, SLOT_RAN_NS, SLOT_RAN_COUNT, SLOT_DISPATCHES };
 void watch_begin(struct server *sv);
 void watch_check(struct host *h);
+/* For attackers, while the honest client holds: the server has nothing to do. */
+void watch_rest(struct arena *a);
 
 #endif

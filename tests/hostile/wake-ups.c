@@ -53,6 +53,27 @@ ATTACK(hundred_thousand_bytes)
 	raw_close(&p);
 }
 
+/*
+ * Urgent data is in front of the stream for some calls and not there for others: a loop
+ * that is told of it must not come back for ever to find nothing.
+ */
+ATTACK(urgent_byte_and_no_message)
+{
+	struct raw p;
+
+	working_connect(a, &p);
+	if (send(p.stream, "!", 1, MSG_OOB | MSG_NOSIGNAL) != 1) {
+		REQUIRE_EQ(errno, EOPNOTSUPP);	/* a kernel without it */
+		raw_close(&p);
+		return;
+	}
+	arena_honest_holds(a);
+	watch_rest(a);
+	arena_honest_resumes(a);
+	raw_call(&p, 5, 100);
+	raw_close(&p);
+}
+
 ATTACK(bytes_for_ever)
 {
 	struct raw p;
@@ -213,6 +234,7 @@ int main(void)
 	add_attack(tc, five_messages_and_one_byte, ON_ALL);
 	add_attack(tc, byte_and_no_message, ON_ALL);
 	add_attack(tc, hundred_thousand_bytes, ON_ALL);
+	add_attack(tc, urgent_byte_and_no_message, ON_ALL);
 	add_attack(tc, bytes_for_ever, ON_ALL);
 	add_attack(tc, one_message_after_the_other_for_ever, ON_ALL);
 	add_attack(tc, twenty_clients_with_messages_for_ever, ON_ALL);

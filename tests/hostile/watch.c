@@ -20,6 +20,9 @@ enum {
 	 * below this one; a peer that can do it does it every time, or for longer. */
 	FORGIVEN = 2,
 	NEVER_NS = 1000 * 1000000,
+	/* A loop that spins comes round thousands of times, if it gets a CPU. */
+	REST_NS = 20 * 1000000,
+	REST_LOOKS = 10,
 };
 
 struct usage {
@@ -75,6 +78,7 @@ static int32_t watched_dispatch(int32_t fd, int32_t revents, void *data)
 	uint64_t wall, ran, waited;
 	int32_t result;
 
+	atomic_fetch_add(&the_server->shared->slot[SLOT_DISPATCHES], 1);
 	usage_take(&before);
 	result = fn(fd, revents, watched[fd].data);
 	usage_take(&after);
@@ -183,4 +187,20 @@ void watch_check(struct host *h)
 {
 	one_check(h, "slept", SLOT_SLEPT_NS, SLOT_SLEPT_COUNT);
 	one_check(h, "computed", SLOT_RAN_NS, SLOT_RAN_COUNT);
+}
+
+void watch_rest(struct arena *a)
+{
+	_Atomic int64_t *dispatches = &a->host->shared->slot[SLOT_DISPATCHES];
+	uint64_t end = now_ms() + (uint64_t)deadline_ms();
+	int64_t before;
+	int quiet;
+
+	for (quiet = 0; quiet < REST_LOOKS; quiet++) {
+		REQUIRE_MSG(now_ms() < end, "the server does not come to rest");
+		before = atomic_load(dispatches);
+		nanosleep(&(struct timespec){ .tv_nsec = REST_NS }, NULL);
+		if (atomic_load(dispatches) != before)
+			quiet = -1;
+	}
 }
