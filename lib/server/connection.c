@@ -153,6 +153,28 @@ static void stream_close(qb_ipcs_connection_t *c)
 	c->stream.fd = qbi_close(c->stream.fd);
 }
 
+static void end_close(qb_ipcs_connection_t *c, bool keep_queued)
+{
+	if (c->end)
+		c->transport->server->close(c->end, keep_queued);
+	free(QBI_TAKE(c->end));
+	c->request.fd = -1;	/* the transport's, closed by it */
+}
+
+static void retry_let_go(qb_ipcs_connection_t *c)
+{
+	if (c->holds_retry)
+		qbi_retry_release(c->service);
+	c->holds_retry = false;
+}
+
+void qbi_connection_retract(qb_ipcs_connection_t *c)
+{
+	watch_drop(c, &c->request);
+	end_close(c, false);
+	retry_let_go(c);
+}
+
 /* Everything shared with the client goes; nobody can send any more. */
 static void connection_release(qb_ipcs_connection_t *c)
 {
@@ -168,17 +190,12 @@ static void connection_release(qb_ipcs_connection_t *c)
 	 * remove its files, and this may be the last one. */
 	if (!keep_queued)
 		stream_close(c);
-	if (c->end)
-		c->transport->server->close(c->end, keep_queued);
-	free(QBI_TAKE(c->end));
+	end_close(c, keep_queued);
 	c->waiting = false;
-	c->request.fd = -1;	/* the transport's, closed by it */
 	stream_close(c);
 	pthread_mutex_unlock(&c->send);
 	qbi_limits_end(c);
-	if (c->holds_retry)
-		qbi_retry_release(c->service);
-	c->holds_retry = false;
+	retry_let_go(c);
 }
 
 /* Also the job that asks again an application whose connection_closed was not done. */

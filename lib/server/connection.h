@@ -144,6 +144,9 @@ void qbi_connection_disconnect(qb_ipcs_connection_t *c);
 /* Give up before ESTABLISHED: no connection_closed. */
 void qbi_connection_abandon(qb_ipcs_connection_t *c);
 
+/* In OPENING: the transport goes, with all that came with it; another one may follow. */
+void qbi_connection_retract(qb_ipcs_connection_t *c);
+
 /* Stop or resume taking requests, as the service's flow-control value says. */
 void qbi_connection_flow_update(qb_ipcs_connection_t *c);
 

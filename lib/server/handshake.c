@@ -179,20 +179,14 @@ static void welcome_fill(qb_ipcs_connection_t *c, struct qbi_welcome *welcome)
 	}
 }
 
-/* 0, or -errno with which the client is refused. */
-static int connection_open(qb_ipcs_connection_t *c)
+/* 0, or -errno; then it may be offered something else. */
+static int connection_offer(qb_ipcs_connection_t *c)
 {
 	qb_ipcs_service_t *s = c->service;
 	struct qbi_welcome welcome;
 	_cleanup_(reply_close_fds) struct qbi_reply reply = { .welcome = &welcome };
-	void *scratch;
 	int r;
 
-	qbi_connection_enter(c, QBI_CONNECTION_OPENING);
-	scratch = qbi_service_scratch_take(s, c->max_msg_size);
-	if (!scratch)
-		return -ENOMEM;
-	qbi_service_scratch_give(s, scratch, c->max_msg_size);
 	qbi_welcome_init(&welcome, 0);
 	r = connection_open_end(c, &reply);
 	if (r < 0)
@@ -202,6 +196,29 @@ static int connection_open(qb_ipcs_connection_t *c)
 	c->place = ++s->last_place;
 	welcome_fill(c, &welcome);
 	return welcome_send(c, &reply);
+}
+
+/* 0, or -errno with which the client is refused. */
+static int connection_open(qb_ipcs_connection_t *c)
+{
+	void *scratch;
+	int r;
+
+	qbi_connection_enter(c, QBI_CONNECTION_OPENING);
+	scratch = qbi_service_scratch_take(c->service, c->max_msg_size);
+	if (!scratch)
+		return -ENOMEM;
+	qbi_service_scratch_give(c->service, scratch, c->max_msg_size);
+	r = connection_offer(c);
+	if (r != -ETOOMANYREFS)
+		return r;
+	/*
+	 * The kernel counts what our user has under way, and clients that never read their
+	 * answers can keep it there. libqb's wire needs none of it.
+	 */
+	qbi_connection_retract(c);
+	c->hello.mark = 0;
+	return connection_offer(c);
 }
 
 static void connection_created(qb_ipcs_connection_t *c)

@@ -379,7 +379,7 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
 {
 	size_t size = m->msg_iov->iov_len;
-	ssize_t n = transfer("sendmsg", fd, size, ERRORS(SEND_ERRORS));
+	ssize_t n = transfer("sendmsg", fd, size, ERRORS(SEND_ERRORS, ETOOMANYREFS));
 
 	if (n < 0)
 		return -1;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,7 +25,10 @@
 #define SO_PASSRIGHTS 83
 #endif
 
-enum { MOST = 253 };	/* in one message, says the kernel */
+enum {
+	MOST = 253,		/* in one message, says the kernel */
+	FEW_DESCRIPTORS = 128,
+};
 
 static bool kernel_refuses_descriptors(void)
 {
@@ -251,6 +255,40 @@ ATTACK(descriptors_in_flight_up_to_the_limit)
 	close(pair[1]);
 }
 
+/* Of the honest client's user, whom the kernel allows few descriptors under way. */
+static void server_without_privileges(struct server *sv)
+{
+	struct rlimit limit = { FEW_DESCRIPTORS, FEW_DESCRIPTORS };
+
+	SERVER_REQUIRE(sv, setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	become(HONEST_UID);
+	/* Or its own /proc would be closed to it. */
+	SERVER_REQUIRE(sv, prctl(PR_SET_DUMPABLE, 1) == 0);
+}
+
+/*
+ * What an answer brings is under way until it is read, or the socket that it lies in is
+ * closed: whose answers lie there keeps all the descriptors that the server may send.
+ */
+ATTACK(descriptors_of_answers_left_under_way, .prepare = server_without_privileges)
+{
+	struct wire_hello hello = raw_hello(a->wish.native, WIRE_SMALLEST);
+	int streams[FEW_DESCRIPTORS];
+
+	for (size_t i = 0; i < COUNT(streams); i++) {
+		streams[i] = raw_dial(a->wish.service);
+		REQUIRE(streams[i] >= 0);
+		REQUIRE_EQ(send(streams[i], &hello, sizeof(hello), MSG_NOSIGNAL),
+			   sizeof(hello));
+		REQUIRE(fd_readable_within(streams[i], deadline_ms()));
+		/* The server has done with it, and it stays. */
+		REQUIRE_EQ(shutdown(streams[i], SHUT_WR), 0);
+	}
+	arena_honest_goes_on(a);
+	for (size_t i = 0; i < COUNT(streams); i++)
+		close(streams[i]);
+}
+
 int main(void)
 {
 	Suite *s = suite_create("hostile: descriptors");
@@ -264,5 +302,6 @@ int main(void)
 	add_attack(tc, lingering_socket_sent_at_every_occasion, ON_ALL);
 	add_attack(tc, connection_sent_over_itself, ON_ALL);
 	add_attack(tc, descriptors_in_flight_up_to_the_limit, ON_ALL);
+	add_attack(tc, descriptors_of_answers_left_under_way, ON_NATIVE);
 	return arena_main(s);
 }
