@@ -68,6 +68,8 @@ static int service_check(const qb_ipcs_service_t *s)
 		return -EINVAL;
 	if (!s->poll.dispatch_add || !s->poll.dispatch_mod || !s->poll.dispatch_del)
 		return -EINVAL;
+	if (s->listener.in_loop)
+		return -EADDRINUSE;	/* it runs: it has taken its name itself */
 	return qbi_service_name_check(s->name);
 }
 
@@ -92,9 +94,11 @@ int qbi_service_run(qb_ipcs_service_t *s)
 	}
 	qbi_look_init(&s->shared.look);
 	r = qbi_listener_open(s);
-	if (r == 0)
-		leftovers_sweep(s);
-	return r;
+	if (r < 0)
+		return r;
+	s->stopped = false;	/* who kept a reference may run it once more */
+	leftovers_sweep(s);
+	return 0;
 }
 
 /* Callbacks may end or drop any connection: look for the first one anew each time. */

@@ -150,6 +150,47 @@ START_TEST(run_with_a_taken_name_is_eaddrinuse)
 }
 END_TEST
 
+/* A run that fails drops the caller's reference. */
+static int64_t run_again(struct server *sv, const int64_t *args)
+{
+	qb_ipcs_ref(sv->service);
+	return qb_ipcs_run(sv->service);
+}
+
+static int64_t destroy_and_run(struct server *sv, const int64_t *args)
+{
+	qb_ipcs_ref(sv->service);
+	qb_ipcs_destroy(sv->service);
+	return qb_ipcs_run(sv->service);
+}
+
+static void check_run(int i, remote_fn fn, int32_t expected)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i) });
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+
+	client_echo(c, 64);
+	qb_ipcc_disconnect(c);
+	host_await_trace(h, "destroyed:1");
+	ck_assert_int_eq(host_call(h, fn), expected);
+	c = client_connect(h->name, 0);
+	client_echo(c, 64);
+	qb_ipcc_disconnect(c);
+	host_stop(h);
+}
+
+START_TEST(run_of_a_service_that_runs_is_eaddrinuse_and_it_goes_on)
+{
+	check_run(_i, run_again, -EADDRINUSE);
+}
+END_TEST
+
+START_TEST(service_that_was_destroyed_runs_again_for_who_kept_a_reference)
+{
+	check_run(_i, destroy_and_run, 0);
+}
+END_TEST
+
 static void check_name_length(int i, size_t length, bool fits)
 {
 	struct host *h;
@@ -322,6 +363,8 @@ int main(void)
 	tcase_add_test(tc, run_of_sysv_message_queues_is_enotsup);
 	tcase_add_test(tc, run_of_an_unknown_type_is_einval);
 	add_variant_test(tc, run_with_a_taken_name_is_eaddrinuse);
+	add_variant_test(tc, run_of_a_service_that_runs_is_eaddrinuse_and_it_goes_on);
+	add_variant_test(tc, service_that_was_destroyed_runs_again_for_who_kept_a_reference);
 	tcase_add_test(tc, native_type_means_shm);
 
 	tc = tcase_new(s, "names");
