@@ -182,6 +182,11 @@ int qbi_qbring_open(struct qbi_qbring *r, const char *prefix, uint32_t max_msg_s
 	return err;
 }
 
+void qbi_qbring_take_larger(struct qbi_qbring *r)
+{
+	r->max_msg_size = r->word_size * (uint32_t)sizeof(uint32_t) - QBI_QBRING_MARGIN;
+}
+
 void qbi_qbring_punch(struct qbi_qbring *r)
 {
 	qbi_mapping_punch(&r->map);

@@ -29,7 +29,7 @@ struct qbi_qbring {
 	struct qbi_qbring_header *head;	/* shared; NULL: not open */
 	uint32_t *data;			/* shared: word_size words */
 	uint32_t word_size;
-	uint32_t max_msg_size;		/* agreed; bytes of one message at most */
+	uint32_t max_msg_size;		/* bytes of one message at most */
 	uint32_t write;			/* producer's index, the truth */
 	uint32_t read;			/* consumer's index, the truth */
 	char *prefix;			/* name as in the response */
@@ -63,6 +63,12 @@ int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char 
  */
 int qbi_qbring_open(struct qbi_qbring *r, const char *prefix, uint32_t max_msg_size,
 		    const struct qbi_peer_cred *server);
+
+/*
+ * Client as consumer, once it is open: whatever fits into the ring is a message. A libqb
+ * server does not hold its responses against the agreed size.
+ */
+void qbi_qbring_take_larger(struct qbi_qbring *r);
 
 /*
  * Server, before close, when nobody is to read any more: take the data's memory away,

@@ -38,6 +38,7 @@ struct shm_client {
 	size_t send_buffer;	/* of the stream, bytes */
 	size_t due;		/* wake-ups of queued requests that were not sent yet */
 	size_t credit;		/* wake-ups that the stream takes for certain */
+	bool empty;		/* an event of no bytes was taken and not handed over yet */
 };
 
 static int shm_client_open(void *st, const struct qbi_client_spec *spec)
@@ -65,6 +66,7 @@ static int shm_client_open(void *st, const struct qbi_client_spec *spec)
 		r = qbi_qbring_open(&c->event, w->event, w->max_msg_size, &server);
 	if (r < 0)
 		return r;
+	qbi_qbring_take_larger(&c->response);
 	qbi_qbring_refs_add(&c->request, 1);
 	return 0;
 }
@@ -181,18 +183,20 @@ static int shm_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
 	}
 }
 
-/* The size of the oldest event. 0, QBI_EMPTY, -errno. */
+/*
+ * The size of the oldest event. One of no bytes cannot be looked at without being taken:
+ * it is remembered. 0, QBI_EMPTY, -errno.
+ */
 static int event_peek(struct shm_client *c, size_t *ret_size)
 {
-	int r = qbi_qbring_take(&c->event, NULL, 0, ret_size);
+	int r;
 
-	if (r == -ENOBUFS)
+	*ret_size = 0;
+	if (c->empty)
 		return 0;
-	if (r == 0) {	/* no bytes at all: no message, but it was announced */
-		(void)qbi_wakeup_receive(c->stream, 1);
-		return QBI_EMPTY;
-	}
-	return r;
+	r = qbi_qbring_take(&c->event, NULL, 0, ret_size);
+	c->empty = r == 0;
+	return r == -ENOBUFS ? 0 : r;
 }
 
 /*
@@ -212,6 +216,11 @@ static int event_take(struct shm_client *c, bool gone, void *buf, size_t size,
 		return -ENOBUFS;
 	if (qbi_wakeup_receive(c->stream, 1) == -EAGAIN && !gone)
 		return QBI_LATER;
+	if (c->empty) {
+		c->empty = false;
+		*ret_size = 0;
+		return 0;
+	}
 	return qbi_qbring_take(&c->event, buf, size, ret_size);
 }
 

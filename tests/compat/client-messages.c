@@ -59,6 +59,24 @@ START_TEST(requests_of_the_buffer_size_arrive_and_larger_ones_are_refused)
 }
 END_TEST
 
+/* An answer has a longer header than its request. */
+START_TEST(answer_above_the_agreed_size_arrives_if_the_server_sends_it)
+{
+	struct peer *s = peer_start(_i, NULL);
+	qb_ipcc_connection_t *c = connect_to(s, 0);
+	size_t most = (size_t)qb_ipcc_get_buffer_size(c);
+
+	client_send_patiently(c, 77, most);
+	if (!strcmp(s->cell->server, "libqb"))
+		client_must_recv(c, 77, most);
+	else
+		WAIT_FOR(strstr(peer_tell(s, "trace"), "answer-failed"));
+	echo(c, 64);
+	qb_ipcc_disconnect(c);
+	peer_stop(s);
+}
+END_TEST
+
 START_TEST(requests_in_bursts_are_answered_in_order)
 {
 	struct peer *s = peer_start(_i, NULL);
@@ -242,6 +260,7 @@ void add_message_tests(TCase *tc, int cell)
 	add_cell_test(tc, large_bodies_come_back, cell);
 	add_cell_test(tc, requests_of_the_buffer_size_arrive_and_larger_ones_are_refused,
 		      cell);
+	add_cell_test(tc, answer_above_the_agreed_size_arrives_if_the_server_sends_it, cell);
 	add_cell_test(tc, requests_in_bursts_are_answered_in_order, cell);
 	add_cell_test(tc, sendv_recv_with_empty_entries_works, cell);
 	add_cell_test(tc, flow_control_off_refuses_requests_until_it_is_normal, cell);

@@ -86,6 +86,36 @@ START_TEST(message_of_the_buffer_size_can_be_sent_both_ways)
 }
 END_TEST
 
+static int64_t send_nothing(struct server *sv, const int64_t *args)
+{
+	qb_ipcs_connection_t *c = server_connection(sv, 1);
+	char byte = 0;
+
+	return args[0] ? qb_ipcs_event_send(c, &byte, 0)
+		       : qb_ipcs_response_send(c, &byte, 0);
+}
+
+/* Before others, so that it is seen that nothing else was lost. */
+START_TEST(messages_of_no_bytes_arrive)
+{
+	qb_ipcc_connection_t *c;
+	struct host *h = start(_i, &c);
+	char buf[16] = "untouched";
+
+	ck_assert_int_eq(host_call(h, send_nothing, 0), 0);
+	ck_assert_int_eq(host_call(h, remote_response, 1, 100, 11), 108);
+	ck_assert_int_eq(qb_ipcc_recv(c, buf, sizeof(buf), deadline_ms()), 0);
+	client_must_recv(c, 11, 100);
+	ck_assert_int_eq(host_call(h, send_nothing, 1), 0);
+	ck_assert_int_eq(host_call(h, remote_event, 1, 100, 22), 108);
+	ck_assert_int_eq(qb_ipcc_event_recv(c, buf, sizeof(buf), deadline_ms()), 0);
+	client_must_recv_event(c, 22, 100);
+	ck_assert(!fd_readable_within(client_fd(c), 0));
+	ck_assert_str_eq(buf, "untouched");
+	stop(h, c);
+}
+END_TEST
+
 START_TEST(response_that_can_never_fit_is_emsgsize)
 {
 	qb_ipcc_connection_t *c;
@@ -281,6 +311,7 @@ int main(void)
 	add_variant_test(tc, response_sent_before_any_request_arrives);
 	add_variant_test(tc, event_send_returns_the_bytes_sent);
 	add_transport_test(tc, message_of_the_buffer_size_can_be_sent_both_ways);
+	add_transport_test(tc, messages_of_no_bytes_arrive);
 	add_transport_test(tc, response_that_can_never_fit_is_emsgsize);
 	add_transport_test(tc, event_above_the_buffer_size_is_emsgsize);
 	add_variant_test(tc, response_without_room_is_eagain_and_nothing_accepted_is_lost);
