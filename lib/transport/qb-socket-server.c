@@ -15,6 +15,7 @@
  * in private memory, and flush() tries again.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,7 @@ struct early_event {
 
 struct socket_server {
 	bool opened;
+	int stream;			/* the connection's, for its end */
 	struct ucred peer;
 	struct qbi_shm_dir dir;
 	struct qbi_qbcontrol control;
@@ -117,6 +119,7 @@ static int socket_server_open(void *st, const struct qbi_server_spec *spec,
 	int r;
 
 	s->opened = true;
+	s->stream = spec->stream;
 	s->peer = spec->peer;
 	s->dir = (struct qbi_shm_dir)QBI_SHM_DIR_INIT;
 	s->control = (struct qbi_qbcontrol)QBI_QBCONTROL_INIT;
@@ -170,14 +173,17 @@ static bool datagram_is_clients(struct socket_server *s, struct msghdr *m)
 	return cred && (cred->pid == s->peer.pid || cred->uid == s->peer.uid);
 }
 
-/* From its first request on the kernel lets nobody else send here. */
+/*
+ * From its first request on the kernel lets nobody else send here. Whose socket is gone
+ * has left, and what it sent before still counts.
+ */
 static int server_know_client(struct socket_server *s)
 {
 	int off = 0;
 	int r = qbi_qb_channel_connect(s->request, s->prefix, "response");
 
 	if (r < 0)
-		return r == -ECONNREFUSED ? QBI_GONE : r;
+		return r == -ECONNREFUSED ? 0 : r;
 	(void)setsockopt(s->request, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
 	s->client_known = true;
 	return 0;
@@ -262,10 +268,18 @@ static int server_address_client(struct socket_server *s)
 	return r == -ECONNREFUSED || r == -EAGAIN ? QBI_FULL : r;
 }
 
+static bool client_has_left(const struct socket_server *s)
+{
+	struct pollfd p = { .fd = s->stream, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* To one that has left nothing is sent: the kernel would forget what it had sent to us. */
 static int socket_server_respondv(void *st, const struct qbi_msg *msg)
 {
 	struct socket_server *s = st;
-	int r = server_address_client(s);
+	int r = client_has_left(s) ? QBI_GONE : server_address_client(s);
 
 	if (r)
 		return r;

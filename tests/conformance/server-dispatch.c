@@ -149,6 +149,25 @@ START_TEST(header_with_size_0_disconnects)
 }
 END_TEST
 
+START_TEST(header_with_a_size_below_its_own_disconnects)
+{
+	check_disconnects(_i, request_lying(100, 15, 64), 64);
+}
+END_TEST
+
+START_TEST(message_shorter_than_a_header_disconnects)
+{
+	check_disconnects(_i, request_lying(100, 8, 16), 8);
+	check_disconnects(_i, request_lying(100, 15, 16), 15);
+}
+END_TEST
+
+START_TEST(message_of_no_bytes_disconnects)
+{
+	check_disconnects(_i, request_new(100, 16), 0);
+}
+END_TEST
+
 START_TEST(header_with_negative_size_disconnects)
 {
 	check_disconnects(_i, request_lying(100, -64, 64), 64);
@@ -247,6 +266,22 @@ START_TEST(requests_of_one_client_arrive_in_order)
 }
 END_TEST
 
+START_TEST(requests_sent_before_hanging_up_are_served)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+
+	host_await_trace(h, "created:1");
+	host_freeze(h);
+	for (int32_t id = 101; id <= 103; id++)
+		client_must_send(c, id, 40);
+	qb_ipcc_disconnect(c);
+	host_thaw(h);
+	host_expect_trace(h, "accept:1 created:1 msg:1 msg:1 msg:1 closed:1 destroyed:1");
+	host_stop(h);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("server dispatch");
@@ -260,6 +295,9 @@ int main(void)
 	tc = tcase_new(s, "headers");
 	add_variant_test(tc, request_with_the_disconnect_id_disconnects);
 	add_variant_test(tc, header_with_size_0_disconnects);
+	add_variant_test(tc, header_with_a_size_below_its_own_disconnects);
+	add_variant_test(tc, message_shorter_than_a_header_disconnects);
+	add_variant_test(tc, message_of_no_bytes_disconnects);
 	add_variant_test(tc, header_with_negative_size_disconnects);
 	add_variant_test(tc, header_with_the_smallest_integer_disconnects);
 	add_variant_test(tc, header_with_size_above_the_buffer_disconnects);
@@ -271,5 +309,6 @@ int main(void)
 	add_variant_test(
 		tc, every_size_from_the_bare_header_to_the_buffer_size_goes_there_and_back);
 	add_variant_test(tc, requests_of_one_client_arrive_in_order);
+	add_variant_test(tc, requests_sent_before_hanging_up_are_served);
 	return suite_main(s);
 }
