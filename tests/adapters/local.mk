@@ -23,7 +23,10 @@ tests_adapters_libsuites_la_SOURCES = \
 	tests/adapters/loop.h \
 	tests/adapters/loops.c \
 	tests/adapters/main.c \
+	tests/adapters/pairs.c \
+	tests/adapters/pairs.h \
 	tests/adapters/real.c \
+	tests/adapters/removals.c \
 	tests/adapters/services.c
 
 tests_adapters_test_parts_SOURCES = tests/adapters/test-parts.c

@@ -74,7 +74,11 @@ void test_loop_descriptors(unsigned int n);
  * made before. */
 TCase *tcase_loop(Suite *s, const char *name);
 
+/* The same for what takes long where everything is slow: tag "many" of CK_EXCLUDE_TAGS. */
+TCase *tcase_loop_many(Suite *s, const char *name);
+
 void add_descriptor_tests(Suite *s);
+void add_removal_tests(Suite *s);
 void add_job_tests(Suite *s);
 void add_loop_tests(Suite *s);
 void add_service_tests(Suite *s);

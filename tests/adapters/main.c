@@ -8,6 +8,7 @@ int main(void)
 	Suite *s = suite_create(test_loop.name);
 
 	add_descriptor_tests(s);
+	add_removal_tests(s);
 	add_job_tests(s);
 	add_loop_tests(s);
 	add_service_tests(s);

@@ -169,3 +169,11 @@ TCase *tcase_loop(Suite *s, const char *name)
 	suite_add_tcase(s, tc);
 	return tc;
 }
+
+TCase *tcase_loop_many(Suite *s, const char *name)
+{
+	TCase *tc = tcase_loop(s, name);
+
+	tcase_set_tags(tc, "many");
+	return tc;
+}

@@ -398,6 +398,8 @@ void add_service_tests(Suite *s)
 	add_transport_test(tc, flow_control_stops_clients_and_lets_them_go_on);
 	add_transport_test(tc, requests_that_came_while_stopped_are_served_afterwards);
 	add_transport_test(tc, hang_ups_of_stopped_clients_are_noticed);
+
+	tc = tcase_loop_many(s, "many connections");
 	/* The native ones, of both types: more would only take longer. */
 	tcase_add_loop_test(tc, a_thousand_connections_are_served, 0, 2);
 }
