@@ -16,18 +16,11 @@
 #include <qb/qbipc_ext.h>
 #include <qb/qbipcc.h>
 
-#include "examples/echo.h"
-#include "tools/measure/histogram.h"
 #include "tools/qbipc/text.h"
 #include "tools/qbipc/tool.h"
 
 #define NS_PER_MS 1000000
-#define CALL_MS 5000
-#define SIZE_MIN sizeof(struct echo_message)
-#define SIZE_MAX_BYTES (16u << 20)
 #define SIZES_MAX 32
-#define WARM_UP_PART 8		/* of the time of a cell, not measured */
-#define PROGRESS_NS (100 * NS_PER_MS)
 
 static const struct bench_transport {
 	const char *name;
@@ -49,103 +42,16 @@ struct bench {
 	uint64_t cell_ns;
 	const char *plot;
 	bool json;
-	bool progress;			/* a terminal shows it */
 
 	struct bench_cell cells[N_TRANSPORTS * SIZES_MAX];
 	size_t n_cells;
-	uint64_t shown_ns;		/* when the progress was shown last */
+	struct bench_progress progress;
 };
-
-/* -- Progress: one line that goes away ------------------------------------------- */
-
-static void progress_show(struct bench *b, const char *transport, size_t size,
-			  uint64_t done_ns)
-{
-	uint64_t now = tool_now_ns();
-
-	if (!b->progress || now - b->shown_ns < PROGRESS_NS)
-		return;
-	b->shown_ns = now;
-	fprintf(stderr, "\r%s, %zu bytes: %3u %%\033[K", transport, size,
-		(unsigned int)(done_ns < b->cell_ns ? done_ns * 100 / b->cell_ns : 100));
-	fflush(stderr);
-}
-
-static void progress_hide(const struct bench *b)
-{
-	if (b->progress && b->shown_ns)
-		fputs("\r\033[K", stderr);
-}
 
 /* -- Measuring ------------------------------------------------------------------ */
 
-static union {
-	struct echo_message message;
-	char bytes[SIZE_MAX_BYTES];
-} request, response;
-
-/* 0 or -errno: -EBADMSG when what comes back is not what was sent. */
-static int call(qb_ipcc_connection_t *c, size_t size)
-{
-	struct iovec iov = { &request, size };
-	uint64_t give_up = 0;
-	ssize_t n;
-
-	while ((n = qb_ipcc_sendv_recv(c, &iov, 1, &response, size, CALL_MS)) == -EAGAIN) {
-		/* No room for the request, or the flow is off: soon there will be. */
-		if (!give_up)
-			give_up = tool_now_ns() + (uint64_t)CALL_MS * NS_PER_MS;
-		if (tool_now_ns() > give_up)
-			return -EAGAIN;
-		tool_sleep_until(tool_now_ns() + NS_PER_MS / 10);
-	}
-	if (n < 0)
-		return (int)n;
-	return (size_t)n == size ? 0 : -EBADMSG;
-}
-
-static int call_for(struct bench *b, qb_ipcc_connection_t *c, struct bench_cell *cell,
-		    uint64_t ns, struct histogram *h)
-{
-	uint64_t begin = tool_now_ns(), before = begin, now = begin;
-	int r;
-
-	do {
-		r = call(c, cell->size);
-		if (r < 0)
-			return r;
-		now = tool_now_ns();
-		histogram_add(h, now - before);
-		before = now;
-		if ((h->count & 63) == 0)
-			progress_show(b, cell->transport, cell->size, now - begin);
-	} while (now - begin < ns);
-	cell->rate = (double)h->count * 1e9 / (double)(now - begin);
-	return 0;
-}
-
-static int cell_measure(struct bench *b, qb_ipcc_connection_t *c, struct bench_cell *cell)
-{
-	static struct histogram warm, h;
-	int r;
-
-	memset(&h, 0, sizeof(h));
-	request.message.header.id = ECHO_REQUEST;
-	request.message.header.size = (int32_t)cell->size;
-	r = call_for(b, c, cell, b->cell_ns / WARM_UP_PART, &warm);
-	if (r == 0)
-		r = call_for(b, c, cell, b->cell_ns, &h);
-	if (r < 0)
-		return r;
-	cell->count = h.count;
-	cell->p50_us = histogram_us(&h, 0.50);
-	cell->p99_us = histogram_us(&h, 0.99);
-	return 0;
-}
-
 static void cell_print(const struct bench *b, const struct bench_cell *cell)
 {
-	progress_hide(b);
 	if (b->json)
 		return;
 	if (b->n_cells == 0)
@@ -160,20 +66,19 @@ static void cell_print(const struct bench *b, const struct bench_cell *cell)
 static int sizes_measure(struct bench *b, const char *name, const char *transport)
 {
 	size_t i, largest = b->sizes[b->n_sizes - 1];
-	qb_ipcc_connection_t *c = qbipc_connect_timeout(name, largest, CALL_MS);
+	qb_ipcc_connection_t *c = qbipc_connect_timeout(name, largest, BENCH_CALL_MS);
 	int r = c ? 0 : -errno;
 
 	for (i = 0; i < b->n_sizes && r == 0; i++) {
 		struct bench_cell *cell = &b->cells[b->n_cells];
 
 		*cell = (struct bench_cell){ .transport = transport, .size = b->sizes[i] };
-		r = cell_measure(b, c, cell);
+		r = bench_measure(c, cell, b->cell_ns, &b->progress);
 		if (r == 0) {
 			cell_print(b, cell);
 			b->n_cells++;
 		}
 	}
-	progress_hide(b);
 	qb_ipcc_disconnect(c);
 	return r;
 }
@@ -215,7 +120,7 @@ static const char *transport_of(const struct qbipc_probe_info *info)
 static int service_measure(struct bench *b)
 {
 	struct qbipc_probe_info info = { .size = sizeof(info) };
-	int r = qbipc_probe(b->name, 0, CALL_MS, &info);
+	int r = qbipc_probe(b->name, 0, BENCH_CALL_MS, &info);
 
 	if (r == 0 && info.error)
 		r = info.error < 0 ? info.error : -EACCES;
@@ -298,7 +203,7 @@ static void sizes_parse(const struct tool_command *self, struct bench *b, char *
 	while ((word = strsep(&rest, ","))) {
 		if (b->n_sizes == SIZES_MAX)
 			tool_misused(self, "no more than %d sizes at once", SIZES_MAX);
-		b->sizes[b->n_sizes++] = tool_number(self, word, SIZE_MIN, SIZE_MAX_BYTES);
+		b->sizes[b->n_sizes++] = tool_number(self, word, BENCH_SIZE_MIN, BENCH_SIZE_MAX);
 	}
 	qsort(b->sizes, b->n_sizes, sizeof(b->sizes[0]), size_compare);
 }
@@ -347,7 +252,7 @@ static int bench_run(const struct tool_command *self, int argc, char **argv)
 	int status;
 
 	options_parse(self, &b, argc, argv);
-	b.progress = isatty(STDERR_FILENO);
+	b.progress.on = isatty(STDERR_FILENO);
 	/* Better now than after a minute. */
 	if (b.plot) {
 		plot = fopen(b.plot, "we");

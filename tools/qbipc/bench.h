@@ -9,7 +9,13 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#include <qb/qbipc_common.h>
+#include <qb/qbipcc.h>
+
+#include "examples/echo.h"
+
+#define BENCH_CALL_MS 5000	/* that a call, or connecting, may take */
+#define BENCH_SIZE_MIN sizeof(struct echo_message)
+#define BENCH_SIZE_MAX (16u << 20)
 
 /* Calls of one size over one transport. */
 struct bench_cell {
@@ -20,6 +26,20 @@ struct bench_cell {
 	double p99_us;
 	double rate;		/* calls per second */
 };
+
+/* A line on standard error, while something is measured. */
+struct bench_progress {
+	bool on;		/* a terminal shows it */
+	uint64_t shown_ns;	/* when it was shown last */
+};
+
+/*
+ * Call for @ns, after a part of it that does not count, and fill in what @cell, of a
+ * transport and a size, has besides. 0 or -errno: -EBADMSG when what comes back is not
+ * as long as what was sent.
+ */
+int bench_measure(qb_ipcc_connection_t *c, struct bench_cell *cell, uint64_t ns,
+		  struct bench_progress *progress);
 
 /* A server of our own, in a process of its own. */
 struct bench_server {

@@ -4,6 +4,7 @@ tools_qbipc_qbipc_SOURCES = \
 	examples/echo.h \
 	tools/measure/histogram.c \
 	tools/measure/histogram.h \
+	tools/qbipc/bench-cell.c \
 	tools/qbipc/bench-server.c \
 	tools/qbipc/bench.c \
 	tools/qbipc/bench.h \
