@@ -21,6 +21,13 @@
 
 #define BACKLOG SOMAXCONN
 
+/*
+ * Who connects and leaves in a loop fills the queue with clients that are gone, and those
+ * who mean it stand behind them: so many of the former go in one dispatch. Of the latter
+ * one, which may take long to serve.
+ */
+#define ACCEPTED_AT_ONCE 64
+
 /* Clients wait for this at most longer than the shortage lasts; nobody else notices. */
 #define REST_NS (100 * QBI_NS_PER_MS)
 #define REST_EVENTS (POLLPRI | POLLNVAL)	/* which a listener never has */
@@ -121,22 +128,33 @@ static int listener_accept(qb_ipcs_service_t *s)
 	return fd;
 }
 
-static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)
+/* True: that one is done with already, and the application has not heard of it. */
+static bool client_take(qb_ipcs_service_t *s)
 {
-	_cleanup_(qbi_service_unrefp) qb_ipcs_service_t *s = qbi_service_ref(data);
-	_cleanup_(qbi_closep) int fd = -1;
+	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *hold = NULL;
+	_cleanup_(qbi_closep) int fd = listener_accept(s);
 	qb_ipcs_connection_t *c;
 
-	fd = listener_accept(s);
 	if (fd < 0)
-		return 0;
+		return false;
 	qbi_refuse_descriptors(fd);
 	qbi_take_urgent_inline(fd);
 	if (qbi_connection_new(s, fd, &c) < 0)
-		return 0;
+		return false;
 	qbi_take_fd(&fd);
+	hold = qbi_connection_ref(c);
 	/* Its first message has usually arrived by now: save a turn of the loop. */
 	qbi_connection_handshake(c);
+	return c->state == QBI_CONNECTION_CLOSED && !c->announced;
+}
+
+static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)
+{
+	_cleanup_(qbi_service_unrefp) qb_ipcs_service_t *s = qbi_service_ref(data);
+	unsigned int left = ACCEPTED_AT_ONCE;
+
+	while (client_take(s) && --left && !s->stopped)
+		;
 	return s->stopped ? -ESHUTDOWN : 0;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The listening socket of a service and the way in: accept one client per wake-up,
- * and when descriptors run out close an unfinished handshake in favour of the next
- * client, or give up a spare descriptor to turn that client away, so that the listener
- * never spins. When even that does not help it rests, and service resumes by itself.
+ * besides those who have left by then, and when descriptors run out close an unfinished
+ * handshake in favour of the next client, or give up a spare descriptor to turn that
+ * client away, so that the listener never spins. When even that does not help it rests,
+ * and service resumes by itself.
  */
 #ifndef QBI_SERVER_LISTENER_H
 #define QBI_SERVER_LISTENER_H

@@ -8,7 +8,11 @@
 
 #include "tests/hostile/tools.h"
 
-enum { FEW_DESCRIPTORS = 128, SILENT = 400 };
+enum {
+	FEW_DESCRIPTORS = 128,
+	SILENT = 400,
+	LEFT = 100,		/* fits into the queue of any listening socket */
+};
 
 static int dial(struct arena *a)
 {
@@ -117,6 +121,39 @@ ATTACK(connect_shake_hands_and_leave_in_a_loop)
 		close(fd);
 	}
 }
+
+/* Who means it waits for those in front of him who do not, but not for a turn of the
+ * loop each, in which everybody else is served. */
+START_TEST(clients_that_have_left_go_many_at_a_time)
+{
+	struct wire_hello hello = raw_hello(!variants[_i].libqb_wire, WIRE_SMALLEST);
+	struct server_spec spec = { VARIANT_SPEC(_i), .untraced = true };
+	struct report report = { 0 };
+	struct host *h;
+	int64_t turns;
+	int fd;
+
+	the_report = &report;
+	spec.adapter = &adapter_watched;
+	h = host_start(&spec);
+	host_freeze(h);
+	for (int i = 0; i < LEFT; i++) {
+		fd = raw_dial(h->name);
+		say(fd, &hello, sizeof(hello));
+		close(fd);
+	}
+	fd = raw_dial(h->name);
+	say(fd, &hello, sizeof(hello));
+	turns = host_slot(h, SLOT_DISPATCHES);
+	host_thaw(h);
+	ck_assert(fd_readable_within(fd, deadline_ms()));
+	turns = host_slot(h, SLOT_DISPATCHES) - turns;
+	ck_assert_msg(turns < LEFT / 4, "behind %d clients that had left it took %d turns",
+		      LEFT, (int)turns);
+	close(fd);
+	host_stop(h);
+}
+END_TEST
 
 ATTACK(answer_never_read)
 {
@@ -302,6 +339,7 @@ int main(void)
 	add_attack(tc, connections_beyond_the_limit_of_descriptors, ON_ALL);
 	add_attack(tc, connect_and_leave_in_a_loop, ON_ALL);
 	add_attack(tc, connect_shake_hands_and_leave_in_a_loop, ON_ALL);
+	add_transport_test(tc, clients_that_have_left_go_many_at_a_time);
 	add_attack(tc, answer_never_read, ON_ALL);
 
 	tc = tcase_new(s, "piece by piece");
