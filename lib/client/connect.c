@@ -149,15 +149,13 @@ static int answer_read(struct answer *a, int stream)
 }
 
 /* As answer_read(), again and again for a while: a server that is awake is quick. */
-static int answer_look(struct answer *a, int stream, uint64_t deadline)
+static int answer_look(struct answer *a, int stream, struct qbi_look *look, uint64_t deadline)
 {
 	struct qbi_looking looking;
-	struct qbi_look look;
 	uint64_t now = qbi_now_ns();
 	int r = answer_read(a, stream);
 
-	qbi_look_init(&look);
-	qbi_looking_begin(&looking, now, qbi_look_allowed(&look, now), deadline, true);
+	qbi_looking_begin(&looking, now, qbi_look_allowed(look, now), deadline, true);
 	while (r == QBI_EMPTY && now < looking.end && qbi_looking_again(&looking))
 		r = answer_read(a, stream);
 	return r;
@@ -165,9 +163,12 @@ static int answer_look(struct answer *a, int stream, uint64_t deadline)
 
 static int answer_wait(struct answer *a, int stream, uint64_t deadline)
 {
+	struct qbi_look look;
+
+	qbi_look_init(&look);
 	for (;;) {
 		struct pollfd p = { .fd = stream, .events = POLLIN };
-		int r = answer_look(a, stream, deadline);
+		int r = answer_look(a, stream, &look, deadline);
 		int timeout;
 
 		if (r <= 0)
