@@ -149,7 +149,8 @@ static int answer_read(struct answer *a, int stream)
 }
 
 /* As answer_read(), again and again for a while: a server that is awake is quick. */
-static int answer_look(struct answer *a, int stream, struct qbi_look *look, uint64_t deadline)
+static int answer_look(struct answer *a, int stream, struct qbi_look *look,
+		       uint64_t deadline)
 {
 	struct qbi_looking looking;
 	uint64_t now = qbi_now_ns();
