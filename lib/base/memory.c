@@ -50,7 +50,8 @@ int qbi_memory_activate(void *base, size_t size)
 
 /* In front of what qbi_memory_new() returns. */
 struct block {
-	_Alignas(max_align_t) size_t mapped;	/* bytes of the mapping; 0: malloc's */
+	_Alignas(max_align_t) size_t size;	/* of both */
+	bool mapped;				/* else malloc's */
 };
 
 static struct block *block_map(size_t size)
@@ -64,7 +65,7 @@ static struct block *block_map(size_t size)
 		munmap(base, size);
 		return NULL;
 	}
-	b->mapped = size;
+	b->mapped = true;
 	return b;
 }
 
@@ -79,9 +80,19 @@ void *qbi_memory_new(size_t size)
 	} else {
 		b = malloc(size);
 		if (b)
-			b->mapped = 0;
+			b->mapped = false;
 	}
-	return b ? b + 1 : NULL;
+	if (!b)
+		return NULL;
+	b->size = size;
+	return b + 1;
+}
+
+size_t qbi_memory_size(const void *p)
+{
+	const struct block *b = p;
+
+	return b ? b[-1].size - sizeof(*b) : 0;
 }
 
 void qbi_memory_free(void *p)
@@ -92,7 +103,7 @@ void qbi_memory_free(void *p)
 		return;
 	b--;
 	if (b->mapped)
-		munmap(b, b->mapped);
+		munmap(b, b->size);
 	else
 		free(b);
 }

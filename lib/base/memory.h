@@ -33,6 +33,9 @@ int qbi_memory_activate(void *base, size_t size);
  */
 void *qbi_memory_new(size_t size);
 
+/* The bytes that were asked for; 0 for NULL. */
+size_t qbi_memory_size(const void *p);
+
 /* Good on NULL. */
 void qbi_memory_free(void *p);
 

@@ -192,7 +192,7 @@ static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 		return;		/* the requests stay; the loop comes back */
 	c->transport->server->begin(c->end, readable);
 	r = requests_serve(c, buf, size, &again);
-	qbi_service_scratch_give(c->service, buf, size);
+	qbi_service_scratch_give(c->service, buf);
 	if (!c->end)
 		return;
 	qbi_dispatch_again = again && !c->flow;

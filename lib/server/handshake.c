@@ -208,7 +208,7 @@ static int connection_open(qb_ipcs_connection_t *c)
 	scratch = qbi_service_scratch_take(c->service, c->max_msg_size);
 	if (!scratch)
 		return -ENOMEM;
-	qbi_service_scratch_give(c->service, scratch, c->max_msg_size);
+	qbi_service_scratch_give(c->service, scratch);
 	r = connection_offer(c);
 	if (r != -ETOOMANYREFS)
 		return r;

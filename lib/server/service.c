@@ -180,18 +180,18 @@ qb_ipcs_connection_t *qbi_service_next(qb_ipcs_service_t *s, qb_ipcs_connection_
 
 void *qbi_service_scratch_take(qb_ipcs_service_t *s, size_t size)
 {
-	if (s->scratch && s->scratch_size >= size)
+	if (s->scratch && qbi_memory_size(s->scratch) >= size)
 		return QBI_TAKE(s->scratch);
 	return qbi_memory_new(size);
 }
 
-void qbi_service_scratch_give(qb_ipcs_service_t *s, void *scratch, size_t size)
+void qbi_service_scratch_give(qb_ipcs_service_t *s, void *scratch)
 {
-	if (s->scratch && s->scratch_size >= size) {
-		qbi_memory_free(scratch);
-		return;
+	if (qbi_memory_size(s->scratch) < qbi_memory_size(scratch)) {
+		void *smaller = s->scratch;
+
+		s->scratch = scratch;
+		scratch = smaller;
 	}
-	qbi_memory_free(s->scratch);
-	s->scratch = scratch;
-	s->scratch_size = size;
+	qbi_memory_free(scratch);
 }

@@ -63,8 +63,9 @@ struct qb_ipcs_service {
 	uint64_t last_number;			/* clients so far: numbers of connections */
 	bool stopped;				/* destroyed, lives on in its connections */
 
-	void *scratch;		/* a request while it is processed; NULL: in use */
-	size_t scratch_size;	/* as large as the largest buffer agreed so far */
+	/* A request while it is processed, with room for the largest buffer agreed so far;
+	 * NULL: in use. */
+	void *scratch;
 };
 
 qb_ipcs_service_t *qbi_service_new(const char *name, int32_t id, enum qb_ipc_type type,
@@ -98,7 +99,7 @@ struct qb_ipcs_connection *qbi_service_next(qb_ipcs_service_t *s,
  * another while a callback runs the loop inside a dispatch. NULL without memory.
  */
 void *qbi_service_scratch_take(qb_ipcs_service_t *s, size_t size);
-void qbi_service_scratch_give(qb_ipcs_service_t *s, void *scratch, size_t size);
+void qbi_service_scratch_give(qb_ipcs_service_t *s, void *scratch);
 
 /* Events that the library asks the application's loop for. */
 #define QBI_POLL_EVENTS (POLLIN | POLLPRI | POLLNVAL)

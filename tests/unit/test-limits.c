@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "ring/shm-dir.h"
 #include "server/refusals.h"
 #include "server/service.h"
@@ -286,6 +287,26 @@ START_TEST(each_reason_has_a_count_of_its_own)
 }
 END_TEST
 
+/* Whoever had it last, and in whatever order nested dispatches give theirs back. */
+START_TEST(room_kept_for_requests_is_that_of_the_largest_client)
+{
+	enum { SMALL = 12328, LARGE = 60000 };
+	void *large = qbi_service_scratch_take(service, LARGE), *small;
+
+	qbi_service_scratch_give(service, large);
+	small = qbi_service_scratch_take(service, SMALL);
+	ck_assert_ptr_eq(small, large);
+	qbi_service_scratch_give(service, small);
+	ck_assert_uint_eq(qbi_memory_size(service->scratch), LARGE);
+	large = qbi_service_scratch_take(service, LARGE);
+	small = qbi_service_scratch_take(service, SMALL);
+	ck_assert_ptr_ne(small, large);
+	qbi_service_scratch_give(service, _i ? large : small);
+	qbi_service_scratch_give(service, _i ? small : large);
+	ck_assert_ptr_eq(service->scratch, large);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("limits");
@@ -305,5 +326,6 @@ int main(void)
 	tcase_add_test(tc, line_of_log_tells_who_why_and_how_many_were_kept_quiet);
 	tcase_add_test(tc, client_that_leaves_files_behind_causes_one_line);
 	tcase_add_test(tc, each_reason_has_a_count_of_its_own);
+	tcase_add_loop_test(tc, room_kept_for_requests_is_that_of_the_largest_client, 0, 2);
 	return suite_main(s);
 }
