@@ -173,17 +173,35 @@ static bool datagram_is_clients(struct socket_server *s, struct msghdr *m)
 	return cred && (cred->pid == s->peer.pid || cred->uid == s->peer.uid);
 }
 
+static bool client_has_left(const struct socket_server *s)
+{
+	struct pollfd p = { .fd = s->stream, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/*
+ * Connect to an address of the client's. When it is gone anybody can have its names; while
+ * its stream is up they are its own. 0, QBI_GONE, -errno.
+ */
+static int client_connect(const struct socket_server *s, int fd, const char *channel)
+{
+	int r = qbi_qb_channel_connect(fd, s->prefix, channel);
+
+	return r == 0 && client_has_left(s) ? QBI_GONE : r;
+}
+
 /*
  * From its first request on the kernel lets nobody else send here. Whose socket is gone
- * has left, and what it sent before still counts.
+ * has left, and what it sent before still counts: each has to say whose it is.
  */
 static int server_know_client(struct socket_server *s)
 {
 	int off = 0;
-	int r = qbi_qb_channel_connect(s->request, s->prefix, "response");
+	int r = client_connect(s, s->request, "response");
 
-	if (r < 0)
-		return r == -ECONNREFUSED ? 0 : r;
+	if (r)
+		return r == -ECONNREFUSED || r == QBI_GONE ? 0 : r;
 	(void)setsockopt(s->request, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
 	s->client_known = true;
 	return 0;
@@ -257,22 +275,16 @@ static void server_count_sent(struct socket_server *s, enum qbi_qbcontrol_channe
 	qbi_qbcontrol_count(&s->control, channel, 1);
 }
 
-/* While nobody has asked anything the address is all that is known. 0, QBI_FULL, -errno. */
+/* While nobody has asked anything the address is all that is known. 0, QBI_FULL, QBI_GONE,
+ * -errno. */
 static int server_address_client(struct socket_server *s)
 {
 	int r;
 
 	if (s->client_known)
 		return 0;
-	r = qbi_qb_channel_connect(s->request, s->prefix, "response");
+	r = client_connect(s, s->request, "response");
 	return r == -ECONNREFUSED || r == -EAGAIN ? QBI_FULL : r;
-}
-
-static bool client_has_left(const struct socket_server *s)
-{
-	struct pollfd p = { .fd = s->stream, .events = POLLRDHUP };
-
-	return poll(&p, 1, 0) > 0;
 }
 
 /* To one that has left nothing is sent: the kernel would forget what it had sent to us. */
@@ -289,15 +301,15 @@ static int socket_server_respondv(void *st, const struct qbi_msg *msg)
 	return r;
 }
 
-/* 0, QBI_LATER the client has not bound its address yet, -errno. */
+/* 0, QBI_LATER the client has not bound its address yet, QBI_GONE, -errno. */
 static int server_connect_event(struct socket_server *s)
 {
 	int r;
 
 	if (s->event_connected)
 		return 0;
-	r = qbi_qb_channel_connect(s->event, s->prefix, "event");
-	if (r < 0)
+	r = client_connect(s, s->event, "event");
+	if (r)
 		return r == -ECONNREFUSED || r == -EAGAIN ? QBI_LATER : r;
 	s->event_connected = true;
 	return 0;
@@ -335,7 +347,7 @@ static void backlog_pop(struct socket_server *s)
 	free(e);
 }
 
-/* 0 nothing is left, QBI_LATER, -errno. */
+/* 0 nothing is left, QBI_LATER, QBI_GONE, -errno. */
 static int backlog_send(struct socket_server *s)
 {
 	struct qbi_list *first;

@@ -262,6 +262,20 @@ ATTACK(datagrams_of_a_stranger_to_every_name)
 	close(fd);
 }
 
+/* A connection whose client is of that user, as the server sees it. Nothing is opened. */
+static void connect_as_attacker(struct arena *a, struct raw *p)
+{
+	struct wire_hello hello = raw_hello(false, WIRE_SMALLEST);
+
+	REQUIRE_EQ(setegid(ATTACKER_UID), 0);
+	REQUIRE_EQ(seteuid(ATTACKER_UID), 0);
+	raw_begin(p, raw_dial(a->wish.service));
+	REQUIRE_EQ(send(p->stream, &hello, sizeof(hello), MSG_NOSIGNAL), sizeof(hello));
+	REQUIRE_EQ(raw_welcome(p), 0);
+	REQUIRE_EQ(seteuid(0), 0);
+	REQUIRE_EQ(setegid(0), 0);
+}
+
 /*
  * Before its first message a connection is known by its address and its process: who
  * takes the address of a client that has not bound it is somebody else all the same.
@@ -270,20 +284,13 @@ ATTACK(address_of_the_client_taken_by_somebody_else, .needs = "root: two users",
        .as_root = true)
 {
 	struct request *r = request_make(MSG_ECHO, 100, 100);
-	struct wire_hello hello = raw_hello(false, WIRE_SMALLEST);
 	struct sockaddr_un address;
 	char name[400];
 	struct raw p;
 	pid_t pid;
 
 	/* The client, of one user: connected, and it says nothing. */
-	REQUIRE_EQ(setegid(ATTACKER_UID), 0);
-	REQUIRE_EQ(seteuid(ATTACKER_UID), 0);
-	raw_begin(&p, raw_dial(a->wish.service));
-	REQUIRE_EQ(send(p.stream, &hello, sizeof(hello), MSG_NOSIGNAL), sizeof(hello));
-	REQUIRE_EQ(raw_welcome(&p), 0);
-	REQUIRE_EQ(seteuid(0), 0);
-	REQUIRE_EQ(setegid(0), 0);
+	connect_as_attacker(a, &p);
 	/* Somebody else, with its address. */
 	pid = fork();
 	if (pid == 0) {
@@ -307,6 +314,77 @@ ATTACK(address_of_the_client_taken_by_somebody_else, .needs = "root: two users",
 	free(r);
 }
 
+/* A socket of that name; -1: it is taken. */
+static int name_take(const char *prefix, const char *channel)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address;
+	char name[400];
+
+	REQUIRE(fd >= 0);
+	snprintf(name, sizeof(name), "%.100s-%s", prefix, channel);
+	raw_address(&address, name);
+	REQUIRE_EQ(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+struct heir {
+	struct arena *arena;
+	const char *prefix;
+};
+
+/* Has both names of the client, asks in its name, and waits for what comes of it. */
+static void heir_main(void *data)
+{
+	struct heir *h = data;
+	int response = name_take(h->prefix, "response"), event = name_take(h->prefix, "event");
+	struct request *r = request_make(MSG_EVENT, 100, 100);
+	struct sockaddr_un address;
+	char name[400], bytes[200];
+
+	snprintf(name, sizeof(name), "%.100s-request", h->prefix);
+	raw_address(&address, name);
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_EQ(sendto(response, r, 100, MSG_NOSIGNAL, (struct sockaddr *)&address,
+				  sizeof(address)), 100);
+		r->hdr.id = MSG_ECHO;
+	}
+	arena_thaw(h->arena);
+	/* Until the server has done with it. */
+	AWAIT(sendto(response, r, 0, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address,
+		     sizeof(address)) < 0 && errno == ECONNREFUSED);
+	REQUIRE_EQ(recv(response, bytes, sizeof(bytes), MSG_DONTWAIT), -1);
+	REQUIRE_EQ(recv(event, bytes, sizeof(bytes), MSG_DONTWAIT), -1);
+	free(r);
+}
+
+/*
+ * A client asks and is gone before the server has looked. Its request is served, but who
+ * has its names by then is nobody: what he asks is not asked by the client, and he gets
+ * neither its answers nor its events.
+ */
+ATTACK(names_of_a_client_that_has_left_taken_by_somebody_else,
+       .needs = "root: two users", .as_root = true)
+{
+	static const int32_t last_words[] = { MSG_SILENT, MSG_ECHO, MSG_EVENT };
+
+	for (size_t i = 0; i < COUNT(last_words); i++) {
+		struct request *r = request_make(last_words[i], 100, 100);
+		struct raw p;
+		struct heir heir = { a, p.welcome.response };
+
+		connect_as_attacker(a, &p);
+		raw_open(&p);
+		arena_freeze(a);
+		REQUIRE_EQ(raw_send(&p, r, 100), 0);
+		raw_hang_up(&p);
+		child_end(child_start(ACCOMPLICE_UID, heir_main, &heir));
+		raw_close(&p);
+		free(r);
+	}
+	arena_honest_goes_on(a);
+}
+
 int main(void)
 {
 	Suite *s = suite_create("hostile: sockets");
@@ -325,5 +403,6 @@ int main(void)
 	add_attack(tc, counts_and_flow_control_overwritten, ON_QB_SOCKETS);
 	add_attack(tc, datagrams_of_a_stranger_to_every_name, ON_QB_SOCKETS);
 	add_attack(tc, address_of_the_client_taken_by_somebody_else, ON_QB_SOCKETS);
+	add_attack(tc, names_of_a_client_that_has_left_taken_by_somebody_else, ON_QB_SOCKETS);
 	return arena_main(s);
 }
