@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <qb/qbloop.h>
 
+#include "tests/lib/census.h"
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
@@ -228,6 +230,61 @@ START_TEST(umask_that_allows_everything_does_not_matter)
 }
 END_TEST
 
+/* As daemon(3): the process that goes on is another, and the first only waits for it. */
+static int64_t go_into_the_background(struct server *sv, const int64_t *args)
+{
+	pid_t pid = fork();
+	int status;
+
+	SERVER_REQUIRE(sv, pid >= 0);
+	if (pid == 0)
+		return 0;
+	SERVER_REQUIRE_EQ(sv, waitpid(pid, &status, 0), pid);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE);
+}
+
+START_TEST(service_that_goes_into_the_background_goes_on)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
+	qb_ipcc_connection_t *old = client_connect(h->name, 0);
+	qb_ipcc_connection_t *c;
+
+	client_echo(old, 64);
+	host_call(h, go_into_the_background);
+	client_echo(old, 64);
+	c = client_connect(h->name, 0);
+	client_echo(c, 64);
+	qb_ipcc_disconnect(c);
+	qb_ipcc_disconnect(old);
+	host_await_trace(h, "destroyed:1");
+	host_stop(h);
+}
+END_TEST
+
+START_TEST(client_that_goes_into_the_background_takes_its_connection_along)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+	pid_t pid = fork();
+	int status;
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		client_echo(c, 64);
+		client_must_send(c, MSG_EVENT, 100);
+		client_must_recv_event(c, MSG_EVENT, 100);
+		qb_ipcc_disconnect(c);
+		_exit(EXIT_SUCCESS);
+	}
+	census_adopt(pid);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	host_expect_trace(h, "accept:1 created:1 msg:1 msg:1 closed:1 destroyed:1");
+	qb_ipcc_disconnect(c);
+	host_stop(h);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("users: other daemons");
@@ -239,6 +296,10 @@ int main(void)
 	tc = tcase_new(s, "pmxcfs");
 	add_transport_test(tc,
 			   service_of_one_thread_runs_in_another_and_may_refuse_with_plus_one);
+
+	tc = tcase_new(s, "background");
+	add_variant_test(tc, service_that_goes_into_the_background_goes_on);
+	add_variant_test(tc, client_that_goes_into_the_background_takes_its_connection_along);
 
 	tc = tcase_new(s, "storage_mon");
 	add_transport_test(tc, umask_that_forbids_everything_does_not_matter);
