@@ -216,6 +216,7 @@ static inline void qbipc_poll_libuv_fini(struct qbipc_poll_libuv *l)
  *              the loop; or NULL and errno:
  *              EINVAL no connection, one that is not established, or no @p event;
  *              EEXIST it is watched already;
+ *              EMFILE, ENFILE no descriptor for it, which one transport needs;
  *              ENOMEM;
  *              what the loop says
  * @note        Threads: the one that runs the loop, or before it runs.

@@ -27,6 +27,7 @@ tests_adapters_libsuites_la_SOURCES = \
 	tests/adapters/pairs.h \
 	tests/adapters/real.c \
 	tests/adapters/removals.c \
+	tests/adapters/scarce.c \
 	tests/adapters/services.c
 
 tests_adapters_test_parts_SOURCES = tests/adapters/test-parts.c

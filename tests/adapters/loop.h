@@ -82,6 +82,7 @@ void add_removal_tests(Suite *s);
 void add_job_tests(Suite *s);
 void add_loop_tests(Suite *s);
 void add_service_tests(Suite *s);
+void add_scarcity_tests(Suite *s);
 void add_client_tests(Suite *s);
 
 #endif

@@ -12,6 +12,7 @@ int main(void)
 	add_job_tests(s);
 	add_loop_tests(s);
 	add_service_tests(s);
+	add_scarcity_tests(s);
 	add_client_tests(s);
 	return suite_main(s);
 }

@@ -2,6 +2,7 @@
 /* The common part of the poll adapters over a library that fails when it is told to. */
 #include <errno.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -246,6 +247,22 @@ START_TEST(a_job_that_comes_again_waits_for_the_pause)
 }
 END_TEST
 
+START_TEST(without_a_descriptor_there_is_no_loop_and_nothing_to_end)
+{
+	struct rlimit limit, none = { 0 };
+	struct qbipc_poll other;
+	int32_t r;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none.rlim_max = limit.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = qbipc_poll_init(&other, &fake_ops);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_eq(r, -EMFILE);
+	qbipc_poll_fini(&other);
+}
+END_TEST
+
 START_TEST(fini_of_nothing_does_nothing)
 {
 	struct qbipc_poll zero = { 0 };
@@ -272,6 +289,7 @@ int main(void)
 	tcase_add_test(tc, a_report_of_what_is_no_longer_watched_is_no_news);
 	tcase_add_test(tc, a_job_without_a_timer_is_refused);
 	tcase_add_test(tc, a_job_that_comes_again_waits_for_the_pause);
+	tcase_add_test(tc, without_a_descriptor_there_is_no_loop_and_nothing_to_end);
 	tcase_add_test(tc, fini_of_nothing_does_nothing);
 	return suite_main(s);
 }

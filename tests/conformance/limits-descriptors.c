@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,15 +18,7 @@
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
-
-enum { FEW = 64 };
-
-static void prepare_few_descriptors(struct server *sv)
-{
-	struct rlimit few = { FEW, 1024 };
-
-	SERVER_REQUIRE_EQ(sv, setrlimit(RLIMIT_NOFILE, &few), 0);
-}
+#include "tests/lib/scarcity.h"
 
 static struct host *host_with_few_descriptors(int variant)
 {
@@ -36,64 +27,6 @@ static struct host *host_with_few_descriptors(int variant)
 }
 
 /* -- Out of descriptors, and back ---------------------------------------------------- */
-
-static int filling[FEW];
-static int filled;
-
-/* { how many to leave } */
-static int64_t remote_fill(struct server *sv, const int64_t *args)
-{
-	int fd;
-
-	while ((fd = dup(sv->control)) >= 0)
-		filling[filled++] = fd;
-	SERVER_REQUIRE_EQ(sv, errno, EMFILE);
-	for (int64_t k = 0; k < args[0]; k++)
-		close(filling[--filled]);
-	return filled;
-}
-
-static int64_t remote_empty(struct server *sv, const int64_t *args)
-{
-	while (filled)
-		close(filling[--filled]);
-	return 0;
-}
-
-/* { soft limit } */
-static int64_t remote_rlimit(struct server *sv, const int64_t *args)
-{
-	struct rlimit limit = { (rlim_t)args[0], 1024 };
-
-	return setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/* So that there are more descriptors below the spare one than a loop polls. */
-static void prepare_high_spare(struct server *sv)
-{
-	prepare_few_descriptors(sv);
-	while (filled < FEW / 3)
-		SERVER_REQUIRE(sv, (filling[filled++] = dup(sv->control)) >= 0);
-}
-
-/*
- * A limit below which all are in use, the spare descriptor being above: to give it up
- * does not help, and there is no new one.
- */
-static int64_t remote_exhaust(struct server *sv, const int64_t *args)
-{
-	char path[64], target[64] = "";
-	int spare = 2;
-
-	while (strcmp(target, "/dev/null") != 0) {
-		SERVER_REQUIRE(sv, ++spare < FEW);
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", spare);
-		memset(target, 0, sizeof(target));
-		(void)!readlink(path, target, sizeof(target) - 1);
-	}
-	remote_rlimit(sv, (const int64_t[]){ spare });
-	return remote_fill(sv, (const int64_t[]){ 0 });
-}
 
 static int dispatches(struct host *h)
 {

@@ -20,6 +20,8 @@ tests_lib_libtestlib_la_SOURCES = \
 	tests/lib/registration.c \
 	tests/lib/remote.c \
 	tests/lib/remote.h \
+	tests/lib/scarcity.c \
+	tests/lib/scarcity.h \
 	tests/lib/server.c \
 	tests/lib/server.h \
 	tests/lib/smaps.c \
