@@ -27,6 +27,11 @@ void qbi_take_urgent_inline(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 }
 
+void qbi_send_only(int fd)
+{
+	(void)shutdown(fd, SHUT_RD);
+}
+
 /* Room for one message of @size bytes, as far as the system lets us. */
 static void buffer_raise(int fd, int option, int force_option, uint32_t size)
 {

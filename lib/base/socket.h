@@ -22,6 +22,12 @@ void qbi_refuse_descriptors(int fd);
 void qbi_take_urgent_inline(int fd);
 
 /*
+ * Nothing is ever read from this end of a connected pair: the other one cannot send, and
+ * nothing of it waits here, neither bytes nor descriptors.
+ */
+void qbi_send_only(int fd);
+
+/*
  * A socket bound to @address with room for messages of @max_msg_size bytes, as far as
  * the system lets us. Takes no descriptors. With a @peer it is connected to that before
  * it has an address, so that nothing of anybody else's ever comes. The socket or -errno.

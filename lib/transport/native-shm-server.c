@@ -66,7 +66,7 @@ static int native_server_open(void *st, const struct qbi_server_spec *spec,
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	s->bell = pair[0];
-	qbi_refuse_descriptors(s->bell);
+	qbi_send_only(s->bell);
 	reply->fds[0] = qbi_take_fd(&memory);
 	reply->fds[1] = pair[1];
 	reply->n_fds = 2;

@@ -71,6 +71,7 @@ static int native_server_open(void *st, const struct qbi_server_spec *spec,
 	r = server_make_pair(&s->event, spec->max_msg_size, &reply->fds[2]);
 	if (r < 0)
 		return r;
+	qbi_send_only(s->event.fd);
 	reply->n_fds = 3;
 	return 0;
 }
