@@ -87,12 +87,16 @@ static inline uint64_t qbi_shared_add64(qbi_shared_u64 *word, uint64_t n,
 	return atomic_fetch_add_explicit(word, n, order);
 }
 
-/* Payload: ordered by the label of the word that covers it, never looked at in
- * place. */
+/*
+ * Payload: ordered by the label of the word that covers it, never looked at in place. The
+ * fence costs no instruction: the compiler must take it that the memory changes behind
+ * the copy, and cannot read there again instead of where it was copied to.
+ */
 static inline void qbi_shared_read(void *to, const void *shared, size_t n)
 {
 	QBI_SHARED_HOOK(shared, n);
 	memcpy(to, shared, n);
+	atomic_signal_fence(memory_order_seq_cst);
 }
 
 static inline void qbi_shared_write(void *shared, const void *from, size_t n)
