@@ -78,6 +78,7 @@ struct answer {
 	size_t size;
 	struct ucred server;
 	bool have_server;
+	bool two_servers;	/* its pieces are not all of one process */
 	int fds[QBI_REPLY_FDS_MAX];
 	unsigned int n_fds;
 	bool too_many_fds;
@@ -107,6 +108,18 @@ static void answer_take_fds(struct answer *a, const struct cmsghdr *cmsg)
 	}
 }
 
+/* Who can make others write to a stream cannot borrow their names for what he said. */
+static void answer_take_server(struct answer *a, const struct cmsghdr *cmsg)
+{
+	struct ucred who;
+
+	memcpy(&who, CMSG_DATA(cmsg), sizeof(who));
+	if (a->have_server && memcmp(&who, &a->server, sizeof(who)) != 0)
+		a->two_servers = true;
+	a->server = who;
+	a->have_server = true;
+}
+
 static void answer_take_control(struct answer *a, struct msghdr *m)
 {
 	struct cmsghdr *cmsg;
@@ -116,10 +129,8 @@ static void answer_take_control(struct answer *a, struct msghdr *m)
 			continue;
 		if (cmsg->cmsg_type == SCM_RIGHTS)
 			answer_take_fds(a, cmsg);
-		if (cmsg->cmsg_type == SCM_CREDENTIALS) {
-			memcpy(&a->server, CMSG_DATA(cmsg), sizeof(a->server));
-			a->have_server = true;
-		}
+		if (cmsg->cmsg_type == SCM_CREDENTIALS)
+			answer_take_server(a, cmsg);
 	}
 	if (m->msg_flags & MSG_CTRUNC)
 		a->too_many_fds = true;
@@ -199,7 +210,7 @@ static int answer_check(const struct answer *a)
 		return r;
 	if (w->error != 0)
 		return 0;
-	if (a->too_many_fds || !a->have_server)
+	if (a->too_many_fds || !a->have_server || a->two_servers)
 		return -EBADMSG;
 	return 0;
 }

@@ -39,9 +39,18 @@ static ssize_t welcome_read(struct qbi_inquiry *q)
 	ssize_t n = recvmsg(q->stream, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *cmsg = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
 
-	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_CREDENTIALS &&
-	    cmsg->cmsg_len == CMSG_LEN(sizeof(q->server)))
-		memcpy(&q->server, CMSG_DATA(cmsg), sizeof(q->server));
+	struct ucred who;
+
+	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_CREDENTIALS ||
+	    cmsg->cmsg_len != CMSG_LEN(sizeof(who)))
+		return n;
+	memcpy(&who, CMSG_DATA(cmsg), sizeof(who));
+	/* All of it is one process's, or nobody's. */
+	if (q->size > 0 && memcmp(&who, &q->server, sizeof(who)) != 0) {
+		errno = EBADMSG;
+		return -1;
+	}
+	q->server = who;
 	return n;
 }
 

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <qbipc/watch.h>
+
 #include "tests/hostile/tools.h"
 #include "tests/hostile/truth.h"
 
@@ -45,7 +47,7 @@ END_TEST
 
 /* -- Fields ------------------------------------------------------------------------------ */
 
-enum { FIELD_LIES = 19 };
+enum { FIELD_LIES = 19, BEGINNING = 12000 };
 
 static void lie_about_a_field(struct truth *t, unsigned int which)
 {
@@ -91,6 +93,37 @@ START_TEST(refusal_of_any_value_is_an_error)
 {
 	for (unsigned int i = 0; i < 6; i++)
 		client_must_be_refused(_i, lie_by_refusing, i);
+}
+END_TEST
+
+/* -- Whose answer it is --------------------------------------------------------------------- */
+
+static void rest_send(void *data)
+{
+	struct truth *t = data;
+
+	REQUIRE_EQ(send(t->stream, (char *)&t->welcome + BEGINNING,
+			sizeof(t->welcome) - BEGINNING, MSG_NOSIGNAL),
+		   sizeof(t->welcome) - BEGINNING);
+}
+
+/* The end of it is another process's, which need not know what it writes to. */
+static void lie_with_two_tongues(struct truth *t, unsigned int which)
+{
+	truth_send_part(t, BEGINNING);
+	child_end(child_start(0, rest_send, t));
+	AWAIT(truth_client_left(t));
+}
+
+START_TEST(answer_of_two_processes_is_refused)
+{
+	struct qbipc_probe_info info = { .size = sizeof(info) };
+	struct false_server f;
+
+	client_must_be_refused(_i, lie_with_two_tongues, 0);
+	false_begin(&f, _i, lie_with_two_tongues, 0);
+	ck_assert_int_eq(qbipc_probe(f.name, 0, deadline_ms(), &info), -EBADMSG);
+	false_end(&f);
 }
 END_TEST
 
@@ -295,6 +328,7 @@ int main(void)
 	add_transport_test(tc, offer_that_is_true_is_accepted_and_served);
 	add_transport_test(tc, field_out_of_range_is_refused);
 	add_transport_test(tc, refusal_of_any_value_is_an_error);
+	add_transport_test(tc, answer_of_two_processes_is_refused);
 	add_transport_test(tc, answer_that_ends_early_is_an_error);
 	add_transport_test(tc, answer_that_stops_is_given_up);
 	/* It is the same before the transport is known, and takes a while. */
