@@ -29,6 +29,22 @@ static inline unsigned int fds_count(void)
 	return n - 3;	/* ".", "..", the directory */
 }
 
+/* Files of services of this process. */
+static inline unsigned int shm_count(void)
+{
+	char prefix[32];
+	size_t n = (size_t)snprintf(prefix, sizeof(prefix), "qb-%d-", (int)getpid());
+	DIR *d = opendir("/dev/shm");
+	unsigned int count = 0;
+	struct dirent *e;
+
+	FUZZ_CHECK(d);
+	while ((e = readdir(d)))
+		count += strncmp(e->d_name, prefix, n) == 0;
+	closedir(d);
+	return count;
+}
+
 static inline struct sockaddr_un service_address(const char *name)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };

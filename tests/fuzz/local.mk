@@ -14,6 +14,9 @@ fuzz_ldadd = lib/libqbipc-core.la -lpthread
 fuzz_common = tests/fuzz/fuzz.h
 fuzz_ends = tests/fuzz/ends.h tests/lib/pump.c tests/lib/pump.h
 fuzz_rings = tests/fuzz/arena.h tests/lib/peer-script.h
+# holding.c counts what goes through the first, hostile.c answers the last.
+fuzz_server_wrapped = asprintf __asprintf_chk calloc free malloc mmap munmap strdup strndup \
+	getsockopt
 EXTRA_DIST += tests/fuzz/corpus
 
 if FUZZING
@@ -56,10 +59,12 @@ tests_fuzz_fuzz_packets_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_packets_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_packets_LDFLAGS = $(fuzz_ldflags)
 
-tests_fuzz_fuzz_server_SOURCES = tests/fuzz/fuzz-server.c $(fuzz_common) $(fuzz_ends)
+tests_fuzz_fuzz_server_SOURCES = tests/fuzz/fuzz-server.c $(fuzz_common) $(fuzz_ends) \
+	tests/fuzz/holding.c tests/fuzz/holding.h tests/fuzz/hostile.c tests/fuzz/hostile.h \
+	tests/fuzz/ledger.c tests/fuzz/ledger.h
 tests_fuzz_fuzz_server_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_server_LDADD = $(fuzz_ldadd)
-tests_fuzz_fuzz_server_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_server_LDFLAGS = $(fuzz_ldflags) $(fuzz_server_wrapped:%=-Wl,--wrap=%)
 
 tests_fuzz_fuzz_welcome_SOURCES = tests/fuzz/fuzz-welcome.c tests/fuzz/ends.h $(fuzz_common)
 tests_fuzz_fuzz_welcome_CFLAGS = $(fuzz_cflags)
