@@ -5,6 +5,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Often enough to see that it goes on, too rare to fill a disk. */
+#define TELL_INTERVAL (10 * QBI_NS_PER_S)
+
 /* libqb's public entry point for messages of other libraries; absent without it. */
 extern void qb_log_from_external_source(const char *function, const char *filename,
 					const char *format, uint8_t priority,
@@ -19,9 +22,6 @@ void qbi_log_hook_set(qbi_log_fn fn, void *data)
 	log_hook = fn;
 	log_hook_data = data;
 }
-
-/* Often enough to see that it goes on, too rare to fill a disk. */
-#define TELL_INTERVAL (10 * QBI_NS_PER_S)
 
 bool qbi_pace_allows(struct qbi_pace *p, uint64_t now, uint64_t *ret_quiet)
 {

@@ -38,12 +38,11 @@ struct qbi_pace {
 /* At @now, is it time for a line? Then *@ret_quiet is how many were kept quiet. */
 bool qbi_pace_allows(struct qbi_pace *p, uint64_t now, uint64_t *ret_quiet);
 
-/* qbi_log() at the pace of this place in the source. */
-#define qbi_log_rarely(priority, format, ...)                                       \
+/* qbi_log() at the pace of @pace. */
+#define qbi_log_paced(pace, priority, format, ...)                                  \
 	do {                                                                        \
-		static struct qbi_pace qbi_pace_;                                   \
 		uint64_t qbi_quiet_;                                                \
-		if (!qbi_pace_allows(&qbi_pace_, qbi_now_ns(), &qbi_quiet_))        \
+		if (!qbi_pace_allows(pace, qbi_now_ns(), &qbi_quiet_))              \
 			break;                                                      \
 		if (qbi_quiet_)                                                     \
 			qbi_log(priority, format QBI_LOG_MORE, __VA_ARGS__,         \
@@ -52,5 +51,12 @@ bool qbi_pace_allows(struct qbi_pace *p, uint64_t now, uint64_t *ret_quiet);
 			qbi_log(priority, format, __VA_ARGS__);                     \
 	} while (0)
 #define QBI_LOG_MORE " (%llu more since this was last said)"
+
+/* qbi_log() at the pace of this place in the source. */
+#define qbi_log_rarely(priority, ...)                                               \
+	do {                                                                        \
+		static struct qbi_pace qbi_pace_;                                   \
+		qbi_log_paced(&qbi_pace_, priority, __VA_ARGS__);                   \
+	} while (0)
 
 #endif

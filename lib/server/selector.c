@@ -6,14 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "server/connection.h"
 #include "server/service.h"
-
-/* Between two lines in the log about refused messages of one service. */
-#define LOG_INTERVAL (10 * QBI_NS_PER_S)
 
 /* A handler that is registered. Stays where it is as long as the service. */
 struct handler {
@@ -46,8 +42,7 @@ struct qbi_selector {
 	qbipc_unknown_fn unknown;
 	void *unknown_data;
 	struct qbipc_unknown_stats refusals;
-	uint64_t log_next;	/* not before then */
-	uint64_t log_skipped;	/* refusals that were not logged meanwhile */
+	struct qbi_pace pace;	/* of lines of log about refusals */
 };
 
 struct qbi_selector *qbi_selector_new(void)
@@ -220,20 +215,9 @@ void qbi_selector_unknown_stats(struct qbi_selector *sel, struct qbipc_unknown_s
 static void refusal_log(qb_ipcs_connection_t *c,
 			const struct qb_ipc_request_header *message, size_t size, int error)
 {
-	struct qbi_selector *sel = c->service->selector;
-	uint64_t now = qbi_now_ns();
-
-	if (now < sel->log_next) {
-		sel->log_skipped++;
-		return;
-	}
-	qbi_log(LOG_NOTICE,
-		"service %s: refused message %" PRId32 " of %zu bytes from pid %d: %s (%" PRIu64
-		" others since the last such line)",
-		c->service->name, message->id, size, c->peer.pid, strerror(-error),
-		sel->log_skipped);
-	sel->log_skipped = 0;
-	sel->log_next = now + LOG_INTERVAL;
+	qbi_log_paced(&c->service->selector->pace, LOG_NOTICE,
+		      "service %s: refused message %" PRId32 " of %zu bytes from pid %d: %s",
+		      c->service->name, message->id, size, c->peer.pid, strerror(-error));
 }
 
 /* Whoever waits for the response gets one. A full queue has others to wake him. */
