@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The qb_loop_ functions: check the arguments, find the loop, call inwards. */
-#include "config.h"
-
 #include <errno.h>
 #include <qb/qbdefs.h>
 #include <qb/qbloop.h>

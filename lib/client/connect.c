@@ -9,11 +9,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/look.h"
 #include "base/socket.h"
 #include "base/util.h"
 #include "client/connection.h"
 #include "client/reach.h"
-#include "base/look.h"
 #include "wire/handshake.h"
 #include "wire/names.h"
 

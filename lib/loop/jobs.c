@@ -7,8 +7,6 @@
  * until it is done, alone or by turns with others; the loop does not spin with it. All
  * other jobs run at once.
  */
-#include "config.h"
-
 #include "loop/loop.h"
 
 #include <errno.h>

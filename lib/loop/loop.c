@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Life of a loop, waiting, and dispatch by priority. loop.h explains the design. */
-#include "config.h"
-
 #include "loop/loop.h"
 
 #include <errno.h>

@@ -13,8 +13,6 @@
  * it and cannot be told by number to stop: polls_renew() then starts over with a new
  * epoll descriptor, for a loop must not spin on events that nobody takes.
  */
-#include "config.h"
-
 #include "loop/loop.h"
 
 #include <errno.h>

@@ -22,8 +22,6 @@
  *	handler: deliveries++; any_delivery++			S2 (deliver)
  *	loop:    look at any_delivery, then at deliveries	S2 (collect)
  */
-#include "config.h"
-
 #include "loop/loop.h"
 
 #include <errno.h>

@@ -8,8 +8,6 @@
  * they can still be deleted. Serials count up by one, so their low bits are all the
  * hashing there is.
  */
-#include "config.h"
-
 #include "loop/loop.h"
 
 #include <errno.h>

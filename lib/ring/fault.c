@@ -17,8 +17,6 @@
  * lock; what it reads of a level is written before the level's function is first
  * installed.
  */
-#include "config.h"
-
 #include "ring/fault.h"
 
 #include <errno.h>

@@ -19,8 +19,6 @@
  * opened; the semaphore is taken down before read_pt moves, because a peer takes
  * equal indexes with a raised semaphore for a full ring.
  */
-#include "config.h"
-
 #include "ring/qbring.h"
 
 #include <assert.h>

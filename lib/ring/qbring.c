@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Making, opening and closing one end; messages are in qbring-traffic.c. */
-#include "config.h"
-
 #include "ring/qbring.h"
 
 #include <assert.h>

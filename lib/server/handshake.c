@@ -17,7 +17,7 @@ qb_ipcs_connection_t *qbi_connection_first_handshake(qb_ipcs_service_t *s)
 {
 	struct qbi_list *pos;
 
-	qbi_list_for_each (pos, &s->handshakes) {
+	qbi_list_for_each(pos, &s->handshakes) {
 		qb_ipcs_connection_t *c =
 			qbi_list_entry(pos, struct qb_ipcs_connection, link);
 

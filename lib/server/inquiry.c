@@ -86,7 +86,7 @@ static void snapshot_fill(qb_ipcs_service_t *s, struct inquiry_answer *answer)
 	struct qbi_list *pos;
 	uint32_t n = 0;
 
-	qbi_list_for_each (pos, &s->connections) {
+	qbi_list_for_each(pos, &s->connections) {
 		qb_ipcs_connection_t *c =
 			qbi_list_entry(pos, struct qb_ipcs_connection, link);
 

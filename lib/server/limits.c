@@ -112,7 +112,7 @@ static struct qbi_account *account_get(struct qbi_limits *l, uid_t uid)
 	struct qbi_account *a;
 	struct qbi_list *pos;
 
-	qbi_list_for_each (pos, bucket) {
+	qbi_list_for_each(pos, bucket) {
 		a = qbi_list_entry(pos, struct qbi_account, link);
 		if (a->uid == uid)
 			return a;
@@ -189,7 +189,7 @@ static qb_ipcs_connection_t *handshake_oldest(qb_ipcs_service_t *s, struct qbi_a
 {
 	struct qbi_list *pos;
 
-	qbi_list_for_each (pos, &s->handshakes) {
+	qbi_list_for_each(pos, &s->handshakes) {
 		qb_ipcs_connection_t *c =
 			qbi_list_entry(pos, struct qb_ipcs_connection, link);
 
@@ -211,7 +211,7 @@ static qb_ipcs_connection_t *handshake_victim(qb_ipcs_service_t *s, bool exempt_
 	uint32_t most = 0;
 	struct qbi_list *pos;
 
-	qbi_list_for_each (pos, &s->handshakes) {
+	qbi_list_for_each(pos, &s->handshakes) {
 		qb_ipcs_connection_t *c =
 			qbi_list_entry(pos, struct qb_ipcs_connection, link);
 		uint32_t has;

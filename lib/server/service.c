@@ -157,7 +157,7 @@ static struct qbi_list *place_after(qb_ipcs_service_t *s, const qb_ipcs_connecti
 
 	if (current->place && !qbi_list_is_empty(&current->link))
 		return current->link.next;
-	qbi_list_for_each (pos, &s->connections)
+	qbi_list_for_each(pos, &s->connections)
 		if (qbi_list_entry(pos, struct qb_ipcs_connection, link)->place <
 		    current->place)
 			break;

@@ -16,9 +16,9 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/look.h"
 #include "base/socket.h"
 #include "base/util.h"
-#include "base/look.h"
 #include "ring/region.h"
 #include "ring/wakeup.h"
 #include "transport/transport.h"

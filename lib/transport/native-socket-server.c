@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/look.h"
 #include "base/socket.h"
 #include "base/util.h"
-#include "base/look.h"
 #include "ring/region.h"
 #include "transport/packets.h"
 #include "transport/transport.h"

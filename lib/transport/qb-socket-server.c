@@ -21,9 +21,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/socket.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/socket.h"
 #include "base/util.h"
 #include "ring/fault.h"
 #include "ring/qbcontrol.h"

@@ -37,9 +37,9 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/look.h"
 #include "base/msg.h"
 #include "base/owner.h"
-#include "base/look.h"
 #include "wire/handshake.h"
 
 /* Descriptors that may travel with the welcome. */
