@@ -45,6 +45,12 @@ struct qbi_shm_dir {
  */
 int qbi_shm_dir_create(struct qbi_shm_dir *d, pid_t client_pid, int number);
 
+/*
+ * openat(2) of what lies in @root itself: through no link, and not in a file system that
+ * somebody mounted there and that may never answer (EXDEV). @flags have O_NOFOLLOW.
+ */
+int qbi_shm_open_below(int root, const char *name, int flags);
+
 /* Has this process, or one that it was forked from, ever made one? For any thread. */
 bool qbi_shm_dir_was_made(void);
 

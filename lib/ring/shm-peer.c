@@ -108,7 +108,7 @@ static int dir_open(const char *dir, int *ret_fd)
 		*ret_fd = qbi_take_fd(&root);
 		return 0;
 	}
-	*ret_fd = openat(root, dir, DIR_FLAGS);
+	*ret_fd = qbi_shm_open_below(root, dir, DIR_FLAGS);
 	return *ret_fd < 0 ? -errno : 0;
 }
 
@@ -130,7 +130,7 @@ static int peer_open(struct qbi_shm_peer_file *f, const char *path, const char *
 		return r;
 	if (fstat(dir_fd, &dir_st) < 0)
 		return -errno;
-	fd = openat(dir_fd, name, FILE_FLAGS);
+	fd = qbi_shm_open_below(dir_fd, name, FILE_FLAGS);
 	if (fd < 0)
 		return -errno;
 	r = file_check(fd, dir, sizes, server, &st);
@@ -160,7 +160,8 @@ static const char *refusal_reason(int r)
 		return "wrong size";
 	case -ELOOP:
 	case -ENOTDIR:
-		return "a link or not a directory on the way";
+	case -EXDEV:
+		return "a link, a mount or not a directory on the way";
 	default:
 		return strerror(-r);
 	}
@@ -175,7 +176,8 @@ int qbi_shm_peer_open(struct qbi_shm_peer_file *f, const char *path, const char 
 		qbi_log(LOG_ERR, "refusing %.200s%s of server %d: %s", path, suffix,
 			(int)server->pid, refusal_reason(r));
 	/* Opening a link, a FIFO nobody reads, a socket: one errno for all kinds. */
-	if (r == -ELOOP || r == -ENOTDIR || r == -ENXIO || r == -EISDIR || r == -ENODEV)
+	if (r == -ELOOP || r == -ENOTDIR || r == -ENXIO || r == -EISDIR || r == -ENODEV ||
+	    r == -EXDEV)
 		r = -EACCES;
 	return r;
 }

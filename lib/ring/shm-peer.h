@@ -3,9 +3,10 @@
  * The client's view of files that a server names in its response.
  *
  * Trust: the name is the server's and may be anything. A file is opened only where
- * such files lie, component by component without following links, and used only
- * when it is a regular file with the owner and size that were expected. It is never
- * resized, and removed only while it is still the one that was verified.
+ * such files lie, component by component without following links or entering a mounted
+ * file system, which could let us wait for ever, and used only when it is a regular file
+ * with the owner and size that were expected. It is never resized, and removed only while
+ * it is still the one that was verified.
  *
  * Threads: one at a time per file.
  */

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -58,21 +57,9 @@ static bool server_is_dead(pid_t pid)
 	return poll(&ended, 1, 0) == 1;
 }
 
-/* Not into a file system that somebody mounted there, and that may never answer. */
-static int dir_open(int root, const char *name)
-{
-	struct open_how how = {
-		.flags = DIR_FLAGS,
-		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
-	};
-	int fd = (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
-
-	return fd < 0 && errno == ENOSYS ? openat(root, name, DIR_FLAGS) : fd;
-}
-
 static void dir_sweep(int root, const char *name, const char *const *names, size_t n)
 {
-	_cleanup_(qbi_closep) int fd = dir_open(root, name);
+	_cleanup_(qbi_closep) int fd = qbi_shm_open_below(root, name, DIR_FLAGS);
 	uid_t self = geteuid();
 	struct stat st;
 	bool ours;

@@ -142,6 +142,8 @@ WRAP(int, epoll_ctl, (int e, int op, int fd, struct epoll_event *ev), (e, op, fd
 WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), -1, EPERM, EIO)
 WRAP(int, fchown, (int fd, uid_t u, gid_t g), (fd, u, g), -1, EPERM, EIO)
 WRAP(int, fstat, (int fd, struct stat *st), (fd, st), -1, ENOMEM, EIO)
+WRAP(int, statx, (int fd, const char *path, int flags, unsigned int mask, struct statx *st),
+     (fd, path, flags, mask, st), -1, ENOMEM)
 WRAP(int, fstatat, (int fd, const char *path, struct stat *st, int flags),
      (fd, path, st, flags), -1, ENOMEM, ENOENT)
 WRAP(int, fstatfs, (int fd, struct statfs *st), (fd, st), -1, ENOMEM, EINTR)
@@ -401,6 +403,8 @@ long __wrap_syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = argument(&args);
 	va_end(args);
+	if (number == SYS_openat2 && fails("openat2", ERRORS(NO_MORE_FDS, EACCES, ENOENT)))
+		return -1;
 	if (number == SYS_futex && (a[1] & FUTEX_CMD_MASK) != FUTEX_WAKE) {
 		if (fails("futex", ERRORS(EINTR, EAGAIN, ENOMEM)))
 			return -1;

@@ -13,7 +13,7 @@ faults_wrapped = accept4 bind chmod clock_gettime close connect epoll_create1 ep
 	fcntl fstat fstatat fstatfs ftruncate getsockname getsockopt ioctl listen madvise \
 	memfd_create mkdtemp mlock2 mmap mprotect open openat opendir poll __poll_chk posix_fallocate read \
 	__read_chk recv __recv_chk recvmsg send sendmsg setsockopt shutdown socket \
-	socketpair syscall timerfd_create \
+	socketpair statx syscall timerfd_create \
 	asprintf __asprintf_chk calloc free malloc realloc strdup strndup
 faults_sources = tests/faults/test-faults.c tests/faults/inject.c tests/faults/inject.h \
 	tests/lib/pump.c tests/lib/pump.h

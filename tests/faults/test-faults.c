@@ -370,7 +370,8 @@ static void leftover_remove(void)
 	char command[128];
 
 	if (!strstr(inject_description(), ", open,") &&
-	    !strstr(inject_description(), ", fstat,"))
+	    !strstr(inject_description(), ", fstat,") &&
+	    !strstr(inject_description(), ", statx,"))
 		return;
 	snprintf(command, sizeof(command), "rm -rf /dev/shm/qb-%d-*", (int)getpid());
 	ck_assert_int_eq(system(command), 0);

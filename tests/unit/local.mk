@@ -9,7 +9,8 @@ ring_tests = \
 	tests/unit/test-ring-threads \
 	tests/unit/test-ring-wait \
 	tests/unit/test-shm-dir \
-	tests/unit/test-shm-dir-peer
+	tests/unit/test-shm-dir-peer \
+	tests/unit/test-shm-mounts
 ring_libqb_tests = tests/unit/test-ring-libqb
 if HAVE_CHECK
 check_PROGRAMS += $(ring_tests)
@@ -58,6 +59,10 @@ tests_unit_test_shm_dir_LDADD = $(ring_ldadd)
 tests_unit_test_shm_dir_peer_SOURCES = tests/unit/test-shm-dir-peer.c
 tests_unit_test_shm_dir_peer_CFLAGS = $(ring_cflags)
 tests_unit_test_shm_dir_peer_LDADD = $(ring_ldadd)
+
+tests_unit_test_shm_mounts_SOURCES = tests/unit/test-shm-mounts.c
+tests_unit_test_shm_mounts_CFLAGS = $(ring_cflags)
+tests_unit_test_shm_mounts_LDADD = $(ring_ldadd)
 
 # Their ring functions and nothing else of theirs, so which library comes first is no
 # matter.

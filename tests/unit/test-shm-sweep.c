@@ -332,12 +332,58 @@ START_TEST(file_system_that_is_mounted_there_is_not_entered)
 }
 END_TEST
 
+enum { BOUND = 16384, BEYOND = 100 };
+
+/* More than one start looks at; each of them would go. How many are left? */
+static unsigned int left_of_many(void)
+{
+	unsigned int i, left = 0;
+	char name[64];
+
+	for (i = 0; i < BOUND + BEYOND; i++) {
+		snprintf(name, sizeof(name), "/dev/shm/qb-%d-1-%u-aZ09bc", (int)dead, i);
+		HOLDS(mkdir(name, 0700) == 0);
+	}
+	sweep();
+	for (i = 0; i < BOUND + BEYOND; i++) {
+		snprintf(name, sizeof(name), "/dev/shm/qb-%d-1-%u-aZ09bc", (int)dead, i);
+		left += there(name);
+	}
+	return left;
+}
+
+START_TEST(start_is_not_held_up_by_ever_so_many)
+{
+	int result;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		unsigned int left;
+
+		if (unshare(CLONE_NEWNS) != 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+		    mount("none", "/dev/shm", "tmpfs", 0, NULL) != 0)
+			_exit(NO_MOUNTS);
+		left = left_of_many();
+		HOLDS(left >= BEYOND);
+		HOLDS(left < BOUND);
+		_exit(0);
+	}
+	result = child_result(pid);
+	if (result == NO_MOUNTS)
+		printf("skipped, as nothing can be mounted here: %s\n", __func__);
+	else
+		ck_assert_int_eq(result, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sweeping /dev/shm");
 	TCase *tc = tcase_create("sweep");
 
 	suite_add_tcase(s, tc);
+	tcase_set_timeout(tc, 2.0 * deadline_ms() / 1000);
 	tcase_add_checked_fixture(tc, sweep_setup, sweep_teardown);
 	tcase_add_test(tc, directory_of_a_dead_server_goes_with_its_files);
 	tcase_add_test(tc, empty_directory_of_a_dead_server_goes);
@@ -354,6 +400,7 @@ int main(void)
 		tcase_add_test(tc, directory_of_another_user_stays_unless_we_are_root);
 		tcase_add_test(tc, empty_directory_of_another_user_stays);
 		tcase_add_test(tc, file_system_that_is_mounted_there_is_not_entered);
+		tcase_add_test(tc, start_is_not_held_up_by_ever_so_many);
 	} else {
 		printf("skipped, as it takes root: directories of other users, mounts\n");
 	}
