@@ -16,7 +16,7 @@ code { next }
 	gsub(/<[^>]*>/, " ")
 	gsub(/\\[&e]/, " ")
 	gsub(/[a-zA-Z0-9.-]*[\/_@=(][a-zA-Z0-9.\/_()=@*-]*/, " ")
-	gsub(/[A-Za-z0-9]*[0-9][A-Za-z0-9]*/, " ")
+	gsub(/[A-Za-z]*[0-9][A-Za-z0-9]*/, " ")
 	gsub(/[A-Za-z]*[A-Z][A-Z][A-Za-z]*/, " ")
 	print
 }
