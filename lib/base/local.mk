@@ -4,6 +4,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/clock.h \
 	lib/base/cpus.c \
 	lib/base/cpus.h \
+	lib/base/descriptors.c \
+	lib/base/descriptors.h \
 	lib/base/list.h \
 	lib/base/log.c \
 	lib/base/log.h \

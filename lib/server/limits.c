@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/util.h"
 #include "server/connection.h"
 #include "server/service.h"
@@ -172,17 +172,11 @@ void qbi_limits_end(qb_ipcs_connection_t *c)
 
 /* -- Handshakes --------------------------------------------------------------- */
 
-static uint64_t descriptors_allowed(void)
+static bool descriptors_are_scarce(const qb_ipcs_connection_t *c)
 {
-	struct rlimit limit;
+	uint64_t allowed = qbi_descriptors_allowed();
 
-	return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? QBIPC_NO_LIMIT : limit.rlim_cur;
-}
-
-/* The kernel gives out the lowest number that is free: all below @fd are in use. */
-static bool descriptors_are_scarce(int fd, uint64_t allowed)
-{
-	return (uint64_t)fd >= allowed - allowed / SCARCE_PART;
+	return qbi_descriptors_in_use(c->stream.fd) > allowed - allowed / SCARCE_PART;
 }
 
 static qb_ipcs_connection_t *handshake_oldest(qb_ipcs_service_t *s, struct qbi_account *of)
@@ -237,18 +231,19 @@ bool qbi_limits_make_room(qb_ipcs_service_t *s)
 {
 	qb_ipcs_connection_t *victim = handshake_victim(s, false, NULL);
 
-	if (victim)
-		handshake_close(victim, QBI_REFUSED_DESCRIPTORS,
-				"an unfinished handshake makes room for others");
-	return victim != NULL;
+	if (!victim)
+		return false;
+	handshake_close(victim, QBI_REFUSED_DESCRIPTORS,
+			"an unfinished handshake makes room for others");
+	s->limits.room_made = true;
+	return true;
 }
 
 static void handshakes_trim(qb_ipcs_connection_t *c)
 {
 	qb_ipcs_service_t *s = c->service;
 	struct qbi_limits *l = &s->limits;
-	uint64_t allowed = descriptors_allowed();
-	uint64_t most = allowed / SCARCE_PART;
+	uint64_t most = qbi_descriptors_allowed() / SCARCE_PART;
 	qb_ipcs_connection_t *victim;
 
 	if (l->at.handshakes < most)
@@ -261,8 +256,9 @@ static void handshakes_trim(qb_ipcs_connection_t *c)
 				"too many handshakes of this user");
 	while (l->handshakes > most && (victim = handshake_victim(s, true, c)))
 		handshake_close(victim, QBI_REFUSED_HANDSHAKES, "too many handshakes");
-	if (descriptors_are_scarce(c->stream.fd, allowed) &&
-	    (victim = handshake_victim(s, false, c)))
+	victim = l->room_made ? NULL : handshake_victim(s, false, c);
+	l->room_made = false;
+	if (victim && descriptors_are_scarce(c))
 		handshake_close(victim, QBI_REFUSED_DESCRIPTORS,
 				"an unfinished handshake makes room for others");
 }
@@ -305,7 +301,7 @@ int qbi_limits_admit(qb_ipcs_connection_t *c)
 		return connection_refused(c, QBI_REFUSED_CONNECTIONS_PER_UID, -EDQUOT,
 					  "too many connections of this user");
 	if (!exempt && a->connections >= at->connections_when_scarce &&
-	    descriptors_are_scarce(c->stream.fd, descriptors_allowed()))
+	    descriptors_are_scarce(c))
 		return connection_refused(c, QBI_REFUSED_SCARCE, -EDQUOT,
 					  "descriptors are kept for other users");
 	if (!exempt && (memory > at->memory_per_uid ||

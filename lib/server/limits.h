@@ -41,6 +41,7 @@ struct qbi_limits {
 	struct qbipc_service_limits at;	/* no field is 0 */
 	uint32_t handshakes;
 	uint32_t connections;
+	bool room_made;			/* one went already for the next that comes */
 	struct qbi_list accounts[QBI_ACCOUNT_BUCKETS];
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -201,6 +202,49 @@ START_TEST(nobody_alone_takes_the_last_quarter_of_the_descriptors)
 		qb_ipcc_disconnect(c[k]);
 	for (int k = 0; k < 3; k++)
 		qb_ipcc_disconnect(other[k]);
+	host_stop(h);
+}
+END_TEST
+
+/* Whether the kernel tells how many descriptors there are: since Linux 6.2. */
+static bool descriptors_are_counted(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/fd", &st) == 0 && st.st_size > 0;
+}
+
+/* Low numbers that have become free do not mean that there are many. */
+START_TEST(holes_among_the_descriptors_are_not_filled_while_they_are_scarce)
+{
+	struct host *h;
+	qb_ipcc_connection_t *early[4], *c[96], *late[4];
+	int n = 0;
+
+	if (!descriptors_are_counted()) {
+		printf("# skip: the kernel does not count descriptors\n");
+		return;
+	}
+	h = host_with(
+		&(struct server_spec){ VARIANT_SPEC(_i), .prepare = prepare_few_descriptors },
+		&(struct qbipc_service_limits){ .connections_when_scarce = 2 });
+	for (int k = 0; k < 4; k++)
+		early[k] = must_connect(h, ANOTHER, 0);
+	while ((c[n] = connect_as(h, SOMEBODY, 0)))
+		n++;
+	ck_assert_int_eq(errno, EDQUOT);
+	for (int k = 0; k < 4; k++)
+		late[k] = must_connect(h, ROOT, 0);
+	qb_ipcc_disconnect(early[0]);
+	host_await_trace(h, "destroyed:1");
+	check_refused(h, SOMEBODY, 0, EDQUOT);
+	ck_assert_uint_eq(host_refusals(h).connections_when_scarce, 2);
+	for (int k = 0; k < n; k++)
+		qb_ipcc_disconnect(c[k]);
+	for (int k = 0; k < 4; k++)
+		qb_ipcc_disconnect(late[k]);
+	for (int k = 1; k < 4; k++)
+		qb_ipcc_disconnect(early[k]);
 	host_stop(h);
 }
 END_TEST
@@ -437,6 +481,7 @@ int main(void)
 	add_test_of_users(tc, the_servers_user_is_exempt);
 	add_transport_test(tc, connection_that_the_application_refuses_is_not_counted);
 	add_test_of_users(tc, nobody_alone_takes_the_last_quarter_of_the_descriptors);
+	add_test_of_users(tc, holes_among_the_descriptors_are_not_filled_while_they_are_scarce);
 
 	tc = tcase_new(s, "how large");
 	add_transport_test(tc, message_size_beyond_the_limit_is_emsgsize);

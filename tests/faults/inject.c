@@ -142,6 +142,7 @@ WRAP(int, epoll_ctl, (int e, int op, int fd, struct epoll_event *ev), (e, op, fd
 WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), -1, EPERM, EIO)
 WRAP(int, fchown, (int fd, uid_t u, gid_t g), (fd, u, g), -1, EPERM, EIO)
 WRAP(int, fstat, (int fd, struct stat *st), (fd, st), -1, ENOMEM, EIO)
+WRAP(int, stat, (const char *path, struct stat *st), (path, st), -1, ENOENT)
 WRAP(int, __openat_2, (int dir, const char *path, int flags), (dir, path, flags), -1,
      NO_MORE_FDS, EACCES)
 WRAP(int, statx, (int fd, const char *path, int flags, unsigned int mask, struct statx *st),

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/descriptors.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+uint64_t qbi_descriptors_allowed(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? UINT64_MAX : limit.rlim_cur;
+}
+
+uint64_t qbi_descriptors_in_use(int fd)
+{
+	struct stat st;
+
+	if (stat("/proc/self/fd", &st) < 0 || st.st_size <= 0)
+		return (uint64_t)fd + 1;
+	return (uint64_t)st.st_size;
+}
