@@ -15,8 +15,6 @@ struct qbi_list {
 	struct qbi_list *prev;
 };
 
-#define QBI_LIST_INIT(name) { &(name), &(name) }
-
 static inline void qbi_list_init(struct qbi_list *l)
 {
 	l->next = l;

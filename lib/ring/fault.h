@@ -68,6 +68,11 @@ void qbi_fault_guard_check(bool now);
 /* Slow half of enter and leave, for threads that block SIGBUS. */
 void qbi_fault_mask(bool block);
 
+static inline bool qbi_fault_happened(const struct qbi_fault_guard *g)
+{
+	return atomic_load_explicit(&g->faulted, memory_order_relaxed);
+}
+
 /* From here on this thread touches @g's mapping. Does not nest, and no system call
  * that sleeps comes before the leave. */
 static inline void qbi_fault_enter(struct qbi_fault_guard *g)
@@ -85,12 +90,7 @@ static inline bool qbi_fault_leave(struct qbi_fault_guard *g)
 	qbi_fault_thread.current = NULL;
 	if (qbi_fault_thread.blocks)
 		qbi_fault_mask(true);
-	return !atomic_load_explicit(&g->faulted, memory_order_relaxed);
-}
-
-static inline bool qbi_fault_happened(const struct qbi_fault_guard *g)
-{
-	return atomic_load_explicit(&g->faulted, memory_order_relaxed);
+	return !qbi_fault_happened(g);
 }
 
 #endif

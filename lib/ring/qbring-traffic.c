@@ -366,11 +366,6 @@ void qbi_qbring_user_set(struct qbi_qbring *r, int32_t value)
 	ring_word_set(r, &r->head->user_data, value);
 }
 
-int32_t qbi_qbring_refs_get(struct qbi_qbring *r)
-{
-	return ring_word_get(r, &r->head->ref_count);
-}
-
 void qbi_qbring_refs_set(struct qbi_qbring *r, int32_t value)
 {
 	ring_word_set(r, &r->head->ref_count, value);

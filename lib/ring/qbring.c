@@ -211,8 +211,3 @@ const char *qbi_qbring_prefix(const struct qbi_qbring *r)
 {
 	return r->prefix;
 }
-
-bool qbi_qbring_faulted(const struct qbi_qbring *r)
-{
-	return qbi_fault_happened(&r->map.guard);
-}

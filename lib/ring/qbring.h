@@ -127,11 +127,7 @@ void qbi_qbring_user_set(struct qbi_qbring *r, int32_t value);
 
 /* Reference count word of the request ring: 1 by the server, 2 with a client. A
  * sign of life for the peer; nothing of ours is freed by it. */
-int32_t qbi_qbring_refs_get(struct qbi_qbring *r);
 void qbi_qbring_refs_set(struct qbi_qbring *r, int32_t value);
 void qbi_qbring_refs_add(struct qbi_qbring *r, int32_t delta);
-
-/* The peer truncated a file while we used it: drop the peer. */
-bool qbi_qbring_faulted(const struct qbi_qbring *r);
 
 #endif

@@ -226,7 +226,6 @@ static void operation_words(void)
 	qbi_qbring_user_set(&ring, 1);
 	qbi_qbring_refs_add(&ring, 1);
 	qbi_qbring_refs_add(&ring, -1);
-	(void)qbi_qbring_refs_get(&ring);
 }
 
 /* A chunk as it should be, where the peer believes that its end is. */
