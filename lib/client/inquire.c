@@ -108,7 +108,7 @@ void qbi_inquiry_deinit(struct qbi_inquiry *q)
 	q->stream = qbi_close(q->stream);
 }
 
-int qbi_inquiry_is_answered(const struct qbi_inquiry *q, uint32_t question)
+bool qbi_inquiry_is_answered(const struct qbi_inquiry *q, uint32_t question)
 {
 	return q->welcome.mark == QBI_WIRE_MARK && (q->welcome.abilities & question);
 }

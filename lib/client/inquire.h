@@ -8,6 +8,7 @@
 #ifndef QBI_CLIENT_INQUIRE_H
 #define QBI_CLIENT_INQUIRE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -36,7 +37,7 @@ int qbi_inquire(struct qbi_inquiry *q, const char *name, size_t max_msg_size,
 void qbi_inquiry_deinit(struct qbi_inquiry *q);
 
 /* Did the service understand the question? If not it has made a connection. */
-int qbi_inquiry_is_answered(const struct qbi_inquiry *q, uint32_t question);
+bool qbi_inquiry_is_answered(const struct qbi_inquiry *q, uint32_t question);
 
 /*
  * Read what follows the answer to QBI_ABILITY_WATCH: memory of the caller that starts

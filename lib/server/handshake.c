@@ -257,6 +257,18 @@ static bool client_has_left(const qb_ipcs_connection_t *c)
 	return recv(c->stream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+/* Not less than the service wants nor than the answer needs. 0; -EMSGSIZE too much. */
+static int size_agree(qb_ipcs_connection_t *c)
+{
+	const qb_ipcs_service_t *s = c->service;
+	uint32_t wanted = c->hello.max_msg_size;
+
+	c->max_msg_size = wanted < s->min_msg_size ? s->min_msg_size : wanted;
+	if (c->max_msg_size < QBI_MIN_MSG_SIZE)
+		c->max_msg_size = QBI_MIN_MSG_SIZE;
+	return wanted > s->limits.at.message_size ? -EMSGSIZE : 0;
+}
+
 static void handshake_finish(qb_ipcs_connection_t *c)
 {
 	qb_ipcs_service_t *s = c->service;
@@ -268,14 +280,12 @@ static void handshake_finish(qb_ipcs_connection_t *c)
 		qbi_connection_abandon(c);
 		return;
 	}
-	c->max_msg_size = c->hello.max_msg_size < s->min_msg_size ? s->min_msg_size
-								  : c->hello.max_msg_size;
-	if (c->max_msg_size < QBI_MIN_MSG_SIZE)
-		c->max_msg_size = QBI_MIN_MSG_SIZE;
-	if (r < 0 || c->hello.max_msg_size > s->limits.at.message_size) {
+	if (r == 0)
+		r = size_agree(c);
+	if (r < 0) {
 		qbi_refused(s, QBI_REFUSED_MESSAGE_SIZE, &c->peer,
 			    "asked for messages of %u bytes", c->hello.max_msg_size);
-		connection_refuse(c, -EMSGSIZE);
+		connection_refuse(c, r);
 		return;
 	}
 	if (qbi_inquiry_answer(c))

@@ -12,6 +12,7 @@
 #ifndef QBI_SERVER_SERVICE_H
 #define QBI_SERVER_SERVICE_H
 
+#include <poll.h>
 #include <qb/qbipcs.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -63,8 +64,8 @@ struct qb_ipcs_service {
 	uint64_t last_number;			/* clients so far: numbers of connections */
 	bool stopped;				/* destroyed, lives on in its connections */
 
-	/* A request while it is processed, with room for the largest buffer agreed so far;
-	 * NULL: in use. */
+	/* For a request when there is no memory for a buffer of its connection, with room
+	 * for the largest agreed so far; NULL: in use. */
 	void *scratch;
 };
 
