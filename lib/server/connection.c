@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/util.h"
 #include "server/service.h"
 
@@ -104,6 +105,28 @@ void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state sta
 	c->state = state;
 }
 
+/* Memory that a client may have us keep, used or not: its default size and a bit. */
+#define BUFFER_KEPT (16u << 10)
+
+void *qbi_connection_buffer_take(qb_ipcs_connection_t *c)
+{
+	void *buffer = c->buffer ? QBI_TAKE(c->buffer) : qbi_memory_new(c->max_msg_size);
+
+	/* That of the service is there in any case, unless a callback runs the loop. */
+	return buffer ? buffer : qbi_service_scratch_take(c->service, c->max_msg_size);
+}
+
+void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer)
+{
+	if (c->end && !c->buffer && c->buffer_used <= BUFFER_KEPT) {
+		c->buffer = buffer;
+		return;
+	}
+	if (!c->buffer)
+		c->buffer_used = 0;
+	qbi_service_scratch_give(c->service, buffer);
+}
+
 static int watch_set(qb_ipcs_connection_t *c, struct qbi_watch *w, int32_t events)
 {
 	struct qb_ipcs_poll_handlers *poll = &c->service->poll;
@@ -194,6 +217,7 @@ static void connection_release(qb_ipcs_connection_t *c)
 	c->waiting = false;
 	stream_close(c);
 	pthread_mutex_unlock(&c->send);
+	qbi_memory_free(QBI_TAKE(c->buffer));
 	qbi_limits_end(c);
 	retry_let_go(c);
 }

@@ -99,6 +99,8 @@ struct qb_ipcs_connection {
 	struct qbi_hello hello;		/* as far as it has arrived */
 	size_t hello_size;		/* bytes of it */
 	uint32_t max_msg_size;		/* agreed */
+	void *buffer;			/* its last request; NULL: none, or in use */
+	size_t buffer_used;		/* bytes of it that requests have reached */
 
 	const struct qbi_transport *transport;	/* NULL before OPENING */
 	void *end;			/* its state; NULL when closed */
@@ -116,6 +118,14 @@ struct qb_ipcs_connection {
 	uint64_t junk;			/* wake-ups without a request, less requests */
 	struct qbi_counters count;
 };
+
+/*
+ * Private memory for one request of the agreed size, NULL without memory. Given back, a
+ * request stays in it, at its place, until the next one of this client, as it does in
+ * libqb: applications look back at what a callback was given. Large ones do not stay.
+ */
+void *qbi_connection_buffer_take(qb_ipcs_connection_t *c);
+void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer);
 
 /* A connection for an accepted socket, in HANDSHAKE; takes @fd on success. */
 int qbi_connection_new(qb_ipcs_service_t *s, int fd, qb_ipcs_connection_t **ret_c);

@@ -161,6 +161,8 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size,
 		looked_again = false;
 		left.messages--;
 		left.bytes -= size < left.bytes ? size : left.bytes;
+		if (c->buffer_used < size)
+			c->buffer_used = size;
 		taken++;
 		r = request_process(c, buf, size);
 		if (r < 0 || !c->end)
@@ -184,7 +186,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size,
 static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 {
 	size_t size = c->max_msg_size;
-	void *buf = qbi_service_scratch_take(c->service, size);
+	void *buf = qbi_connection_buffer_take(c);
 	bool again = false;
 	int r;
 
@@ -192,7 +194,7 @@ static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 		return;		/* the requests stay; the loop comes back */
 	c->transport->server->begin(c->end, readable);
 	r = requests_serve(c, buf, size, &again);
-	qbi_service_scratch_give(c->service, buf);
+	qbi_connection_buffer_give(c, buf);
 	if (!c->end)
 		return;
 	qbi_dispatch_again = again && !c->flow;

@@ -340,6 +340,47 @@ START_TEST(waiting_for_an_answer_does_not_spin)
 }
 END_TEST
 
+/* The request of the first client, where msg_process was given it. */
+static const struct request *kept_request;
+
+static int32_t msg_keeps(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size)
+{
+	if (server_number(sv, c) == 1)
+		kept_request = data;
+	return server_default_msg(sv, c, data, size);
+}
+
+/* { size }: is it as it was? */
+static int64_t kept_matches(struct server *sv, const int64_t *args)
+{
+	size_t size = (size_t)args[0];
+
+	return kept_request->hdr.id == 77 && kept_request->hdr.size == (int32_t)size &&
+	       pattern_matches(kept_request->body, size - sizeof(kept_request->hdr), 77);
+}
+
+/* corosync's iterators look at their prefix in the request that made them. */
+START_TEST(request_stays_as_it_was_until_the_next_of_its_client)
+{
+	static const size_t sizes[] = { 40, 280, 4000, 12000 };
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
+							   .msg = msg_keeps });
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+	qb_ipcc_connection_t *other = client_connect(h->name, 0);
+
+	for (int k = 0; k < 4; k++) {
+		client_must_send(c, 77, sizes[k]);
+		client_must_recv(c, 77, sizes[k]);
+		for (size_t size = 16; size < 12300; size += 3000)
+			client_echo(other, size);
+		ck_assert_int_eq(host_call(h, kept_matches, (int64_t)sizes[k]), 1);
+	}
+	qb_ipcc_disconnect(other);
+	qb_ipcc_disconnect(c);
+	host_stop(h);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("users: the cluster");
@@ -360,6 +401,7 @@ int main(void)
 	tc = tcase_new(s, "corosync");
 	add_transport_test(tc, client_that_is_told_to_try_again_gets_in_later);
 	add_transport_test(tc, locked_memory_and_buffers_of_a_mebibyte_work);
+	add_variant_test(tc, request_stays_as_it_was_until_the_next_of_its_client);
 	add_transport_test(tc, vector_of_65_entries_between_two_changes_of_the_maximum);
 	add_variant_test(tc, rates_that_change_under_load_lose_nothing);
 	add_transport_test(tc, waiting_for_an_answer_does_not_spin);
