@@ -220,7 +220,8 @@ int __wrap_open(const char *path, int flags, ...)
 	va_start(args, flags);
 	mode = (mode_t)argument(&args);
 	va_end(args);
-	if (fails("open", ERRORS(NO_MORE_FDS, EACCES, EINTR)))
+	if (fails(flags & O_PATH ? "open of a path" : "open",
+		  ERRORS(NO_MORE_FDS, EACCES, EINTR)))
 		return -1;
 	return __real_open(path, flags, mode);
 }

@@ -81,6 +81,26 @@ START_TEST(tail_that_cannot_be_is_a_fault)
 }
 END_TEST
 
+/* Not only because of what it covers: that may be as it should. */
+START_TEST(tail_that_cannot_be_is_a_fault_although_a_message_lies_there)
+{
+	static const uint64_t ahead[] = {
+		2, 4, 6, 8 * CAPACITY + 2, CAPACITY + 8, 1ull << 31, 1ull << 32, 1ull << 63,
+		-8ull, -2ull, -16ull, -(uint64_t)CAPACITY,
+	};
+
+	for (size_t i = 0; i < QBI_ARRAY_SIZE(ahead); i++) {
+		pair_begin(true);
+		if (ahead[i] < 8)	/* off the grid, behind the message */
+			atomic_fetch_add(&p.words->tail, ahead[i]);
+		else
+			atomic_store(&p.words->tail, p.consumer.head + ahead[i]);
+		ck_assert_int_eq(take_guarded(), -EBADMSG);
+		pair_close(&p);
+	}
+}
+END_TEST
+
 START_TEST(tail_before_its_message_is_written_is_a_fault)
 {
 	static const uint64_t ahead[] = { 8, 16, 1024, CAPACITY - 8, CAPACITY };
@@ -341,6 +361,7 @@ int main(void)
 	TCase *tc = tcase_new(s, "producer");
 
 	tcase_add_test(tc, tail_that_cannot_be_is_a_fault);
+	tcase_add_test(tc, tail_that_cannot_be_is_a_fault_although_a_message_lies_there);
 	tcase_add_test(tc, tail_before_its_message_is_written_is_a_fault);
 	tcase_add_test(tc, bell_bit_alone_is_no_message);
 	tcase_add_test(tc, length_beyond_the_maximum_or_beyond_what_is_there_is_a_fault);
