@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ring/wakeup.h"
 
-#include <errno.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+
+#include "base/clock.h"
 
 /* Moved by one system call. */
 #define AT_ONCE 64
@@ -40,6 +42,24 @@ ssize_t qbi_wakeup_receive(int stream, size_t n)
 	if (got > 0)
 		return got;
 	return got < 0 && errno == EAGAIN ? -EAGAIN : -ENOTCONN;
+}
+
+int qbi_wakeup_wait(int stream, uint64_t deadline)
+{
+	struct pollfd p = { .fd = stream, .events = POLLIN };
+	int timeout = qbi_deadline_to_poll(deadline);
+	char byte;
+
+	if (poll(&p, 1, timeout) <= 0)
+		return timeout == 0 ? QBI_EMPTY : QBI_LATER;
+	return recv(stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0 ? 0 : QBI_GONE;
+}
+
+bool qbi_wakeup_is_over(int stream)
+{
+	struct pollfd p = { .fd = stream, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
 }
 
 size_t qbi_wakeup_room(int stream, size_t send_buffer)

@@ -6,20 +6,51 @@
  * the message.
  *
  * Threads: one sender and one receiver per stream.
- * Trust: the peer sends as many as it likes and reads as few; nothing here blocks.
+ * Trust: the peer sends as many as it likes and reads as few; nothing here blocks but
+ * qbi_wakeup_wait(), which is the client's.
  */
 #ifndef QBI_RING_WAKEUP_H
 #define QBI_RING_WAKEUP_H
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+#include "base/util.h"
 
 /* Send up to @n wake-ups. How many went; -EAGAIN the stream is full; -ENOTCONN nobody
  * is there. */
 ssize_t qbi_wakeup_send(int stream, size_t n);
 
+/*
+ * Send the *@due wake-ups, all in one go: one at a time they would announce messages that
+ * are gone by then. 0; QBI_LATER the kernel has no room now, the rest is due; QBI_GONE.
+ */
+static inline int qbi_wakeup_send_due(int stream, uint64_t *due)
+{
+	while (*due) {
+		ssize_t n = qbi_wakeup_send(stream, *due);
+
+		if (n < 0)
+			return n == -EAGAIN ? QBI_LATER : QBI_GONE;
+		*due -= (uint64_t)n;
+	}
+	return 0;
+}
+
 /* Read up to @n wake-ups. How many came; -EAGAIN none; -ENOTCONN the end. */
 ssize_t qbi_wakeup_receive(int stream, size_t n);
+
+/*
+ * Wait for a wake-up, and leave it there. 0; QBI_EMPTY none until @deadline
+ * (base/clock.h); QBI_LATER look again; QBI_GONE the end.
+ */
+int qbi_wakeup_wait(int stream, uint64_t deadline);
+
+/* Has the other end closed the stream? Wake-ups may still wait to be read. */
+bool qbi_wakeup_is_over(int stream);
 
 /*
  * Wake-ups that the stream takes for certain, given a send buffer of @send_buffer

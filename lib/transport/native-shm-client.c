@@ -84,13 +84,6 @@ static uint32_t native_client_flow(void *st)
 	return qbi_region_flow_get(&c->region);
 }
 
-static bool server_is_gone(const struct native_client *c)
-{
-	struct pollfd p = { .fd = c->stream, .events = POLLRDHUP };
-
-	return poll(&p, 1, 0) > 0 && (p.revents & HUNG_UP);
-}
-
 /*
  * A sender whose server is awake makes no system call and would not notice its death
  * before the ring is full. So look, but once per tick of the coarse clock at most.
@@ -103,7 +96,7 @@ static bool sender_sees_server_gone(struct native_client *c)
 	if (now.tv_nsec == c->checked.tv_nsec && now.tv_sec == c->checked.tv_sec)
 		return false;
 	c->checked = now;
-	return server_is_gone(c);
+	return qbi_wakeup_is_over(c->stream);
 }
 
 /*
@@ -141,7 +134,7 @@ static int native_client_sendv(void *st, const struct qbi_msg *msg, uint64_t dea
 		return QBI_GONE;
 	r = qbi_ring_put(&c->request, msg, &ring);
 	if (r)
-		return r == QBI_FULL && server_is_gone(c) ? QBI_GONE : r;
+		return r == QBI_FULL && qbi_wakeup_is_over(c->stream) ? QBI_GONE : r;
 	return ring || c->due ? ring_server(c, ring, deadline) : 0;
 }
 
@@ -263,7 +256,7 @@ static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadlin
 		if (r == 0)
 			r = response_sleep(c, deadline);
 		if (r == QBI_EMPTY)
-			return server_is_gone(c) ? QBI_GONE : QBI_EMPTY;
+			return qbi_wakeup_is_over(c->stream) ? QBI_GONE : QBI_EMPTY;
 		gone = r == QBI_GONE;
 	}
 }
@@ -316,21 +309,6 @@ static int event_take(struct native_client *c, bool gone, void *buf, size_t size
 	return qbi_ring_take(ring, buf, size, ret_size);
 }
 
-/* Wait for a byte: 0 there is one, QBI_GONE the end, QBI_EMPTY too late, QBI_LATER
- * look again. */
-static int byte_wait(struct native_client *c, uint64_t deadline)
-{
-	struct pollfd p = { .fd = c->stream, .events = POLLIN };
-	int timeout = qbi_deadline_to_poll(deadline);
-	char byte;
-
-	if (poll(&p, 1, timeout) <= 0)
-		return timeout == 0 ? QBI_EMPTY : QBI_LATER;
-	if (recv(c->stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
-		return 0;
-	return QBI_GONE;
-}
-
 /*
  * The stream is readable, there is no event, none is owed and none has rung since we
  * armed: exactly one byte of it is junk for certain, and would wake us for ever. Rung
@@ -363,7 +341,7 @@ static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 			return r;
 		if (gone)
 			return QBI_GONE;
-		waited = byte_wait(c, deadline);
+		waited = qbi_wakeup_wait(c->stream, deadline);
 		if (waited == QBI_EMPTY)
 			return QBI_EMPTY;
 		gone = waited == QBI_GONE;

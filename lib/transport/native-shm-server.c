@@ -220,22 +220,6 @@ static void native_server_established(void *st)
 	(void)native_server_settle(st, 0);
 }
 
-/*
- * Send the bytes that are due on @fd, all in one go: one at a time they would announce
- * events that are gone by then. 0, QBI_LATER the kernel has no room now, QBI_GONE.
- */
-static int bytes_send(int fd, uint64_t *due)
-{
-	while (*due) {
-		ssize_t n = qbi_wakeup_send(fd, *due);
-
-		if (n < 0)
-			return n == -EAGAIN ? QBI_LATER : QBI_GONE;
-		*due -= (uint64_t)n;
-	}
-	return 0;
-}
-
 static int message_put(struct qbi_ring *r, int fd, uint64_t *due, const struct qbi_msg *msg)
 {
 	bool ring;
@@ -244,7 +228,7 @@ static int message_put(struct qbi_ring *r, int fd, uint64_t *due, const struct q
 	if (err)
 		return err;
 	*due += ring;
-	return bytes_send(fd, due);
+	return qbi_wakeup_send_due(fd, due);
 }
 
 static int native_server_respondv(void *st, const struct qbi_msg *msg)
@@ -267,7 +251,7 @@ static int native_server_flush(void *st, enum qbi_channel channel)
 	bool events = channel == QBI_EVENTS;
 	uint64_t *due = events ? &s->due_events : &s->due_responses;
 	uint64_t before = *due;
-	int r = bytes_send(events ? s->stream : s->bell, due);
+	int r = qbi_wakeup_send_due(events ? s->stream : s->bell, due);
 
 	return r == QBI_LATER && *due == before ? QBI_FULL : r;
 }

@@ -86,14 +86,6 @@ static uint32_t shm_client_flow(void *st)
 	return (uint32_t)qbi_qbring_user_get(&c->request);
 }
 
-/* Has the server closed the stream? Bytes may still wait to be read. */
-static bool server_is_gone(const struct shm_client *c)
-{
-	struct pollfd p = { .fd = c->stream, .events = POLLRDHUP };
-
-	return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
-}
-
 /*
  * A request must not be queued without its byte, and the server may leave bytes
  * unread: be sure of room for the byte first. 0, QBI_FULL, QBI_GONE.
@@ -148,7 +140,7 @@ static int shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadli
 	qbi_fault_guard_check(false);
 	r = qbi_qbring_put(&c->request, msg->iov, msg->n, msg->size);
 	if (r)
-		return r == QBI_FULL && server_is_gone(c) ? QBI_GONE : r;
+		return r == QBI_FULL && qbi_wakeup_is_over(c->stream) ? QBI_GONE : r;
 	c->credit--;
 	return wake_server(c, deadline);
 }
@@ -177,7 +169,7 @@ static int shm_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
 		if (r < 0)
 			return r;
 		/* Look for the server, and once more for what it left, before giving up. */
-		gone = server_is_gone(c);
+		gone = qbi_wakeup_is_over(c->stream);
 		if (!gone && qbi_now_ns() >= deadline)
 			return QBI_EMPTY;
 	}
@@ -224,21 +216,6 @@ static int event_take(struct shm_client *c, bool gone, void *buf, size_t size,
 	return qbi_qbring_take(&c->event, buf, size, ret_size);
 }
 
-/* Wait for a byte: 0 there is one, QBI_GONE the end, QBI_EMPTY too late, QBI_LATER
- * look again. */
-static int byte_wait(struct shm_client *c, uint64_t deadline)
-{
-	struct pollfd p = { .fd = c->stream, .events = POLLIN };
-	int timeout = qbi_deadline_to_poll(deadline);
-	char byte;
-
-	if (poll(&p, 1, timeout) <= 0)
-		return timeout == 0 ? QBI_EMPTY : QBI_LATER;
-	if (recv(c->stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
-		return 0;
-	return QBI_GONE;
-}
-
 static int shm_client_event_recv(void *st, void *buf, size_t size, uint64_t deadline,
 				 size_t *ret_size)
 {
@@ -255,7 +232,7 @@ static int shm_client_event_recv(void *st, void *buf, size_t size, uint64_t dead
 			return r;
 		if (gone)
 			return QBI_GONE;
-		waited = byte_wait(c, deadline);
+		waited = qbi_wakeup_wait(c->stream, deadline);
 		if (waited == QBI_EMPTY)
 			return QBI_EMPTY;
 		gone = waited == QBI_GONE;

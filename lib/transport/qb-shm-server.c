@@ -139,20 +139,6 @@ static int shm_server_respondv(void *st, const struct qbi_msg *msg)
 	return qbi_qbring_put(&s->response, msg->iov, msg->n, msg->size);
 }
 
-/* 0, QBI_LATER, QBI_GONE. */
-static int bytes_send(struct shm_server *s)
-{
-
-	while (s->unannounced) {
-		ssize_t n = qbi_wakeup_send(s->stream, s->unannounced);
-
-		if (n < 0)
-			return n == -EAGAIN ? QBI_LATER : QBI_GONE;
-		s->unannounced -= (uint64_t)n;
-	}
-	return 0;
-}
-
 static int shm_server_eventv(void *st, const struct qbi_msg *msg)
 {
 	struct shm_server *s = st;
@@ -163,7 +149,7 @@ static int shm_server_eventv(void *st, const struct qbi_msg *msg)
 	if (r)
 		return r;
 	s->unannounced++;
-	return bytes_send(s);
+	return qbi_wakeup_send_due(s->stream, &s->unannounced);
 }
 
 /* A response is announced in its ring, so nothing of it is ever left. */
@@ -171,7 +157,7 @@ static int shm_server_flush(void *st, enum qbi_channel channel)
 {
 	struct shm_server *s = st;
 	uint64_t before = s->unannounced;
-	int r = channel == QBI_EVENTS ? bytes_send(s) : 0;
+	int r = channel == QBI_EVENTS ? qbi_wakeup_send_due(s->stream, &s->unannounced) : 0;
 
 	return r == QBI_LATER && s->unannounced == before ? QBI_FULL : r;
 }
