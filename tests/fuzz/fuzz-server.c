@@ -31,7 +31,7 @@ enum {
 static qb_ipcs_service_t *service;
 static qb_ipcc_connection_t *honest;
 static char name[64];
-static unsigned int fds_before, serial, accepted, closings, connections;
+static unsigned int fds_before, serial, accepted, closings, connections, announced;
 static struct qbipc_service_limits limits;
 static bool settled;		/* the loop has nothing left to do */
 static struct holding holding_before;
@@ -39,13 +39,15 @@ static size_t memory_besides;	/* of the service and of the honest client's end *
 static uint8_t manner;		/* of the application; MANNER_ bits */
 
 enum { MANNER_SOCKET = 1, MANNER_NATIVE = 2, MANNER_REFUSES = 4, MANNER_CLOSES_TWICE = 8,
-       MANNER_GREETS = 16, MANNER_ENLARGES = 32 };
+       MANNER_GREETS = 16, MANNER_ENLARGES = 32, MANNER_CHANGES_ITS_MIND = 64,
+       MANNER_RETRIES = 128 };
 
 /* -- The server's application ---------------------------------------------------- */
 
 /* Anybody but the honest one, who comes first. */
 static int32_t on_accept(qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
 {
+	announced++;
 	return manner & MANNER_REFUSES && accepted++ % 3 == 2 ? -EACCES : 0;
 }
 
@@ -65,6 +67,10 @@ static void on_created(qb_ipcs_connection_t *c)
 	connections++;
 	if (manner & MANNER_GREETS)
 		event_send(c, 100);
+	if (manner & MANNER_CHANGES_ITS_MIND && announced > 1 && announced % 2 == 0) {
+		connections--;		/* it will not be told of its end */
+		qb_ipcs_disconnect(c);
+	}
 }
 
 static int32_t on_closed(qb_ipcs_connection_t *c)
@@ -73,6 +79,16 @@ static int32_t on_closed(qb_ipcs_connection_t *c)
 
 	connections -= !again;
 	return again;
+}
+
+static void on_destroyed(qb_ipcs_connection_t *c)
+{
+	announced--;
+}
+
+static void on_writable(qb_ipcs_connection_t *c, void *data)
+{
+	event_send(c, 100);
 }
 
 static void echo(qb_ipcs_connection_t *c, const struct qb_ipc_request_header *hdr)
@@ -112,11 +128,12 @@ static void service_start(void)
 {
 	struct qb_ipcs_service_handlers on = {
 		.connection_accept = on_accept, .connection_created = on_created,
-		.connection_closed = on_closed, .msg_process = on_msg,
+		.connection_closed = on_closed, .connection_destroyed = on_destroyed,
+		.msg_process = on_msg,
 	};
 	struct qb_ipcs_poll_handlers loop = pump_handlers;
 
-	accepted = closings = connections = 0;
+	accepted = closings = connections = announced = 0;
 	limits = (struct qbipc_service_limits){ .size = sizeof(limits) };
 	qbipc_native_set(manner & MANNER_NATIVE);
 	snprintf(name, sizeof(name), "fuzz-server-%d", (int)getpid());
@@ -125,6 +142,8 @@ static void service_start(void)
 	FUZZ_CHECK(service);
 	if (manner & MANNER_ENLARGES)
 		qb_ipcs_enforce_buffer_size(service, 60000);
+	if (manner & MANNER_RETRIES)
+		FUZZ_CHECK(qbipc_service_writable_set(service, on_writable, NULL) == 0);
 	qb_ipcs_poll_handlers_set(service, &loop);
 	FUZZ_CHECK(qb_ipcs_run(service) == 0);
 }
@@ -220,6 +239,18 @@ static void server_disconnect(unsigned int n)
 	qb_ipcs_connection_unref(c);
 }
 
+/* Or no requests at all for a while: an honest call would wait. */
+static void server_rate(unsigned int rate)
+{
+	if (rate & 4) {
+		qb_ipcs_request_rate_limit(service, rate & 8 ? QB_IPCS_RATE_OFF_2
+							      : QB_IPCS_RATE_OFF);
+		for (int i = 0; i < 4; i++)
+			(void)pump_turn();
+	}
+	qb_ipcs_request_rate_limit(service, rate % 3);
+}
+
 static void server_operation(struct input *in)
 {
 	uint8_t what = input_u8(in);
@@ -229,7 +260,7 @@ static void server_operation(struct input *in)
 		server_events(what / 4 % 4 == 3 ? MAX : sizeof(struct qb_ipc_response_header));
 		break;
 	case 1:
-		qb_ipcs_request_rate_limit(service, what / 4 % 3);
+		server_rate(what / 4);
 		break;
 	case 2:
 		server_disconnect(what / 4 % HOSTILE);
@@ -361,7 +392,7 @@ static void end_check(void)
 	FUZZ_CHECK(pump_count() == 0 && !pump_violation());
 	FUZZ_CHECK(fds_count() == fds_before);
 	FUZZ_CHECK(shm_count() == 0);
-	FUZZ_CHECK(connections == 0);
+	FUZZ_CHECK(connections == 0 && announced == 0);
 	FUZZ_CHECK(holding_equal(&h, &holding_before));
 }
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The client's side of the handshake, and its first calls: a false server answers. The
- * input says which fields of the answer are not what they should be, what the names say,
- * what the files that they name contain, which descriptors come along, how much of the
- * answer comes at all, and in which pieces it is read.
+ * The client's side of the handshake, and its calls: a false server answers. The input
+ * says which fields of the answer are not what they should be, what the names say, what
+ * the files that they name contain, which descriptors come along, how much of the answer
+ * comes at all, and in which pieces it is read; then what the client calls, and what the
+ * server does meanwhile.
  *
  * A client connects only to an answer that has all that the protocol demands; it is told
- * why otherwise, and leaves nothing behind. Files that nobody named stay.
+ * why otherwise, and leaves nothing behind. Files that nobody named stay. A call that is
+ * not to wait returns, with no more than it has room for; a connection that is over stays
+ * over.
  *
  * Linked with --wrap=recvmsg, which makes the pieces.
  */
@@ -18,12 +21,14 @@
 #include <qb/qbipc_ext.h>
 
 #include "base/util.h"
+#include "ring/qbcontrol.h"
 #include "ring/qbring-wire.h"
 #include "ring/region.h"
 #include "tests/fuzz/ends.h"
+#include "tests/fuzz/false-server.h"
 #include "wire/handshake.h"
 
-enum { MAX = 12328, DATA_SIZE = 16384, FILES = 6 };
+enum { MAX = 12328, DATA_SIZE = 16384, FILES = 7, STEPS = 100, SENDS = 16 };
 
 static size_t piece_max;
 static char name[64], dir[64];
@@ -49,12 +54,20 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags)
 static const char *const files[FILES] = {
 	"qb-request-f-header",	"qb-request-f-data", "qb-response-f-header",
 	"qb-response-f-data",	"qb-event-f-header", "qb-event-f-data",
+	"qb-request-f",		/* of sockets */
 };
+
+static off_t file_size(const char *file)
+{
+	if (strstr(file, "-header"))
+		return QBI_QBRING_HEADER_SIZE;
+	return strstr(file, "-data") ? DATA_SIZE : QBI_QBCONTROL_SIZE;
+}
 
 static void file_make(struct input *in, const char *file, uint8_t how)
 {
 	bool header = strstr(file, "-header");
-	off_t size = header ? QBI_QBRING_HEADER_SIZE : DATA_SIZE;
+	off_t size = file_size(file);
 	uint32_t word_size = DATA_SIZE / 4;
 	uint32_t words[2] = { 0, 0 };
 	char path[128];
@@ -82,7 +95,7 @@ static void files_make(struct input *in, uint8_t how)
 	snprintf(dir, sizeof(dir), "/dev/shm/qb-%d-%d-0-fuzz", (int)getpid(), (int)getpid());
 	FUZZ_CHECK(mkdir(dir, 0700) == 0 || errno == EEXIST);
 	for (int i = 0; i < FILES; i++)
-		file_make(in, files[i], how / 8 % FILES == i ? how : 0);
+		file_make(in, files[i], how / 8 % (FILES + 1) == i ? how : 0);
 }
 
 static void files_remove(void)
@@ -96,7 +109,7 @@ static void files_remove(void)
 	rmdir(dir);
 }
 
-static int fd_make(uint8_t kind)
+static int fd_make(struct false_server *s, uint8_t kind)
 {
 	size_t size = kind & 8 ? 4096 : 4096 + 3 * (size_t)qbi_ring_capacity(MAX);
 	int pair[2] = { -1, -1 };
@@ -108,6 +121,8 @@ static int fd_make(uint8_t kind)
 		FUZZ_CHECK(fd >= 0 && ftruncate(fd, (off_t)size + (kind & 16 ? 1 : 0)) == 0);
 		if (!(kind & 4))
 			(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+		if (s->memory < 0)
+			s->memory = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 		return fd;
 	case 1:
 		(void)socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
@@ -118,7 +133,7 @@ static int fd_make(uint8_t kind)
 	default:
 		return open("/dev/null", O_RDWR | O_CLOEXEC);
 	}
-	close(pair[0]);
+	s->sockets[s->n_sockets++] = pair[0];
 	return pair[1];
 }
 
@@ -180,40 +195,87 @@ static bool welcome_may_connect(const struct qbi_welcome *w)
 }
 
 /* The server answers and may hang up. Returns whether all of the answer was sent. */
-static int answer_send(struct input *in, const struct qbi_welcome *w, bool *ret_whole)
+static bool answer_send(struct false_server *s, struct input *in, const struct qbi_welcome *w)
 {
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC), fds[4];
 	uint8_t kinds = input_u8(in), cut = input_u8(in);
-	unsigned int n = kinds % 5;
+	unsigned int n = kinds % (FALSE_SOCKETS + 1);
 	size_t size = sizeof(*w);
+	int fds[FALSE_SOCKETS];
 
-	FUZZ_CHECK(fd >= 0);
+	s->stream = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	FUZZ_CHECK(s->stream >= 0);
 	if (cut & 1)
 		size = input_u16(in) % sizeof(*w);
 	for (unsigned int i = 0; i < n; i++)
-		fds[i] = fd_make(input_u8(in));
-	(void)send_with(fd, w, size, fds, n);
+		fds[i] = fd_make(s, input_u8(in));
+	(void)send_with(s->stream, w, size, fds, n);
 	for (unsigned int i = 0; i < n; i++)
 		close(fds[i]);
-	*ret_whole = size == sizeof(*w);
-	if (size == sizeof(*w) && !(cut & 2))
-		return fd;
-	close(fd);
-	return -1;
+	if (cut & 2 || size < sizeof(*w))
+		s->stream = qbi_close(s->stream);
+	return size == sizeof(*w);
 }
 
-/* What a client does that believes that it is connected. None of it waits. */
-static void client_use(qb_ipcc_connection_t *c)
+/* -- A client that believes that it is connected. None of what it calls waits. ------ */
+
+static void client_send(qb_ipcc_connection_t *c, uint8_t how)
 {
-	struct qb_ipc_request_header request = { .id = 1, .size = sizeof(request) };
+	static struct {
+		struct qb_ipc_request_header hdr;
+		char body[MAX - sizeof(struct qb_ipc_request_header)];
+	} request = { .hdr = { .id = 1 } };
+	ssize_t n;
+
+	request.hdr.size = (int32_t)(sizeof(request.hdr) + how * (size_t)48);
+	n = qb_ipcc_send(c, &request, (size_t)request.hdr.size);
+	FUZZ_CHECK(n < 0 || n == request.hdr.size);
+}
+
+static void client_receive(qb_ipcc_connection_t *c, bool event, uint8_t how)
+{
 	char buf[MAX];
+	size_t room = how ? how : sizeof(buf);
+	ssize_t n = event ? qb_ipcc_event_recv(c, buf, room, 0) : qb_ipcc_recv(c, buf, room, 0);
+
+	FUZZ_CHECK(n <= (ssize_t)room);
+}
+
+static void client_act(qb_ipcc_connection_t *c, struct input *in, unsigned int *sends)
+{
+	uint8_t how = input_u8(in);
+	bool over = !qb_ipcc_is_connected(c);
+
+	switch (how % 4) {
+	case 0:
+		/* Not as many as fill a queue, for then it waits a moment. */
+		if (++*sends <= SENDS)
+			client_send(c, input_u8(in));
+		break;
+	case 1:
+		client_receive(c, false, how / 4);
+		break;
+	default:
+		client_receive(c, true, how / 4);
+		break;
+	}
+	FUZZ_CHECK(!over || !qb_ipcc_is_connected(c));
+}
+
+static void connection_use(qb_ipcc_connection_t *c, struct false_server *s,
+			   const struct qbi_welcome *w, struct input *in)
+{
+	unsigned int sends = 0;
 	int32_t fd;
 
 	(void)qb_ipcc_fd_get(c, &fd);
-	(void)qb_ipcc_send(c, &request, sizeof(request));
-	(void)qb_ipcc_recv(c, buf, sizeof(buf), 0);
-	(void)qb_ipcc_event_recv(c, buf, sizeof(buf), 0);
-	(void)qb_ipcc_is_connected(c);
+	client_send(c, 0);
+	client_receive(c, false, 0);
+	client_receive(c, true, 0);
+	for (int i = 0; i < STEPS && in->left; i++)
+		if (input_u8(in) & 1)
+			client_act(c, in, &sends);
+		else
+			false_server_act(s, w, dir, in);
 }
 
 static void listener_open(void)
@@ -232,11 +294,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const size_t pieces[] = { 143, 1, SIZE_MAX, SIZE_MAX };
 	static struct qbi_welcome w;
+	struct false_server server = FALSE_SERVER_INIT;
 	struct input in = { data, size };
 	uint8_t how = input_u8(&in);
 	qb_ipcc_connection_t *c;
 	unsigned int fds;
-	int fd = -1, stream, r;
+	int fd = -1, r;
 	bool whole;
 
 	if (listener < 0)
@@ -248,14 +311,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	c = qb_ipcc_connect_async(name, MAX, &fd);
 	FUZZ_CHECK(c);
 	welcome_make(&in, &w, how & 4);
-	stream = answer_send(&in, &w, &whole);
+	false_server_bind(&server, &w);
+	whole = answer_send(&server, &in, &w);
 	r = qb_ipcc_connect_continue(c);
 	FUZZ_CHECK(r != 0 || (whole && welcome_may_connect(&w)));
 	if (r == 0) {
-		client_use(c);
+		connection_use(c, &server, &w, &in);
 		qb_ipcc_disconnect(c);
 	}
-	qbi_close(stream);
+	false_server_close(&server);
 	files_remove();
 	FUZZ_CHECK(fds_count() == fds);
 	return 0;

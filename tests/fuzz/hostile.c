@@ -194,7 +194,7 @@ void hostile_record(struct hostile *h, struct input *in)
 	uint64_t tail, capacity;
 
 	record[4] = record[4] & 1 ? 24 : record[4];
-	if (h->n_maps != 1 || h->map[0].size <= WORDS)
+	if (h->n_maps != 1 || h->map[0].size < 2 * WORDS)
 		return;
 	capacity = (h->map[0].size - WORDS) / QBI_REGION_RINGS;
 	memcpy(&tail, h->map[0].at, sizeof(tail));

@@ -17,7 +17,7 @@ fuzz_rings = tests/fuzz/arena.h tests/lib/peer-script.h
 # holding.c counts what goes through the first, hostile.c answers the last.
 fuzz_server_wrapped = asprintf __asprintf_chk calloc free malloc mmap munmap strdup strndup \
 	getsockopt
-EXTRA_DIST += tests/fuzz/corpus
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/coverage.sh
 
 if FUZZING
 EXTRA_PROGRAMS += $(fuzz_targets)
@@ -30,7 +30,9 @@ fuzz_common += tests/fuzz/replay.c
 fuzzers:
 	@echo 'configure with CC=clang --enable-fuzzing first' >&2; exit 1
 endif
-.PHONY: fuzzers
+fuzz-coverage: $(fuzz_targets)
+	srcdir='$(srcdir)' $(SHELL) '$(srcdir)/tests/fuzz/coverage.sh' $(FUZZ_TARGETS)
+.PHONY: fuzzers fuzz-coverage
 
 tests_fuzz_fuzz_native_ring_SOURCES = tests/fuzz/fuzz-native-ring.c \
 	$(fuzz_common) $(fuzz_rings)
@@ -66,7 +68,8 @@ tests_fuzz_fuzz_server_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_server_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_server_LDFLAGS = $(fuzz_ldflags) $(fuzz_server_wrapped:%=-Wl,--wrap=%)
 
-tests_fuzz_fuzz_welcome_SOURCES = tests/fuzz/fuzz-welcome.c tests/fuzz/ends.h $(fuzz_common)
+tests_fuzz_fuzz_welcome_SOURCES = tests/fuzz/fuzz-welcome.c $(fuzz_common) \
+	tests/fuzz/ends.h tests/fuzz/false-server.c tests/fuzz/false-server.h
 tests_fuzz_fuzz_welcome_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_welcome_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_welcome_LDFLAGS = $(fuzz_ldflags) -Wl,--wrap=recvmsg
