@@ -1,5 +1,6 @@
 install_scripts = \
 	tests/install/test-install \
-	tests/install/test-qbipc-run
+	tests/install/test-qbipc-run \
+	tests/install/test-quickstart
 dist_check_SCRIPTS += $(install_scripts)
 TESTS += $(install_scripts)
