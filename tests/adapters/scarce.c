@@ -130,6 +130,8 @@ void add_scarcity_tests(Suite *s)
 {
 	TCase *tc = tcase_loop(s, "scarcity");
 
+	/* valgrind keeps the limit of descriptors for itself. */
+	tcase_set_tags(tc, "scarce");
 	add_transport_test(
 		tc, a_service_without_descriptors_serves_who_is_there_and_others_later);
 	add_transport_test(
