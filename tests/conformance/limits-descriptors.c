@@ -104,6 +104,34 @@ START_TEST(unfinished_handshake_makes_room_when_descriptors_run_out)
 }
 END_TEST
 
+/* More than the one for its socket: those that its transport is made of, too. */
+START_TEST(unfinished_handshakes_make_room_for_one_that_is_complete)
+{
+	struct host *h = host_with_few_descriptors(_i);
+	qb_ipcc_connection_t *first = client_connect(h->name, 0), *c;
+	int64_t live = host_call(h, remote_adapter_counts);
+	int old[8];
+
+	for (int k = 0; k < 8; k++)
+		old[k] = raw_connect(h, SOMEBODY);
+	/* They, and the timer that watches them. */
+	WAIT_FOR(host_call(h, remote_adapter_counts) == live + 8 + 1);
+	host_call(h, remote_fill, 0);
+	c = connect_as(h, ANOTHER, 0);
+	ck_assert_msg(c, "connect: %s", strerror(errno));
+	client_echo(c, 100);
+	ck_assert(raw_is_closed(old[1]));
+	ck_assert(raw_is_open(h, old[7]));
+	ck_assert_uint_ge(host_refusals(h).descriptors, 2);
+	qb_ipcc_disconnect(c);
+	qb_ipcc_disconnect(first);
+	for (int k = 0; k < 8; k++)
+		close(old[k]);
+	host_call(h, remote_empty);
+	host_stop(h);
+}
+END_TEST
+
 START_TEST(unfinished_handshakes_leave_descriptors_for_others)
 {
 	struct host *h = host_with_few_descriptors(_i);
@@ -352,6 +380,7 @@ int main(void)
 		tc, client_for_whom_descriptors_do_not_suffice_is_refused_with_emfile);
 	add_test_of_users(tc, unfinished_handshake_makes_room_when_descriptors_run_out);
 	add_test_of_users(tc, unfinished_handshakes_leave_descriptors_for_others);
+	add_test_of_users(tc, unfinished_handshakes_make_room_for_one_that_is_complete);
 	add_test_of_users(
 		tc, unfinished_handshakes_replace_each_other_while_descriptors_are_scarce);
 	add_variant_test(tc, listener_that_cannot_accept_rests_and_resumes);

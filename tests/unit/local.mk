@@ -10,7 +10,8 @@ ring_tests = \
 	tests/unit/test-ring-wait \
 	tests/unit/test-shm-dir \
 	tests/unit/test-shm-dir-peer \
-	tests/unit/test-shm-mounts
+	tests/unit/test-shm-mounts \
+	tests/unit/test-datagram
 ring_libqb_tests = tests/unit/test-ring-libqb
 if HAVE_CHECK
 check_PROGRAMS += $(ring_tests)
@@ -63,6 +64,11 @@ tests_unit_test_shm_dir_peer_LDADD = $(ring_ldadd)
 tests_unit_test_shm_mounts_SOURCES = tests/unit/test-shm-mounts.c
 tests_unit_test_shm_mounts_CFLAGS = $(ring_cflags)
 tests_unit_test_shm_mounts_LDADD = $(ring_ldadd)
+
+tests_unit_test_datagram_SOURCES = tests/unit/test-datagram.c
+tests_unit_test_datagram_CFLAGS = $(ring_cflags)
+tests_unit_test_datagram_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=bind
+tests_unit_test_datagram_LDADD = $(ring_ldadd)
 
 # Their ring functions and nothing else of theirs, so which library comes first is no
 # matter.
