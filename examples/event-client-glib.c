@@ -37,13 +37,33 @@ static void server_gone(qb_ipcc_connection_t *c, int error, void *data)
 	g_main_loop_quit(client->main_loop);
 }
 
-/* The request and its response are a matter of microseconds: no need for the loop. */
+/*
+ * The request and its response are a matter of microseconds: no need for the loop. 0 or a
+ * negative errno.
+ */
 static int events_request(qb_ipcc_connection_t *c, uint32_t n)
 {
 	struct echo_message m = { { ECHO_WANT_EVENTS, sizeof(m), 0 }, n };
 	struct iovec iov = { &m, sizeof(m) };
+	ssize_t r = qb_ipcc_sendv_recv(c, &iov, 1, &m, sizeof(m), 5000);
 
-	return qb_ipcc_sendv_recv(c, &iov, 1, &m, sizeof(m), 5000) < 0 ? -1 : 0;
+	return r < 0 ? (int)r : 0;
+}
+
+static void events_receive(qb_ipcc_connection_t *c, struct client *client)
+{
+	struct qbipc_poll_glib poll;
+
+	client->main_loop = g_main_loop_new(NULL, FALSE);
+	qbipc_poll_glib_init(&poll, NULL);
+	client->watch = qbipc_glib_watch_client(&poll, QB_LOOP_MED, c, event_receive,
+						server_gone, client);
+	if (client->watch)
+		g_main_loop_run(client->main_loop);
+	else
+		perror("cannot watch the connection");
+	qbipc_poll_glib_fini(&poll);
+	g_main_loop_unref(client->main_loop);
 }
 
 int main(int argc, char **argv)
@@ -51,22 +71,18 @@ int main(int argc, char **argv)
 	const char *name = argc > 1 ? argv[1] : ECHO_NAME;
 	struct client client = { .n_wanted = 100 };
 	qb_ipcc_connection_t *c = qb_ipcc_connect(name, 0);
-	struct qbipc_poll_glib poll;
+	int r;
 
-	if (!c || events_request(c, client.n_wanted) < 0) {
+	if (!c) {
 		perror(name);
 		return EXIT_FAILURE;
 	}
-	client.main_loop = g_main_loop_new(NULL, FALSE);
-	qbipc_poll_glib_init(&poll, NULL);
-	client.watch = qbipc_glib_watch_client(&poll, QB_LOOP_MED, c, event_receive,
-					       server_gone, &client);
-	if (client.watch)
-		g_main_loop_run(client.main_loop);
+	r = events_request(c, client.n_wanted);
+	if (r == 0)
+		events_receive(c, &client);
+	else
+		fprintf(stderr, "%s: %s\n", name, strerror(-r));
 	printf("%u events received\n", client.n_received);
-
-	qbipc_poll_glib_fini(&poll);
-	g_main_loop_unref(client.main_loop);
 	qb_ipcc_disconnect(c);
 	return client.n_received == client.n_wanted ? EXIT_SUCCESS : EXIT_FAILURE;
 }
