@@ -3,21 +3,24 @@
  * Clients that come and go, for as long as the argument says in seconds: two services, of
  * shared memory and of sockets, each in a process of its own; a thousand places for
  * clients, which connect on either wire, call with messages of many sizes, ask for events,
- * and leave; and now and then somebody who sends junk, or nothing, and leaves.
+ * and leave; and now and then somebody who sends junk instead of a handshake, or makes
+ * one, writes junk into all that it was given, and leaves.
  *
  * Nothing may fail for those that are honest. At the end, when all have left, each server
  * holds what it held after a warming up: descriptors, shared memory and, but for a
- * margin, its own memory.
+ * margin, its own memory; and so do the clients. How long they waited at most is printed.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -30,6 +33,10 @@
 #include <qb/qbipcc.h>
 #include <qb/qbipcs.h>
 #include <qb/qbloop.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "wire/handshake.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED true
@@ -54,7 +61,8 @@ static struct {
 	qb_ipcc_connection_t *c;
 } places[PLACES];
 
-static unsigned long connects, calls, events, hostile;
+static unsigned long connects, calls, events, hostile, present, most_present;
+static uint64_t slowest_connect, slowest_answer;	/* nanoseconds */
 static uint64_t random_state = 88172645463325252ull;
 
 static unsigned int random_below(unsigned int n)
@@ -165,13 +173,13 @@ static long entries_count(const char *path, const char *prefix)
 	return n;
 }
 
-static struct holding holding_take(const struct server *sv)
+static struct holding holding_take(pid_t pid)
 {
 	struct holding h = { 0, 0, 0, 0 };
 	char path[64], line[128];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)sv->pid);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f)) {
 		(void)sscanf(line, "RssAnon: %ld", &h.rss_kb);
@@ -179,9 +187,9 @@ static struct holding holding_take(const struct server *sv)
 	}
 	if (f)
 		fclose(f);
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)sv->pid);
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	h.fds = entries_count(path, "");
-	snprintf(path, sizeof(path), "qb-%d-", (int)sv->pid);
+	snprintf(path, sizeof(path), "qb-%d-", (int)pid);
 	h.files = entries_count("/dev/shm", path);
 	return h;
 }
@@ -190,18 +198,33 @@ static struct holding holding_take(const struct server *sv)
 
 static void client_leave(unsigned int i)
 {
-	if (places[i].c)
-		qb_ipcc_disconnect(places[i].c);
+	if (!places[i].c)
+		return;
+	qb_ipcc_disconnect(places[i].c);
 	places[i].c = NULL;
+	present--;
+}
+
+static void slowest_note(uint64_t *slowest, uint64_t since)
+{
+	uint64_t took = qbi_now_ns() - since;
+
+	if (took > *slowest)
+		*slowest = took;
 }
 
 static void client_come(unsigned int i)
 {
+	uint64_t since = qbi_now_ns();
+
 	qbipc_native_set((int)random_below(2));
 	places[i].c = qb_ipcc_connect(servers[random_below(SERVERS)].name, LARGEST);
 	if (!places[i].c)
 		fail("connect", -errno);
+	slowest_note(&slowest_connect, since);
 	connects++;
+	if (++present > most_present)
+		most_present = present;
 }
 
 static void client_call(qb_ipcc_connection_t *c, int32_t id)
@@ -213,11 +236,13 @@ static void client_call(qb_ipcc_connection_t *c, int32_t id)
 	} request;
 	size_t body = random_below(random_below(4) ? 200 : LARGEST - 100);
 	struct iovec iov = { &request, sizeof(request.hdr) + body };
+	uint64_t since;
 	ssize_t n;
 
 	request.hdr.id = id;
 	request.hdr.size = (int32_t)iov.iov_len;
 	memset(request.body, (int)calls, body);
+	since = qbi_now_ns();
 	if (id == EVENT) {
 		n = qb_ipcc_sendv(c, &iov, 1);
 		if (n > 0)
@@ -227,28 +252,119 @@ static void client_call(qb_ipcc_connection_t *c, int32_t id)
 		n = qb_ipcc_sendv_recv(c, &iov, 1, &answer, sizeof(answer), WAIT_MS);
 		calls++;
 	}
+	slowest_note(&slowest_answer, since);
 	if (n != (ssize_t)(sizeof(answer.hdr) + body))
 		fail("an answer", n);
 	if (memcmp(answer.body, request.body, body) != 0)
 		fail("another answer", n);
 }
 
+/* -- Somebody hostile ------------------------------------------------------------------ */
+
+static void junk_fill(uint64_t junk[8])
+{
+	for (size_t i = 0; i < 8; i++)
+		junk[i] = random_state * (i + 1);
+}
+
+static void junk_send(int fd)
+{
+	uint64_t junk[8];
+
+	junk_fill(junk);
+	(void)send(fd, junk, random_below(sizeof(junk)), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Where the words of rings lie, and cut off now and then if it can be. */
+static void junk_write(int fd)
+{
+	uint64_t junk[8];
+
+	junk_fill(junk);
+	(void)!pwrite(fd, junk, sizeof(junk), random_below(16) * 64);
+	if (random_below(4) == 0)
+		(void)!ftruncate(fd, 0);
+}
+
+static void files_spoil(const char *prefix)
+{
+	static const char *const suffixes[] = { "", "-header", "-data" };
+
+	for (size_t i = 0; i < QBI_ARRAY_SIZE(suffixes); i++) {
+		char path[QBI_WIRE_NAME_SIZE + 16];
+		int fd;
+
+		snprintf(path, sizeof(path), "%s%s", prefix, suffixes[i]);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		junk_write(fd);
+		close(fd);
+	}
+}
+
+static void descriptors_spoil(struct msghdr *m)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	int fds[3];
+	size_t n;
+
+	if (!c || c->cmsg_type != SCM_RIGHTS)
+		return;
+	n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	memcpy(fds, CMSG_DATA(c), n * sizeof(int));
+	junk_write(fds[0]);
+	for (size_t i = 0; i < n; i++) {
+		junk_send(fds[i]);
+		close(fds[i]);
+	}
+}
+
+/* A handshake as it should be, and nothing after it. */
+static void connection_spoil(int fd)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * 3)];
+	} control;
+	static struct qbi_welcome w;
+	struct iovec iov = { &w, sizeof(w) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+			    .msg_controllen = sizeof(control.buf) };
+	struct timeval patience = { WAIT_MS / 1000, 0 };
+	struct qbi_hello hello;
+
+	qbi_hello_init(&hello, LARGEST, random_below(2));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (send(fd, &hello, sizeof(hello), MSG_NOSIGNAL) != sizeof(hello) ||
+	    recvmsg(fd, &m, MSG_CMSG_CLOEXEC) != sizeof(w) || w.error != 0)
+		fail("a stranger's handshake", -errno);
+	descriptors_spoil(&m);
+	if (!w.version) {
+		files_spoil(w.request);
+		files_spoil(w.event);
+	}
+	junk_send(fd);
+}
+
 static void somebody_hostile(void)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	uint64_t junk[8];
 
 	memcpy(a.sun_path + 1, servers[random_below(SERVERS)].name,
 	       strlen(servers[0].name));
-	for (size_t i = 0; i < 8; i++)
-		junk[i] = random_state * (i + 1);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		fail("a stranger's connect", -errno);
-	(void)send(fd, junk, random_below(sizeof(junk)), MSG_NOSIGNAL);
+	if (random_below(2))
+		connection_spoil(fd);
+	else
+		junk_send(fd);
 	close(fd);
 	hostile++;
 }
+
+/* -- All of them ----------------------------------------------------------------------- */
 
 static void round_run(void)
 {
@@ -266,22 +382,28 @@ static void round_run(void)
 	client_leave((i + PLACES / 2) % PLACES);
 }
 
-static bool server_came_to_rest(const struct server *sv, const struct holding *was)
+/* What it holds when its clients have left, of which a server may hear in a moment. */
+static struct holding holding_at_rest(pid_t pid, const struct holding *was)
 {
 	struct holding h;
 
 	for (int tries = 0; tries < 1000; tries++) {
 		struct timespec moment = { 0, 10000000 };
 
-		h = holding_take(sv);
-		if (!was || (h.fds <= was->fds && h.files <= was->files))
+		h = holding_take(pid);
+		if (h.fds <= was->fds && h.files <= was->files)
 			break;
 		nanosleep(&moment, NULL);
 	}
-	if (!was)
-		return true;
+	return h;
+}
+
+static bool holds_no_more(const char *who, pid_t pid, const struct holding *was)
+{
+	struct holding h = holding_at_rest(pid, was);
+
 	printf("# %s: RSS %ld kB, was %ld; shared %ld kB, was %ld; descriptors %ld, was %ld; "
-	       "files %ld\n", sv->name, h.rss_kb, was->rss_kb, h.shmem_kb, was->shmem_kb, h.fds,
+	       "files %ld\n", who, h.rss_kb, was->rss_kb, h.shmem_kb, was->shmem_kb, h.fds,
 	       was->fds, h.files);
 	/* A sanitizer keeps what is freed. */
 	if (!SANITIZED && h.rss_kb > was->rss_kb + MARGIN_KB)
@@ -299,7 +421,7 @@ static void everybody_leaves(void)
 int main(int argc, char **argv)
 {
 	static const enum qb_ipc_type types[SERVERS] = { QB_IPC_SHM, QB_IPC_SOCKET };
-	struct holding empty[SERVERS], was[SERVERS];
+	struct holding was[SERVERS], own;
 	struct rlimit files;
 	time_t seconds = argc > 1 ? atol(argv[1]) : 5;
 	time_t end;
@@ -310,24 +432,31 @@ int main(int argc, char **argv)
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	for (int i = 0; i < SERVERS; i++)
 		server_start(&servers[i], types[i]);
+	own = holding_take(getpid());
 	for (int i = 0; i < SERVERS; i++)
-		empty[i] = holding_take(&servers[i]);
+		was[i] = holding_take(servers[i].pid);
 	for (int i = 0; i < WARM_UP_ROUNDS; i++)
 		round_run();
 	everybody_leaves();
+	/* Descriptors and files as at the start, memory as the warming up has left it. */
+	own.rss_kb = holding_take(getpid()).rss_kb;
 	for (int i = 0; i < SERVERS; i++) {
-		good &= server_came_to_rest(&servers[i], NULL);
-		was[i] = holding_take(&servers[i]);
-		was[i].fds = empty[i].fds;
-		was[i].files = 0;
+		struct holding warm = holding_at_rest(servers[i].pid, &was[i]);
+
+		was[i].rss_kb = warm.rss_kb;
+		was[i].shmem_kb = warm.shmem_kb;
 	}
+	slowest_answer = slowest_connect = 0;
 	for (end = time(NULL) + seconds; time(NULL) < end;)
 		round_run();
 	everybody_leaves();
-	printf("# %lu connects, %lu calls, %lu events, %lu hostile, in %ld s\n", connects, calls,
-	       events, hostile, (long)seconds);
+	printf("# %lu connects, %lu at once, %lu calls, %lu events, %lu hostile, in %ld s\n",
+	       connects, most_present, calls, events, hostile, (long)seconds);
+	printf("# slowest answer %.1f ms, slowest connect %.1f ms\n",
+	       (double)slowest_answer / 1e6, (double)slowest_connect / 1e6);
+	good &= holds_no_more("clients", getpid(), &own);
 	for (int i = 0; i < SERVERS; i++) {
-		good &= server_came_to_rest(&servers[i], &was[i]);
+		good &= holds_no_more(servers[i].name, servers[i].pid, &was[i]);
 		kill(servers[i].pid, SIGKILL);
 		waitpid(servers[i].pid, NULL, 0);
 	}
