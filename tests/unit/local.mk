@@ -24,7 +24,8 @@ TESTS += tests/unit/test-ring-labels tests/unit/test-shared-access
 ring_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
 ring_ldadd = lib/libqbipc-core.la tests/lib/libtestlib.la $(CHECK_LIBS) -lpthread
 
-tests_unit_test_fault_SOURCES = tests/unit/test-fault.c
+tests_unit_test_fault_SOURCES = tests/unit/test-fault.c tests/unit/test-fault.h \
+	tests/unit/test-fault-handlers.c tests/unit/test-fault-parts.c
 tests_unit_test_fault_CFLAGS = $(ring_cflags)
 tests_unit_test_fault_LDADD = $(ring_ldadd)
 
