@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <regex.h>
 #include <stdio.h>
@@ -18,6 +19,11 @@
 #include "tests/lib/message.h"
 
 enum { SOMEBODY = 54321, SOME_GROUP = 54322 };
+
+enum { RATE_NORMAL = 1, RATE_OFF = 3 };
+
+/* On the wire: a word of the request ring's header, and the file of the socket transport. */
+enum { REFERENCES_AT = 8204, CONTROL_SIZE = 24 };
 
 /* Of the files; the directory has the same group, and the owner that auth_set named. */
 struct expectation {
@@ -236,6 +242,76 @@ START_TEST(filesystem_socket_is_open_to_all_and_withdrawn_at_the_end)
 }
 END_TEST
 
+/* From a file of the connection of this process, by the beginning of its name. */
+static void file_read(const struct peer *s, const char *name, const char *suffix, off_t at,
+		      void *to, size_t size)
+{
+	char dir[512], path[1024];
+	int fd;
+
+	ck_assert(files_directory(s->pid, getpid(), dir, sizeof(dir)));
+	snprintf(path, sizeof(path), "%s/qb-%s-%s%s", dir, name, s->name, suffix);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_msg(fd >= 0, "%s: %s", path, strerror(errno));
+	ck_assert_int_eq(pread(fd, to, size, at), (ssize_t)size);
+	close(fd);
+}
+
+/* A client of libqb sends only while it is so. */
+START_TEST(request_ring_says_that_both_ends_are_there)
+{
+	struct peer *s = peer_start(_i, NULL);
+	qb_ipcc_connection_t *c = connect_to(s, 0);
+	int32_t references;
+
+	file_read(s, "request", "-header", REFERENCES_AT, &references, sizeof(references));
+	ck_assert_int_eq(references, 2);
+	qb_ipcc_disconnect(c);
+	peer_stop(s);
+}
+END_TEST
+
+struct control {
+	struct {
+		int32_t sent;
+		int32_t flow_control;
+	} request, response, event;
+};
+
+static struct control control_of(const struct peer *s)
+{
+	struct control control;
+
+	ck_assert_uint_eq(sizeof(control), CONTROL_SIZE);
+	file_read(s, "control", "", 0, &control, sizeof(control));
+	return control;
+}
+
+START_TEST(control_file_counts_what_is_under_way)
+{
+	struct peer *s = peer_start(_i, NULL);
+	qb_ipcc_connection_t *c = connect_to(s, 0);
+
+	ck_assert_str_eq(peer_tell(s, "burst 500 3 100"), "3 100");
+	ck_assert_int_eq(control_of(s).event.sent, 3);
+	client_must_recv_event(c, 500, 92);
+	ck_assert_int_eq(control_of(s).event.sent, 2);
+	client_must_recv_event(c, 501, 92);
+	client_must_recv_event(c, 502, 92);
+	ck_assert_int_eq(control_of(s).event.sent, 0);
+	client_must_send(c, 600, 100);
+	WAIT_FOR(control_of(s).request.sent == 0 && control_of(s).response.sent == 1);
+	client_must_recv(c, 600, 100);
+	ck_assert_int_eq(control_of(s).response.sent, 0);
+	peer_tell(s, "rate %d", RATE_OFF);
+	ck_assert_int_eq(control_of(s).request.flow_control, 1);
+	peer_tell(s, "rate %d", RATE_NORMAL);
+	ck_assert_int_eq(control_of(s).request.flow_control, 0);
+	qb_ipcc_disconnect(c);
+	peer_stop(s);
+}
+END_TEST
+
 static void add_privileged_tests(TCase *tc, int cell)
 {
 	add_cell_test(tc, unprivileged_client_owns_its_files, cell);
@@ -259,6 +335,10 @@ void add_file_tests(TCase *tc, int cell)
 		return;
 	}
 	add_cell_test(tc, files_belong_to_the_client_and_to_nobody_else, cell);
+	if (cell_is_shm(cell))
+		add_cell_test(tc, request_ring_says_that_both_ends_are_there, cell);
+	else
+		add_cell_test(tc, control_file_counts_what_is_under_way, cell);
 	if (cell_is_privileged())
 		add_privileged_tests(tc, cell);
 }
