@@ -29,6 +29,41 @@ corosync_checks()
 	check "the counters of a connection are published" \
 		says '^stats.ipcs.*\.requests .* = [1-9]' tool corosync-cmapctl -m stats
 	check "the links are listed" says '127.0.0.1' tool corosync-cfgtool -s
+	check "the nodes are listed" says "$node" tool corosync-quorumtool -l
+	check "the configuration is read again" tool corosync-cfgtool -R
+	check "keys are loaded from a file" load_keys
+	check "iterations at once do not mix" iterations_at_once
+}
+
+load_keys()
+{
+	printf 'check.first str one\ncheck.second u32 7\n' >keys &&
+		tool corosync-cmapctl -p keys &&
+		says '= 7$' tool corosync-cmapctl -g check.second &&
+		tool corosync-cmapctl -D check. &&
+		refused tool corosync-cmapctl -g check.first
+}
+
+# Clients that go through different parts of the map, one step per request.
+iterations_at_once()
+{
+	tool corosync-cmapctl nodelist. >nodes || return
+	rm -f nodes.* links.*
+	pids=''
+	for i in $(seq 12); do
+		tool corosync-cmapctl nodelist. >"nodes.$i" &
+		pids="$pids $!"
+		tool corosync-cfgtool -s >"links.$i" &
+		pids="$pids $!"
+		tool corosync-cmapctl >/dev/null &
+		pids="$pids $!"
+	done
+	for pid in $pids; do
+		wait "$pid" || return
+	done
+	for i in $(seq 12); do
+		cmp nodes "nodes.$i" && grep -q 127.0.0.1 "links.$i" || return
+	done
 }
 
 # A tool that waits for events, and runs long enough to look into its memory.
@@ -60,8 +95,18 @@ pacemaker_checks()
 	check "the controller answers" says "$node" tool crmadmin -D
 	check "the nodes are listed" says "1 $node member" tool crm_node -l
 	check "the process groups are listed" says 'crmd' tool corosync-cpgtool
+	check "the controller is asked for its state" says ': ok$' tool crmadmin -S "$node"
+	check "the name of the node is asked for" says "^$node$" tool crm_node -n
+	check "the configuration is verified" tool crm_verify -L
+	check "the state is told as XML" says '<node ' tool crm_mon -1 --output-as xml
 	check "a cluster option is written" tool crm_attribute -n check-option -v 17
 	check "the cluster option is read" says 'value=17' tool crm_attribute -n check-option -G
+	check "an attribute of a node is written for good" \
+		tool crm_attribute -N "$node" -n check-lasting -v 19
+	check "the attribute of a node is read" \
+		says 'value=19' tool crm_attribute -N "$node" -n check-lasting -G
+	check "the attribute of a node is deleted" \
+		tool crm_attribute -N "$node" -n check-lasting -D
 	check "a node attribute is written" tool attrd_updater -n check-attribute -U 23
 	check "the node attribute is read" \
 		wait_until 10 says 'value="23"' tool attrd_updater -n check-attribute -Q
@@ -69,11 +114,13 @@ pacemaker_checks()
 	check "the section of 60 kB is read" large_section_is_complete
 	check "40 queries in a row" many_queries
 	check "8 queries at once" queries_at_once
+	check "tools of every daemon at once" tools_at_once
 	check "a user outside the group is refused" \
 		refused tool_as nobody nogroup cibadmin --query
 	check "a member of the group is served" \
 		says '<cib ' tool_as nobody haclient cibadmin --query
 	check "the fencer answers" says 'No devices\|0 fence' tool stonith_admin --list-registered
+	check "the fencer tells what it has done" tool stonith_admin --history '*'
 	check "a resource is created" tool cibadmin --create -o resources --xml-text \
 		'<primitive id="rsc" class="ocf" provider="pacemaker" type="Dummy"/>'
 	check "the resource is started" \
@@ -174,6 +221,28 @@ many_queries()
 		tool cibadmin --query >query.xml || return
 		grep -q 'id="large-799"' query.xml || return
 	done
+}
+
+tools_at_once()
+{
+	pids='' failures=''
+	for i in 1 2 3 4; do
+		for command in 'cibadmin --query' 'crm_mon -1' 'crm_node -l' 'crmadmin -D' \
+			"attrd_updater -n at-once -U $i" 'stonith_admin -L' \
+			corosync-cpgtool 'corosync-quorumtool -s'; do
+			# shellcheck disable=SC2086 # split into words
+			tool $command >"at-once.$i.${command%% *}" 2>&1 &
+			pids="$pids $! $i.${command%% *}"
+		done
+	done
+	# shellcheck disable=SC2086 # pairs of words
+	set -- $pids
+	while [ $# -gt 0 ]; do
+		wait "$1" || failures="$failures at-once.$2"
+		shift 2
+	done
+	# shellcheck disable=SC2086 # names of files
+	[ -z "$failures" ] || { tail -n 3 /dev/null $failures; return 1; }
 }
 
 queries_at_once()
