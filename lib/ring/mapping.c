@@ -63,9 +63,9 @@ int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files
 	return 0;
 }
 
-void qbi_mapping_punch(struct qbi_mapping *m)
+void qbi_mapping_punch(struct qbi_mapping *m, size_t from, size_t to)
 {
-	char *end = (char *)m->guard.base + m->guard.size;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), size;
 	char *last = NULL;
 	size_t i;
 
@@ -73,9 +73,14 @@ void qbi_mapping_punch(struct qbi_mapping *m)
 		last = m->part[i];
 	if (!last)
 		return;
+	size = (size_t)((char *)m->guard.base + m->guard.size - last);
+	from = page_round(from);
+	to = to < size ? to / page * page : size;
+	if (from >= to)
+		return;
 	/* Locked pages (mlockall) would stay. */
-	(void)munlock(last, (size_t)(end - last));
-	(void)madvise(last, (size_t)(end - last), MADV_REMOVE);
+	(void)munlock(last + from, to - from);
+	(void)madvise(last + from, to - from, MADV_REMOVE);
 }
 
 void qbi_mapping_close(struct qbi_mapping *m)

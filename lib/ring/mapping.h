@@ -38,9 +38,11 @@ struct qbi_mapping_file {
 int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files,
 		     size_t n);
 
-/* Give back the pages of the last file, for everybody who maps it: they read as zeros. As
- * far as the kernel lets us. */
-void qbi_mapping_punch(struct qbi_mapping *m);
+/*
+ * Give back the whole pages between @from and @to of the last file, for everybody who maps
+ * it: they read as zeros. SIZE_MAX: its end. As far as the kernel lets us.
+ */
+void qbi_mapping_punch(struct qbi_mapping *m, size_t from, size_t to);
 
 /* Nobody may be inside. Twice is once. */
 void qbi_mapping_close(struct qbi_mapping *m);

@@ -135,6 +135,7 @@ static void ring_write(struct qbi_qbring *r, const struct iovec *iov, size_t n,
 		to += iov[i].iov_len;
 	}
 	r->write = word_after(r, at, chunk_words(total));
+	r->wrapped |= r->write < at;
 	/* order Q5 (fill): both ride on Q1 and Q2. */
 	qbi_shared_store(ring_word(r, at), (uint32_t)total, memory_order_relaxed);
 	qbi_shared_store(&r->head->write_pt, r->write, memory_order_relaxed);

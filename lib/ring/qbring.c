@@ -187,7 +187,37 @@ void qbi_qbring_take_larger(struct qbi_qbring *r)
 
 void qbi_qbring_punch(struct qbi_qbring *r)
 {
-	qbi_mapping_punch(&r->map);
+	qbi_mapping_punch(&r->map, 0, SIZE_MAX);
+}
+
+/* Where the first byte lies that the consumer says it has not taken, of those there are. */
+static uint32_t ring_untaken(struct qbi_qbring *r)
+{
+	uint32_t read;
+
+	qbi_fault_enter(&r->map.guard);
+	/* order Q5 (statistics): only decides which pages are given back. */
+	read = qbi_shared_load(&r->head->read_pt, memory_order_relaxed);
+	if (!qbi_fault_leave(&r->map.guard) || read >= r->word_size ||
+	    (read > r->write && !r->wrapped))
+		return r->write;
+	return read;
+}
+
+void qbi_qbring_punch_taken(struct qbi_qbring *r)
+{
+	size_t read, write;
+
+	if (!r->head)
+		return;
+	read = ring_untaken(r) * sizeof(uint32_t);
+	write = r->write * sizeof(uint32_t);
+	if (read > write) {
+		qbi_mapping_punch(&r->map, write, read);
+		return;
+	}
+	qbi_mapping_punch(&r->map, 0, read);
+	qbi_mapping_punch(&r->map, write, SIZE_MAX);
 }
 
 void qbi_qbring_close(struct qbi_qbring *r)

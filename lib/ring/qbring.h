@@ -31,6 +31,7 @@ struct qbi_qbring {
 	uint32_t word_size;
 	uint32_t max_msg_size;		/* bytes of one message at most */
 	uint32_t write;			/* producer's index, the truth */
+	bool wrapped;			/* and it has come round the end */
 	uint32_t read;			/* consumer's index, the truth */
 	char *prefix;			/* name as in the response */
 	struct qbi_shm_peer_file file[2];	/* client: header and data, verified */
@@ -76,6 +77,10 @@ void qbi_qbring_take_larger(struct qbi_qbring *r);
  * a libqb client that has just hung up still looks there for what to unmap.
  */
 void qbi_qbring_punch(struct qbi_qbring *r);
+
+/* The same of a ring that we produce, but what we have written and the client, by its
+ * account, has not taken stays. */
+void qbi_qbring_punch_taken(struct qbi_qbring *r);
 
 /* Unmap. Files stay. Twice is once. */
 void qbi_qbring_close(struct qbi_qbring *r);

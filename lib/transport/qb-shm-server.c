@@ -203,8 +203,11 @@ static void shm_server_close(void *st, bool keep_queued)
 	qbi_fault_guard_check(true);
 	if (s->request.head)
 		qbi_qbring_refs_add(&s->request, -1);
-	if (!keep_queued) {
-		qbi_qbring_punch(&s->request);
+	qbi_qbring_punch(&s->request);
+	if (keep_queued) {
+		qbi_qbring_punch_taken(&s->response);
+		qbi_qbring_punch_taken(&s->event);
+	} else {
 		qbi_qbring_punch(&s->response);
 		qbi_qbring_punch(&s->event);
 	}

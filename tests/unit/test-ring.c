@@ -331,6 +331,46 @@ START_TEST(killed_servers_files_are_removed_by_the_client)
 }
 END_TEST
 
+static int64_t data_bytes(void)
+{
+	struct stat st;
+
+	ck_assert_int_eq(fstat(p.fd[1], &st), 0);
+	return (int64_t)st.st_blocks * 512;
+}
+
+/* Wherever in the data they lie. */
+START_TEST(what_waits_stays_when_the_rest_is_given_back)
+{
+	for (uint32_t turn = 0; turn < 40; turn++) {
+		ck_assert_int_eq(put_pattern(&p.server, 1500, turn), 0);
+		take_pattern(&p.client, 1500, turn);
+		for (uint32_t i = 0; i < 3; i++)
+			ck_assert_int_eq(put_pattern(&p.server, 3700, i), 0);
+		take_pattern(&p.client, 3700, 0);
+		qbi_qbring_punch_taken(&p.server);
+		take_pattern(&p.client, 3700, 1);
+		take_pattern(&p.client, 3700, 2);
+		qbi_qbring_punch_taken(&p.server);
+		ck_assert_int_le(data_bytes(), 4096);
+	}
+}
+END_TEST
+
+START_TEST(what_never_was_written_does_not_stay)
+{
+	static const uint32_t lies[] = { 5, 100, 4095, 4096, UINT32_MAX };
+
+	for (size_t i = 0; i < QBI_ARRAY_SIZE(lies); i++) {
+		memset(p.data, 0x55, p.size[1]);
+		ck_assert_int_gt(data_bytes(), 4096);
+		p.head->read_pt = lies[i];
+		qbi_qbring_punch_taken(&p.server);
+		ck_assert_int_le(data_bytes(), 4096);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("ring");
@@ -350,6 +390,8 @@ int main(void)
 	tcase_add_test(t, full_then_drained_accepts_again);
 	tcase_add_test(t, full_leaves_the_ring_as_it_was);
 	tcase_add_test(t, zero_length_message_passes);
+	tcase_add_test(t, what_waits_stays_when_the_rest_is_given_back);
+	tcase_add_test(t, what_never_was_written_does_not_stay);
 	tcase_add_test(t, too_small_a_buffer_leaves_the_message);
 	tcase_add_test(t, empty_iovec_entries_are_skipped);
 	tcase_add_test(t, iov_max_entries_of_odd_lengths_pass);
