@@ -169,6 +169,7 @@ tests_conformance_writable_LDADD = $(conformance_ldadd)
 # Beyond libqb's interface: <qbipc/...>.
 addition_suites = \
 	tests/conformance/activation \
+	tests/conformance/connect-timeout \
 	tests/conformance/handlers \
 	tests/conformance/handlers-refused \
 	tests/conformance/peer \
@@ -186,5 +187,7 @@ tests_conformance_peer_SOURCES = tests/conformance/peer.c
 tests_conformance_peer_LDADD = $(conformance_ldadd)
 tests_conformance_activation_SOURCES = tests/conformance/activation.c
 tests_conformance_activation_LDADD = $(conformance_ldadd)
+tests_conformance_connect_timeout_SOURCES = tests/conformance/connect-timeout.c
+tests_conformance_connect_timeout_LDADD = $(conformance_ldadd)
 tests_conformance_stopped_server_SOURCES = tests/conformance/stopped-server.c
 tests_conformance_stopped_server_LDADD = $(conformance_ldadd)

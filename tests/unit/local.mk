@@ -40,7 +40,8 @@ tests_unit_test_ring_between_CFLAGS = $(ring_cflags)
 tests_unit_test_ring_between_LDADD = $(ring_ldadd)
 
 tests_unit_test_ring_hostile_SOURCES = tests/unit/test-ring-hostile.c \
-	tests/unit/test-ring-pair.h
+	tests/unit/test-ring-hostile.h tests/unit/test-ring-pair.h \
+	tests/unit/test-ring-truncated.c
 tests_unit_test_ring_hostile_CFLAGS = $(ring_cflags)
 tests_unit_test_ring_hostile_LDADD = $(ring_ldadd)
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The old wire's ring against a peer that writes any byte of both files at any time
- * and takes their pages away. Whatever it does, a call returns one of its documented
+ * The old wire's ring against a peer that writes any byte of both files at any time;
+ * test-ring-truncated.c has one that takes their pages away. Whatever it does, a call returns one of its documented
  * results, touches nothing outside its buffer, and other rings go on.
  */
-#include "config.h"
-
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -15,21 +13,21 @@
 
 #include "tests/lib/census.h"
 #include "tests/lib/deadline.h"
-#include "tests/unit/test-ring-pair.h"
+#include "tests/unit/test-ring-hostile.h"
 
 enum { WORDS = 11, RANDOM_CALLS = 4000, GUARD_BYTES = 64 };
 
-static struct ring_pair p;
+struct ring_pair p;
 static struct ring_pair honest;
 
-static void setup(void)
+void hostile_setup(void)
 {
 	census_setup();
 	pair_open(&p, PAIR_MAX);
 	pair_open(&honest, PAIR_MAX);
 }
 
-static void teardown(void)
+void hostile_teardown(void)
 {
 	/* Nobody else's ring has noticed anything. */
 	for (uint32_t i = 0; i < 10; i++) {
@@ -65,8 +63,7 @@ static uint32_t *shared_word(int which)
 	return words[which];
 }
 
-/* Take into a buffer whose surroundings are watched. */
-static int take_watched(struct qbi_qbring *r, size_t size)
+int take_watched(struct qbi_qbring *r, size_t size)
 {
 	static unsigned char buf[GUARD_BYTES + PAIR_MAX + GUARD_BYTES];
 	size_t n = SIZE_MAX, i;
@@ -87,7 +84,7 @@ static int take_watched(struct qbi_qbring *r, size_t size)
 	return err;
 }
 
-static int put_any(struct qbi_qbring *r, size_t n)
+int put_any(struct qbi_qbring *r, size_t n)
 {
 	int err = put_pattern(r, n, 1);
 
@@ -95,7 +92,7 @@ static int put_any(struct qbi_qbring *r, size_t n)
 	return err;
 }
 
-static void use_everything(struct qbi_qbring *r)
+void use_everything(struct qbi_qbring *r)
 {
 	int err;
 
@@ -339,133 +336,6 @@ START_TEST(random_bytes_at_full_speed_are_survived)
 }
 END_TEST
 
-/* -- Files cut short ----------------------------------------------------------- */
-
-static void truncate_file(int which)
-{
-	ck_assert_int_eq(ftruncate(p.fd[which], 0), 0);
-}
-
-static void everything_says_bad(struct qbi_qbring *r)
-{
-	char buf[16];
-	size_t n;
-
-	ck_assert(qbi_fault_happened(&r->map.guard));
-	ck_assert_int_eq(put_pattern(r, 10, 1), -EBADMSG);
-	ck_assert_int_eq(qbi_qbring_take(r, buf, sizeof(buf), &n), -EBADMSG);
-	ck_assert_int_eq(qbi_qbring_wait(r, QBI_FOREVER), -EBADMSG);
-	ck_assert_uint_eq(qbi_qbring_count(r), 0);
-	ck_assert_int_eq(qbi_qbring_user_get(r), 0);
-	qbi_qbring_user_set(r, 1);
-	qbi_qbring_refs_set(r, 1);
-	qbi_qbring_refs_add(r, 1);
-}
-
-/* _i: which file */
-START_TEST(file_truncated_before_use_is_bad)
-{
-	truncate_file(_i);
-	ck_assert_int_eq(put_pattern(&p.client, 10, 1), -EBADMSG);
-	everything_says_bad(&p.client);
-}
-END_TEST
-
-START_TEST(file_truncated_with_messages_in_it_is_bad)
-{
-	for (uint32_t i = 0; i < 5; i++)
-		ck_assert_int_eq(put_pattern(&p.client, 1000, i), 0);
-	take_pattern(&p.server, 1000, 0);
-	truncate_file(_i);
-	ck_assert_int_eq(take_watched(&p.server, PAIR_MAX), -EBADMSG);
-	everything_says_bad(&p.server);
-}
-END_TEST
-
-START_TEST(file_truncated_and_grown_again_is_survived)
-{
-	ck_assert_int_eq(put_pattern(&p.client, 1000, 1), 0);
-	truncate_file(_i);
-	ck_assert_int_eq(ftruncate(p.fd[_i], (off_t)p.size[_i]), 0);
-	use_everything(&p.server);
-	use_everything(&p.client);
-	truncate_file(_i);
-	use_everything(&p.server);
-	ck_assert(qbi_fault_happened(&p.server.map.guard));
-	truncate_file(_i);
-	everything_says_bad(&p.server);
-}
-END_TEST
-
-START_TEST(file_truncated_at_close_is_survived)
-{
-	ck_assert_int_eq(put_pattern(&p.client, 10, 1), 0);
-	truncate_file(_i);
-	qbi_qbring_close(&p.client);
-	qbi_qbring_close(&p.server);
-}
-END_TEST
-
-static void *thread_truncate(void *data)
-{
-	_Atomic(bool) *stop = data;
-	unsigned int seed = 7;
-
-	while (!atomic_load(stop)) {
-		int which = rand_r(&seed) % 2;
-
-		if (ftruncate(p.fd[which], 0) ||
-		    ftruncate(p.fd[which], (off_t)p.size[which]))
-			break;
-	}
-	return NULL;
-}
-
-START_TEST(file_truncated_during_use_is_survived)
-{
-	for (int round = 0; round < 20; round++) {
-		_Atomic(bool) stop = false;
-		pthread_t thread;
-
-		ck_assert_int_eq(pthread_create(&thread, NULL, thread_truncate, &stop),
-				 0);
-		for (int i = 0; i < 500; i++) {
-			put_any(&p.client, (size_t)i * 20 % PAIR_MAX);
-			take_watched(&p.server, PAIR_MAX);
-			qbi_qbring_wait(&p.server, qbi_now_ns());
-			qbi_qbring_refs_add(&p.server, 1);
-		}
-		atomic_store(&stop, true);
-		pthread_join(thread, NULL);
-		pair_close(&p);
-		pair_open(&p, PAIR_MAX);
-	}
-}
-END_TEST
-
-START_TEST(holes_punched_are_survived)
-{
-	ck_assert_int_eq(put_pattern(&p.client, 1000, 1), 0);
-	ck_assert_int_eq(fallocate(p.fd[_i], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				   0, (off_t)p.size[_i]),
-			 0);
-	use_everything(&p.server);
-	use_everything(&p.client);
-}
-END_TEST
-
-START_TEST(a_thousand_truncated_rings_leave_nothing)
-{
-	for (int i = 0; i < 1000; i++) {
-		truncate_file(i % 2);
-		put_any(&p.client, 100);
-		take_watched(&p.server, 100);
-		pair_close(&p);
-		pair_open(&p, PAIR_MAX);
-	}
-}
-END_TEST
-
 /* -- Waiting on a liar --------------------------------------------------------- */
 
 static void *thread_wake_for_nothing(void *data)
@@ -505,10 +375,9 @@ int main(void)
 	Suite *s = suite_create("ring, hostile peer");
 	TCase *words = tcase_create("words");
 	TCase *noise = tcase_create("noise");
-	TCase *files = tcase_create("files");
 	int failed;
 
-	tcase_add_checked_fixture(words, setup, teardown);
+	tcase_add_checked_fixture(words, hostile_setup, hostile_teardown);
 	tcase_set_timeout(words, 60);
 	tcase_add_loop_test(words, any_value_in_any_word_is_survived, 0, WORDS);
 	tcase_add_loop_test(words, flipping_word_is_survived, 0, WORDS);
@@ -524,23 +393,13 @@ int main(void)
 	tcase_add_test(words, header_that_contradicts_the_agreement_is_not_opened);
 	suite_add_tcase(s, words);
 
-	tcase_add_checked_fixture(noise, setup, teardown);
+	tcase_add_checked_fixture(noise, hostile_setup, hostile_teardown);
 	tcase_set_timeout(noise, 120);
 	tcase_add_loop_test(noise, random_bytes_at_full_speed_are_survived, 1, 4);
 	tcase_add_test(noise, wait_ends_at_its_deadline_whatever_the_peer_does);
 	suite_add_tcase(s, noise);
 
-	tcase_add_checked_fixture(files, setup, teardown);
-	tcase_set_timeout(files, 120);
-	tcase_set_tags(files, "faults");
-	tcase_add_loop_test(files, file_truncated_before_use_is_bad, 0, 2);
-	tcase_add_loop_test(files, file_truncated_with_messages_in_it_is_bad, 0, 2);
-	tcase_add_loop_test(files, file_truncated_and_grown_again_is_survived, 0, 2);
-	tcase_add_loop_test(files, file_truncated_at_close_is_survived, 0, 2);
-	tcase_add_test(files, file_truncated_during_use_is_survived);
-	tcase_add_loop_test(files, holes_punched_are_survived, 0, 2);
-	tcase_add_test(files, a_thousand_truncated_rings_leave_nothing);
-	suite_add_tcase(s, files);
+	add_truncation_tests(s);
 
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
