@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -30,6 +31,9 @@ const struct cell cells[] = {
 	{ "qbipc", "shm", true, false },     { "qbipc", "shm", true, true },
 	{ "qbipc", "socket", true, false },  { "qbipc", "socket", true, true },
 };
+/* Where a service manager puts the first descriptor that it passes. */
+enum { FIRST_PASSED_FD = 3 };
+
 const int cell_count = sizeof(cells) / sizeof(cells[0]);
 
 static char reply[4096];
@@ -118,6 +122,22 @@ static void peer_path(const char *library, char *path, size_t size)
 			 (int)size);
 }
 
+/* As a service manager does it: wait for a client, then pass the socket as the third. */
+static void listener_pass(int listener)
+{
+	struct pollfd p = { .fd = listener, .events = POLLIN };
+	char pid[16];
+
+	if (poll(&p, 1, deadline_ms()) != 1)
+		_exit(126);
+	if (dup2(listener, FIRST_PASSED_FD) < 0 ||
+	    fcntl(FIRST_PASSED_FD, F_SETFD, 0) < 0)
+		_exit(125);
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+}
+
 static void peer_exec(struct peer *s, const struct peer_options *o)
 {
 	char path[4096], min_size[16], uid[16], gid[16], mode[16];
@@ -144,7 +164,8 @@ static void peer_receive(struct peer *s)
 	reply[n] = '\0';
 }
 
-static void peer_spawn(struct peer *s, const struct peer_options *options)
+/* @listener: -1, or what the server is started for by the first client of. */
+static void peer_fork(struct peer *s, const struct peer_options *options, int listener)
 {
 	int sockets[2];
 
@@ -153,26 +174,59 @@ static void peer_spawn(struct peer *s, const struct peer_options *options)
 	ck_assert_int_ge(s->pid, 0);
 	if (s->pid == 0) {
 		dup2(sockets[1], 0);
+		if (listener >= 0)
+			listener_pass(listener);
 		peer_exec(s, options);
 	}
 	close(sockets[1]);
 	s->control = sockets[0];
 	census_adopt(s->pid);
+}
+
+void peer_await(struct peer *s)
+{
 	peer_receive(s);
 	ck_assert_str_eq(reply, "0");
 }
 
-struct peer *peer_start(int cell, const struct peer_options *options)
+static void peer_spawn(struct peer *s, const struct peer_options *options)
+{
+	peer_fork(s, options, -1);
+	peer_await(s);
+}
+
+static struct peer *peer_new(int cell)
 {
 	struct peer *s = calloc(1, sizeof(*s));
 
 	ck_assert_ptr_nonnull(s);
 	s->cell = &cells[cell];
-	unique_name(s->name, sizeof(s->name));
-	set_native(s->cell);
-	if (s->cell->filesystem)
+	return s;
+}
+
+void cell_enter(int cell)
+{
+	set_native(&cells[cell]);
+	if (cells[cell].filesystem)
 		enter_namespace();
+}
+
+struct peer *peer_start(int cell, const struct peer_options *options)
+{
+	struct peer *s = peer_new(cell);
+
+	unique_name(s->name, sizeof(s->name));
+	cell_enter(cell);
 	peer_spawn(s, options ? options : &(struct peer_options){ 0 });
+	return s;
+}
+
+struct peer *peer_activate(int cell, const char *name, int listener)
+{
+	struct peer *s = peer_new(cell);
+
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	peer_fork(s, &(struct peer_options){ 0 }, listener);
 	return s;
 }
 

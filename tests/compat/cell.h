@@ -55,6 +55,12 @@ struct peer_options {
 bool cell_is_privileged(void);
 
 struct peer *peer_start(int cell, const struct peer_options *options);
+/*
+ * In a cell that was entered: a server of that name which the first client of @listener
+ * starts, by being there. peer_await() when there is one.
+ */
+struct peer *peer_activate(int cell, const char *name, int listener);
+void peer_await(struct peer *s);
 /* Close the control socket; it must end by itself and leave nothing in /dev/shm. */
 void peer_stop(struct peer *s);
 void peer_kill(struct peer *s);
@@ -69,6 +75,8 @@ void peer_expect(struct peer *s, const char *expected);
 /* Is there a cell for this client and that server? */
 bool cell_exists(int cell);
 bool cell_is_shm(int cell);
+/* Settings and addresses of the cell, for the rest of this process; as peer_start(). */
+void cell_enter(int cell);
 
 /* Files in /dev/shm of this server and @client; and the directory of the newest. */
 int files_of(pid_t server, pid_t client);
@@ -81,6 +89,7 @@ void echo(qb_ipcc_connection_t *c, size_t size);
 qb_ipcc_connection_t *connect_to(struct peer *s, size_t max_msg_size);
 
 /* The tests of each file, added to the case of one cell. */
+void add_activation_tests(TCase *tc, int cell);
 void add_message_tests(TCase *tc, int cell);
 void add_event_tests(TCase *tc, int cell);
 void add_ending_tests(TCase *tc, int cell);

@@ -2,7 +2,7 @@
 /*
  * An echo server that is told what to do over descriptor 0, a SOCK_SEQPACKET socket:
  * a line of text per command, a line back. Built once against each library, so it uses
- * nothing but their common interface.
+ * nothing but their common interface, and listen.h.
  *
  *   compat-server NAME shm|socket MIN-SIZE [UID GID MODE]
  *
@@ -21,6 +21,7 @@
 #include <qb/qbipcs.h>
 #include <qb/qbloop.h>
 
+#include "tests/compat/listen.h"
 #include "tests/compat/protocol.h"
 #include "tests/lib/pattern.h"
 
@@ -258,6 +259,7 @@ static int32_t service_open(const char *name, const char *type, uint32_t min_siz
 		.dispatch_mod = poll_mod,
 		.dispatch_del = poll_del,
 	};
+	int32_t result;
 
 	service = qb_ipcs_create(name, 0,
 				 strcmp(type, "shm") ? QB_IPC_SOCKET : QB_IPC_SHM,
@@ -267,7 +269,8 @@ static int32_t service_open(const char *name, const char *type, uint32_t min_siz
 	if (min_size)
 		qb_ipcs_enforce_buffer_size(service, min_size);
 	qb_ipcs_poll_handlers_set(service, &poll_handlers);
-	return qb_ipcs_run(service);
+	result = compat_listen(service);
+	return result < 0 ? result : qb_ipcs_run(service);
 }
 
 int main(int argc, char **argv)

@@ -15,20 +15,22 @@ compat_libqb_cppflags = -I$(top_srcdir) $(LIBQB_CFLAGS)
 
 compat_server_sources = \
 	tests/compat/compat-server.c \
+	tests/compat/listen.h \
 	tests/compat/protocol.h \
 	tests/lib/pattern.c \
 	tests/lib/pattern.h
-tests_compat_compat_server_qbipc_SOURCES = $(compat_server_sources)
+tests_compat_compat_server_qbipc_SOURCES = $(compat_server_sources) tests/compat/listen-qbipc.c
 tests_compat_compat_server_qbipc_CPPFLAGS = $(AM_CPPFLAGS)
 tests_compat_compat_server_qbipc_LDADD = lib/libqbipc.la
 tests_compat_compat_server_qbipc_LDFLAGS = $(AM_LDFLAGS) -no-install
-tests_compat_compat_server_libqb_SOURCES = $(compat_server_sources)
+tests_compat_compat_server_libqb_SOURCES = $(compat_server_sources) tests/compat/listen-libqb.c
 tests_compat_compat_server_libqb_CPPFLAGS = $(compat_libqb_cppflags)
 tests_compat_compat_server_libqb_LDADD = $(LIBQB_LIBS)
 
 compat_client_sources = \
 	tests/compat/cell.c \
 	tests/compat/cell.h \
+	tests/compat/client-activation.c \
 	tests/compat/client-endings.c \
 	tests/compat/client-events.c \
 	tests/compat/client-files.c \

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/compat/listen.h"
+
+int compat_listen(qb_ipcs_service_t *s)
+{
+	return 0;
+}
