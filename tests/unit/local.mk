@@ -144,6 +144,7 @@ native_cflags = $(ring_cflags)
 native_ldadd = tests/lib/libtestlib.la lib/libqbipc-core.la $(CHECK_LIBS) -lpthread
 native_tests = \
 	tests/unit/test-access \
+	tests/unit/test-cpus \
 	tests/unit/test-memory-lock \
 	tests/unit/test-threads \
 	tests/unit/test-writable \
@@ -197,6 +198,10 @@ tests_unit_test_writable_SOURCES = tests/unit/test-writable.c
 tests_unit_test_writable_CFLAGS = $(native_cflags)
 tests_unit_test_writable_LDADD = $(native_ldadd)
 tests_unit_test_writable_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sendmsg
+
+tests_unit_test_cpus_SOURCES = tests/unit/test-cpus.c
+tests_unit_test_cpus_CFLAGS = $(native_cflags)
+tests_unit_test_cpus_LDADD = $(native_ldadd)
 
 tests_unit_test_native_look_SOURCES = tests/unit/test-native-look.c
 tests_unit_test_native_look_CFLAGS = $(native_cflags)
