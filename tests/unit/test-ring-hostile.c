@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The old wire's ring against a peer that writes any byte of both files at any time;
- * test-ring-truncated.c has one that takes their pages away. Whatever it does, a call returns one of its documented
- * results, touches nothing outside its buffer, and other rings go on.
+ * test-ring-truncated.c has one that takes their pages away. Whatever it does, a call
+ * returns one of its documented results, touches nothing outside its buffer, and other
+ * rings go on.
  */
 #include <errno.h>
 #include <linux/futex.h>
