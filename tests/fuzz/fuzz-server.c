@@ -2,9 +2,9 @@
 /*
  * A server with hostile clients and an honest one, all in one process and one thread. The
  * input is a service (type, wire, what its application does) and a list of operations:
- * connect, send bytes or descriptors, write shared words or truncate files, ring, send
- * packets, close, turn the server's loop, publish events, limit the rate, set limits,
- * disconnect, call honestly.
+ * connect (also when descriptors run out), send bytes or descriptors, write shared words
+ * or truncate files, ring, send packets, close, turn the server's loop, publish events,
+ * limit the rate, set limits, disconnect, call honestly.
  *
  * After each operation the loop's contract holds, the service's books are right
  * (ledger.h), and there are no more descriptors and no more memory than the clients in

@@ -82,7 +82,7 @@ static void file_make(struct input *in, const char *file, uint8_t how)
 		word_size = input_u32(in);
 	if (how & 4)
 		input_bytes(in, words, sizeof(words));
-	FUZZ_CHECK(ftruncate(fd, size) == 0);
+	FUZZ_CHECK(ftruncate(fd, size < 0 ? 0 : size) == 0);
 	if (header) {
 		(void)!pwrite(fd, words, sizeof(words), 0);
 		(void)!pwrite(fd, &word_size, sizeof(word_size), 8);

@@ -2,6 +2,7 @@
 #include "tests/fuzz/hostile.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/util.h"
@@ -116,6 +117,18 @@ void hostile_read(struct hostile *h)
 	}
 }
 
+/* While the process has but @left descriptors to open. */
+static void scarcely_settle(unsigned int left)
+{
+	struct rlimit limit, few;
+
+	FUZZ_CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	few = (struct rlimit){ fds_count() + left, limit.rlim_max };
+	FUZZ_CHECK(few.rlim_cur <= limit.rlim_cur && setrlimit(RLIMIT_NOFILE, &few) == 0);
+	(void)pump_settle(TURNS);
+	FUZZ_CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
 void hostile_connect(struct hostile *h, uint8_t how)
 {
 	static const uint32_t sizes[] = { 12328, 60000, HOSTILE_LARGEST, 0 };
@@ -134,7 +147,10 @@ void hostile_connect(struct hostile *h, uint8_t how)
 	if (how / 64 == 3)
 		hello.abilities = QBI_ABILITY_WATCH;
 	(void)send_with(h->fd, &hello, sizeof(hello), NULL, 0);
-	(void)pump_settle(TURNS);
+	if (how / 64 == 2)
+		scarcely_settle(how / 8 % 8);
+	else
+		(void)pump_settle(TURNS);
 	hostile_read(h);
 }
 
