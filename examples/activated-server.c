@@ -75,8 +75,10 @@ int main(int argc, char **argv)
 	int r;
 
 	loop = qb_loop_create();
-	if (!s || !loop)
+	if (!s || !loop) {
+		perror(name);
 		return EXIT_FAILURE;
+	}
 	r = service_set_up(s);
 	if (r == 0)
 		r = qb_ipcs_run(s);
