@@ -87,7 +87,7 @@ struct qbipc_snapshot_info {
 	gid_t gid;		/**< its effective group */
 	int32_t service_id;	/**< as given to qb_ipcs_create() */
 	uint32_t connections;	/**< that are up */
-	uint32_t listed;	/**< of them in this snapshot, the newest: 1024 at most */
+	uint32_t listed;	/**< of them in this snapshot, the newest first */
 	uint32_t flow;		/**< flow-control value for new clients, 0 to 2 */
 	uint64_t closed;	/**< connections that have ended */
 	uint64_t time_ns;	/**< when this was, on the monotonic clock */
@@ -122,8 +122,10 @@ struct qbipc_snapshot_connection {
  * @return  0; -EACCES the service does not allow it; -EOPNOTSUPP it cannot be watched
  *          (libqb; what it took for a client is closed again); -ENOMEM; otherwise as
  *          qbipc_probe()
- * @note    The service does not wait for the caller. Should its socket not take all at
- *          once, the snapshot holds as many connections as came.
+ * @note    The service does not wait for the caller, and gives it 1024 connections at a
+ *          time; the others are asked for until there are no more. Counters of
+ *          one connection are of one moment, those of the service of the first. A
+ *          connection that ends meanwhile may be missing, one that comes is.
  * @note    Threads: any.
  */
 int32_t qbipc_watch(const char *name, int32_t timeout_ms,

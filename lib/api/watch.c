@@ -9,10 +9,11 @@
 #include "base/util.h"
 #include "client/inquire.h"
 #include "server/service.h"
+#include "transport/transport.h"
 
 struct qbipc_snapshot {
 	struct ucred server;
-	struct qbi_snapshot_head *head;	/* the records follow, head_size bytes behind */
+	struct qbi_snapshot all;
 };
 
 /*
@@ -38,14 +39,15 @@ int32_t qbipc_probe(const char *name, size_t max_msg_size, int32_t timeout_ms,
 		    struct qbipc_probe_info *info)
 {
 	_cleanup_(qbi_inquiry_deinit) struct qbi_inquiry q = QBI_INQUIRY_INIT;
+	struct qbi_hello question;
 	int r;
 
 	if (!name || !info || info->size < sizeof(*info))
 		return -EINVAL;
 	if (max_msg_size > QBI_MAX_MSG_SIZE)
 		return -EMSGSIZE;
-	r = qbi_inquire(&q, name, max_msg_size, QBI_ABILITY_PROBE,
-			qbi_deadline_from_ms(timeout_ms));
+	qbi_hello_ask(&question, max_msg_size, qbi_transport_version(), QBI_ABILITY_PROBE);
+	r = qbi_inquire(&q, name, &question, qbi_deadline_from_ms(timeout_ms));
 	if (r < 0)
 		return r;
 	struct_give(info,
@@ -73,23 +75,32 @@ void qbipc_service_watch_allow(qb_ipcs_service_t *s, uid_t uid, gid_t gid)
 		s->watchers = (struct qbi_owner){ uid, gid, mode };
 }
 
-static int snapshot_read(struct qbi_inquiry *q, const char *name, uint64_t deadline,
-			 struct qbi_snapshot_head **ret_head)
+/* One page. 1: there are more. */
+static int page_read(qbipc_snapshot_t *s, const char *name, uint64_t deadline)
 {
-	int r = qbi_inquire(q, name, 0, QBI_ABILITY_WATCH, deadline);
+	_cleanup_(qbi_inquiry_deinit) struct qbi_inquiry q = QBI_INQUIRY_INIT;
+	uint32_t n = s->all.count;
+	struct qbi_hello question;
+	int r;
 
+	qbi_hello_ask_watch(&question, n ? s->all.records[n - 1].number : 0);
+	r = qbi_inquire(&q, name, &question, deadline);
 	if (r < 0)
 		return r;
-	if (!qbi_inquiry_is_answered(q, QBI_ABILITY_WATCH))
+	if (!qbi_inquiry_is_answered(&q, QBI_ABILITY_WATCH))
 		return -EOPNOTSUPP;
-	if (q->welcome.error != 0)
-		return q->welcome.error < 0 ? q->welcome.error : -EBADMSG;
-	return qbi_inquiry_snapshot(q, deadline, ret_head);
+	if (q.welcome.error != 0)
+		return q.welcome.error < 0 ? q.welcome.error : -EBADMSG;
+	/* Another process has the name by now: numbers of its connections are others. */
+	if (n && q.server.pid != s->server.pid)
+		return -ECONNRESET;
+	s->server = q.server;
+	return qbi_inquiry_snapshot(&q, deadline, &s->all);
 }
 
 int32_t qbipc_watch(const char *name, int32_t timeout_ms, qbipc_snapshot_t **ret_snapshot)
 {
-	_cleanup_(qbi_inquiry_deinit) struct qbi_inquiry q = QBI_INQUIRY_INIT;
+	uint64_t deadline = qbi_deadline_from_ms(timeout_ms);
 	qbipc_snapshot_t *snapshot;
 	int r;
 
@@ -98,12 +109,13 @@ int32_t qbipc_watch(const char *name, int32_t timeout_ms, qbipc_snapshot_t **ret
 	snapshot = calloc(1, sizeof(*snapshot));
 	if (!snapshot)
 		return -ENOMEM;
-	r = snapshot_read(&q, name, qbi_deadline_from_ms(timeout_ms), &snapshot->head);
+	do
+		r = page_read(snapshot, name, deadline);
+	while (r > 0);
 	if (r < 0) {
 		qbipc_snapshot_free(snapshot);
 		return r;
 	}
-	snapshot->server = q.server;
 	*ret_snapshot = snapshot;
 	return 0;
 }
@@ -111,18 +123,19 @@ int32_t qbipc_watch(const char *name, int32_t timeout_ms, qbipc_snapshot_t **ret
 int32_t qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot,
 				struct qbipc_snapshot_info *info)
 {
-	const struct qbi_snapshot_head *head = snapshot ? snapshot->head : NULL;
+	const struct qbi_snapshot_head *head;
 	struct qbipc_snapshot_info ours;
 
-	if (!head)
+	if (!snapshot)
 		return -EINVAL;
+	head = &snapshot->all.head;
 	ours = (struct qbipc_snapshot_info){
 		.pid = snapshot->server.pid,
 		.uid = snapshot->server.uid,
 		.gid = snapshot->server.gid,
 		.service_id = head->service_id,
 		.connections = head->connections,
-		.listed = head->records,
+		.listed = snapshot->all.count,
 		.flow = head->flow,
 		.closed = head->closed,
 		.time_ns = head->time_ns,
@@ -130,43 +143,33 @@ int32_t qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot,
 	return struct_give(info, &ours, sizeof(ours)) ? 0 : -EINVAL;
 }
 
-/* A private, aligned copy of one record's beginning, which is all that we know. */
-static void record_get(const struct qbi_snapshot_head *head, uint32_t index,
-		       struct qbi_snapshot_record *ret)
-{
-	const char *at = (const char *)head + head->head_size +
-			 (size_t)index * head->record_size;
-
-	memcpy(ret, at, sizeof(*ret));
-}
-
 int32_t qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t index,
 				      struct qbipc_snapshot_connection *connection)
 {
 	struct qbipc_snapshot_connection ours;
-	struct qbi_snapshot_record r;
+	const struct qbi_snapshot_record *r;
 
 	if (!snapshot || !connection)
 		return -EINVAL;
-	if (index >= snapshot->head->records)
+	if (index >= snapshot->all.count)
 		return -ENOENT;
-	record_get(snapshot->head, index, &r);
+	r = &snapshot->all.records[index];
 	ours = (struct qbipc_snapshot_connection){
-		.number = r.number,
-		.pid = r.pid,
-		.uid = r.uid,
-		.gid = r.gid,
-		.native = r.native,
-		.max_msg_size = r.max_msg_size,
-		.flow = r.flow,
-		.event_q_length = r.events_queued,
-		.requests = r.requests,
-		.responses = r.responses,
-		.events = r.events,
-		.send_retries = r.send_retries,
-		.recv_retries = r.recv_retries,
-		.flow_control_count = r.flow_control_count,
-		.age_ns = r.age_ns,
+		.number = r->number,
+		.pid = r->pid,
+		.uid = r->uid,
+		.gid = r->gid,
+		.native = r->native,
+		.max_msg_size = r->max_msg_size,
+		.flow = r->flow,
+		.event_q_length = r->events_queued,
+		.requests = r->requests,
+		.responses = r->responses,
+		.events = r->events,
+		.send_retries = r->send_retries,
+		.recv_retries = r->recv_retries,
+		.flow_control_count = r->flow_control_count,
+		.age_ns = r->age_ns,
 	};
 	return struct_give(connection, &ours, sizeof(ours)) ? 0 : -EINVAL;
 }
@@ -175,6 +178,6 @@ void qbipc_snapshot_free(qbipc_snapshot_t *snapshot)
 {
 	if (!snapshot)
 		return;
-	free(snapshot->head);
+	free(snapshot->all.records);
 	free(snapshot);
 }

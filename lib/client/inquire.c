@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/util.h"
 #include "client/reach.h"
-#include "transport/transport.h"
 
 /* Until there is something to read, or the end. 0, -ETIMEDOUT, -errno. */
 static int stream_wait(int stream, uint64_t deadline)
@@ -75,26 +75,23 @@ static int welcome_receive(struct qbi_inquiry *q, uint64_t deadline)
 	return qbi_welcome_check(&q->welcome);
 }
 
-static int question_send(int stream, size_t max_msg_size, uint32_t question)
+static int question_send(int stream, const struct qbi_hello *question)
 {
-	struct qbi_hello hello;
-	ssize_t n;
+	ssize_t n = send(stream, question, sizeof(*question), MSG_NOSIGNAL | MSG_DONTWAIT);
 
-	qbi_hello_ask(&hello, max_msg_size, qbi_transport_version(), question);
-	n = send(stream, &hello, sizeof(hello), MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n < 0)
 		return errno == EPIPE ? -ECONNRESET : -errno;
-	return n == sizeof(hello) ? 0 : -EAGAIN;
+	return n == sizeof(*question) ? 0 : -EAGAIN;
 }
 
-int qbi_inquire(struct qbi_inquiry *q, const char *name, size_t max_msg_size,
-		uint32_t question, uint64_t deadline)
+int qbi_inquire(struct qbi_inquiry *q, const char *name, const struct qbi_hello *question,
+		uint64_t deadline)
 {
 	uint64_t begin = qbi_now_ns();
 	int r = qbi_reach(name, deadline, &q->stream);
 
 	if (r == 0)
-		r = question_send(q->stream, max_msg_size, question);
+		r = question_send(q->stream, question);
 	if (r == 0)
 		r = welcome_receive(q, deadline);
 	q->answer_ns = qbi_now_ns() - begin;
@@ -137,17 +134,17 @@ static int64_t stream_read(int stream, void *buf, size_t size, uint64_t deadline
 	return (int64_t)got;
 }
 
-int qbi_inquiry_snapshot(struct qbi_inquiry *q, uint64_t deadline,
-			 struct qbi_snapshot_head **ret_head)
+/* All that came of a page, in memory of the caller; 0 or -errno. */
+static int page_read(int stream, uint64_t deadline, struct qbi_snapshot_head **ret_page,
+		     uint32_t *ret_records)
 {
 	_cleanup_(qbi_freep) char *all = NULL;
 	struct qbi_snapshot_head first;
 	size_t begin = offsetof(struct qbi_snapshot_head, connections);
 	int64_t rest, got;
-	uint64_t records;
 
 	/* Enough to know how much there is. */
-	got = stream_read(q->stream, &first, begin, deadline);
+	got = stream_read(stream, &first, begin, deadline);
 	if (got < 0)
 		return (int)got;
 	if ((size_t)got < begin)
@@ -159,14 +156,58 @@ int qbi_inquiry_snapshot(struct qbi_inquiry *q, uint64_t deadline,
 	if (!all)
 		return -ENOMEM;
 	memcpy(all, &first, begin);
-	got = stream_read(q->stream, all + begin, (size_t)rest, deadline);
+	got = stream_read(stream, all + begin, (size_t)rest, deadline);
 	if (got < 0)
 		return (int)got;
 	if (begin + (size_t)got < first.head_size)
 		return -ECONNRESET;
 	/* A record that was cut is none. */
-	records = (begin + (size_t)got - first.head_size) / first.record_size;
-	*ret_head = (struct qbi_snapshot_head *)(void *)QBI_TAKE(all);
-	(*ret_head)->records = (uint32_t)records;
+	*ret_records = (uint32_t)((begin + (size_t)got - first.head_size) /
+				  first.record_size);
+	*ret_page = (struct qbi_snapshot_head *)(void *)QBI_TAKE(all);
 	return 0;
+}
+
+/*
+ * Take the known beginnings of @n records over. Their numbers go down, from page to page
+ * too: so what is asked again and again comes to an end.
+ */
+static int records_add(struct qbi_snapshot *s, const struct qbi_snapshot_head *page,
+		       uint32_t n)
+{
+	const char *from = (const char *)page + page->head_size;
+	struct qbi_snapshot_record *all;
+	uint32_t i;
+
+	all = realloc(s->records, ((size_t)s->count + n + 1) * sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	s->records = all;
+	for (i = 0; i < n; i++, from += page->record_size) {
+		struct qbi_snapshot_record *r = &all[s->count];
+
+		memcpy(r, from, sizeof(*r));
+		if (s->count && r->number >= r[-1].number)
+			return -EBADMSG;
+		s->count++;
+	}
+	return 0;
+}
+
+int qbi_inquiry_snapshot(struct qbi_inquiry *q, uint64_t deadline, struct qbi_snapshot *s)
+{
+	_cleanup_(qbi_freep) struct qbi_snapshot_head *page = NULL;
+	bool is_first = s->count == 0;
+	uint32_t n = 0;
+	int r = page_read(q->stream, deadline, &page, &n);
+
+	if (r == 0)
+		r = records_add(s, page, n);
+	if (r < 0)
+		return r;
+	if (is_first)
+		memcpy(&s->head, page, sizeof(s->head));
+	/* The socket may not have taken all of the page either. */
+	return n > 0 && (page->more || n < page->records) &&
+	       s->count < QBI_SNAPSHOT_CONNECTIONS;
 }

@@ -31,20 +31,26 @@ struct qbi_inquiry {
  * has come, maybe a refusal; -ETIMEDOUT, -ECONNRESET, -EBADMSG, another -errno. In any
  * case the end is qbi_inquiry_deinit().
  */
-int qbi_inquire(struct qbi_inquiry *q, const char *name, size_t max_msg_size,
-		uint32_t question, uint64_t deadline);
+int qbi_inquire(struct qbi_inquiry *q, const char *name, const struct qbi_hello *question,
+		uint64_t deadline);
 /* May run twice. */
 void qbi_inquiry_deinit(struct qbi_inquiry *q);
 
 /* Did the service understand the question? If not it has made a connection. */
 bool qbi_inquiry_is_answered(const struct qbi_inquiry *q, uint32_t question);
 
+/* What pages are put together to. Zeros are an empty one; its memory is the caller's. */
+struct qbi_snapshot {
+	struct qbi_snapshot_head head;		/* of the first page */
+	struct qbi_snapshot_record *records;	/* all of them: numbers go down */
+	uint32_t count;
+};
+
 /*
- * Read what follows the answer to QBI_ABILITY_WATCH: memory of the caller that starts
- * with the head, of which as many records are there as the head, corrected, says. 0,
+ * Read what follows the answer to QBI_ABILITY_WATCH and add it to @s: 1 when there is
+ * more to be asked for, of connections below the last of @s; 0 when that was all;
  * -EBADMSG, -ETIMEDOUT, -ECONNRESET, -ENOMEM, another -errno.
  */
-int qbi_inquiry_snapshot(struct qbi_inquiry *q, uint64_t deadline,
-			 struct qbi_snapshot_head **ret_head);
+int qbi_inquiry_snapshot(struct qbi_inquiry *q, uint64_t deadline, struct qbi_snapshot *s);
 
 #endif

@@ -80,20 +80,24 @@ static void record_fill(qb_ipcs_connection_t *c, uint64_t now,
 	};
 }
 
-static void snapshot_fill(qb_ipcs_service_t *s, struct inquiry_answer *answer)
+/* Of the connections below that number, 0: of all, a page. */
+static void snapshot_fill(qb_ipcs_service_t *s, uint64_t below, struct inquiry_answer *answer)
 {
 	uint64_t now = qbi_now_ns();
 	struct qbi_list *pos;
-	uint32_t n = 0;
+	uint32_t n = 0, more = 0;
 
 	qbi_list_for_each(pos, &s->connections) {
 		qb_ipcs_connection_t *c =
 			qbi_list_entry(pos, struct qb_ipcs_connection, link);
 
-		if (n == QBI_SNAPSHOT_RECORDS)
+		if ((below && c->number >= below) || !qbi_connection_is_connected(c))
+			continue;
+		if (n == QBI_SNAPSHOT_RECORDS) {
+			more = 1;
 			break;
-		if (qbi_connection_is_connected(c))
-			record_fill(c, now, &answer->records[n++]);
+		}
+		record_fill(c, now, &answer->records[n++]);
 	}
 	answer->head = (struct qbi_snapshot_head){
 		.mark = QBI_SNAPSHOT_MARK,
@@ -103,6 +107,7 @@ static void snapshot_fill(qb_ipcs_service_t *s, struct inquiry_answer *answer)
 		.connections = s->count.active,
 		.service_id = s->id,
 		.flow = s->flow,
+		.more = more,
 		.closed = s->count.closed,
 		.time_ns = now,
 	};
@@ -132,7 +137,7 @@ static void watcher_answer(qb_ipcs_connection_t *c)
 		return;
 	}
 	welcome_fill(c, &answer->welcome, 0, QBI_ABILITY_WATCH);
-	snapshot_fill(s, answer);
+	snapshot_fill(s, qbi_hello_watch_below(&c->hello), answer);
 	answer_send(c, answer,
 		    sizeof(*answer) + answer->head.records * sizeof(answer->records[0]));
 }

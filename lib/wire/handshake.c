@@ -27,6 +27,21 @@ void qbi_hello_ask(struct qbi_hello *hello, size_t max_msg_size, uint32_t versio
 	hello->abilities = ability;
 }
 
+void qbi_hello_ask_watch(struct qbi_hello *hello, uint64_t below)
+{
+	qbi_hello_ask(hello, 0, 0, QBI_ABILITY_WATCH);
+	hello->version = (uint32_t)below;
+	hello->max_msg_size += (uint32_t)(below >> 32);
+}
+
+uint64_t qbi_hello_watch_below(const struct qbi_hello *hello)
+{
+	uint64_t high = hello->max_msg_size < QBI_MIN_MSG_SIZE ?
+				0 : hello->max_msg_size - QBI_MIN_MSG_SIZE;
+
+	return high << 32 | hello->version;
+}
+
 uint32_t qbi_hello_question(const struct qbi_hello *hello)
 {
 	if (hello->mark != QBI_WIRE_MARK)

@@ -82,6 +82,14 @@ void qbi_hello_init(struct qbi_hello *hello, size_t max_msg_size, uint32_t versi
 void qbi_hello_ask(struct qbi_hello *hello, size_t max_msg_size, uint32_t version,
 		   uint32_t ability);
 
+/*
+ * A question for counters, of connections whose numbers are below @below; 0: of all. The
+ * number goes where a client has what it wants of a connection, and 0 is what anybody
+ * takes who knows no questions: libqb's wire and the smallest messages.
+ */
+void qbi_hello_ask_watch(struct qbi_hello *hello, uint64_t below);
+uint64_t qbi_hello_watch_below(const struct qbi_hello *hello);
+
 /* The question that a checked first message has, a bit; 0: it wants a connection. */
 uint32_t qbi_hello_question(const struct qbi_hello *hello);
 

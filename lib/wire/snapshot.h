@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What a service tells who may watch it, behind its answer to the handshake: a head and
- * one record per connection, newest first. Pure; no I/O.
+ * one record per connection, newest first. Pure; no I/O. Of very many connections it is a
+ * page: for the next one the watcher asks again, for connections below the last number.
  *
  * Both only grow at their end, and say how long they are: a reader takes what it knows
  * of each and takes what is missing for zero.
@@ -14,12 +15,14 @@
 
 #define QBI_SNAPSHOT_MARK 0x31574951u	/* "QIW1" */
 /*
- * Most records: the whole answer fits into a socket's buffer of usual size, and a
- * service with ever so many connections is soon back at work.
+ * Most records of a page: the whole answer fits into a socket's buffer of usual size, and
+ * a service with ever so many connections is soon back at work.
  */
 #define QBI_SNAPSHOT_RECORDS 1024u
-/* A reader believes no more than this: head and records in bytes. */
+/* A reader believes no more than this: head and records of a page in bytes. */
 #define QBI_SNAPSHOT_MAX (4u << 20)
+/* Nor more connections than a process may have descriptors, where nobody says otherwise. */
+#define QBI_SNAPSHOT_CONNECTIONS (1u << 20)
 
 struct qbi_snapshot_head {
 	uint32_t mark;		/* QBI_SNAPSHOT_MARK */
@@ -29,7 +32,7 @@ struct qbi_snapshot_head {
 	uint32_t connections;	/* that are up */
 	int32_t service_id;	/* as the application gave it */
 	uint32_t flow;		/* flow-control value of new connections */
-	uint32_t unused;	/* 0 */
+	uint32_t more;		/* 1: there are older ones than those of this page */
 	uint64_t closed;	/* connections that have ended */
 	uint64_t time_ns;	/* CLOCK_MONOTONIC of the snapshot */
 };

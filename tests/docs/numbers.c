@@ -54,6 +54,7 @@ static void print_snapshot(void)
 	FIELD(qbi_snapshot_head, connections, "`connections` | u32");
 	FIELD(qbi_snapshot_head, service_id, "`service_id` | i32");
 	FIELD(qbi_snapshot_head, flow, "`flow` | u32");
+	FIELD(qbi_snapshot_head, more, "`more` | u32");
 	FIELD(qbi_snapshot_head, closed, "`closed` | u64");
 	FIELD(qbi_snapshot_head, time_ns, "`time_ns` | u64");
 	printf("A record, %zu bytes:\n", sizeof(struct qbi_snapshot_record));
@@ -72,8 +73,8 @@ static void print_snapshot(void)
 	FIELD(qbi_snapshot_record, recv_retries, "`recv_retries` | u64");
 	FIELD(qbi_snapshot_record, flow_control_count, "`flow_control_count` | u64");
 	FIELD(qbi_snapshot_record, age_ns, "`age_ns` | u64");
-	printf("| connections in a snapshot | %u |\n", QBI_SNAPSHOT_RECORDS);
-	printf("| bytes of a snapshot that a reader takes | %u MiB |\n",
+	printf("| connections in a page of a snapshot | %u |\n", QBI_SNAPSHOT_RECORDS);
+	printf("| bytes of a page of a snapshot that a reader takes | %u MiB |\n",
 	       QBI_SNAPSHOT_MAX >> 20);
 }
 

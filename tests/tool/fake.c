@@ -112,16 +112,14 @@ static void client_answer(int fd, const void *answer, size_t size, unsigned int 
 	(void)sendmsg(fd, &m, MSG_NOSIGNAL);
 }
 
-static void serve(int listener, const void *answer, size_t size, unsigned int n_fds)
+static void client_serve(int listener, const void *answer, size_t size, unsigned int n_fds)
 {
-	for (;;) {
-		int fd = accept(listener, NULL, NULL);
+	int fd = accept(listener, NULL, NULL);
 
-		if (fd < 0)
-			_exit(1);
-		client_answer(fd, answer, size, n_fds);
-		close(fd);
-	}
+	if (fd < 0)
+		_exit(1);
+	client_answer(fd, answer, size, n_fds);
+	close(fd);
 }
 
 void fake_server_start(struct fake_server *s, const void *answer, size_t size,
@@ -131,8 +129,31 @@ void fake_server_start(struct fake_server *s, const void *answer, size_t size,
 
 	s->pid = fork();
 	ck_assert_int_ge(s->pid, 0);
-	if (s->pid == 0)
-		serve(listener, answer, size, n_fds);
+	while (s->pid == 0)
+		client_serve(listener, answer, size, n_fds);
+	close(listener);
+}
+
+void fake_server_start_each(struct fake_server *s, const void *answers, size_t stride,
+			    const size_t *sizes, size_t n, bool apart)
+{
+	int listener = listener_open(s, 8);
+	size_t i = 0;
+	pid_t child;
+
+	s->pid = fork();
+	ck_assert_int_ge(s->pid, 0);
+	while (s->pid == 0) {
+		child = apart ? fork() : 0;
+		if (child == 0)
+			client_serve(listener, (const char *)answers + i * stride, sizes[i],
+				     0);
+		if (child == 0 && apart)
+			_exit(0);
+		if (child != 0 && waitpid(child, NULL, 0) != child)
+			_exit(1);
+		i += i + 1 < n;
+	}
 	close(listener);
 }
 

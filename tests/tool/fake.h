@@ -34,6 +34,12 @@ struct fake_server {
  */
 void fake_server_start(struct fake_server *s, const void *answer, size_t size,
 		       unsigned int n_fds);
+/*
+ * The same, with an answer of its own for each client; the last for all that follow.
+ * @apart: each comes from a process of its own.
+ */
+void fake_server_start_each(struct fake_server *s, const void *answers, size_t stride,
+			    const size_t *sizes, size_t n, bool apart);
 /* The same, but it accepts nobody, and its queue is full. */
 void fake_server_start_full(struct fake_server *s);
 void fake_server_stop(struct fake_server *s);

@@ -313,15 +313,110 @@ START_TEST(server_without_watching_is_told)
 }
 END_TEST
 
-START_TEST(snapshot_that_was_cut_has_what_came_whole)
+/* What watching comes to when the service gives these answers, one after the other. */
+static int watch_pages(const struct answer *pages, const size_t *sizes, size_t n,
+		       qbipc_snapshot_t **ret)
 {
-	struct answer a = answer(3);
-	size_t record = a.head.record_size;
+	struct fake_server f;
+	int r;
+
+	*ret = NULL;
+	fake_server_start_each(&f, pages, sizeof(pages[0]), sizes, n, false);
+	r = qbipc_watch(f.name, deadline_ms(), ret);
+	fake_server_stop(&f);
+	return r;
+}
+
+/* Cut by a socket that did not take all, the rest is asked for. */
+START_TEST(pages_are_put_together)
+{
+	struct answer pages[] = { answer(3), answer(2), answer(0) };
+	size_t record = pages[0].head.record_size, i;
+	size_t sizes[] = { UP_TO_REST + 3 * record - 1, UP_TO_REST + 2 * record, UP_TO_REST };
+	struct qbipc_snapshot_info info = { .size = sizeof(info) };
 	qbipc_snapshot_t *s;
 
-	record_put(&a, 0, 30);
-	record_put(&a, record, 20);
-	ck_assert_int_eq(watch_answered(&a, UP_TO_REST + 3 * record - 1, &s), 0);
+	record_put(&pages[0], 0, 30);
+	record_put(&pages[0], record, 20);
+	pages[0].head.connections = 4;
+	record_put(&pages[1], 0, 10);
+	record_put(&pages[1], record, 1);
+	pages[1].head.more = 1;
+	ck_assert_int_eq(watch_pages(pages, sizes, 3, &s), 0);
+	ck_assert_int_eq(qbipc_snapshot_info_get(s, &info), 0);
+	ck_assert_uint_eq(info.connections, 4);
+	ck_assert_uint_eq(info.listed, 4);
+	for (i = 0; i < 4; i++)
+		record_expect(s, (uint32_t)i, (const uint64_t[]){ 30, 20, 10, 1 }[i]);
+	qbipc_snapshot_free(s);
+}
+END_TEST
+
+/* Otherwise a service could keep who asks it busy for ever, and fill its memory. */
+START_TEST(pages_whose_numbers_do_not_go_down_are_refused)
+{
+	struct answer pages[] = { answer(1), answer(1) };
+	size_t sizes[] = { sizeof(pages[0]), sizeof(pages[1]) };
+	uint64_t second;
+	qbipc_snapshot_t *s;
+
+	pages[0].head.more = 1;
+	record_put(&pages[0], 0, 30);
+	for (second = 30; second <= 31; second++) {
+		record_put(&pages[1], 0, second);
+		ck_assert_int_eq(watch_pages(pages, sizes, 2, &s), -EBADMSG);
+		ck_assert_ptr_null(s);
+	}
+	pages[0].head.records = 2;
+	record_put(&pages[0], pages[0].head.record_size, 30);
+	ck_assert_int_eq(watch_pages(pages, sizes, 1, &s), -EBADMSG);
+}
+END_TEST
+
+START_TEST(page_that_is_refused_or_missing_is_the_error)
+{
+	struct answer pages[] = { answer(1), answer(0) };
+	size_t sizes[] = { sizeof(pages[0]), sizeof(pages[1].welcome) };
+	qbipc_snapshot_t *s;
+
+	pages[0].head.more = 1;
+	record_put(&pages[0], 0, 30);
+	pages[1].welcome.error = -ENOMEM;
+	ck_assert_int_eq(watch_pages(pages, sizes, 2, &s), -ENOMEM);
+	sizes[1] = 0;
+	ck_assert_int_eq(watch_pages(pages, sizes, 2, &s), -ECONNRESET);
+	ck_assert_ptr_null(s);
+}
+END_TEST
+
+/* Somebody else has the name by then. */
+START_TEST(page_of_another_process_is_refused)
+{
+	struct answer pages[] = { answer(1), answer(1) };
+	size_t sizes[] = { sizeof(pages[0]), sizeof(pages[1]) };
+	qbipc_snapshot_t *s = NULL;
+	struct fake_server f;
+
+	pages[0].head.more = 1;
+	record_put(&pages[0], 0, 30);
+	record_put(&pages[1], 0, 20);
+	fake_server_start_each(&f, pages, sizeof(pages[0]), sizes, 2, true);
+	ck_assert_int_eq(qbipc_watch(f.name, deadline_ms(), &s), -ECONNRESET);
+	ck_assert_ptr_null(s);
+	fake_server_stop(&f);
+}
+END_TEST
+
+START_TEST(snapshot_that_was_cut_has_what_came_whole)
+{
+	struct answer pages[] = { answer(3), answer(3) }, a = pages[0];
+	size_t record = a.head.record_size;
+	size_t sizes[] = { UP_TO_REST + 3 * record - 1, UP_TO_REST + record - 1 };
+	qbipc_snapshot_t *s;
+
+	record_put(&pages[0], 0, 30);
+	record_put(&pages[0], record, 20);
+	ck_assert_int_eq(watch_pages(pages, sizes, 2, &s), 0);
 	ck_assert_uint_eq(listed(s), 2);
 	record_expect(s, 0, 30);
 	record_expect(s, 1, 20);
@@ -420,6 +515,10 @@ static Suite *suite(void)
 	tcase_add_test(tc, longer_struct_of_a_newer_caller_is_filled_as_far_as_known);
 	tc = tcase_new(s, "snapshots");
 	tcase_add_test(tc, server_without_watching_is_told);
+	tcase_add_test(tc, pages_are_put_together);
+	tcase_add_test(tc, pages_whose_numbers_do_not_go_down_are_refused);
+	tcase_add_test(tc, page_that_is_refused_or_missing_is_the_error);
+	tcase_add_test(tc, page_of_another_process_is_refused);
 	tcase_add_test(tc, snapshot_that_was_cut_has_what_came_whole);
 	tcase_add_test(tc, snapshot_of_a_newer_server_is_read_as_far_as_known);
 	tcase_add_test(tc, snapshot_that_lies_about_its_size_is_refused);
