@@ -11,7 +11,6 @@
 #include "base/log.h"
 
 static _Atomic(enum qbi_memory_lock) lock_mode;
-static atomic_bool refusal_told;	/* since the last success */
 
 void qbi_memory_lock_set(enum qbi_memory_lock mode)
 {
@@ -26,14 +25,12 @@ static int pages_lock(void *base, size_t size)
 
 	if (mode == QBI_MEMORY_LOCK_OFF)
 		return 0;
-	if (mlock2(base, size, MLOCK_ONFAULT) == 0) {
-		refusal_told = false;
+	if (mlock2(base, size, MLOCK_ONFAULT) == 0)
 		return 0;
-	}
 	r = -errno;
-	if (!atomic_exchange(&refusal_told, true))
-		qbi_log(LOG_WARNING, "cannot lock %zu bytes of memory: %s", size,
-			strerror(-r));
+	/* How much it is, and so whether it goes, may be a client's to say. */
+	qbi_log_rarely(LOG_WARNING, "cannot lock %zu bytes of memory: %s", size,
+		       strerror(-r));
 	return mode == QBI_MEMORY_LOCK_MUST ? r : 0;
 }
 

@@ -53,14 +53,19 @@ struct smaps smaps_of(const char *name)
 	return smaps_sum(NULL, name);
 }
 
-void forbid_locking(void)
+void forbid_locking_beyond(size_t bytes)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
-	const struct rlimit none = { 0, 0 };
+	const struct rlimit most = { bytes, bytes };
 
-	ck_assert_int_eq(setrlimit(RLIMIT_MEMLOCK, &none), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_MEMLOCK, &most), 0);
 	ck_assert_int_eq(syscall(SYS_capget, &header, caps), 0);
 	caps[CAP_TO_INDEX(CAP_IPC_LOCK)].effective &= ~CAP_TO_MASK(CAP_IPC_LOCK);
 	ck_assert_int_eq(syscall(SYS_capset, &header, caps), 0);
+}
+
+void forbid_locking(void)
+{
+	forbid_locking_beyond(0);
 }

@@ -18,7 +18,8 @@ struct smaps smaps_at(const void *address);
 /* All shared mappings whose path contains @name: sums, and whether each is locked. */
 struct smaps smaps_of(const char *name);
 
-/* No memory can be locked any more by this process, whoever runs it. */
+/* This process, whoever runs it, can lock so much memory, or none any more. */
+void forbid_locking_beyond(size_t bytes);
 void forbid_locking(void);
 
 #endif

@@ -198,6 +198,26 @@ START_TEST(beyond_the_limit_a_region_is_unlocked_and_that_is_said_once)
 }
 END_TEST
 
+/* What goes and what does not in turn, as clients may have it. */
+START_TEST(each_time_that_locking_fails_again_is_not_said)
+{
+	forbid_locking_beyond(4096);
+	qbi_log_hook_set(count_line, NULL);
+	qbi_memory_lock_set(QBI_MEMORY_LOCK_TRY);
+	for (int i = 0; i < 20; i++) {
+		struct qbi_region m = { .words = NULL };
+		int fd;
+
+		ck_assert_int_eq(qbi_region_create(&m, i % 2 ? QBI_REGION_NO_RINGS
+							     : MESSAGE_MAX, &fd), 0);
+		close(fd);
+		qbi_region_close(&m);
+	}
+	ck_assert_int_ge(lines_logged, 1);
+	ck_assert_int_lt(lines_logged, 5);
+}
+END_TEST
+
 /* That nothing is left is what the fixture looks for. */
 START_TEST(beyond_the_limit_there_is_no_region_if_it_must_be_locked)
 {
@@ -262,6 +282,7 @@ int main(void)
 	tcase_add_test(tc, locked_files_of_the_other_wire_take_only_the_pages_used);
 	tcase_add_test(tc, pages_locked_by_both_ends_are_given_back_at_the_end);
 	tcase_add_test(tc, beyond_the_limit_a_region_is_unlocked_and_that_is_said_once);
+	tcase_add_test(tc, each_time_that_locking_fails_again_is_not_said);
 	tcase_add_test(tc, beyond_the_limit_there_is_no_region_if_it_must_be_locked);
 	tcase_add_test(tc, buffer_is_locked_alone_and_page_by_page);
 	return suite_main(s);
