@@ -57,12 +57,20 @@ static struct server {
 	char name[64];
 } servers[SERVERS];
 
-static struct {
+static struct place {
 	qb_ipcc_connection_t *c;
+	unsigned int server;
+	bool native;
 } places[PLACES];
 
 static unsigned long connects, calls, events, hostile, present, most_present;
-static uint64_t slowest_connect, slowest_answer;	/* nanoseconds */
+
+/* What took longest, and who waited for it. */
+static struct slowest {
+	uint64_t ns;
+	struct place place;
+} slowest_connect, slowest_answer, slowest_event;
+
 static uint64_t random_state = 88172645463325252ull;
 
 static unsigned int random_below(unsigned int n)
@@ -205,29 +213,39 @@ static void client_leave(unsigned int i)
 	present--;
 }
 
-static void slowest_note(uint64_t *slowest, uint64_t since)
+static void slowest_note(struct slowest *slowest, uint64_t since, const struct place *p)
 {
 	uint64_t took = qbi_now_ns() - since;
 
-	if (took > *slowest)
-		*slowest = took;
+	if (took > slowest->ns)
+		*slowest = (struct slowest){ took, *p };
+}
+
+static void slowest_print(const char *what, const struct slowest *slowest)
+{
+	printf("# slowest %s: %.1f ms, over %s on %s wire\n", what, (double)slowest->ns / 1e6,
+	       slowest->place.server ? "sockets" : "shared memory",
+	       slowest->place.native ? "the native" : "libqb's");
 }
 
 static void client_come(unsigned int i)
 {
+	struct place *p = &places[i];
 	uint64_t since = qbi_now_ns();
 
-	qbipc_native_set((int)random_below(2));
-	places[i].c = qb_ipcc_connect(servers[random_below(SERVERS)].name, LARGEST);
-	if (!places[i].c)
+	p->native = random_below(2);
+	p->server = random_below(SERVERS);
+	qbipc_native_set(p->native);
+	p->c = qb_ipcc_connect(servers[p->server].name, LARGEST);
+	if (!p->c)
 		fail("connect", -errno);
-	slowest_note(&slowest_connect, since);
+	slowest_note(&slowest_connect, since, p);
 	connects++;
 	if (++present > most_present)
 		most_present = present;
 }
 
-static void client_call(qb_ipcc_connection_t *c, int32_t id)
+static void client_call(const struct place *p, int32_t id)
 {
 	static struct message answer;
 	static struct {
@@ -244,15 +262,15 @@ static void client_call(qb_ipcc_connection_t *c, int32_t id)
 	memset(request.body, (int)calls, body);
 	since = qbi_now_ns();
 	if (id == EVENT) {
-		n = qb_ipcc_sendv(c, &iov, 1);
+		n = qb_ipcc_sendv(p->c, &iov, 1);
 		if (n > 0)
-			n = qb_ipcc_event_recv(c, &answer, sizeof(answer), WAIT_MS);
+			n = qb_ipcc_event_recv(p->c, &answer, sizeof(answer), WAIT_MS);
 		events++;
 	} else {
-		n = qb_ipcc_sendv_recv(c, &iov, 1, &answer, sizeof(answer), WAIT_MS);
+		n = qb_ipcc_sendv_recv(p->c, &iov, 1, &answer, sizeof(answer), WAIT_MS);
 		calls++;
 	}
-	slowest_note(&slowest_answer, since);
+	slowest_note(id == EVENT ? &slowest_event : &slowest_answer, since, p);
 	if (n != (ssize_t)(sizeof(answer.hdr) + body))
 		fail("an answer", n);
 	if (memcmp(answer.body, request.body, body) != 0)
@@ -376,7 +394,7 @@ static void round_run(void)
 		somebody_hostile();
 	if (!places[i].c)
 		client_come(i);
-	client_call(places[i].c, random_below(4) ? ECHO : EVENT);
+	client_call(&places[i], random_below(4) ? ECHO : EVENT);
 	if (random_below(8) == 0 || connects % PLACES == 0)
 		client_leave(random_below(PLACES));
 	client_leave((i + PLACES / 2) % PLACES);
@@ -446,14 +464,15 @@ int main(int argc, char **argv)
 		was[i].rss_kb = warm.rss_kb;
 		was[i].shmem_kb = warm.shmem_kb;
 	}
-	slowest_answer = slowest_connect = 0;
+	slowest_connect.ns = slowest_answer.ns = slowest_event.ns = 0;
 	for (end = time(NULL) + seconds; time(NULL) < end;)
 		round_run();
 	everybody_leaves();
 	printf("# %lu connects, %lu at once, %lu calls, %lu events, %lu hostile, in %ld s\n",
 	       connects, most_present, calls, events, hostile, (long)seconds);
-	printf("# slowest answer %.1f ms, slowest connect %.1f ms\n",
-	       (double)slowest_answer / 1e6, (double)slowest_connect / 1e6);
+	slowest_print("connect", &slowest_connect);
+	slowest_print("answer", &slowest_answer);
+	slowest_print("event", &slowest_event);
 	good &= holds_no_more("clients", getpid(), &own);
 	for (int i = 0; i < SERVERS; i++) {
 		good &= holds_no_more(servers[i].name, servers[i].pid, &was[i]);
