@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <check.h>
+#include <qb/qbipc_common.h>
 
 #include "tests/lib/census.h"
 #include "tests/lib/deadline.h"
@@ -71,6 +72,19 @@ uint8_t *fake_read_to_end(int fd, size_t *ret_size)
 }
 
 /* -- Server ---------------------------------------------------------------------- */
+
+struct qbi_welcome fake_welcome(uint32_t abilities)
+{
+	return (struct qbi_welcome){
+		.id = QBI_AUTHENTICATE,
+		.mark = QBI_WIRE_MARK,
+		.size = sizeof(struct qbi_welcome),
+		.version = 1,
+		.abilities = abilities,
+		.type = QB_IPC_SHM,
+		.max_msg_size = QBI_MIN_MSG_SIZE,
+	};
+}
 
 static int listener_open(struct fake_server *s, int backlog)
 {

@@ -23,6 +23,9 @@ uint8_t *fake_read_to_end(int fd, size_t *ret_size);
 
 /* -- A server, in a child ---------------------------------------------------------- */
 
+/* As a server of this library answers the question @abilities, but for what a test changes. */
+struct qbi_welcome fake_welcome(uint32_t abilities);
+
 struct fake_server {
 	pid_t pid;
 	char name[108];

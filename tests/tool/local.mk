@@ -1,10 +1,16 @@
 # The command-line tool, and what it needs of the library: questions to a service.
 if HAVE_CHECK
-check_PROGRAMS += tests/tool/test-inquiry tests/tool/test-inquirer
+check_PROGRAMS += \
+	tests/tool/test-inquiry \
+	tests/tool/test-inquirer \
+	tests/tool/test-watch \
+	tests/tool/test-watcher
 endif
 tool_ldadd = tests/lib/libtestlib.la lib/libqbipc.la $(CHECK_LIBS) -lpthread
 
 tests_tool_test_inquiry_SOURCES = \
+	tests/tool/ask.c \
+	tests/tool/ask.h \
 	tests/tool/fake.c \
 	tests/tool/fake.h \
 	tests/tool/test-inquiry.c
@@ -14,6 +20,16 @@ tests_tool_test_inquirer_SOURCES = \
 	tests/tool/fake.h \
 	tests/tool/test-inquirer.c
 tests_tool_test_inquirer_LDADD = $(tool_ldadd)
+tests_tool_test_watch_SOURCES = \
+	tests/tool/ask.c \
+	tests/tool/ask.h \
+	tests/tool/test-watch.c
+tests_tool_test_watch_LDADD = $(tool_ldadd)
+tests_tool_test_watcher_SOURCES = \
+	tests/tool/fake.c \
+	tests/tool/fake.h \
+	tests/tool/test-watcher.c
+tests_tool_test_watcher_LDADD = $(tool_ldadd)
 
 tool_scripts = \
 	tests/tool/test-bench \

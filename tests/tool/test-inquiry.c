@@ -1,71 +1,36 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a service says of itself: to those who probe and to those who watch. The server
+ * What a service says of itself to anybody who asks, and to who asks to do harm. The server
  * is the library's, over all transports; its callbacks are in the trace.
  */
 #include <errno.h>
-#include <grp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <check.h>
 #include <qb/qbipc_ext.h>
 #include <qb/qbipcc.h>
 
-#include "tests/lib/census.h"
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
 #include "tests/lib/server.h"
 #include "tests/lib/variant.h"
+#include "tests/tool/ask.h"
 #include "tests/tool/fake.h"
 #include "wire/snapshot.h"
 
-enum { BIG = 1 << 20, NOBODY = 65534, SOMEBODY = 65533 };
-
-static struct qbipc_probe_info probe(const char *name, size_t size)
-{
-	struct qbipc_probe_info info = { .size = sizeof(info) };
-
-	ck_assert_int_eq(qbipc_probe(name, size, deadline_ms(), &info), 0);
-	return info;
-}
-
-static qbipc_snapshot_t *watch(const char *name)
-{
-	qbipc_snapshot_t *s = NULL;
-
-	ck_assert_int_eq(qbipc_watch(name, deadline_ms(), &s), 0);
-	return s;
-}
-
-static struct qbipc_snapshot_info info_of(const qbipc_snapshot_t *s)
-{
-	struct qbipc_snapshot_info info = { .size = sizeof(info) };
-
-	ck_assert_int_eq(qbipc_snapshot_info_get(s, &info), 0);
-	return info;
-}
-
-static struct qbipc_snapshot_connection connection_of(const qbipc_snapshot_t *s, uint32_t i)
-{
-	struct qbipc_snapshot_connection c = { .size = sizeof(c) };
-
-	ck_assert_int_eq(qbipc_snapshot_connection_get(s, i, &c), 0);
-	return c;
-}
+enum { BIG = 1 << 20 };
 
 /* -- Probe ------------------------------------------------------------------------ */
 
 START_TEST(probe_tells_process_transport_wire_and_size)
 {
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
-	struct qbipc_probe_info info = probe(h->name, 0);
+	struct qbipc_probe_info info = ask_probe(h->name, 0);
 
 	ck_assert_int_eq(info.pid, h->pid);
 	ck_assert_uint_eq(info.uid, geteuid());
@@ -85,7 +50,7 @@ START_TEST(probe_is_told_the_size_that_a_client_would_get)
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
 	qb_ipcc_connection_t *c = client_connect(h->name, BIG);
 
-	ck_assert_uint_eq(probe(h->name, BIG).max_msg_size,
+	ck_assert_uint_eq(ask_probe(h->name, BIG).max_msg_size,
 			  (uint32_t)qb_ipcc_get_buffer_size(c));
 	qb_ipcc_disconnect(c);
 	host_stop(h);
@@ -96,7 +61,7 @@ START_TEST(probe_for_too_large_messages_is_refused)
 {
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
 
-	ck_assert_int_eq(probe(h->name, 1u << 30).error, -EMSGSIZE);
+	ck_assert_int_eq(ask_probe(h->name, 1u << 30).error, -EMSGSIZE);
 	ck_assert_int_eq(qbipc_probe(h->name, (1u << 30) + 1, 0,
 				     &(struct qbipc_probe_info){
 					     .size = sizeof(struct qbipc_probe_info) }),
@@ -112,15 +77,15 @@ START_TEST(questions_run_no_callback_and_count_as_no_connection)
 	struct qb_ipcs_stats stats;
 	qb_ipcc_connection_t *c;
 
-	probe(h->name, 0);
-	qbipc_snapshot_free(watch(h->name));
+	ask_probe(h->name, 0);
+	qbipc_snapshot_free(ask_watch(h->name));
 	ck_assert_str_eq(host_trace(h), "");
 	c = client_connect(h->name, 0);
 	client_echo(c, 100);
 	host_expect_trace(h, "accept:1 created:1 msg:1");
 	qb_ipcc_disconnect(c);
 	host_expect_trace(h, "accept:1 created:1 msg:1 closed:1 destroyed:1");
-	probe(h->name, 0);
+	ask_probe(h->name, 0);
 	host_call(h, remote_stats, 0);
 	memcpy(&stats, h->shared->blob, sizeof(stats));
 	ck_assert_uint_eq(stats.active_connections, 0);
@@ -139,7 +104,7 @@ START_TEST(service_that_refuses_clients_answers_probes)
 	struct host *h =
 		host_start(&(struct server_spec){ VARIANT_SPEC(_i), .accept = refuse });
 
-	ck_assert_int_eq(probe(h->name, 0).error, 0);
+	ck_assert_int_eq(ask_probe(h->name, 0).error, 0);
 	ck_assert_str_eq(host_trace(h), "");
 	host_stop(h);
 }
@@ -151,8 +116,8 @@ START_TEST(service_whose_flow_is_off_answers)
 	qbipc_snapshot_t *s;
 
 	host_call(h, remote_rate, QB_IPCS_RATE_OFF_2);
-	ck_assert_int_eq(probe(h->name, 0).error, 0);
-	s = watch(h->name);
+	ck_assert_int_eq(ask_probe(h->name, 0).error, 0);
+	s = ask_watch(h->name);
 	ck_assert_uint_eq(info_of(s).flow, 2);
 	qbipc_snapshot_free(s);
 	host_stop(h);
@@ -164,239 +129,8 @@ START_TEST(client_without_the_native_wire_is_told_of_the_other)
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
 
 	qbipc_native_set(0);
-	ck_assert_uint_eq(probe(h->name, 0).native, 0);
+	ck_assert_uint_eq(ask_probe(h->name, 0).native, 0);
 	qbipc_native_set(1);
-	host_stop(h);
-}
-END_TEST
-
-/* -- Watch ------------------------------------------------------------------------- */
-
-START_TEST(snapshot_has_what_the_service_counts)
-{
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .service_id = 77 });
-	qb_ipcc_connection_t *first = client_connect(h->name, 0);
-	qb_ipcc_connection_t *second = client_connect(h->name, BIG);
-	struct qbipc_snapshot_connection c;
-	struct qbipc_snapshot_info info;
-	qbipc_snapshot_t *s;
-
-	client_echo(first, 100);
-	client_echo(first, 100);
-	client_echo(second, 100);
-	ck_assert_int_gt(host_call(h, remote_event, 2, 100, 5), 0);
-	client_must_recv_event(second, 5, 100);
-	ck_assert_int_gt(host_call(h, remote_event, 2, 100, 6), 0);
-
-	s = watch(h->name);
-	info = info_of(s);
-	ck_assert_int_eq(info.pid, h->pid);
-	ck_assert_uint_eq(info.uid, geteuid());
-	ck_assert_int_eq(info.service_id, 77);
-	ck_assert_uint_eq(info.connections, 2);
-	ck_assert_uint_eq(info.listed, 2);
-	ck_assert_uint_eq(info.closed, 0);
-	ck_assert_uint_gt(info.time_ns, 0);
-
-	/* The newest first. */
-	c = connection_of(s, 0);
-	ck_assert_uint_eq(c.number, 2);
-	ck_assert_int_eq(c.pid, getpid());
-	ck_assert_uint_eq(c.uid, geteuid());
-	ck_assert_uint_eq(c.gid, getegid());
-	ck_assert_uint_eq(c.native, variants[_i].libqb_wire ? 0 : 1);
-	ck_assert_uint_eq(c.max_msg_size, (uint32_t)qb_ipcc_get_buffer_size(second));
-	ck_assert_uint_eq(c.requests, 1);
-	ck_assert_uint_eq(c.responses, 1);
-	ck_assert_uint_eq(c.events, 2);
-	ck_assert_uint_eq(c.event_q_length, 1);
-	ck_assert_uint_eq(c.flow, 0);
-	c = connection_of(s, 1);
-	ck_assert_uint_eq(c.number, 1);
-	ck_assert_uint_eq(c.requests, 2);
-	ck_assert_uint_eq(c.events, 0);
-	ck_assert_uint_ge(c.age_ns, connection_of(s, 0).age_ns);
-	ck_assert_int_eq(qbipc_snapshot_connection_get(s, 2, &c), -ENOENT);
-	qbipc_snapshot_free(s);
-
-	client_must_recv_event(second, 6, 100);
-	qb_ipcc_disconnect(first);
-	host_await_trace(h, "destroyed:1");
-	host_call(h, remote_rate, QB_IPCS_RATE_OFF);
-	s = watch(h->name);
-	ck_assert_uint_eq(info_of(s).connections, 1);
-	ck_assert_uint_eq(info_of(s).closed, 1);
-	c = connection_of(s, 0);
-	ck_assert_uint_eq(c.number, 2);
-	ck_assert_uint_eq(c.flow, 1);
-	ck_assert_uint_eq(c.flow_control_count, 1);
-	qbipc_snapshot_free(s);
-	qb_ipcc_disconnect(second);
-	host_stop(h);
-}
-END_TEST
-
-START_TEST(connections_that_have_ended_are_not_listed)
-{
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
-	qb_ipcc_connection_t *c = client_connect(h->name, 0);
-	qbipc_snapshot_t *s;
-
-	host_await_trace(h, "created:1");
-	host_call(h, remote_ref, 1);
-	qb_ipcc_disconnect(c);
-	host_await_trace(h, "closed:1");
-	s = watch(h->name);
-	ck_assert_uint_eq(info_of(s).connections, 0);
-	ck_assert_uint_eq(info_of(s).listed, 0);
-	qbipc_snapshot_free(s);
-	host_call(h, remote_unref, 1);
-	host_stop(h);
-}
-END_TEST
-
-START_TEST(too_short_structs_are_refused)
-{
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
-	qb_ipcc_connection_t *c = client_connect(h->name, 0);
-	struct qbipc_snapshot_info info = { .size = sizeof(info) - 1 };
-	struct qbipc_snapshot_connection connection = { .size = sizeof(connection) - 1 };
-	qbipc_snapshot_t *s;
-
-	client_echo(c, 100);
-	s = watch(h->name);
-	ck_assert_int_eq(qbipc_snapshot_info_get(s, &info), -EINVAL);
-	ck_assert_int_eq(qbipc_snapshot_info_get(s, NULL), -EINVAL);
-	ck_assert_int_eq(qbipc_snapshot_connection_get(s, 0, &connection), -EINVAL);
-	ck_assert_int_eq(qbipc_snapshot_connection_get(s, 0, NULL), -EINVAL);
-	qbipc_snapshot_free(s);
-	qb_ipcc_disconnect(c);
-	host_stop(h);
-}
-END_TEST
-
-/* Two descriptors each, at either end. */
-enum { MANY = QBI_SNAPSHOT_RECORDS + 6, DESCRIPTORS = 3 * MANY };
-
-static bool descriptors_raise(void)
-{
-	struct rlimit limit = { 0 };
-
-	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	if (limit.rlim_max < DESCRIPTORS)
-		return false;
-	if (limit.rlim_cur < DESCRIPTORS)
-		limit.rlim_cur = DESCRIPTORS;
-	return setrlimit(RLIMIT_NOFILE, &limit) == 0;
-}
-
-/* More than a page; not a whole number of pages. */
-START_TEST(snapshot_has_all_of_very_many_connections)
-{
-	static qb_ipcc_connection_t *clients[MANY];
-	qbipc_snapshot_t *s;
-	struct host *h;
-	size_t i;
-
-	if (!descriptors_raise())
-		return;
-	h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .untraced = true });
-	for (i = 0; i < MANY; i++)
-		clients[i] = client_connect(h->name, 0);
-	s = watch(h->name);
-	ck_assert_uint_eq(info_of(s).connections, MANY);
-	ck_assert_uint_eq(info_of(s).listed, MANY);
-	for (i = 0; i < MANY; i++)
-		ck_assert_uint_eq(connection_of(s, (uint32_t)i).number, MANY - i);
-	qbipc_snapshot_free(s);
-	for (i = 0; i < MANY; i++)
-		qb_ipcc_disconnect(clients[i]);
-	host_stop(h);
-}
-END_TEST
-
-/* -- Who may watch ------------------------------------------------------------------ */
-
-/* What watching returns to a process of that user, group and one more group. */
-static int watch_as(const char *name, uid_t uid, gid_t gid, gid_t other)
-{
-	pid_t pid = fork();
-	int status;
-
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		qbipc_snapshot_t *s = NULL;
-		int r;
-
-		if (setgroups(1, &other) < 0 || setresgid(gid, gid, gid) < 0 ||
-		    setresuid(uid, uid, uid) < 0)
-			_exit(255);
-		r = qbipc_watch(name, deadline_ms(), &s);
-		qbipc_snapshot_free(s);
-		_exit(-r);
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert(WIFEXITED(status));
-	ck_assert_int_ne(WEXITSTATUS(status), 255);
-	return -WEXITSTATUS(status);
-}
-
-/* { uid, gid } */
-static int64_t remote_watch_allow(struct server *sv, const int64_t *args)
-{
-	qbipc_service_watch_allow(sv->service, (uid_t)args[0], (gid_t)args[1]);
-	return 0;
-}
-
-START_TEST(others_may_watch_when_they_are_allowed_to)
-{
-	struct host *h;
-
-	if (geteuid() != 0)
-		return;
-	h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
-	ck_assert_int_eq(watch_as(h->name, NOBODY, NOBODY, NOBODY), -EACCES);
-	/* The group of the service is nothing that makes one its user. */
-	ck_assert_int_eq(watch_as(h->name, NOBODY, 0, 0), -EACCES);
-
-	host_call(h, remote_watch_allow, NOBODY, -1);
-	ck_assert_int_eq(watch_as(h->name, NOBODY, SOMEBODY, SOMEBODY), 0);
-	ck_assert_int_eq(watch_as(h->name, SOMEBODY, NOBODY, NOBODY), -EACCES);
-	ck_assert_int_eq(watch_as(h->name, SOMEBODY, 0, 0), -EACCES);
-
-	host_call(h, remote_watch_allow, -1, NOBODY);
-	ck_assert_int_eq(watch_as(h->name, SOMEBODY, NOBODY, SOMEBODY), 0);
-	ck_assert_int_eq(watch_as(h->name, SOMEBODY, SOMEBODY, NOBODY), 0);
-	ck_assert_int_eq(watch_as(h->name, NOBODY, SOMEBODY, SOMEBODY), -EACCES);
-
-	host_call(h, remote_watch_allow, -1, -1);
-	ck_assert_int_eq(watch_as(h->name, SOMEBODY, NOBODY, NOBODY), -EACCES);
-	ck_assert_int_eq(watch_as(h->name, 0, 0, 0), 0);
-	ck_assert_str_eq(host_trace(h), "");
-	host_stop(h);
-}
-END_TEST
-
-static void become_nobody(struct server *sv)
-{
-	SERVER_REQUIRE_EQ(sv, setresgid(NOBODY, NOBODY, NOBODY), 0);
-	SERVER_REQUIRE_EQ(sv, setresuid(NOBODY, NOBODY, NOBODY), 0);
-}
-
-START_TEST(root_and_the_user_of_the_service_may_always_watch)
-{
-	struct host *h;
-
-	if (geteuid() != 0)
-		return;
-	h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .prepare = become_nobody });
-	ck_assert_int_eq(watch_as(h->name, NOBODY, SOMEBODY, SOMEBODY), 0);
-	ck_assert_int_eq(watch_as(h->name, 0, 0, 0), 0);
-	ck_assert_int_eq(watch_as(h->name, SOMEBODY, NOBODY, NOBODY), -EACCES);
-	host_call(h, remote_watch_allow, SOMEBODY, -1);
-	ck_assert_int_eq(watch_as(h->name, NOBODY, SOMEBODY, SOMEBODY), 0);
-	ck_assert_int_eq(watch_as(h->name, 0, 0, 0), 0);
 	host_stop(h);
 }
 END_TEST
@@ -457,7 +191,7 @@ START_TEST(question_asked_twice_is_answered_once)
 	ck_assert_uint_eq(welcome.abilities, QBI_ABILITY_WATCH);
 	free(all);
 	close(fd);
-	probe(h->name, 0);
+	ask_probe(h->name, 0);
 	host_stop(h);
 }
 END_TEST
@@ -543,14 +277,6 @@ static Suite *suite(void)
 	add_transport_test(tc, service_that_refuses_clients_answers_probes);
 	add_transport_test(tc, service_whose_flow_is_off_answers);
 	add_transport_test(tc, client_without_the_native_wire_is_told_of_the_other);
-	tc = tcase_new(s, "watch");
-	add_transport_test(tc, snapshot_has_what_the_service_counts);
-	add_transport_test(tc, connections_that_have_ended_are_not_listed);
-	/* One transport is enough: native shm, which is the first. */
-	tcase_add_loop_test(tc, too_short_structs_are_refused, 0, 1);
-	tcase_add_loop_test(tc, snapshot_has_all_of_very_many_connections, 0, 1);
-	tcase_add_loop_test(tc, others_may_watch_when_they_are_allowed_to, 0, 1);
-	tcase_add_loop_test(tc, root_and_the_user_of_the_service_may_always_watch, 0, 1);
 	tc = tcase_new(s, "hostile clients");
 	add_variant_test(tc, askers_that_read_nothing_are_forgotten);
 	add_transport_test(tc, question_asked_twice_is_answered_once);
