@@ -83,6 +83,7 @@ struct server {
 
 /* In the parent. */
 struct host {
+	struct host *next;		/* of all that the test has started */
 	pid_t pid;			/* -1 once gone */
 	int control;
 	char name[108];
