@@ -282,8 +282,11 @@ ATTACK(directory_filled_with_files)
 	raw_close(&p);
 }
 
-/* No rights left on anything: the server's are enough. */
-ATTACK(modes_taken_away)
+/*
+ * No rights left on anything: the server's are enough. Without root its rights are those
+ * of the one who took them away, who could as well leave files of his own.
+ */
+ATTACK(modes_taken_away, .needs = "root: rights that modes do not give")
 {
 	char path[400];
 	struct place place;
