@@ -51,7 +51,7 @@ typedef int32_t (*qbipc_handler_fn)(qb_ipcs_connection_t *c, void *data, size_t 
 
 /** What is done with the messages of one id. Unused fields are zero. */
 struct qbipc_handler {
-	size_t struct_size;	/**< sizeof(struct qbipc_handler) */
+	size_t size;	/**< sizeof(struct qbipc_handler) */
 	int32_t id;		/**< of the messages; any but QB_IPC_MSG_DISCONNECT */
 	uint32_t flags;		/**< QBIPC_HANDLER_ONE_WAY or 0 */
 	size_t min_size;	/**< bytes of the shortest message, header included */
@@ -80,7 +80,7 @@ struct qbipc_handler {
  * @param table  @p n handlers; copied with their names
  * @param n      how many; 0 is fine
  * @return       0; -EEXIST when an id is registered already or twice in @p table; -EINVAL
- *               for a NULL service or table, a struct_size that is not this struct's, an
+ *               for a NULL service or table, a size that is not this struct's, an
  *               unknown flag, no function, or the id QB_IPC_MSG_DISCONNECT, which never
  *               arrives; -ENOMEM. After an error none of @p table is registered
  * @note         Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
@@ -167,7 +167,7 @@ int qbipc_service_unknown_set(qb_ipcs_service_t *s, qbipc_unknown_fn fn, void *d
 
 /** What came for a handler since it was registered. */
 struct qbipc_handler_stats {
-	size_t struct_size;	/**< sizeof(struct qbipc_handler_stats), set by the caller */
+	size_t size;	/**< sizeof(struct qbipc_handler_stats), set by the caller */
 	const char *name;	/**< as registered, or NULL; good as long as the service */
 	uint64_t calls;		/**< messages given to the function */
 	uint64_t refused;	/**< messages that were too short */
@@ -181,7 +181,7 @@ struct qbipc_handler_stats {
  * @param id     of its messages
  * @param stats  filled in
  * @return       0; -ENOENT no handler is registered for @p id; -EINVAL for a NULL argument
- *               or a struct_size that is not this struct's
+ *               or a size that is not this struct's
  * @note         Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
  */
 int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int32_t id,
@@ -189,7 +189,7 @@ int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int32_t id,
 
 /** What was refused since the service has handlers, a selector or a hook. */
 struct qbipc_unknown_stats {
-	size_t struct_size;	/**< sizeof(struct qbipc_unknown_stats), set by the caller */
+	size_t size;	/**< sizeof(struct qbipc_unknown_stats), set by the caller */
 	uint64_t unknown;	/**< messages that nobody takes */
 	uint64_t too_short;	/**< messages shorter than their handler says */
 	uint64_t answered;	/**< of both: those that were answered */
@@ -201,7 +201,7 @@ struct qbipc_unknown_stats {
  *
  * @param s      service
  * @param stats  filled in
- * @return       0; -EINVAL for a NULL argument or a struct_size that is not this struct's
+ * @return       0; -EINVAL for a NULL argument or a size that is not this struct's
  * @note         Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
  */
 int qbipc_service_unknown_stats_get(qb_ipcs_service_t *s,

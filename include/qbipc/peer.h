@@ -21,7 +21,7 @@ extern "C" {
  * the descriptor, take it and set the field to -1.
  */
 struct qbipc_peer {
-	size_t struct_size;	/**< sizeof(struct qbipc_peer), set by the caller */
+	size_t size;	/**< sizeof(struct qbipc_peer), set by the caller */
 	pid_t pid;		/**< process */
 	uid_t uid;		/**< effective user */
 	gid_t gid;		/**< effective group */
@@ -41,7 +41,7 @@ struct qbipc_peer {
  * @param peer  filled in on success, else untouched but for its size
  * @return      0; -ENOTCONN the connection has ended: what is still known is its uid and
  *              gid as connection_accept got them; -EMFILE, -ENFILE no descriptor for the
- *              pidfd; -ENOMEM; -EINVAL for a NULL argument or a struct_size that is not
+ *              pidfd; -ENOMEM; -EINVAL for a NULL argument or a size that is not
  *              this struct's
  * @note        The pidfd is the kernel's own (SO_PEERPIDFD). One opened by number could be
  *              another process's by now, so there is none of that kind here: a program

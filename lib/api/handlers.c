@@ -16,7 +16,7 @@ static struct qbi_selector *selector_get(qb_ipcs_service_t *s)
 
 static int handler_check(const struct qbipc_handler *h)
 {
-	if (h->struct_size != sizeof(*h) || (h->flags & ~QBIPC_HANDLER_ONE_WAY) || !h->fn ||
+	if (h->size != sizeof(*h) || (h->flags & ~QBIPC_HANDLER_ONE_WAY) || !h->fn ||
 	    h->id == QB_IPC_MSG_DISCONNECT)
 		return -EINVAL;
 	return 0;
@@ -73,18 +73,18 @@ const struct qbipc_handler *qbipc_service_handler_find(qb_ipcs_service_t *s, int
 int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int32_t id,
 				    struct qbipc_handler_stats *stats)
 {
-	if (!s || !stats || stats->struct_size != sizeof(*stats))
+	if (!s || !stats || stats->size != sizeof(*stats))
 		return -EINVAL;
 	return s->selector ? qbi_selector_handler_stats(s->selector, id, stats) : -ENOENT;
 }
 
 int qbipc_service_unknown_stats_get(qb_ipcs_service_t *s, struct qbipc_unknown_stats *stats)
 {
-	if (!s || !stats || stats->struct_size != sizeof(*stats))
+	if (!s || !stats || stats->size != sizeof(*stats))
 		return -EINVAL;
 	if (s->selector)
 		qbi_selector_unknown_stats(s->selector, stats);
 	else
-		*stats = (struct qbipc_unknown_stats){ .struct_size = sizeof(*stats) };
+		*stats = (struct qbipc_unknown_stats){ .size = sizeof(*stats) };
 	return 0;
 }

@@ -11,11 +11,11 @@
 #include "client/connection.h"
 #include "server/connection.h"
 
-#define PEER_INIT { .struct_size = sizeof(struct qbipc_peer), .pidfd = -1 }
+#define PEER_INIT { .size = sizeof(struct qbipc_peer), .pidfd = -1 }
 
 static bool peer_is_ours(const struct qbipc_peer *peer)
 {
-	return peer && peer->struct_size == sizeof(*peer);
+	return peer && peer->size == sizeof(*peer);
 }
 
 void qbipc_peer_free(struct qbipc_peer *peer)

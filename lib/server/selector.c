@@ -204,10 +204,10 @@ int qbi_selector_handler_stats(struct qbi_selector *sel, int32_t id,
 
 void qbi_selector_unknown_stats(struct qbi_selector *sel, struct qbipc_unknown_stats *ret)
 {
-	size_t size = ret->struct_size;
+	size_t size = ret->size;
 
 	*ret = sel->refusals;
-	ret->struct_size = size;
+	ret->size = size;
 }
 
 /* -- Refusing ----------------------------------------------------------------- */

@@ -329,7 +329,7 @@ START_TEST(client_that_waits_is_served_by_the_server_that_is_started_for_it)
 	/* It is not to stay open in the server but for the descriptor that is passed. */
 	ck_assert_int_eq(fcntl(listener, F_SETFD, FD_CLOEXEC), 0);
 	for (int round = 0; round < 2; round++) {
-		struct qbipc_peer peer = { .struct_size = sizeof(peer) };
+		struct qbipc_peer peer = { .size = sizeof(peer) };
 		qb_ipcc_connection_t *c;
 		pid_t server;
 		int fd;

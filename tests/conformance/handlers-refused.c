@@ -6,7 +6,7 @@
 
 static int64_t remote_refusals(struct server *sv, const int64_t *args)
 {
-	struct qbipc_unknown_stats stats = { .struct_size = sizeof(stats) };
+	struct qbipc_unknown_stats stats = { .size = sizeof(stats) };
 	int r = qbipc_service_unknown_stats_get(sv->service, &stats);
 
 	memcpy(sv->shared->blob, &stats, sizeof(stats));
@@ -20,7 +20,7 @@ static void check_refusals(struct host *h, unsigned int unknown, unsigned int to
 
 	ck_assert_int_eq(host_call(h, remote_refusals, 0), 0);
 	memcpy(&stats, h->shared->blob, sizeof(stats));
-	ck_assert_uint_eq(stats.struct_size, sizeof(stats));
+	ck_assert_uint_eq(stats.size, sizeof(stats));
 	ck_assert_uint_eq(stats.unknown, unknown);
 	ck_assert_uint_eq(stats.too_short, too_short);
 	ck_assert_uint_eq(stats.answered, answered);

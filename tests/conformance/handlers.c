@@ -56,7 +56,7 @@ static void prepare_many(struct server *sv)
 
 		for (int j = 0; j < BATCH; j++)
 			rows[j] = (struct qbipc_handler){
-				.struct_size = sizeof(rows[j]), .id = many_id(k + j),
+				.size = sizeof(rows[j]), .id = many_id(k + j),
 				.fn = on_any, .context = AS(k + j + 1), .name = "x",
 			};
 		SERVER_REQUIRE_EQ(
@@ -80,7 +80,7 @@ END_TEST
 static int32_t on_register(qb_ipcs_connection_t *c, void *data, size_t size, void *context)
 {
 	const struct qbipc_handler more[] = {
-		{ .struct_size = sizeof(more[0]), .id = ID_OTHER, .fn = on_any,
+		{ .size = sizeof(more[0]), .id = ID_OTHER, .fn = on_any,
 		  .context = AS(9) },
 	};
 
@@ -91,7 +91,7 @@ static int32_t on_register(qb_ipcs_connection_t *c, void *data, size_t size, voi
 
 static void prepare_register(struct server *sv)
 {
-	static const struct qbipc_handler row = { .struct_size = sizeof(row), .id = ID_BARE,
+	static const struct qbipc_handler row = { .size = sizeof(row), .id = ID_BARE,
 						  .fn = on_register };
 
 	SERVER_REQUIRE_EQ(sv, qbipc_service_handlers_register(sv->service, &row, 1), 0);
@@ -121,8 +121,8 @@ static int32_t on_disconnect(qb_ipcs_connection_t *c, void *data, size_t size, v
 static void prepare_endings(struct server *sv)
 {
 	static const struct qbipc_handler rows[] = {
-		{ .struct_size = sizeof(rows[0]), .id = 1, .fn = on_disconnect },
-		{ .struct_size = sizeof(rows[0]), .id = 2, .fn = on_disconnect,
+		{ .size = sizeof(rows[0]), .id = 1, .fn = on_disconnect },
+		{ .size = sizeof(rows[0]), .id = 2, .fn = on_disconnect,
 		  .context = AS(1) },
 	};
 
@@ -152,7 +152,7 @@ static int32_t on_back_off(qb_ipcs_connection_t *c, void *data, size_t size, voi
 
 static void prepare_back_off(struct server *sv)
 {
-	static const struct qbipc_handler row = { .struct_size = sizeof(row), .id = ID_GET,
+	static const struct qbipc_handler row = { .size = sizeof(row), .id = ID_GET,
 						  .fn = on_back_off };
 
 	SERVER_REQUIRE_EQ(sv, qbipc_service_handlers_register(sv->service, &row, 1), 0);
@@ -197,10 +197,10 @@ static const struct qbipc_handler *select_some(qb_ipcs_connection_t *c,
 					       const struct qb_ipc_request_header *message,
 					       size_t size, void *data)
 {
-	static const struct qbipc_handler own = { .struct_size = sizeof(own), .id = ID_GET,
+	static const struct qbipc_handler own = { .size = sizeof(own), .id = ID_GET,
 						  .fn = on_any, .context = AS(20),
 						  .min_size = 2000 };
-	static const struct qbipc_handler none = { .struct_size = sizeof(none) };
+	static const struct qbipc_handler none = { .size = sizeof(none) };
 
 	SERVER_REQUIRE(the_server, data == &the_server->spec);
 	SERVER_REQUIRE_EQ(the_server, message->size, (long long)size);
@@ -306,8 +306,8 @@ START_TEST(id_that_is_registered_is_eexist_and_the_whole_table_is_left_out)
 {
 	qb_ipcs_service_t *s = service_new();
 	struct qbipc_handler rows[] = {
-		{ .struct_size = sizeof(rows[0]), .id = ID_OTHER, .fn = on_any },
-		{ .struct_size = sizeof(rows[0]), .id = ID_GET, .fn = on_any },
+		{ .size = sizeof(rows[0]), .id = ID_OTHER, .fn = on_any },
+		{ .size = sizeof(rows[0]), .id = ID_GET, .fn = on_any },
 	};
 
 	ck_assert_int_eq(qbipc_service_handlers_register(s, table, TABLE_SIZE), 0);
@@ -326,13 +326,13 @@ END_TEST
 START_TEST(handlers_that_make_no_sense_are_einval)
 {
 	qb_ipcs_service_t *s = service_new();
-	const struct qbipc_handler good = { .struct_size = sizeof(good), .id = 1,
+	const struct qbipc_handler good = { .size = sizeof(good), .id = 1,
 					    .fn = on_any };
 	struct qbipc_handler bad[2] = { good, good };
 
 	ck_assert_int_eq(qbipc_service_handlers_register(NULL, &good, 1), -EINVAL);
 	ck_assert_int_eq(qbipc_service_handlers_register(s, NULL, 1), -EINVAL);
-	bad[1].struct_size--;
+	bad[1].size--;
 	ck_assert_int_eq(qbipc_service_handlers_register(s, bad, 2), -EINVAL);
 	bad[1] = good;
 	bad[1].flags = 2;
@@ -359,8 +359,8 @@ static enum qbipc_unknown refuse_any(qb_ipcs_connection_t *c,
 START_TEST(calls_without_a_service_or_with_another_size_are_einval)
 {
 	qb_ipcs_service_t *s = service_new();
-	struct qbipc_handler_stats handler = { .struct_size = sizeof(handler) };
-	struct qbipc_unknown_stats refusals = { .struct_size = sizeof(refusals) };
+	struct qbipc_handler_stats handler = { .size = sizeof(handler) };
+	struct qbipc_unknown_stats refusals = { .size = sizeof(refusals) };
 
 	ck_assert_int_eq(qbipc_service_selector_set(NULL, select_some, NULL), -EINVAL);
 	ck_assert_int_eq(qbipc_service_unknown_set(NULL, refuse_any, NULL), -EINVAL);
@@ -376,8 +376,8 @@ START_TEST(calls_without_a_service_or_with_another_size_are_einval)
 	refusals.unknown = 5;
 	ck_assert_int_eq(qbipc_service_unknown_stats_get(s, &refusals), 0);
 	ck_assert_uint_eq(refusals.unknown, 0);
-	handler.struct_size--;
-	refusals.struct_size--;
+	handler.size--;
+	refusals.size--;
 	ck_assert_int_eq(qbipc_service_handler_stats_get(s, 1, &handler), -EINVAL);
 	ck_assert_int_eq(qbipc_service_unknown_stats_get(s, &refusals), -EINVAL);
 	qb_ipcs_destroy(s);

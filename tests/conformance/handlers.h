@@ -60,10 +60,10 @@ static inline int32_t on_note(qb_ipcs_connection_t *c, void *data, size_t size, 
 #define AS(n) ((void *)(intptr_t)(n))
 
 static const struct qbipc_handler table[] = {
-	{ .struct_size = sizeof(struct qbipc_handler), .id = ID_GET, .fn = on_any,
+	{ .size = sizeof(struct qbipc_handler), .id = ID_GET, .fn = on_any,
 	  .context = AS(1), .name = "get" },
 	QBIPC_HANDLER(ID_SET, on_set, struct set_request),
-	{ .struct_size = sizeof(struct qbipc_handler), .id = ID_NOTE, .fn = on_note,
+	{ .size = sizeof(struct qbipc_handler), .id = ID_NOTE, .fn = on_note,
 	  .flags = QBIPC_HANDLER_ONE_WAY, .min_size = sizeof(struct set_request) },
 };
 enum { TABLE_SIZE = sizeof(table) / sizeof(table[0]) };
@@ -106,7 +106,7 @@ static inline void stop(struct host *h, qb_ipcc_connection_t *c)
 
 static inline int64_t remote_handler_stats(struct server *sv, const int64_t *args)
 {
-	struct qbipc_handler_stats stats = { .struct_size = sizeof(stats) };
+	struct qbipc_handler_stats stats = { .size = sizeof(stats) };
 	int r = qbipc_service_handler_stats_get(sv->service, (int32_t)args[0], &stats);
 
 	memcpy(sv->shared->blob, &stats, sizeof(stats));

@@ -70,7 +70,7 @@ static bool kernel_gives_pidfds(void)
 
 static void peer_record(struct server *sv, qb_ipcs_connection_t *c)
 {
-	struct qbipc_peer peer = { .struct_size = sizeof(peer) };
+	struct qbipc_peer peer = { .size = sizeof(peer) };
 	struct found f = { .pidfd_pid = -1 };
 
 	f.result = qbipc_connection_peer_get(c, &peer);
@@ -206,7 +206,7 @@ END_TEST
 
 static int64_t remote_without_descriptors(struct server *sv, const int64_t *args)
 {
-	struct qbipc_peer peer = { .struct_size = sizeof(peer), .pid = 5, .pidfd = 6 };
+	struct qbipc_peer peer = { .size = sizeof(peer), .pid = 5, .pidfd = 6 };
 	struct rlimit all, none;
 	int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC), r;
 
@@ -237,12 +237,12 @@ END_TEST
 
 static int64_t remote_arguments(struct server *sv, const int64_t *args)
 {
-	struct qbipc_peer peer = { .struct_size = sizeof(peer) };
+	struct qbipc_peer peer = { .size = sizeof(peer) };
 	qb_ipcs_connection_t *c = server_connection(sv, 1);
 
 	SERVER_REQUIRE_EQ(sv, qbipc_connection_peer_get(NULL, &peer), -EINVAL);
 	SERVER_REQUIRE_EQ(sv, qbipc_connection_peer_get(c, NULL), -EINVAL);
-	peer.struct_size--;
+	peer.size--;
 	SERVER_REQUIRE_EQ(sv, qbipc_connection_peer_get(c, &peer), -EINVAL);
 	return 0;
 }
@@ -251,12 +251,12 @@ START_TEST(peer_of_nothing_or_into_nothing_is_einval)
 {
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
-	struct qbipc_peer peer = { .struct_size = sizeof(peer) };
+	struct qbipc_peer peer = { .size = sizeof(peer) };
 
 	ck_assert_int_eq(host_call(h, remote_arguments, 0), 0);
 	ck_assert_int_eq(qbipc_client_peer_get(NULL, &peer), -EINVAL);
 	ck_assert_int_eq(qbipc_client_peer_get(c, NULL), -EINVAL);
-	peer.struct_size--;
+	peer.size--;
 	ck_assert_int_eq(qbipc_client_peer_get(c, &peer), -EINVAL);
 	qb_ipcc_disconnect(c);
 	host_stop(h);
@@ -269,7 +269,7 @@ START_TEST(server_is_known_to_its_client_and_given_back_twice_is_once)
 {
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
-	struct qbipc_peer peer = { .struct_size = sizeof(peer) };
+	struct qbipc_peer peer = { .size = sizeof(peer) };
 	int n = getgroups(0, NULL);
 
 	ck_assert_int_eq(qbipc_client_peer_get(c, &peer), 0);
@@ -284,7 +284,7 @@ START_TEST(server_is_known_to_its_client_and_given_back_twice_is_once)
 	ck_assert_int_eq(peer.pidfd, -1);
 	ck_assert_ptr_null(peer.groups);
 	ck_assert_ptr_null(peer.label);
-	ck_assert_uint_eq(peer.struct_size, sizeof(peer));
+	ck_assert_uint_eq(peer.size, sizeof(peer));
 	qbipc_peer_free(&peer);
 	qbipc_peer_free(NULL);
 	qb_ipcc_disconnect(c);
@@ -295,7 +295,7 @@ END_TEST
 START_TEST(server_is_enotconn_before_the_connection_is_finished)
 {
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
-	struct qbipc_peer peer = { .struct_size = sizeof(peer) };
+	struct qbipc_peer peer = { .size = sizeof(peer) };
 	qb_ipcc_connection_t *c;
 	int fd;
 

@@ -240,7 +240,7 @@ START_TEST(state_of_a_connection_to_a_stopped_server_is_told_at_once)
 {
 	qb_ipcc_connection_t *c;
 	struct host *h = start_frozen(_i, 0, &c);
-	struct qbipc_peer peer = { .struct_size = sizeof(peer) };
+	struct qbipc_peer peer = { .size = sizeof(peer) };
 
 	fill(c, 16);
 	ck_assert(qb_ipcc_is_connected(c));
