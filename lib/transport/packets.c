@@ -20,7 +20,10 @@ struct packet_header {
 
 /* A packet may take half the send buffer, so that the next one can be under way. */
 #define PIECE_SHARE 2
-#define PIECE_MAX (128u << 10)
+
+/* The kernel wants most of a packet in one piece of memory, which it may not have. */
+#define PIECE_MAX (1u << 20)
+#define PIECE_SCARCE (128u << 10)
 
 /* Received by one call, so that a sender of tiny ones does not keep us here. */
 #define PIECES_AT_ONCE 256
@@ -62,16 +65,20 @@ void qbi_packets_close(struct qbi_packets *p)
 
 /* -- Sending ------------------------------------------------------------------ */
 
-/* One packet. 0, QBI_FULL, QBI_GONE, -errno. */
+/* One packet. 0, QBI_FULL, QBI_GONE, -errno. Lowers the size of a piece if that helps. */
 static int packet_send(struct qbi_packets *p, size_t msg_size, size_t offset,
 		       const struct iovec *iov, size_t n)
 {
 	struct packet_header header = { (uint32_t)msg_size, (uint32_t)offset };
 	struct iovec all[IOV_ON_STACK];
+	int r;
 
 	all[0] = (struct iovec){ &header, sizeof(header) };
 	memcpy(&all[1], iov, n * sizeof(*iov));
-	return qbi_socket_sendv(p->fd, all, n + 1);
+	r = qbi_socket_sendv(p->fd, all, n + 1);
+	if (r == QBI_FULL && errno == ENOBUFS && p->piece > PIECE_SCARCE)
+		p->piece = PIECE_SCARCE;
+	return r;
 }
 
 /* Pieces of one block from @done on. 0, QBI_FULL, QBI_GONE, -errno; moves *@done. */
@@ -82,6 +89,8 @@ static int block_send(struct qbi_packets *p, char *block, size_t size, size_t *d
 		struct iovec iov = { block + *done, left < p->piece ? left : p->piece };
 		int r = packet_send(p, size, *done, &iov, 1);
 
+		if (r == QBI_FULL && iov.iov_len > p->piece)
+			continue;
 		if (r)
 			return r;
 		*done += iov.iov_len;
@@ -127,9 +136,12 @@ int qbi_packets_sendv(struct qbi_packets *p, const struct qbi_msg *msg)
 
 	if (r)
 		return r == QBI_LATER ? QBI_FULL : r;
-	if (msg->n >= IOV_ON_STACK || msg->size > p->piece)
-		return copy_send(p, msg);
-	return packet_send(p, msg->size, 0, msg->iov, msg->n);
+	if (msg->n < IOV_ON_STACK && msg->size <= p->piece) {
+		r = packet_send(p, msg->size, 0, msg->iov, msg->n);
+		if (r != QBI_FULL || msg->size <= p->piece)
+			return r;
+	}
+	return copy_send(p, msg);
 }
 
 /* -- Receiving ---------------------------------------------------------------- */

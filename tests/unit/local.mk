@@ -210,6 +210,7 @@ tests_unit_test_native_look_LDADD = $(native_ldadd)
 tests_unit_test_native_packets_SOURCES = tests/unit/test-native-packets.c
 tests_unit_test_native_packets_CFLAGS = $(native_cflags)
 tests_unit_test_native_packets_LDADD = $(native_ldadd)
+tests_unit_test_native_packets_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sendmsg
 
 tests_unit_test_native_region_SOURCES = tests/unit/test-native-region.c \
 	tests/unit/test-native-pair.h

@@ -25,6 +25,24 @@ struct header {
 static struct qbi_packets a, b;
 static uint8_t *out, *in;
 
+/* The largest packet that the kernel has memory for. */
+static size_t kernel_memory = SIZE_MAX;
+
+ssize_t __real_sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < m->msg_iovlen; i++)
+		size += m->msg_iov[i].iov_len;
+	if (size <= kernel_memory)
+		return __real_sendmsg(fd, m, flags);
+	errno = ENOBUFS;
+	return -1;
+}
+
 /* With the buffers that a socket has by itself: what an unprivileged process gets. */
 static void setup(void)
 {
@@ -105,6 +123,24 @@ START_TEST(a_mebibyte_goes_both_ways_without_privilege)
 	for (uint32_t i = 0; i < 6; i++) {
 		carry(&a, &b, MAX, i);
 		carry(&b, &a, MAX - i, i);
+	}
+}
+END_TEST
+
+START_TEST(kernel_without_memory_for_a_large_packet_gets_smaller_ones)
+{
+	qbi_packets_make_room(a.fd, MAX);
+	for (size_t piece = MAX; piece >= MAX / 2; piece -= MAX / 2) {
+		a.piece = piece;
+		kernel_memory = 200 << 10;
+		carry(&a, &b, MAX - 1, 1);
+		carry(&a, &b, MAX, 2);
+		carry(&a, &b, 3, 3);
+		kernel_memory = 100 << 10;
+		ck_assert_int_eq(send_pattern(&a, MAX, 4), QBI_FULL);
+		carry(&a, &b, 3, 5);
+		kernel_memory = SIZE_MAX;
+		carry(&a, &b, MAX, 6);
 	}
 }
 END_TEST
@@ -389,6 +425,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, every_size_around_a_piece_goes_both_ways);
 	tcase_add_test(tc, a_mebibyte_goes_both_ways_without_privilege);
+	tcase_add_test(tc, kernel_without_memory_for_a_large_packet_gets_smaller_ones);
 	tcase_add_test(tc, many_pieces_of_memory_are_one_message);
 	tcase_add_test(tc, full_socket_takes_no_further_message_and_loses_none);
 	tcase_add_test(tc, message_that_has_begun_keeps_others_out_until_it_is_done);
