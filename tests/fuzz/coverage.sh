@@ -32,7 +32,7 @@ files_of()
 	fuzz-qb-ring) echo ring/qbring-traffic.c ;;
 	fuzz-server) echo server/connection.c server/dispatch.c server/handshake.c \
 		server/inquiry.c server/limits.c server/listener.c server/refusals.c \
-		server/send.c server/writable.c \
+		server/selector.c server/send.c server/writable.c \
 		transport/native-shm-server.c transport/native-socket-server.c \
 		transport/qb-shm-server.c transport/qb-socket-server.c ring/fault.c \
 		ring/region.c ring/mapping.c ;;
@@ -42,12 +42,17 @@ files_of()
 	esac
 }
 
-# llvm-cov's own choice of files does not know a source tree beside the build tree.
-# figures TARGET FILE
+# llvm-cov's own choice of files does not know a source tree beside the build tree; and it
+# complains that each program has a main of its own.
+# figures DATA FILE PROGRAM...
 figures()
 {
-	llvm-cov report "tests/fuzz/$1" -instr-profile="$out/$1.profdata" |
-		awk -v file="/lib/$2" '
+	data=$1 wanted=$2
+	shift 2
+	# shellcheck disable=SC2046
+	llvm-cov report $(printf -- '-object %s ' "$@") -instr-profile="$data" \
+		2>"$out/llvm-cov.log" |
+		awk -v file="/lib/$wanted" '
 			substr("/" $1, length($1) - length(file) + 2) == file {
 				printf "%-36s regions %7s  lines %7s  branches %7s\n",
 					substr(file, 2), $4, $10, $13
@@ -75,13 +80,30 @@ target_report()
 	llvm-profdata merge -o "$profile.profdata" "$profile.profraw"
 	sed -n 's/^ok 1 - //p' "$profile.log"
 	for file in $(files_of "$target"); do
-		figures "$target" "$file"
+		figures "$profile.profdata" "$file" "tests/fuzz/$target"
 		[ -z "$verbose" ] || unreached "$target" "$file"
 	done
 }
 
-[ $# -gt 0 ] || set -- datagrams hello native-ring packets qb-ring server welcome
+together_report()
+{
+	llvm-profdata merge -o "$out/together" "$out"/fuzz-*.profdata
+	echo "all together:"
+	for target; do
+		files_of "fuzz-${target#fuzz-}" | tr ' ' '\n'
+	done | sort -u | while read -r file; do
+		# shellcheck disable=SC2046
+		figures "$out/together" "$file" $(printf 'tests/fuzz/fuzz-%s ' "$@")
+	done
+}
+
+together=
+if [ $# -eq 0 ]; then
+	set -- datagrams hello native-ring packets qb-ring server welcome
+	together=yes
+fi
 mkdir -p "$out"
 for name; do
 	target_report "fuzz-${name#fuzz-}"
 done
+[ -z "$together" ] || together_report "$@"

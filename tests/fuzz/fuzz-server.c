@@ -42,6 +42,13 @@ enum { MANNER_SOCKET = 1, MANNER_NATIVE = 2, MANNER_REFUSES = 4, MANNER_CLOSES_T
        MANNER_GREETS = 16, MANNER_ENLARGES = 32, MANNER_CHANGES_ITS_MIND = 64,
        MANNER_RETRIES = 128 };
 
+static size_t memory_now(void)
+{
+	struct holding h = holding_now();
+
+	return h.heap - holding_before.heap + h.mapped - holding_before.mapped;
+}
+
 /* -- The server's application ---------------------------------------------------- */
 
 /* Anybody but the honest one, who comes first. */
@@ -122,6 +129,49 @@ static int32_t on_msg(qb_ipcs_connection_t *c, void *data, size_t size)
 		echo(c, hdr);
 		return 0;
 	}
+}
+
+/* -- The same by a table of handlers ------------------------------------------------ */
+
+enum { LONG = 100 };
+
+static int32_t on_any(qb_ipcs_connection_t *c, void *data, size_t size, void *context)
+{
+	return on_msg(c, data, size);
+}
+
+static int32_t on_long(qb_ipcs_connection_t *c, void *data, size_t size, void *context)
+{
+	FUZZ_CHECK(size >= LONG);
+	return on_msg(c, data, size);
+}
+
+static enum qbipc_unknown on_unknown(qb_ipcs_connection_t *c,
+				     const struct qb_ipc_request_header *message,
+				     size_t size, int error, void *data)
+{
+	FUZZ_CHECK(size >= sizeof(*message) && (size_t)message->size == size);
+	FUZZ_CHECK(error == (message->id == 4 ? -EBADMSG : -ENOSYS));
+	return (unsigned int)message->id % 3;
+}
+
+static void handlers_register(void)
+{
+	static const struct qbipc_handler table[] = {
+		QBIPC_HANDLER(1, on_any, struct qb_ipc_request_header),
+		QBIPC_HANDLER(2, on_any, struct qb_ipc_request_header),
+		QBIPC_HANDLER(3, on_any, struct qb_ipc_request_header),
+		QBIPC_HANDLER(4, on_long, char[LONG]),
+		QBIPC_HANDLER(7, on_any, struct qb_ipc_request_header),
+	};
+	size_t before = memory_now();
+
+	if (qbipc_service_handler_find(service, 7))
+		return;
+	FUZZ_CHECK(qbipc_service_unknown_set(service, on_unknown, NULL) == 0);
+	FUZZ_CHECK(qbipc_service_handlers_register(service, table,
+						   sizeof(table) / sizeof(table[0])) == 0);
+	memory_besides += memory_now() - before;
 }
 
 static void service_start(void)
@@ -271,11 +321,16 @@ static void server_operation(struct input *in)
 	}
 }
 
-/* One limit changes, the others stay; or all are as at the beginning. */
-static void server_limit(uint8_t how)
+/* One limit changes, the others stay; or all are as at the beginning. Or what becomes of
+ * requests changes. */
+static void server_set(uint8_t how)
 {
 	unsigned int few = how / 8 % 4 + 1;
 
+	if (how / 32 % 8 == 5) {
+		handlers_register();
+		return;
+	}
 	switch (how % 8) {
 	case 0:
 		limits = (struct qbipc_service_limits){ .size = sizeof(limits) };
@@ -352,20 +407,13 @@ static void operation_run(struct input *in)
 		honest_call();
 		break;
 	case 14:
-		server_limit(how);
+		server_set(how);
 		break;
 	default:
 		for (int i = how % 8; i >= 0; i--)
 			settled = !pump_turn();
 		break;
 	}
-}
-
-static size_t memory_now(void)
-{
-	struct holding h = holding_now();
-
-	return h.heap - holding_before.heap + h.mapped - holding_before.mapped;
 }
 
 /* There is no more than what the clients account for, of which the honest one is one. */

@@ -8,8 +8,9 @@
 #include "server/service.h"
 #include "tests/fuzz/fuzz.h"
 
-/* Rings of one connection beside their messages; see RING_SPARE in server/limits.c. */
-enum { RINGS = 3, RING_BESIDES = 72 << 10, USERS_MAX = 8 };
+/* Rings of one connection beside their messages; see RING_SPARE in server/limits.c. And
+ * what any client may take besides: structs, names, half of a message. */
+enum { RINGS = 3, RING_BESIDES = 72 << 10, CLIENT_BESIDES = 16 << 10, USERS_MAX = 8 };
 
 struct sum {
 	uid_t uid;
@@ -200,5 +201,5 @@ unsigned int ledger_clients(void)
 size_t ledger_memory(void)
 {
 	return last.all.memory + last.buffers + qbi_memory_size(service->scratch) +
-	       (size_t)last.all.handshakes * sizeof(struct qb_ipcs_connection);
+	       (size_t)ledger_clients() * CLIENT_BESIDES;
 }

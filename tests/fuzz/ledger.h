@@ -21,7 +21,7 @@ void ledger_check(void);
 /* Clients that are counted, unfinished handshakes too. */
 unsigned int ledger_clients(void);
 
-/* Bytes that the service may take for them by its own reckoning. */
+/* Bytes that the service may take for them by its own reckoning, and a bit. */
 size_t ledger_memory(void);
 
 #endif
