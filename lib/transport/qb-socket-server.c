@@ -55,6 +55,7 @@ struct socket_server {
 	int request;			/* bound to -request */
 	int event;			/* bound to -event-tx */
 	bool client_known;		/* request is connected to its -response */
+	bool client_left;		/* it had asked, and its socket was gone */
 	bool event_connected;		/* event is connected to its -event */
 	bool stranger_seen;		/* said so once */
 	struct qbi_list backlog;	/* struct early_event, oldest first */
@@ -200,8 +201,12 @@ static int server_know_client(struct socket_server *s)
 	int off = 0;
 	int r = client_connect(s, s->request, "response");
 
+	if (r == -ECONNREFUSED || r == QBI_GONE) {
+		s->client_left = true;
+		return 0;
+	}
 	if (r)
-		return r == -ECONNREFUSED || r == QBI_GONE ? 0 : r;
+		return r;
 	(void)setsockopt(s->request, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
 	s->client_known = true;
 	return 0;
@@ -291,7 +296,8 @@ static int server_address_client(struct socket_server *s)
 static int socket_server_respondv(void *st, const struct qbi_msg *msg)
 {
 	struct socket_server *s = st;
-	int r = client_has_left(s) ? QBI_GONE : server_address_client(s);
+	bool left = s->client_left || client_has_left(s);
+	int r = left ? QBI_GONE : server_address_client(s);
 
 	if (r)
 		return r;
