@@ -28,7 +28,11 @@ ssize_t qbi_result(enum qbi_call call, int r, size_t size)
 		return table[call].empty;
 	case QBI_GONE:
 		return table[call].gone;
-	case QBI_LATER:
+	case QBI_UNSENT:
+	case QBI_MORE:
+	case QBI_AGAIN:
+	case QBI_PARTIAL:
+	case QBI_UNANNOUNCED:
 		break;
 	}
 	assert(!"an outcome that stays inside");

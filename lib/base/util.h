@@ -21,7 +21,11 @@ enum qbi_outcome {
 	QBI_FULL = 1,	/* no room now; room will come */
 	QBI_EMPTY = 2,	/* nothing there now */
 	QBI_GONE = 3,	/* the peer is gone; nothing more will come */
-	QBI_LATER = 4,	/* taken over, but telling the peer has to wait */
+	QBI_UNSENT = 4,	/* accepted; a part of it, or its wake-up, waits to go out */
+	QBI_MORE = 5,	/* a message waits after all: take again */
+	QBI_AGAIN = 6,	/* nothing is known by this: look again */
+	QBI_PARTIAL = 7,	/* a part has come, the rest has not */
+	QBI_UNANNOUNCED = 8,	/* it is there, and its wake-up is not yet */
 };
 
 #define QBI_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -136,7 +136,7 @@ static void answer_take_control(struct answer *a, struct msghdr *m)
 		a->too_many_fds = true;
 }
 
-/* Read some. 0 complete, QBI_EMPTY nothing there now, QBI_LATER more to come, -errno. */
+/* Read some. 0 complete, QBI_EMPTY nothing there now, QBI_PARTIAL more to come, -errno. */
 static int answer_read(struct answer *a, int stream)
 {
 	struct iovec iov = { (char *)&a->welcome + a->size, sizeof(a->welcome) - a->size };
@@ -156,7 +156,7 @@ static int answer_read(struct answer *a, int stream)
 	if (n == 0)
 		return -ECONNRESET;
 	a->size += (size_t)n;
-	return a->size < sizeof(a->welcome) ? QBI_LATER : 0;
+	return a->size < sizeof(a->welcome) ? QBI_PARTIAL : 0;
 }
 
 /* As answer_read(), again and again for a while: a server that is awake is quick. */
@@ -185,7 +185,7 @@ static int answer_wait(struct answer *a, int stream, uint64_t deadline)
 
 		if (r <= 0)
 			return r;
-		if (r == QBI_LATER) {
+		if (r == QBI_PARTIAL) {
 			uint64_t soon = qbi_deadline_from_ms(REST_OF_ANSWER_MS);
 
 			if (deadline == 0 || deadline > soon)

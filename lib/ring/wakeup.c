@@ -51,7 +51,7 @@ int qbi_wakeup_wait(int stream, uint64_t deadline)
 	char byte;
 
 	if (poll(&p, 1, timeout) <= 0)
-		return timeout == 0 ? QBI_EMPTY : QBI_LATER;
+		return timeout == 0 ? QBI_EMPTY : QBI_AGAIN;
 	return recv(stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0 ? 0 : QBI_GONE;
 }
 

@@ -26,7 +26,7 @@ ssize_t qbi_wakeup_send(int stream, size_t n);
 
 /*
  * Send the *@due wake-ups, all in one go: one at a time they would announce messages that
- * are gone by then. 0; QBI_LATER the kernel has no room now, the rest is due; QBI_GONE.
+ * are gone by then. 0; QBI_UNSENT the kernel has no room now, the rest is due; QBI_GONE.
  */
 static inline int qbi_wakeup_send_due(int stream, uint64_t *due)
 {
@@ -34,7 +34,7 @@ static inline int qbi_wakeup_send_due(int stream, uint64_t *due)
 		ssize_t n = qbi_wakeup_send(stream, *due);
 
 		if (n < 0)
-			return n == -EAGAIN ? QBI_LATER : QBI_GONE;
+			return n == -EAGAIN ? QBI_UNSENT : QBI_GONE;
 		*due -= (uint64_t)n;
 	}
 	return 0;
@@ -45,7 +45,7 @@ ssize_t qbi_wakeup_receive(int stream, size_t n);
 
 /*
  * Wait for a wake-up, and leave it there. 0; QBI_EMPTY none until @deadline
- * (base/clock.h); QBI_LATER look again; QBI_GONE the end.
+ * (base/clock.h); QBI_AGAIN look again; QBI_GONE the end.
  */
 int qbi_wakeup_wait(int stream, uint64_t deadline);
 

@@ -150,7 +150,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size,
 			looked_again = true;
 			r = ops->settle(c->end, taken);
 			taken = 0;
-			if (r == QBI_LATER)
+			if (r == QBI_MORE)
 				continue;
 			if (r == QBI_EMPTY)
 				junk_note(c);
@@ -176,7 +176,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size,
 		if (s < 0 || s == QBI_GONE)
 			return s;
 		/* More waits, and the application would take it. */
-		*ret_again = s == QBI_LATER && r == 0;
+		*ret_again = s == QBI_MORE && r == 0;
 		if (*ret_again && share_was_cut(c->service, &left))
 			qbi_counter_add(&c->service->refusals.dispatches_cut);
 	}

@@ -27,9 +27,9 @@ static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
 	if (msg->size > c->max_msg_size)
 		return -EMSGSIZE;
 	r = channel == QBI_EVENTS ? ops->eventv(c->end, msg) : ops->respondv(c->end, msg);
-	if (r == 0 || r == QBI_LATER)
+	if (r == 0 || r == QBI_UNSENT)
 		qbi_unsent_progress(c);
-	if (r == QBI_LATER) {
+	if (r == QBI_UNSENT) {
 		qbi_unsent_begun(c, channel);
 		return 0;
 	}

@@ -91,8 +91,8 @@ static int channel_resume(qb_ipcs_connection_t *c, enum qbi_channel channel,
 
 	if (u->begun) {
 		r = ops->flush(c->end, channel);
-		u->begun = r == QBI_LATER || r == QBI_FULL;
-		*ret_moved |= r == 0 || r == QBI_LATER;
+		u->begun = r == QBI_UNSENT || r == QBI_FULL;
+		*ret_moved |= r == 0 || r == QBI_UNSENT;
 	}
 	if (u->refused && !u->begun) {
 		if (r == 0)

@@ -282,7 +282,7 @@ static bool event_is_last(struct native_client *c, size_t size)
 	return last;
 }
 
-/* 0, QBI_EMPTY no event, QBI_LATER not announced yet, -ENOBUFS, -EBADMSG. */
+/* 0, QBI_EMPTY no event, QBI_UNANNOUNCED not announced yet, -ENOBUFS, -EBADMSG. */
 static int event_take(struct native_client *c, bool gone, void *buf, size_t size,
 		      size_t *ret_size)
 {
@@ -300,12 +300,12 @@ static int event_take(struct native_client *c, bool gone, void *buf, size_t size
 	if (gone || owed_receive(ring, c->stream) == QBI_GONE || !last)
 		return qbi_ring_take(ring, buf, size, ret_size);
 	if (ring->owed > 0)
-		return QBI_LATER;
+		return QBI_UNANNOUNCED;
 	/* The last one: what made the stream readable goes with it. If another event came
 	 * meanwhile, that stays for it. */
 	if (qbi_ring_arm(ring, (ssize_t)*ret_size) &&
 	    owed_receive(ring, c->stream) != QBI_GONE && ring->owed > 0)
-		return QBI_LATER;
+		return QBI_UNANNOUNCED;
 	return qbi_ring_take(ring, buf, size, ret_size);
 }
 
@@ -337,7 +337,7 @@ static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 		int r = event_take(c, gone, buf, size, ret_size);
 		int waited;
 
-		if (r != QBI_EMPTY && r != QBI_LATER)
+		if (r != QBI_EMPTY && r != QBI_UNANNOUNCED)
 			return r;
 		if (gone)
 			return QBI_GONE;

@@ -117,7 +117,7 @@ static bool server_look(struct native_server *s, uint64_t now, uint64_t length)
 }
 
 /*
- * Nothing to take. QBI_LATER there is something after all; 0 stay awake, the loop comes
+ * Nothing to take. QBI_MORE there is something after all; 0 stay awake, the loop comes
  * back; QBI_EMPTY go to sleep.
  */
 static int server_stay_awake(struct native_server *s, bool took)
@@ -137,7 +137,7 @@ static int server_stay_awake(struct native_server *s, bool took)
 		return QBI_EMPTY;
 	}
 	if (qbi_server_is_alone(s->shared, s, now) && server_look(s, now, allowed - spent))
-		return QBI_LATER;
+		return QBI_MORE;
 	if (server_will_be_back(s))
 		return 0;
 	qbi_look_gave_up(look, s->waiting_since, qbi_now_ns());
@@ -169,7 +169,7 @@ static bool stream_is_readable(const struct native_server *s)
 	return recv(s->stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
-/* 0, QBI_LATER there is something after all, QBI_EMPTY a byte for nothing, QBI_GONE. */
+/* 0, QBI_MORE there is something after all, QBI_EMPTY a byte for nothing, QBI_GONE. */
 static int server_sleep(struct native_server *s, bool took)
 {
 	bool was_readable = s->readable && !took;
@@ -185,7 +185,7 @@ static int server_sleep(struct native_server *s, bool took)
 		return r == 0 && got ? QBI_EMPTY : r;
 	}
 	if (!qbi_ring_arm(&s->request, -1))
-		return QBI_LATER;
+		return QBI_MORE;
 	s->asleep = true;
 	if (!s->request.owed)
 		return 0;
@@ -200,7 +200,7 @@ static int native_server_settle(void *st, unsigned int taken)
 	int r;
 
 	if (!qbi_ring_is_empty(&s->request))
-		return QBI_LATER;
+		return QBI_MORE;
 	r = server_stay_awake(s, taken > 0);
 	return r == QBI_EMPTY ? server_sleep(s, taken > 0) : r;
 }
@@ -253,7 +253,7 @@ static int native_server_flush(void *st, enum qbi_channel channel)
 	uint64_t before = *due;
 	int r = qbi_wakeup_send_due(events ? s->stream : s->bell, due);
 
-	return r == QBI_LATER && *due == before ? QBI_FULL : r;
+	return r == QBI_UNSENT && *due == before ? QBI_FULL : r;
 }
 
 static int native_server_room(void *st, enum qbi_channel channel, size_t size)

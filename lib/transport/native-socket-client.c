@@ -78,14 +78,14 @@ static uint32_t native_client_flow(void *st)
 	return qbi_region_flow_get(&c->region);
 }
 
-/* Send what is left of a request that has begun. 0, QBI_LATER, QBI_GONE, -errno. */
+/* Send what is left of a request that has begun. 0, QBI_UNSENT, QBI_GONE, -errno. */
 static int request_flush(struct native_client *c)
 {
 	int r;
 
 	pthread_mutex_lock(&c->out);
 	r = qbi_packets_flush(&c->call);
-	c->unfinished = r == QBI_LATER;
+	c->unfinished = r == QBI_UNSENT;
 	pthread_mutex_unlock(&c->out);
 	return r;
 }
@@ -103,13 +103,13 @@ static int request_finish(struct native_client *c, uint64_t deadline)
 	if (deadline > own)
 		deadline = own;
 	timeout = qbi_deadline_to_poll(deadline);
-	while ((r = request_flush(c)) == QBI_LATER && timeout > 0) {
+	while ((r = request_flush(c)) == QBI_UNSENT && timeout > 0) {
 		struct pollfd p = { .fd = c->call.fd, .events = POLLOUT };
 
 		(void)poll(&p, 1, timeout);
 		timeout = qbi_deadline_to_poll(deadline);
 	}
-	return r == QBI_LATER ? 0 : r;
+	return r == QBI_UNSENT ? 0 : r;
 }
 
 static int native_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
@@ -119,9 +119,9 @@ static int native_client_sendv(void *st, const struct qbi_msg *msg, uint64_t dea
 
 	pthread_mutex_lock(&c->out);
 	r = qbi_packets_sendv(&c->call, msg);
-	c->unfinished = r == QBI_LATER;
+	c->unfinished = r == QBI_UNSENT;
 	pthread_mutex_unlock(&c->out);
-	return r == QBI_LATER ? request_finish(c, deadline) : r;
+	return r == QBI_UNSENT ? request_finish(c, deadline) : r;
 }
 
 /* Sleep until there is something to take from @p, or to send. */

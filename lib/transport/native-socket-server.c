@@ -120,7 +120,7 @@ static int native_server_settle(void *st, unsigned int taken)
 	do
 		if (qbi_packets_is_readable(&s->call)) {
 			s->asleep = false;
-			return QBI_LATER;
+			return QBI_MORE;
 		}
 	while (qbi_looking_again(&looking));
 	qbi_look_gave_up(look, looking.start, looking.now);
@@ -139,7 +139,7 @@ static int native_server_eventv(void *st, const struct qbi_msg *msg)
 	struct native_server *s = st;
 	int r = qbi_packets_sendv(&s->event, msg);
 
-	if (r == 0 || r == QBI_LATER)
+	if (r == 0 || r == QBI_UNSENT)
 		s->events_sent++;
 	return r;
 }
@@ -155,7 +155,7 @@ static int native_server_flush(void *st, enum qbi_channel channel)
 	size_t before = p->out_done;
 	int r = qbi_packets_flush(p);
 
-	return r == QBI_LATER && p->out_done == before ? QBI_FULL : r;
+	return r == QBI_UNSENT && p->out_done == before ? QBI_FULL : r;
 }
 
 static int native_server_room(void *st, enum qbi_channel channel, size_t size)

@@ -114,7 +114,7 @@ static int copy_send(struct qbi_packets *p, const struct qbi_msg *msg)
 	p->out = QBI_TAKE(block);
 	p->out_size = msg->size;
 	p->out_done = done;
-	return QBI_LATER;
+	return QBI_UNSENT;
 }
 
 int qbi_packets_flush(struct qbi_packets *p)
@@ -125,7 +125,7 @@ int qbi_packets_flush(struct qbi_packets *p)
 		return 0;
 	r = block_send(p, p->out, p->out_size, &p->out_done);
 	if (r == QBI_FULL)
-		return QBI_LATER;
+		return QBI_UNSENT;
 	free(QBI_TAKE(p->out));
 	return r;
 }
@@ -135,7 +135,7 @@ int qbi_packets_sendv(struct qbi_packets *p, const struct qbi_msg *msg)
 	int r = qbi_packets_flush(p);
 
 	if (r)
-		return r == QBI_LATER ? QBI_FULL : r;
+		return r == QBI_UNSENT ? QBI_FULL : r;
 	if (msg->n < IOV_ON_STACK && msg->size <= p->piece) {
 		r = packet_send(p, msg->size, 0, msg->iov, msg->n);
 		if (r != QBI_FULL || msg->size <= p->piece)

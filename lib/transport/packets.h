@@ -43,12 +43,12 @@ int qbi_packets_open(struct qbi_packets *p, int fd, uint32_t max_msg_size);
 void qbi_packets_make_room(int fd, uint32_t max_msg_size);
 
 /*
- * Send a message without blocking. 0; QBI_LATER it has begun, qbi_packets_flush() sends
+ * Send a message without blocking. 0; QBI_UNSENT it has begun, qbi_packets_flush() sends
  * the rest; QBI_FULL; QBI_GONE; -errno.
  */
 int qbi_packets_sendv(struct qbi_packets *p, const struct qbi_msg *msg);
 
-/* The rest of a message that has begun. 0, QBI_LATER, QBI_GONE, -errno. */
+/* The rest of a message that has begun. 0, QBI_UNSENT, QBI_GONE, -errno. */
 int qbi_packets_flush(struct qbi_packets *p);
 
 /*

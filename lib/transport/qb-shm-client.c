@@ -194,7 +194,7 @@ static int event_peek(struct shm_client *c, size_t *ret_size)
 /*
  * Take an event together with its byte: the stream is readable as long as events
  * wait, so neither is taken before both are there. A server that is gone may not have
- * sent them all. 0, QBI_EMPTY no event, QBI_LATER no byte yet, -errno.
+ * sent them all. 0, QBI_EMPTY no event, QBI_UNANNOUNCED no byte yet, -errno.
  */
 static int event_take(struct shm_client *c, bool gone, void *buf, size_t size,
 		      size_t *ret_size)
@@ -207,7 +207,7 @@ static int event_take(struct shm_client *c, bool gone, void *buf, size_t size,
 	if (next > size)
 		return -ENOBUFS;
 	if (qbi_wakeup_receive(c->stream, 1) == -EAGAIN && !gone)
-		return QBI_LATER;
+		return QBI_UNANNOUNCED;
 	if (c->empty) {
 		c->empty = false;
 		*ret_size = 0;
@@ -228,7 +228,7 @@ static int shm_client_event_recv(void *st, void *buf, size_t size, uint64_t dead
 		int r = event_take(c, gone, buf, size, ret_size);
 		int waited;
 
-		if (r != QBI_EMPTY && r != QBI_LATER)
+		if (r != QBI_EMPTY && r != QBI_UNANNOUNCED)
 			return r;
 		if (gone)
 			return QBI_GONE;

@@ -128,7 +128,7 @@ static int shm_server_settle(void *st, unsigned int taken)
 	if (qbi_qbring_count(&s->request) == 0)
 		return QBI_EMPTY;
 	s->owed = -1;
-	return QBI_LATER;
+	return QBI_MORE;
 }
 
 static int shm_server_respondv(void *st, const struct qbi_msg *msg)
@@ -159,7 +159,7 @@ static int shm_server_flush(void *st, enum qbi_channel channel)
 	uint64_t before = s->unannounced;
 	int r = channel == QBI_EVENTS ? qbi_wakeup_send_due(s->stream, &s->unannounced) : 0;
 
-	return r == QBI_LATER && s->unannounced == before ? QBI_FULL : r;
+	return r == QBI_UNSENT && s->unannounced == before ? QBI_FULL : r;
 }
 
 static int shm_server_room(void *st, enum qbi_channel channel, size_t size)

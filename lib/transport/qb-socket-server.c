@@ -212,7 +212,7 @@ static int server_know_client(struct socket_server *s)
 	return 0;
 }
 
-/* One datagram. 0, QBI_EMPTY, QBI_LATER a stranger's, -errno. */
+/* One datagram. 0, QBI_EMPTY, QBI_AGAIN a stranger's, -errno. */
 static int server_receive(struct socket_server *s, void *buf, size_t size, size_t *ret_size)
 {
 	union {
@@ -234,7 +234,7 @@ static int server_receive(struct socket_server *s, void *buf, size_t size, size_
 		return errno == EAGAIN || errno == EINTR || errno == ECONNRESET ? QBI_EMPTY
 										 : -errno;
 	if (!datagram_is_clients(s, &m))
-		return QBI_LATER;
+		return QBI_AGAIN;
 	if (m.msg_flags & MSG_TRUNC)
 		return -EBADMSG;
 	*ret_size = (size_t)n;
@@ -254,7 +254,7 @@ static int socket_server_take(void *st, void *buf, size_t size, size_t *ret_size
 
 	for (strangers = 0; strangers < STRANGERS_AT_ONCE; strangers++) {
 		r = server_receive(s, buf, size, ret_size);
-		if (r != QBI_LATER)
+		if (r != QBI_AGAIN)
 			break;
 		if (!s->stranger_seen)
 			qbi_log_rarely(LOG_NOTICE,
@@ -262,7 +262,7 @@ static int socket_server_take(void *st, void *buf, size_t size, size_t *ret_size
 				       s->peer.pid);
 		s->stranger_seen = true;
 	}
-	if (r == QBI_LATER)
+	if (r == QBI_AGAIN)
 		return QBI_EMPTY;	/* the socket stays readable */
 	if (r == 0)
 		qbi_qbcontrol_count(&s->control, QBI_QBCONTROL_REQUEST, -1);
@@ -307,7 +307,7 @@ static int socket_server_respondv(void *st, const struct qbi_msg *msg)
 	return r;
 }
 
-/* 0, QBI_LATER the client has not bound its address yet, QBI_GONE, -errno. */
+/* 0, QBI_FULL the client has not bound its address yet, QBI_GONE, -errno. */
 static int server_connect_event(struct socket_server *s)
 {
 	int r;
@@ -316,7 +316,7 @@ static int server_connect_event(struct socket_server *s)
 		return 0;
 	r = client_connect(s, s->event, "event");
 	if (r)
-		return r == -ECONNREFUSED || r == -EAGAIN ? QBI_LATER : r;
+		return r == -ECONNREFUSED || r == -EAGAIN ? QBI_FULL : r;
 	s->event_connected = true;
 	return 0;
 }
@@ -340,7 +340,7 @@ static int backlog_add(struct socket_server *s, const struct qbi_msg *msg)
 	qbi_list_push_back(&s->backlog, &e->link);
 	s->backlog_bytes += sizeof(*e) + e->size;
 	server_count_sent(s, QBI_QBCONTROL_EVENT);
-	return QBI_LATER;
+	return QBI_UNSENT;
 }
 
 static void backlog_pop(struct socket_server *s)
@@ -353,7 +353,7 @@ static void backlog_pop(struct socket_server *s)
 	free(e);
 }
 
-/* 0 nothing is left, QBI_LATER, QBI_GONE, -errno. */
+/* 0 nothing is left, QBI_UNSENT, QBI_GONE, -errno. */
 static int backlog_send(struct socket_server *s)
 {
 	struct qbi_list *first;
@@ -367,7 +367,7 @@ static int backlog_send(struct socket_server *s)
 		if (r == 0)
 			backlog_pop(s);
 	}
-	return r == QBI_FULL ? QBI_LATER : r;
+	return r == QBI_FULL ? QBI_UNSENT : r;
 }
 
 static int socket_server_eventv(void *st, const struct qbi_msg *msg)
@@ -375,7 +375,7 @@ static int socket_server_eventv(void *st, const struct qbi_msg *msg)
 	struct socket_server *s = st;
 	int r = backlog_send(s);
 
-	if (r == QBI_LATER)
+	if (r == QBI_UNSENT)
 		return backlog_add(s, msg);
 	if (r)
 		return r;
@@ -391,14 +391,14 @@ static int socket_server_flush(void *st, enum qbi_channel channel)
 	size_t before = s->backlog_bytes;
 	int r = channel == QBI_EVENTS ? backlog_send(s) : 0;
 
-	return r == QBI_LATER && s->backlog_bytes == before ? QBI_FULL : r;
+	return r == QBI_UNSENT && s->backlog_bytes == before ? QBI_FULL : r;
 }
 
 static int event_room(struct socket_server *s, size_t size)
 {
 	int r = backlog_send(s);
 
-	if (r == QBI_LATER)
+	if (r == QBI_UNSENT)
 		return backlog_has_room(s, size) ? 0 : QBI_FULL;
 	return r ? r : qbi_socket_room(s->event);
 }

@@ -126,7 +126,7 @@ struct qbi_server_ops {
 	/*
 	 * @taken requests were taken since the last settle, and nothing is left or the
 	 * dispatch ends: account for their wake-ups, and stay awake for a while or not.
-	 * 0, QBI_LATER when a request turned out to be waiting after all (take again),
+	 * 0, QBI_MORE when a request turned out to be waiting after all (take again),
 	 * QBI_EMPTY when what woke us stood for no request, QBI_GONE when the client hung
 	 * up, -errno.
 	 */
@@ -134,7 +134,7 @@ struct qbi_server_ops {
 
 	/*
 	 * Queue a response or an event. All or nothing; never blocks. 0, QBI_FULL,
-	 * QBI_GONE, -errno. QBI_LATER: accepted, but not all of it could go out at once, so
+	 * QBI_GONE, -errno. QBI_UNSENT: accepted, but not all of it could go out at once, so
 	 * flush() is to be called.
 	 */
 	int (*respondv)(void *st, const struct qbi_msg *msg);
@@ -142,7 +142,7 @@ struct qbi_server_ops {
 
 	/*
 	 * Pass on what could not go out at once of messages that were accepted. 0 nothing
-	 * is left, QBI_LATER some of it went out, QBI_FULL nothing did, QBI_GONE, -errno.
+	 * is left, QBI_UNSENT some of it went out, QBI_FULL nothing did, QBI_GONE, -errno.
 	 */
 	int (*flush)(void *st, enum qbi_channel channel);
 

@@ -221,14 +221,14 @@ static void sender_run(struct input *in)
 		for (size_t k = 0; k < size; k++)
 			buf[k] = (uint8_t)(how + k);
 		r = how & 1 ? qbi_packets_flush(&sender) : qbi_packets_sendv(&sender, &msg);
-		FUZZ_CHECK(r == 0 || r == QBI_LATER || r == QBI_FULL);
-		if (!(how & 1) && (r == 0 || r == QBI_LATER)) {
+		FUZZ_CHECK(r == 0 || r == QBI_UNSENT || r == QBI_FULL);
+		if (!(how & 1) && (r == 0 || r == QBI_UNSENT)) {
 			sent[n_sent].seed = how;
 			sent[n_sent++].size = size;
 		}
 		packets_pull(pair[1], how / 16);
 	}
-	while (qbi_packets_flush(&sender) == QBI_LATER && last - first < QUEUE)
+	while (qbi_packets_flush(&sender) == QBI_UNSENT && last - first < QUEUE)
 		packets_pull(pair[1], QUEUE);
 	packets_pull(pair[1], QUEUE);
 	/* Unless there is more than was pulled. */

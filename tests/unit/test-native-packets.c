@@ -94,7 +94,7 @@ static void carry(struct qbi_packets *from, struct qbi_packets *to, size_t expec
 	int r;
 
 	while ((r = qbi_packets_take(to, in, MAX, &size)) == QBI_EMPTY) {
-		ck_assert_int_eq(sent, QBI_LATER);
+		ck_assert_int_eq(sent, QBI_UNSENT);
 		ck_assert_int_lt(++turns, 1000);
 		sent = qbi_packets_flush(from);
 	}
@@ -179,9 +179,9 @@ START_TEST(message_that_has_begun_keeps_others_out_until_it_is_done)
 {
 	size_t size;
 
-	ck_assert_int_eq(send_pattern(&a, MAX, 1), QBI_LATER);
+	ck_assert_int_eq(send_pattern(&a, MAX, 1), QBI_UNSENT);
 	ck_assert_int_eq(send_pattern(&a, 100, 2), QBI_FULL);
-	ck_assert_int_eq(qbi_packets_flush(&a), QBI_LATER);
+	ck_assert_int_eq(qbi_packets_flush(&a), QBI_UNSENT);
 	while (qbi_packets_take(&b, in, MAX, &size) == QBI_EMPTY)
 		(void)qbi_packets_flush(&a);
 	ck_assert_uint_eq(size, MAX);
@@ -224,7 +224,7 @@ START_TEST(peer_that_closes_in_the_middle_of_a_message_is_gone)
 {
 	size_t size;
 
-	ck_assert_int_eq(send_pattern(&a, MAX, 1), QBI_LATER);
+	ck_assert_int_eq(send_pattern(&a, MAX, 1), QBI_UNSENT);
 	qbi_packets_close(&a);
 	ck_assert_int_eq(qbi_packets_take(&b, in, MAX, &size), QBI_GONE);
 }
@@ -232,7 +232,7 @@ END_TEST
 
 START_TEST(sender_in_the_middle_of_a_message_learns_that_the_peer_is_gone)
 {
-	ck_assert_int_eq(send_pattern(&a, MAX, 1), QBI_LATER);
+	ck_assert_int_eq(send_pattern(&a, MAX, 1), QBI_UNSENT);
 	qbi_packets_close(&b);
 	ck_assert_int_eq(qbi_packets_flush(&a), QBI_GONE);
 	ck_assert_int_eq(send_pattern(&a, 10, 1), QBI_GONE);

@@ -353,7 +353,7 @@ static void dispatch(unsigned int batch, bool backs_off)
 		if (looked_again)
 			return;
 		looked_again = true;
-		if (e.sops->settle(e.server, got) != QBI_LATER)
+		if (e.sops->settle(e.server, got) != QBI_MORE)
 			return;
 		got = 0;
 	}
