@@ -13,20 +13,12 @@ here=$(dirname "$0")
 . "$here/preload.sh"
 # shellcheck source=cluster-config.sh
 . "$here/cluster-config.sh"
+# shellcheck source=cluster-run.sh
+. "$here/cluster-run.sh"
 # shellcheck source=cluster-checks.sh
 . "$here/cluster-checks.sh"
 
 pacemaker_daemons='based fenced execd attrd schedulerd controld'
-
-# give_up: the rest of the checks would only repeat the failure
-give_up()
-{
-	for log in "$corosync_log" "$pacemaker_log"; do
-		echo "# last lines of $log"
-		tail -n 30 "$log" 2>/dev/null | sed 's/^/#   /'
-	done
-	exit 1
-}
 
 children_mapped()
 {
@@ -39,32 +31,6 @@ nothing_crashed()
 {
 	! grep -E 'terminated with signal|Respawning|dumped core' "$pacemaker_log" &&
 		! find /run/check /var/lib/pacemaker /var/lib/corosync -type f -name '*core*' | grep .
-}
-
-# corosync_start shm|socket
-corosync_start()
-{
-	corosync_configure "$1"
-	daemon corosync -f -c "$corosync_config" &
-	corosync=$!
-	check "corosync starts over $1" wait_until 30 tool corosync-cfgtool -s || give_up
-	check "corosync has the library: $daemons_preloaded" \
-		mapped "$daemons_preloaded" "$corosync"
-}
-
-corosync_stop()
-{
-	check "corosync is told to stop" tool corosync-cfgtool -H
-	check "corosync stops" ends_within 30 "$corosync" || give_up
-	check "nothing is left in shared memory" shared_memory_empty
-}
-
-# A daemon that was killed could not clean up, and pacemaker's other daemons do not end
-# the connections they had to it.
-shared_memory_empty()
-{
-	rm -rf "/dev/shm/qb-${killed_daemon:-none}-"*
-	directory_empty /dev/shm
 }
 
 pacemaker_start()

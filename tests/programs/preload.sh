@@ -5,15 +5,18 @@
 
 sandbox_library=/run/check/preload.so
 
-# preload_choose none|all|daemons|tools
+# preload_choose none|all|libqb-wire|daemons|tools
 preload_choose()
 {
 	daemon_preload='' daemons_preloaded=no tool_preload='' tools_preloaded=no
 	case $1 in
-	all | daemons) daemon_preload=$sandbox_library daemons_preloaded=yes ;;
+	libqb-wire) export QBIPC_NATIVE=0 ;;
 	esac
 	case $1 in
-	all | tools) tool_preload=$sandbox_library tools_preloaded=yes ;;
+	all | libqb-wire | daemons) daemon_preload=$sandbox_library daemons_preloaded=yes ;;
+	esac
+	case $1 in
+	all | libqb-wire | tools) tool_preload=$sandbox_library tools_preloaded=yes ;;
 	esac
 }
 
