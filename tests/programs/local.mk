@@ -18,4 +18,5 @@ EXTRA_DIST += \
 	tests/programs/sam-process.c \
 	tests/programs/sandbox.sh \
 	tests/programs/tap.sh \
+	tests/programs/usbguard-device.sh \
 	tests/programs/usbguard-inside.sh

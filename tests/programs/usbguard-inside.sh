@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The USBGuard daemon from start to end on a machine without USB, inside the namespaces
+# The USBGuard daemon from start to end on a machine with one device that is made up, inside the namespaces
 # that usbguard.sh made.
-# usage: usbguard-inside.sh none|all|daemons|tools shm LIBRARY
+# usage: usbguard-inside.sh none|all|libqb-wire|daemons|tools shm LIBRARY
 set -u
 here=$(dirname "$0")
 # shellcheck source=tap.sh
@@ -12,18 +12,20 @@ here=$(dirname "$0")
 . "$here/sandbox.sh"
 # shellcheck source=preload.sh
 . "$here/preload.sh"
+# shellcheck source=usbguard-device.sh
+. "$here/usbguard-device.sh"
 
-# An empty /sys with what the daemon insists on.
+# A /sys of our own with what the daemon looks at.
 usbguard_prepare()
 {
 	mkdir /var/log/usbguard access &&
 		mount_empty /sys 755 &&
-		mkdir -p /sys/bus/usb/devices || return
+		device_plug_in || return
 	cat >daemon.conf <<-END
 	RuleFile=/run/check/rules.conf
 	ImplicitPolicyTarget=block
 	PresentDevicePolicy=apply-policy
-	PresentControllerPolicy=keep
+	PresentControllerPolicy=apply-policy
 	InsertedDevicePolicy=apply-policy
 	DeviceManagerBackend=uevent
 	IPCAllowedUsers=root
@@ -46,17 +48,19 @@ give_up()
 # Events reach a client that only listens, while others call.
 watcher_hears()
 {
-	tool usbguard watch >watch.out 2>&1 &
+	watch_start watch.out || return
 	watcher=$!
-	wait_until 10 grep -q '\[IPC\] Connected' watch.out || return
 	for policy in block reject apply-policy; do
 		tool usbguard set-parameter InsertedDevicePolicy $policy &&
 			wait_until 10 grep -q "$policy" watch.out || return
 	done
 	cat watch.out
-	mapped "$tools_preloaded" "$(pidof usbguard)" || return
-	kill -TERM "$watcher"
-	wait_until 10 process_gone "$watcher"
+	mapped "$tools_preloaded" "$watcher" && watch_stop "$watcher"
+}
+
+remove_the_rule()
+{
+	tool usbguard remove-rule "$(tool usbguard list-rules | sed -n 's/:.*4321:8765//p')"
 }
 
 append_many()
@@ -71,7 +75,7 @@ usbguard_checks()
 	check "the rules are listed" says 'allow id 1d6b:0002' tool usbguard list-rules
 	check "a rule is added" tool usbguard append-rule 'block id 4321:8765'
 	check "the rule is listed" says 'block id 4321:8765' tool usbguard list-rules
-	check "the rule is removed" tool usbguard remove-rule 2
+	check "the rule is removed" remove_the_rule
 	check "the rule has gone" refused says 'block id 4321:8765' tool usbguard list-rules
 	check "an unknown rule cannot be removed" refused tool usbguard remove-rule 77
 	check "the devices are listed" tool usbguard list-devices
@@ -97,6 +101,7 @@ usbguard=$!
 check "the daemon starts" wait_until 20 tool usbguard list-rules || give_up
 check "the daemon has the library: $daemons_preloaded" mapped "$daemons_preloaded" $usbguard
 usbguard_checks
+device_checks
 kill -TERM $usbguard
 check "the daemon stops" ends_within 20 $usbguard || give_up
 check "nothing is left in shared memory" directory_empty /dev/shm

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# USBGuard as installed, with this library preloaded: in daemon and tools, in the daemon
-# only, in the tools only. Threads on both sides, events read by polling.
+# USBGuard as installed, with this library preloaded: in daemon and tools (on the native
+# wire and on libqb's), in the daemon only, in the tools only. Threads on both sides, events
+# read by polling.
 #
 # usage: usbguard.sh [MODE/shm...]
 set -u
@@ -11,5 +12,5 @@ here=$(dirname "$0")
 . "$here/modes.sh"
 
 require usbguard-daemon usbguard
-[ $# -gt 0 ] || set -- none/shm all/shm daemons/shm tools/shm
+[ $# -gt 0 ] || set -- none/shm all/shm libqb-wire/shm daemons/shm tools/shm
 run_modes "$here/usbguard-inside.sh" 60 "$@"
