@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/errors.h"
+#include "base/counter.h"
 #include "base/util.h"
 #include "server/connection.h"
 #include "server/service.h"
@@ -208,24 +209,18 @@ ssize_t qb_ipcs_event_send(qb_ipcs_connection_t *c, const void *data, size_t siz
 
 /* -- Counters ----------------------------------------------------------------- */
 
-/* One counter, set back to zero in the same step if that was asked for. */
-static uint64_t counter_read(_Atomic(uint64_t) *counter, bool clear)
-{
-	return clear ? atomic_exchange(counter, 0) : atomic_load(counter);
-}
-
 static void counters_get(qb_ipcs_connection_t *c, struct qb_ipcs_connection_stats_2 *ret,
 			 bool clear)
 {
 	*ret = (struct qb_ipcs_connection_stats_2){
 		.client_pid = c->peer.pid,
-		.requests = counter_read(&c->count.requests, clear),
-		.responses = counter_read(&c->count.responses, clear),
-		.events = counter_read(&c->count.events, clear),
-		.send_retries = counter_read(&c->count.send_retries, clear),
-		.recv_retries = counter_read(&c->count.recv_retries, clear),
+		.requests = qbi_counter_read(&c->count.requests, clear),
+		.responses = qbi_counter_read(&c->count.responses, clear),
+		.events = qbi_counter_read(&c->count.events, clear),
+		.send_retries = qbi_counter_read(&c->count.send_retries, clear),
+		.recv_retries = qbi_counter_read(&c->count.recv_retries, clear),
 		.flow_control_state = (int32_t)c->flow,
-		.flow_control_count = counter_read(&c->count.flow_control_count, clear),
+		.flow_control_count = qbi_counter_read(&c->count.flow_control_count, clear),
 		.event_q_length = qbi_connection_events_queued(c),
 	};
 }

@@ -2,6 +2,7 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/again.c \
 	lib/base/again.h \
 	lib/base/clock.h \
+	lib/base/counter.h \
 	lib/base/cpus.c \
 	lib/base/cpus.h \
 	lib/base/descriptors.c \

@@ -31,6 +31,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/counter.h"
 #include "base/list.h"
 #include "base/owner.h"
 #include "server/limits.h"
@@ -58,25 +59,15 @@ struct qbi_watch {
 
 #define QBI_WATCH_INIT { .fd = -1 }
 
-/*
- * Each has one writer at a time, the dispatching thread or the holder of `send`, so
- * counting needs no locked instruction; any thread may read or clear them.
- */
+/* Each is written by the dispatching thread or by the holder of `send`. */
 struct qbi_counters {
-	_Atomic(uint64_t) requests;
-	_Atomic(uint64_t) responses;
-	_Atomic(uint64_t) events;
-	_Atomic(uint64_t) send_retries;		/* sends that found no room */
-	_Atomic(uint64_t) recv_retries;		/* wake-ups without a request */
-	_Atomic(uint64_t) flow_control_count;	/* changes of the flow */
+	qbi_counter requests;
+	qbi_counter responses;
+	qbi_counter events;
+	qbi_counter send_retries;		/* sends that found no room */
+	qbi_counter recv_retries;		/* wake-ups without a request */
+	qbi_counter flow_control_count;	/* changes of the flow */
 };
-
-static inline void qbi_counter_add(_Atomic(uint64_t) *counter)
-{
-	uint64_t n = atomic_load_explicit(counter, memory_order_relaxed);
-
-	atomic_store_explicit(counter, n + 1, memory_order_relaxed);
-}
 
 struct qb_ipcs_connection {
 	_Atomic(uint32_t) refs;

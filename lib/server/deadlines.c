@@ -36,9 +36,9 @@ static void handshakes_expire(qb_ipcs_service_t *s, uint64_t now)
 	qb_ipcs_connection_t *c;
 
 	while ((c = qbi_connection_first_handshake(s)) && handshake_deadline(c) <= now) {
-		qbi_refused(s, QBI_REFUSED_OVERDUE, &c->peer,
-			    "no handshake for %llu ms",
-			    (unsigned long long)s->limits.at.handshake_ms);
+		qbi_refusals_note(&s->refusals, QBI_REFUSED_OVERDUE, &c->peer,
+				  "no handshake for %llu ms",
+				  (unsigned long long)s->limits.at.handshake_ms);
 		qbi_connection_abandon(c);
 	}
 }

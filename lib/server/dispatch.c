@@ -32,8 +32,8 @@ static void connection_drop(qb_ipcs_connection_t *c, int reason)
 {
 	/* A farewell is not held against it. */
 	if (reason != -ESHUTDOWN)
-		qbi_refused(c->service, QBI_REFUSED_NONSENSE, &c->peer, "dropped: %s",
-			    strerror(-reason));
+		qbi_refusals_note(&c->service->refusals, QBI_REFUSED_NONSENSE, &c->peer,
+				  "dropped: %s", strerror(-reason));
 	c->misbehaved = true;
 	qbi_connection_disconnect(c);
 }
@@ -53,7 +53,8 @@ static bool junk_is_too_much(const qb_ipcs_connection_t *c)
 
 static void connection_drop_for_junk(qb_ipcs_connection_t *c)
 {
-	qbi_refused(c->service, QBI_REFUSED_JUNK, &c->peer, "too many wake-ups for nothing");
+	qbi_refusals_note(&c->service->refusals, QBI_REFUSED_JUNK, &c->peer,
+			  "too many wake-ups for nothing");
 	c->misbehaved = true;
 	qbi_connection_disconnect(c);
 }

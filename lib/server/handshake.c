@@ -276,15 +276,16 @@ static void handshake_finish(qb_ipcs_connection_t *c)
 	int r = qbi_hello_check(&c->hello);
 
 	if (r == -EBADMSG) {
-		qbi_refused(s, QBI_REFUSED_BAD_HANDSHAKE, &c->peer, "sent no handshake");
+		qbi_refusals_note(&s->refusals, QBI_REFUSED_BAD_HANDSHAKE, &c->peer,
+				  "sent no handshake");
 		qbi_connection_abandon(c);
 		return;
 	}
 	if (r == 0)
 		r = size_agree(c);
 	if (r < 0) {
-		qbi_refused(s, QBI_REFUSED_MESSAGE_SIZE, &c->peer,
-			    "asked for messages of %u bytes", c->hello.max_msg_size);
+		qbi_refusals_note(&s->refusals, QBI_REFUSED_MESSAGE_SIZE, &c->peer,
+				  "asked for messages of %u bytes", c->hello.max_msg_size);
 		connection_refuse(c, r);
 		return;
 	}
@@ -302,8 +303,8 @@ static void handshake_finish(qb_ipcs_connection_t *c)
 	}
 	r = connection_open(c);
 	if (r < 0) {
-		qbi_refused(s, open_refusal(r), &c->peer, "cannot be served: %s",
-			    strerror(-r));
+		qbi_refusals_note(&s->refusals, open_refusal(r), &c->peer,
+				  "cannot be served: %s", strerror(-r));
 		connection_refuse(c, r);
 		return;
 	}

@@ -127,7 +127,8 @@ static void watcher_answer(qb_ipcs_connection_t *c)
 	qb_ipcs_service_t *s = c->service;
 
 	if (!watcher_is_allowed(c)) {
-		qbi_refused(s, QBI_REFUSED_WATCHING, &c->peer, "may not watch");
+		qbi_refusals_note(&s->refusals, QBI_REFUSED_WATCHING, &c->peer,
+				  "may not watch");
 		watcher_refuse(c, -EACCES);
 		return;
 	}

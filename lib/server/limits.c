@@ -223,7 +223,7 @@ static qb_ipcs_connection_t *handshake_victim(qb_ipcs_service_t *s, bool exempt_
 
 static void handshake_close(qb_ipcs_connection_t *c, enum qbi_refusal why, const char *text)
 {
-	qbi_refused(c->service, why, &c->peer, "%s", text);
+	qbi_refusals_note(&c->service->refusals, why, &c->peer, "%s", text);
 	qbi_connection_abandon(c);
 }
 
@@ -282,7 +282,7 @@ int qbi_limits_begin(qb_ipcs_connection_t *c)
 static int connection_refused(qb_ipcs_connection_t *c, enum qbi_refusal why, int error,
 			      const char *text)
 {
-	qbi_refused(c->service, why, &c->peer, "%s", text);
+	qbi_refusals_note(&c->service->refusals, why, &c->peer, "%s", text);
 	return error;
 }
 

@@ -74,8 +74,8 @@ static void listener_rest(qb_ipcs_service_t *s)
 {
 	struct qbi_listener *l = &s->listener;
 
-	qbi_refused(s, QBI_REFUSED_FOR_A_WHILE, NULL, "cannot accept anybody now: %s",
-		    strerror(errno));
+	qbi_refusals_note(&s->refusals, QBI_REFUSED_FOR_A_WHILE, NULL,
+			  "cannot accept anybody now: %s", strerror(errno));
 	l->rests_until = qbi_now_ns() + REST_NS;
 	if (qbi_deadlines_update(s) < 0 || listen_for(s, REST_EVENTS) < 0)
 		l->rests_until = 0;	/* better a loop that spins than a deaf service */
@@ -106,7 +106,8 @@ static bool listener_turn_away(qb_ipcs_service_t *s)
 	l->spare = qbi_close(l->spare);
 	fd = client_accept(l);
 	if (fd >= 0)
-		qbi_refused(s, QBI_REFUSED_DESCRIPTORS, NULL, "out of descriptors");
+		qbi_refusals_note(&s->refusals, QBI_REFUSED_DESCRIPTORS, NULL,
+				  "out of descriptors");
 	empty = fd < 0 && !is_shortage(errno);
 	qbi_close(fd);
 	l->spare = spare_open();

@@ -9,8 +9,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "server/connection.h"
-#include "server/service.h"
 
 /* A service that runs short of something is the administrator's business. */
 static const int priorities[QBI_REFUSALS] = {
@@ -31,17 +29,17 @@ static const int priorities[QBI_REFUSALS] = {
 	[QBI_REFUSED_NONSENSE] = LOG_INFO,
 };
 
-void qbi_refused(struct qb_ipcs_service *s, enum qbi_refusal why, const struct ucred *peer,
-		 const char *format, ...)
+void qbi_refusals_note(struct qbi_refusals *r, enum qbi_refusal why,
+		       const struct ucred *peer, const char *format, ...)
 {
-	struct qbi_refusal_record *r = &s->refusals.by[why];
+	struct qbi_refusal_record *record = &r->by[why];
 	int saved = errno;
 	char whom[64] = "", text[256], more[64] = "";
 	uint64_t quiet;
 	va_list ap;
 
-	qbi_counter_add(&r->count);
-	if (!qbi_pace_allows(&r->pace, qbi_now_ns(), &quiet))
+	qbi_counter_add(&record->count);
+	if (!qbi_pace_allows(&record->pace, qbi_now_ns(), &quiet))
 		return;
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
@@ -51,13 +49,13 @@ void qbi_refused(struct qb_ipcs_service *s, enum qbi_refusal why, const struct u
 			 (unsigned int)peer->uid);
 	if (quiet)
 		snprintf(more, sizeof(more), QBI_LOG_MORE, (unsigned long long)quiet);
-	qbi_log(priorities[why], "service %s: %s%s%s", s->name, whom, text, more);
+	qbi_log(priorities[why], "service %s: %s%s%s", r->service, whom, text, more);
 	errno = saved;
 }
 
 static uint64_t refusal_count(struct qbi_refusals *r, enum qbi_refusal why)
 {
-	return atomic_load_explicit(&r->by[why].count, memory_order_relaxed);
+	return qbi_counter_read(&r->by[why].count, false);
 }
 
 void qbi_refusals_read(struct qbi_refusals *r, struct qbipc_service_refusals *ret)
@@ -78,7 +76,6 @@ void qbi_refusals_read(struct qbi_refusals *r, struct qbipc_service_refusals *re
 		.failed = refusal_count(r, QBI_REFUSED_FAILED),
 		.junk_wakeups = refusal_count(r, QBI_REFUSED_JUNK),
 		.nonsense = refusal_count(r, QBI_REFUSED_NONSENSE),
-		.dispatches_cut = atomic_load_explicit(&r->dispatches_cut,
-						       memory_order_relaxed),
+		.dispatches_cut = qbi_counter_read(&r->dispatches_cut, false),
 	};
 }

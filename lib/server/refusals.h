@@ -9,13 +9,12 @@
 #ifndef QBI_SERVER_REFUSALS_H
 #define QBI_SERVER_REFUSALS_H
 
-#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/counter.h"
 #include "base/log.h"
 
-struct qb_ipcs_service;
 struct qbipc_service_refusals;
 
 enum qbi_refusal {
@@ -38,13 +37,14 @@ enum qbi_refusal {
 };
 
 struct qbi_refusal_record {
-	_Atomic(uint64_t) count;
+	qbi_counter count;
 	struct qbi_pace pace;	/* of its lines of log */
 };
 
 struct qbi_refusals {
+	const char *service;	/* its name; borrowed */
 	struct qbi_refusal_record by[QBI_REFUSALS];
-	_Atomic(uint64_t) dispatches_cut;
+	qbi_counter dispatches_cut;
 };
 
 /*
@@ -52,8 +52,9 @@ struct qbi_refusals {
  *
  * @peer  whom; NULL: not known
  */
-void qbi_refused(struct qb_ipcs_service *s, enum qbi_refusal why, const struct ucred *peer,
-		 const char *format, ...) __attribute__((format(printf, 4, 5)));
+void qbi_refusals_note(struct qbi_refusals *r, enum qbi_refusal why,
+		       const struct ucred *peer, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /* All counts; size is left to the caller. */
 void qbi_refusals_read(struct qbi_refusals *r, struct qbipc_service_refusals *ret);

@@ -45,7 +45,7 @@ static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
 }
 
 static int message_send(qb_ipcs_connection_t *c, enum qbi_channel channel,
-			const struct qbi_msg *msg, _Atomic(uint64_t) *counter)
+			const struct qbi_msg *msg, qbi_counter *counter)
 {
 	int r = QBI_GONE;
 

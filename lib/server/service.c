@@ -30,6 +30,7 @@ qb_ipcs_service_t *qbi_service_new(const char *name, int32_t id, enum qb_ipc_typ
 	s->id = id;
 	s->type = type;
 	s->on = *handlers;
+	s->refusals.service = s->name;
 	s->watchers = (struct qbi_owner){ (uid_t)-1, (gid_t)-1, 0600 };
 	s->listener = (struct qbi_listener)QBI_LISTENER_INIT;
 	s->deadlines = (struct qbi_deadlines)QBI_DEADLINES_INIT;

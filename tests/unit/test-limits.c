@@ -229,15 +229,15 @@ START_TEST(line_of_log_tells_who_why_and_how_many_were_kept_quiet)
 
 	qbipc_log_hook_set(on_log, NULL);
 	for (int k = 0; k < 4; k++)
-		qbi_refused(service, QBI_REFUSED_MEMORY, &peer, "reason %d", k);
+		qbi_refusals_note(&service->refusals, QBI_REFUSED_MEMORY, &peer, "reason %d", k);
 	ck_assert_int_eq(lines, 1);
 	ck_assert_str_eq(line, "4 service limits: pid 12, uid 34: reason 0");
 	r->pace.told_at -= 10 * QBI_NS_PER_S;
-	qbi_refused(service, QBI_REFUSED_MEMORY, NULL, "reason 4");
+	qbi_refusals_note(&service->refusals, QBI_REFUSED_MEMORY, NULL, "reason 4");
 	ck_assert_int_eq(lines, 2);
 	ck_assert_str_eq(line, "4 service limits: reason 4 (3 more since this was last said)");
 	/* Each reason has a line of its own. */
-	qbi_refused(service, QBI_REFUSED_JUNK, NULL, "another");
+	qbi_refusals_note(&service->refusals, QBI_REFUSED_JUNK, NULL, "another");
 	ck_assert_int_eq(lines, 3);
 	qbipc_log_hook_set(NULL, NULL);
 }
@@ -272,7 +272,7 @@ START_TEST(each_reason_has_a_count_of_its_own)
 	uint64_t sum = 0, i;
 
 	for (i = 0; i < QBI_REFUSALS; i++) {
-		qbi_refused(service, (enum qbi_refusal)i, NULL, "for a test");
+		qbi_refusals_note(&service->refusals, (enum qbi_refusal)i, NULL, "for a test");
 		qbi_refusals_read(&service->refusals, &refusals);
 		sum = refusals.handshakes + refusals.handshakes_per_uid +
 		      refusals.handshakes_overdue + refusals.handshakes_bad +
