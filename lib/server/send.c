@@ -26,7 +26,10 @@ static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
 
 	if (msg->size > c->max_msg_size)
 		return -EMSGSIZE;
-	r = channel == QBI_EVENTS ? ops->eventv(c->end, msg) : ops->respondv(c->end, msg);
+	r = qbi_unsent_pass_on(c);
+	if (r == 0)
+		r = channel == QBI_EVENTS ? ops->eventv(c->end, msg)
+					  : ops->respondv(c->end, msg);
 	if (r == 0 || r == QBI_UNSENT)
 		qbi_unsent_progress(c);
 	if (r == QBI_UNSENT) {
@@ -73,8 +76,12 @@ uint32_t qbi_connection_events_queued(qb_ipcs_connection_t *c)
 	uint32_t n = 0;
 
 	pthread_mutex_lock(&c->send);
-	if (c->sendable)
+	if (c->sendable && !c->broken) {
+		/* Who waits for fewer may do so away from the loop. */
+		if (qbi_unsent_pass_on(c) < 0)
+			qbi_connection_break(c);
 		n = c->transport->server->events_queued(c->end);
+	}
 	pthread_mutex_unlock(&c->send);
 	return n;
 }

@@ -78,6 +78,31 @@ void qbi_unsent_progress(qb_ipcs_connection_t *c)
 		connection_wait(c);
 }
 
+/* What of @channel has begun. 0, QBI_FULL, QBI_UNSENT, QBI_GONE, -errno. */
+static int channel_flush(qb_ipcs_connection_t *c, enum qbi_channel channel, bool *ret_moved)
+{
+	struct qbi_unsent *u = &c->unsent[channel];
+	int r = c->transport->server->flush(c->end, channel);
+
+	u->begun = r == QBI_UNSENT || r == QBI_FULL;
+	*ret_moved |= r == 0 || r == QBI_UNSENT;
+	return r;
+}
+
+int qbi_unsent_pass_on(qb_ipcs_connection_t *c)
+{
+	bool moved = false;
+	int channel;
+	int r = 0;
+
+	for (channel = 0; channel < QBI_CHANNELS && r >= 0; channel++)
+		if (c->unsent[channel].begun)
+			r = channel_flush(c, (enum qbi_channel)channel, &moved);
+	if (moved)
+		qbi_unsent_progress(c);
+	return r < 0 ? r : 0;
+}
+
 /*
  * 0, -errno. *@ret_moved: something went out; *@ret_room: there is room again for what
  * was refused.
@@ -89,11 +114,8 @@ static int channel_resume(qb_ipcs_connection_t *c, enum qbi_channel channel,
 	struct qbi_unsent *u = &c->unsent[channel];
 	int r = 0;
 
-	if (u->begun) {
-		r = ops->flush(c->end, channel);
-		u->begun = r == QBI_UNSENT || r == QBI_FULL;
-		*ret_moved |= r == 0 || r == QBI_UNSENT;
-	}
+	if (u->begun)
+		r = channel_flush(c, channel, ret_moved);
 	if (u->refused && !u->begun) {
 		if (r == 0)
 			r = ops->room(c->end, channel, u->size);

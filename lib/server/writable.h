@@ -50,6 +50,13 @@ void qbi_unsent_refused(struct qb_ipcs_connection *c, enum qbi_channel channel,
 void qbi_unsent_progress(struct qb_ipcs_connection *c);
 
 /*
+ * Under `send`: send what can go out of all that has begun. A sender may not return to its
+ * loop before the client has done something, and the client may wait for just this. 0,
+ * -errno.
+ */
+int qbi_unsent_pass_on(struct qb_ipcs_connection *c);
+
+/*
  * Do what can be done now, and call back. Anything may have happened to the connection
  * afterwards; the caller holds a reference.
  *

@@ -149,6 +149,24 @@ START_TEST(events_and_responses_do_not_mix)
 }
 END_TEST
 
+START_TEST(events_are_sent_again_inside_a_callback_until_there_is_room)
+{
+	struct peer *s = peer_start(_i, NULL);
+	qb_ipcc_connection_t *c = connect_to(s, COMPAT_STRESS_LARGE);
+
+	client_must_send(c, COMPAT_STRESS, sizeof(struct qb_ipc_request_header));
+	client_must_recv(c, COMPAT_STRESS, sizeof(struct qb_ipc_request_header));
+	for (int32_t id = 0; id < COMPAT_STRESS_EVENTS; id++) {
+		ck_assert_msg(fd_readable_within(client_fd(c), deadline_ms()),
+			      "no report for event %d of %d", id, COMPAT_STRESS_EVENTS);
+		recv_event(c, id, COMPAT_STRESS_SIZE(id));
+	}
+	peer_expect(s, "accept created");
+	qb_ipcc_disconnect(c);
+	peer_stop(s);
+}
+END_TEST
+
 START_TEST(event_recv_of_nothing_is_eagain)
 {
 	struct peer *s = peer_start(_i, NULL);
@@ -169,5 +187,6 @@ void add_event_tests(TCase *tc, int cell)
 	add_cell_test(tc, events_of_every_size_arrive, cell);
 	add_cell_test(tc, events_sent_inside_created_arrive, cell);
 	add_cell_test(tc, events_and_responses_do_not_mix, cell);
+	add_cell_test(tc, events_are_sent_again_inside_a_callback_until_there_is_room, cell);
 	add_cell_test(tc, event_recv_of_nothing_is_eagain, cell);
 }

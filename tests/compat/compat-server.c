@@ -82,6 +82,22 @@ static void on_created(qb_ipcs_connection_t *c)
 			note("early-event-failed");
 }
 
+/* Does not return to the loop before all are accepted. */
+static void stress(qb_ipcs_connection_t *c)
+{
+	for (int32_t id = 0; id < COMPAT_STRESS_EVENTS; id++) {
+		ssize_t n;
+
+		while ((n = event_send(c, id, COMPAT_STRESS_SIZE(id))) == -EAGAIN ||
+		       n == -ENOBUFS)
+			usleep(200);
+		if (n < 0) {
+			note("stress-failed");
+			return;
+		}
+	}
+}
+
 static int32_t on_msg(qb_ipcs_connection_t *c, void *data, size_t size)
 {
 	struct qb_ipc_request_header in;
@@ -96,10 +112,14 @@ static int32_t on_msg(qb_ipcs_connection_t *c, void *data, size_t size)
 		return 0;
 	out.id = in.id;
 	out.size = (int32_t)(sizeof(out) + size - sizeof(in));
+	if (in.id == COMPAT_STRESS)
+		out.size = sizeof(out);
 	n = in.id == COMPAT_EVENT ? qb_ipcs_event_sendv(c, iov, 2)
 				   : qb_ipcs_response_sendv(c, iov, 2);
 	if (n != out.size)
 		note("answer-failed");
+	if (in.id == COMPAT_STRESS)
+		stress(c);
 	return 0;
 }
 

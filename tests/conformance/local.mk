@@ -8,6 +8,7 @@ conformance_libqb_programs = \
 	tests/conformance/libqb-client-recv \
 	tests/conformance/libqb-client-send \
 	tests/conformance/libqb-client-state \
+	tests/conformance/libqb-no-loop \
 	tests/conformance/libqb-poll-contract \
 	tests/conformance/libqb-server-callbacks \
 	tests/conformance/libqb-server-dispatch \
@@ -29,6 +30,7 @@ check_PROGRAMS += \
 	tests/conformance/client-recv \
 	tests/conformance/client-send \
 	tests/conformance/client-state \
+	tests/conformance/no-loop \
 	tests/conformance/poll-contract \
 	tests/conformance/server-callbacks \
 	tests/conformance/server-dispatch \
@@ -62,6 +64,10 @@ tests_conformance_client_state_SOURCES = tests/conformance/client-state.c
 tests_conformance_client_state_LDADD = $(conformance_ldadd)
 tests_conformance_libqb_client_state_SOURCES = tests/conformance/client-state.c
 tests_conformance_libqb_client_state_LDADD = $(conformance_libqb_ldadd)
+tests_conformance_no_loop_SOURCES = tests/conformance/no-loop.c
+tests_conformance_no_loop_LDADD = $(conformance_ldadd)
+tests_conformance_libqb_no_loop_SOURCES = tests/conformance/no-loop.c
+tests_conformance_libqb_no_loop_LDADD = $(conformance_libqb_ldadd)
 tests_conformance_poll_contract_SOURCES = tests/conformance/poll-contract.c
 tests_conformance_poll_contract_LDADD = $(conformance_ldadd)
 tests_conformance_libqb_poll_contract_SOURCES = tests/conformance/poll-contract.c
