@@ -4,6 +4,19 @@
  * What this library has besides the interface that it shares with libqb. All names
  * start with qbipc_; a program that includes this header needs this library. Families of
  * functions have a header of their own, <qbipc/...>, which this one includes.
+ *
+ * The interface only grows: functions come under a new version of symbols and none goes,
+ * enumerated values and flags come behind those there are, and structs whose first field is
+ * their size get new fields at the end. A program sets the size to what it was compiled
+ * with, and then either of the two may be the older one:
+ *
+ *   - The program is older: what its struct ends before is default when it asks, and left
+ *     out when it is answered.
+ *   - The library is older: fields that it does not know are 0 in an answer. A program
+ *     that asks for something there is refused with -E2BIG; while it leaves zeros there
+ *     it is served.
+ *
+ * So zero a struct before filling it in. Other structs never change.
  */
 #ifndef QBIPC_EXT_H_DEFINED
 #define QBIPC_EXT_H_DEFINED

@@ -80,9 +80,10 @@ struct qbipc_handler {
  * @param table  @p n handlers; copied with their names
  * @param n      how many; 0 is fine
  * @return       0; -EEXIST when an id is registered already or twice in @p table; -EINVAL
- *               for a NULL service or table, a size that is not this struct's, an
- *               unknown flag, no function, or the id QB_IPC_MSG_DISCONNECT, which never
- *               arrives; -ENOMEM. After an error none of @p table is registered
+ *               for a NULL service or table, rows that differ in size or have one that
+ *               no version of the struct has, an unknown flag, no function, or the id
+ *               QB_IPC_MSG_DISCONNECT, which never arrives; -E2BIG a row asks for
+ *               something that this library does not know; -ENOMEM. After an error none of @p table is registered
  * @note         Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
  */
 int qbipc_service_handlers_register(qb_ipcs_service_t *s, const struct qbipc_handler *table,
@@ -99,7 +100,9 @@ int qbipc_service_handlers_register(qb_ipcs_service_t *s, const struct qbipc_han
  * @param data     as given to qbipc_service_selector_set()
  * @return         a handler, registered or not, that stays until the message is done:
  *                 its min_size is checked and its function called, whatever its id; one
- *                 without a function refuses the message with -ENOSYS. NULL: the message
+ *                 without a function, or with a size that
+ *                 qbipc_service_handlers_register() would refuse, refuses the message
+ *                 with -ENOSYS. NULL: the message
  *                 goes where it would go without a selector
  */
 typedef const struct qbipc_handler *(*qbipc_selector_fn)(
@@ -179,9 +182,9 @@ struct qbipc_handler_stats {
  *
  * @param s      service
  * @param id     of its messages
- * @param stats  filled in
+ * @param stats  has its size set and is filled as far as that goes
  * @return       0; -ENOENT no handler is registered for @p id; -EINVAL for a NULL argument
- *               or a size that is not this struct's
+ *               or a size that no version of the struct has
  * @note         Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
  */
 int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int32_t id,
@@ -200,8 +203,8 @@ struct qbipc_unknown_stats {
  * Read how many messages were refused.
  *
  * @param s      service
- * @param stats  filled in
- * @return       0; -EINVAL for a NULL argument or a size that is not this struct's
+ * @param stats  has its size set and is filled as far as that goes
+ * @return       0; -EINVAL for a NULL argument or a size that no version of the struct has
  * @note         Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
  */
 int qbipc_service_unknown_stats_get(qb_ipcs_service_t *s,

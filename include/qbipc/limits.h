@@ -79,10 +79,9 @@ struct qbipc_service_limits {
  * @param s       service, running or not
  * @param limits  with its size; 0 in a field stands for the default, QBIPC_NO_LIMIT for
  *                no limit
- * @return        0; -EINVAL an argument is NULL, the size is below that of the struct's
- *                first version, or message_size is below 12328; -E2BIG the struct is
- *                longer than this library knows and has something there. Nothing
- *                changes on failure
+ * @return        0; -EINVAL an argument is NULL, no version of the struct has that size,
+ *                or message_size is below 12328; -E2BIG the struct asks for something
+ *                that this library does not know. Nothing changes on failure
  * @note          Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
  */
 int qbipc_service_limits_set(qb_ipcs_service_t *s, const struct qbipc_service_limits *limits);
@@ -93,8 +92,8 @@ int qbipc_service_limits_set(qb_ipcs_service_t *s, const struct qbipc_service_li
  * @param s       service
  * @param limits  has its size set and is filled as far as that goes; fields that this
  *                library does not know become 0
- * @return        0; -EINVAL an argument is NULL or the size is below that of the
- *                struct's first version
+ * @return        0; -EINVAL an argument is NULL or no version of the struct has that
+ *                size
  * @note          Threads: as qbipc_service_limits_set().
  */
 int qbipc_service_limits_get(qb_ipcs_service_t *s, struct qbipc_service_limits *limits);
@@ -134,8 +133,8 @@ struct qbipc_service_refusals {
  * @param s         service
  * @param refusals  has its size set and is filled as far as that goes; fields that this
  *                  library does not know become 0
- * @return          0; -EINVAL an argument is NULL or the size is below that of the
- *                  struct's first version
+ * @return          0; -EINVAL an argument is NULL or no version of the struct has that
+ *                  size
  * @note            Threads: any that holds a reference to the service.
  */
 int qbipc_service_refusals_get(qb_ipcs_service_t *s, struct qbipc_service_refusals *refusals);

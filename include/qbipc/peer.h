@@ -38,11 +38,11 @@ struct qbipc_peer {
  * user since, or passed the connection on, is not noticed.
  *
  * @param c     connection
- * @param peer  filled in on success, else untouched but for its size
+ * @param peer  has its size set and is filled as far as that goes; untouched on failure
  * @return      0; -ENOTCONN the connection has ended: what is still known is its uid and
  *              gid as connection_accept got them; -EMFILE, -ENFILE no descriptor for the
- *              pidfd; -ENOMEM; -EINVAL for a NULL argument or a size that is not
- *              this struct's
+ *              pidfd; -ENOMEM; -EINVAL for a NULL argument or a size that no
+ *              version of the struct has
  * @note        The pidfd is the kernel's own (SO_PEERPIDFD). One opened by number could be
  *              another process's by now, so there is none of that kind here: a program
  *              that accepts this calls pidfd_open(2) with pid.
@@ -57,7 +57,7 @@ int qbipc_connection_peer_get(qb_ipcs_connection_t *c, struct qbipc_peer *peer);
  * another, as with socket activation, there are no groups, an empty label and no pidfd.
  *
  * @param c     connection
- * @param peer  filled in on success, else untouched but for its size
+ * @param peer  has its size set and is filled as far as that goes; untouched on failure
  * @return      as qbipc_connection_peer_get(); -ENOTCONN before
  *              qb_ipcc_connect_continue() succeeded
  * @note        Threads: any.

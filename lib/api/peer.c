@@ -7,32 +7,52 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sized.h"
 #include "base/util.h"
 #include "client/connection.h"
 #include "server/connection.h"
 
 #define PEER_INIT { .size = sizeof(struct qbipc_peer), .pidfd = -1 }
 
-static bool peer_is_ours(const struct qbipc_peer *peer)
+static const struct qbipc_peer nobody = PEER_INIT;
+
+static void peer_deinit(struct qbipc_peer *p)
 {
-	return peer && peer->size == sizeof(*peer);
+	free(p->groups);
+	free(p->label);
+	qbi_close(p->pidfd);
 }
 
 void qbipc_peer_free(struct qbipc_peer *peer)
 {
-	if (!peer_is_ours(peer))
+	if (qbi_sized_check(peer) < 0)
 		return;
-	free(peer->groups);
-	free(peer->label);
-	qbi_close(peer->pidfd);
-	*peer = (struct qbipc_peer)PEER_INIT;
+	if (QBI_SIZED_HAS(peer, pidfd))
+		qbi_close(peer->pidfd);
+	if (QBI_SIZED_HAS(peer, groups))
+		free(peer->groups);
+	if (QBI_SIZED_HAS(peer, label))
+		free(peer->label);
+	(void)qbi_sized_give(peer, &nobody, sizeof(nobody));
+}
+
+/* What @theirs, who may be older than we are, has a place for becomes its own. */
+static void peer_give(struct qbipc_peer *theirs, struct qbipc_peer *p)
+{
+	(void)qbi_sized_give(theirs, p, sizeof(*p));
+	if (QBI_SIZED_HAS(theirs, pidfd))
+		p->pidfd = -1;
+	if (QBI_SIZED_HAS(theirs, groups))
+		p->groups = NULL;
+	if (QBI_SIZED_HAS(theirs, label))
+		p->label = NULL;
 }
 
 /* Fill *@ret with @cred and, @of_socket, what @fd knows; it is untouched on failure. */
 static int peer_collect(int fd, const struct ucred *cred, bool of_socket,
 			struct qbipc_peer *ret)
 {
-	_cleanup_(qbipc_peer_free) struct qbipc_peer p = PEER_INIT;
+	_cleanup_(peer_deinit) struct qbipc_peer p = PEER_INIT;
 	int r = 0;
 
 	p.pid = cred->pid;
@@ -50,8 +70,7 @@ static int peer_collect(int fd, const struct ucred *cred, bool of_socket,
 	}
 	if (r < 0)
 		return r;
-	*ret = p;
-	p = (struct qbipc_peer)PEER_INIT;
+	peer_give(ret, &p);
 	return 0;
 }
 
@@ -59,7 +78,7 @@ int qbipc_connection_peer_get(qb_ipcs_connection_t *c, struct qbipc_peer *peer)
 {
 	int r;
 
-	if (!c || !peer_is_ours(peer))
+	if (!c || qbi_sized_check(peer) < 0)
 		return -EINVAL;
 	/* It keeps the socket from being closed meanwhile. */
 	pthread_mutex_lock(&c->send);
@@ -73,7 +92,7 @@ int qbipc_client_peer_get(qb_ipcc_connection_t *c, struct qbipc_peer *peer)
 	socklen_t size = sizeof(struct ucred);
 	struct ucred listener;
 
-	if (!c || !peer_is_ours(peer))
+	if (!c || qbi_sized_check(peer) < 0)
 		return -EINVAL;
 	if (!c->end)
 		return -ENOTCONN;

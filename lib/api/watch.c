@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <qbipc/watch.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
+#include "base/sized.h"
 #include "base/util.h"
 #include "client/inquire.h"
 #include "server/service.h"
@@ -16,33 +16,15 @@ struct qbipc_snapshot {
 	struct qbi_snapshot all;
 };
 
-/*
- * Give @to, a struct of the caller that starts with its size, what it has in common with
- * our @from. False when it is shorter than any version of it was.
- */
-static bool struct_give(void *to, const void *from, size_t size)
-{
-	size_t theirs;
-
-	if (!to)
-		return false;
-	memcpy(&theirs, to, sizeof(theirs));
-	if (theirs < size)
-		return false;
-	memset(to, 0, theirs);
-	memcpy(to, from, size);
-	memcpy(to, &theirs, sizeof(theirs));
-	return true;
-}
-
 int32_t qbipc_probe(const char *name, size_t max_msg_size, int32_t timeout_ms,
 		    struct qbipc_probe_info *info)
 {
 	_cleanup_(qbi_inquiry_deinit) struct qbi_inquiry q = QBI_INQUIRY_INIT;
+	struct qbipc_probe_info ours;
 	struct qbi_hello question;
 	int r;
 
-	if (!name || !info || info->size < sizeof(*info))
+	if (!name || qbi_sized_check(info) < 0)
 		return -EINVAL;
 	if (max_msg_size > QBI_MAX_MSG_SIZE)
 		return -EMSGSIZE;
@@ -50,21 +32,19 @@ int32_t qbipc_probe(const char *name, size_t max_msg_size, int32_t timeout_ms,
 	r = qbi_inquire(&q, name, &question, qbi_deadline_from_ms(timeout_ms));
 	if (r < 0)
 		return r;
-	struct_give(info,
-		    &(struct qbipc_probe_info){
-			    .pid = q.server.pid,
-			    .uid = q.server.uid,
-			    .gid = q.server.gid,
-			    .error = q.welcome.error,
-			    .type = q.welcome.type,
-			    .native = q.welcome.mark == QBI_WIRE_MARK ? q.welcome.version : 0,
-			    .max_msg_size = q.welcome.max_msg_size,
-			    .connected = q.welcome.error == 0 &&
-					 !qbi_inquiry_is_answered(&q, QBI_ABILITY_PROBE),
-			    .answer_ns = q.answer_ns,
-		    },
-		    sizeof(*info));
-	return 0;
+	ours = (struct qbipc_probe_info){
+		.pid = q.server.pid,
+		.uid = q.server.uid,
+		.gid = q.server.gid,
+		.error = q.welcome.error,
+		.type = q.welcome.type,
+		.native = q.welcome.mark == QBI_WIRE_MARK ? q.welcome.version : 0,
+		.max_msg_size = q.welcome.max_msg_size,
+		.connected = q.welcome.error == 0 &&
+			     !qbi_inquiry_is_answered(&q, QBI_ABILITY_PROBE),
+		.answer_ns = q.answer_ns,
+	};
+	return qbi_sized_give(info, &ours, sizeof(ours));
 }
 
 void qbipc_service_watch_allow(qb_ipcs_service_t *s, uid_t uid, gid_t gid)
@@ -140,7 +120,7 @@ int32_t qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot,
 		.closed = head->closed,
 		.time_ns = head->time_ns,
 	};
-	return struct_give(info, &ours, sizeof(ours)) ? 0 : -EINVAL;
+	return qbi_sized_give(info, &ours, sizeof(ours));
 }
 
 int32_t qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t index,
@@ -171,7 +151,7 @@ int32_t qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t
 		.flow_control_count = r->flow_control_count,
 		.age_ns = r->age_ns,
 	};
-	return struct_give(connection, &ours, sizeof(ours)) ? 0 : -EINVAL;
+	return qbi_sized_give(connection, &ours, sizeof(ours));
 }
 
 void qbipc_snapshot_free(qbipc_snapshot_t *snapshot)

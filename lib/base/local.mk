@@ -18,6 +18,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/owner.h \
 	lib/base/peer.c \
 	lib/base/peer.h \
+	lib/base/sized.c \
+	lib/base/sized.h \
 	lib/base/socket.c \
 	lib/base/socket.h \
 	lib/base/util.h

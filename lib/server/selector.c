@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/sized.h"
 #include "base/util.h"
 #include "server/connection.h"
 #include "server/service.h"
@@ -44,6 +45,12 @@ struct qbi_selector {
 	struct qbipc_unknown_stats refusals;
 	struct qbi_pace pace;	/* of lines of log about refusals */
 };
+
+int qbi_selector_handler_take(struct qbipc_handler *ours, const struct qbipc_handler *theirs)
+{
+	return qbi_sized_take(ours, sizeof(*ours), theirs,
+			      QBI_SIZED_THROUGH(struct qbipc_handler, fn));
+}
 
 struct qbi_selector *qbi_selector_new(void)
 {
@@ -195,19 +202,18 @@ int qbi_selector_handler_stats(struct qbi_selector *sel, int32_t id,
 
 	if (!h)
 		return -ENOENT;
-	ret->name = h->as_given.name;
-	ret->calls = h->calls;
-	ret->refused = h->refused;
-	ret->backed_off = h->backed_off;
+	*ret = (struct qbipc_handler_stats){
+		.name = h->as_given.name,
+		.calls = h->calls,
+		.refused = h->refused,
+		.backed_off = h->backed_off,
+	};
 	return 0;
 }
 
 void qbi_selector_unknown_stats(struct qbi_selector *sel, struct qbipc_unknown_stats *ret)
 {
-	size_t size = ret->size;
-
 	*ret = sel->refusals;
-	ret->size = size;
 }
 
 /* -- Refusing ----------------------------------------------------------------- */
@@ -285,6 +291,20 @@ static int handler_call(qb_ipcs_connection_t *c, const struct qbipc_handler *h,
 	return QBI_FULL;
 }
 
+/* What the selector said, which may be a handler of ours or one of the application's. */
+static int picked_call(qb_ipcs_connection_t *c, const struct qbipc_handler *picked,
+		       void *data, size_t size)
+{
+	struct handler *known = slots_find(&c->service->selector->slots, picked->id);
+	struct qbipc_handler own;
+
+	if (known && picked == &known->as_given)
+		return handler_call(c, picked, known, data, size);
+	if (qbi_selector_handler_take(&own, picked) < 0)
+		return message_refuse(c, data, size, NULL, -ENOSYS);
+	return handler_call(c, &own, NULL, data, size);
+}
+
 int qbi_selector_dispatch(qb_ipcs_connection_t *c, void *data, size_t size)
 {
 	const struct qb_ipc_request_header *header = data;
@@ -297,10 +317,9 @@ int qbi_selector_dispatch(qb_ipcs_connection_t *c, void *data, size_t size)
 		picked = sel->pick(c, header, size, sel->pick_data);
 	if (!c->end)
 		return 0;
-	known = slots_find(&sel->slots, picked ? picked->id : header->id);
 	if (picked)
-		return handler_call(c, picked, known && picked == &known->as_given ? known : NULL,
-				    data, size);
+		return picked_call(c, picked, data, size);
+	known = slots_find(&sel->slots, header->id);
 	if (known)
 		return handler_call(c, &known->as_given, known, data, size);
 	if (s->on.msg_process)

@@ -19,6 +19,12 @@
 struct qb_ipcs_connection;
 struct qbi_selector;
 
+/*
+ * A handler of the application's, in memory that is as long as its size says, as we know
+ * it. 0; -EINVAL it is too short to have a function; -E2BIG.
+ */
+int qbi_selector_handler_take(struct qbipc_handler *ours, const struct qbipc_handler *theirs);
+
 struct qbi_selector *qbi_selector_new(void);
 void qbi_selector_free(struct qbi_selector *sel);
 
@@ -31,7 +37,7 @@ void qbi_selector_unknown_set(struct qbi_selector *sel, qbipc_unknown_fn fn, voi
 /* NULL: none is registered. */
 const struct qbipc_handler *qbi_selector_find(struct qbi_selector *sel, int32_t id);
 
-/* Fill all but the size. 0, -ENOENT. */
+/* Fill all; the size is left to the caller. 0, -ENOENT. */
 int qbi_selector_handler_stats(struct qbi_selector *sel, int32_t id,
 			       struct qbipc_handler_stats *ret);
 void qbi_selector_unknown_stats(struct qbi_selector *sel, struct qbipc_unknown_stats *ret);

@@ -332,7 +332,7 @@ START_TEST(handlers_that_make_no_sense_are_einval)
 
 	ck_assert_int_eq(qbipc_service_handlers_register(NULL, &good, 1), -EINVAL);
 	ck_assert_int_eq(qbipc_service_handlers_register(s, NULL, 1), -EINVAL);
-	bad[1].size--;
+	bad[1].size = 0;
 	ck_assert_int_eq(qbipc_service_handlers_register(s, bad, 2), -EINVAL);
 	bad[1] = good;
 	bad[1].flags = 2;
@@ -376,8 +376,8 @@ START_TEST(calls_without_a_service_or_with_another_size_are_einval)
 	refusals.unknown = 5;
 	ck_assert_int_eq(qbipc_service_unknown_stats_get(s, &refusals), 0);
 	ck_assert_uint_eq(refusals.unknown, 0);
-	handler.size--;
-	refusals.size--;
+	handler.size = 0;
+	refusals.size = sizeof(size_t);
 	ck_assert_int_eq(qbipc_service_handler_stats_get(s, 1, &handler), -EINVAL);
 	ck_assert_int_eq(qbipc_service_unknown_stats_get(s, &refusals), -EINVAL);
 	qb_ipcs_destroy(s);

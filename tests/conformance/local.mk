@@ -179,6 +179,7 @@ addition_suites = \
 	tests/conformance/handlers \
 	tests/conformance/handlers-refused \
 	tests/conformance/peer \
+	tests/conformance/sized \
 	tests/conformance/stopped-server
 if HAVE_CHECK
 check_PROGRAMS += $(addition_suites)
@@ -191,6 +192,8 @@ tests_conformance_handlers_refused_SOURCES = tests/conformance/handlers-refused.
 tests_conformance_handlers_refused_LDADD = $(conformance_ldadd)
 tests_conformance_peer_SOURCES = tests/conformance/peer.c
 tests_conformance_peer_LDADD = $(conformance_ldadd)
+tests_conformance_sized_SOURCES = tests/conformance/sized.c tests/conformance/handlers.h
+tests_conformance_sized_LDADD = $(conformance_ldadd)
 tests_conformance_activation_SOURCES = tests/conformance/activation.c
 tests_conformance_activation_LDADD = $(conformance_ldadd)
 tests_conformance_connect_timeout_SOURCES = tests/conformance/connect-timeout.c

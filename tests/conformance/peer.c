@@ -242,7 +242,7 @@ static int64_t remote_arguments(struct server *sv, const int64_t *args)
 
 	SERVER_REQUIRE_EQ(sv, qbipc_connection_peer_get(NULL, &peer), -EINVAL);
 	SERVER_REQUIRE_EQ(sv, qbipc_connection_peer_get(c, NULL), -EINVAL);
-	peer.size--;
+	peer.size = sizeof(size_t);
 	SERVER_REQUIRE_EQ(sv, qbipc_connection_peer_get(c, &peer), -EINVAL);
 	return 0;
 }
@@ -256,7 +256,7 @@ START_TEST(peer_of_nothing_or_into_nothing_is_einval)
 	ck_assert_int_eq(host_call(h, remote_arguments, 0), 0);
 	ck_assert_int_eq(qbipc_client_peer_get(NULL, &peer), -EINVAL);
 	ck_assert_int_eq(qbipc_client_peer_get(c, NULL), -EINVAL);
-	peer.size--;
+	peer.size = sizeof(size_t);
 	ck_assert_int_eq(qbipc_client_peer_get(c, &peer), -EINVAL);
 	qb_ipcc_disconnect(c);
 	host_stop(h);

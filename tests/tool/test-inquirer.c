@@ -73,7 +73,7 @@ START_TEST(bad_arguments_are_refused)
 	ck_assert_int_eq(qbipc_probe(name, 0, 0, &info), -ENAMETOOLONG);
 	name[0] = '/';
 	ck_assert_int_eq(qbipc_probe(name, 0, 0, &info), -ENAMETOOLONG);
-	info.size--;
+	info.size = sizeof(size_t);
 	ck_assert_int_eq(qbipc_probe("name", 0, 0, &info), -EINVAL);
 	ck_assert_int_eq(qbipc_watch(NULL, 0, &s), -EINVAL);
 	ck_assert_int_eq(qbipc_watch("name", 0, NULL), -EINVAL);

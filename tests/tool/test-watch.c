@@ -114,8 +114,8 @@ START_TEST(too_short_structs_are_refused)
 {
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
-	struct qbipc_snapshot_info info = { .size = sizeof(info) - 1 };
-	struct qbipc_snapshot_connection connection = { .size = sizeof(connection) - 1 };
+	struct qbipc_snapshot_info info = { .size = sizeof(size_t) };
+	struct qbipc_snapshot_connection connection = { .size = sizeof(size_t) };
 	qbipc_snapshot_t *s;
 
 	client_echo(c, 100);
