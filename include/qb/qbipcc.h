@@ -98,8 +98,8 @@ int qb_ipcc_connect_continue(struct qb_ipcc_connection *c);
  * sending some to ourselves. Of use before connecting to a QB_IPC_SOCKET service.
  *
  * @param max_msg_size  bytes to try at most
- * @return              the largest multiple of 1024 that went through, at most
- *                      @p max_msg_size; -1 when there is none or it cannot be found out
+ * @return              @p max_msg_size, if that goes through; else the largest multiple
+ *                      of 1024 that does; -1 when there is none or it cannot be found out
  * @note                Threads: any.
  */
 int32_t qb_ipcc_verify_dgram_max_msg_size(size_t max_msg_size);

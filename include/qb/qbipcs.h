@@ -288,12 +288,12 @@ void *qb_ipcs_service_context_get(qb_ipcs_service_t *s);
  * Start to listen.
  *
  * @param s  service. After a failure the creator's reference is gone: it must not be
- *           used again
+ *           used again. One that runs is refused, keeps its reference and goes on
  * @return   0;
  *           -EINVAL @p s is NULL, poll handlers are missing, the type is unknown, or the
  *           name is empty or has a slash;
  *           -ENOTSUP the type is not supported;
- *           -EADDRINUSE the name is taken;
+ *           -EADDRINUSE the name is taken, or the service runs;
  *           -ENAMETOOLONG the name has more than 106 bytes;
  *           another negative errno of socket(2), bind(2), listen(2) or dispatch_add
  * @note     Threads: any one; from then on the service belongs to the thread that runs

@@ -7,6 +7,7 @@
 
 #include "api/errors.h"
 #include "base/counter.h"
+#include "base/log.h"
 #include "base/util.h"
 #include "server/connection.h"
 #include "server/service.h"
@@ -57,9 +58,17 @@ void *qb_ipcs_service_context_get(qb_ipcs_service_t *s)
 
 int32_t qb_ipcs_run(qb_ipcs_service_t *s)
 {
-	int r = s ? qbi_service_run(s) : -EINVAL;
+	int r;
 
-	if (r < 0 && s)
+	if (!s)
+		return -EINVAL;
+	/* It has the name itself. The reference is that of a good run: nothing is given up. */
+	if (qbi_service_is_running(s)) {
+		qbi_log(LOG_WARNING, "service %s runs already", s->name);
+		return -EADDRINUSE;
+	}
+	r = qbi_service_run(s);
+	if (r < 0)
 		qbi_service_unref(s);
 	return r;
 }

@@ -69,8 +69,6 @@ static int service_check(const qb_ipcs_service_t *s)
 		return -EINVAL;
 	if (!s->poll.dispatch_add || !s->poll.dispatch_mod || !s->poll.dispatch_del)
 		return -EINVAL;
-	if (s->listener.in_loop)
-		return -EADDRINUSE;	/* it runs: it has taken its name itself */
 	return qbi_service_name_check(s->name);
 }
 
@@ -83,6 +81,11 @@ static void leftovers_sweep(const qb_ipcs_service_t *s)
 	for (i = 0; (t = qbi_transport_nth(i)); i++)
 		if (t->server->sweep)
 			t->server->sweep(s->name);
+}
+
+bool qbi_service_is_running(const qb_ipcs_service_t *s)
+{
+	return s->listener.in_loop;
 }
 
 int qbi_service_run(qb_ipcs_service_t *s)

@@ -271,6 +271,7 @@ END_TEST
 START_TEST(dgram_size_check_finds_what_the_kernel_can_carry)
 {
 	ck_assert_int_eq(qb_ipcc_verify_dgram_max_msg_size(4096), 4096);
+	ck_assert_int_eq(qb_ipcc_verify_dgram_max_msg_size(5001), 5001);
 	ck_assert_int_eq(qb_ipcc_verify_dgram_max_msg_size(100 * 1024), 100 * 1024);
 }
 END_TEST
