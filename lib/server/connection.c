@@ -108,23 +108,42 @@ void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state sta
 /* Memory that a client may have us keep, used or not: its default size and a bit. */
 #define BUFFER_KEPT (16u << 10)
 
+size_t qbi_request_room(uint32_t max_msg_size)
+{
+	return (size_t)max_msg_size + 1;
+}
+
 void *qbi_connection_buffer_take(qb_ipcs_connection_t *c)
 {
-	void *buffer = c->buffer ? QBI_TAKE(c->buffer) : qbi_memory_new(c->max_msg_size);
+	size_t room = qbi_request_room(c->max_msg_size);
+	void *buffer = c->buffer ? QBI_TAKE(c->buffer) : qbi_memory_new(room);
 
 	/* That of the service is there in any case, unless a callback runs the loop. */
-	return buffer ? buffer : qbi_service_scratch_take(c->service, c->max_msg_size);
+	return buffer ? buffer : qbi_service_scratch_take(c->service, room);
+}
+
+/* A large request of @c stays, and that of another client no longer. */
+static void large_request_keep(qb_ipcs_connection_t *c)
+{
+	qb_ipcs_connection_t *before = c->service->large;
+
+	if (before && before != c && before->buffer) {
+		qbi_memory_free(QBI_TAKE(before->buffer));
+		before->buffer_used = 0;
+	}
+	c->service->large = c;
 }
 
 void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer)
 {
-	if (c->end && !c->buffer && c->buffer_used <= BUFFER_KEPT) {
-		c->buffer = buffer;
+	/* The service's own comes first: it may have been this one. */
+	if (!c->end || c->buffer || !c->service->scratch) {
+		qbi_service_scratch_give(c->service, buffer);
 		return;
 	}
-	if (!c->buffer)
-		c->buffer_used = 0;
-	qbi_service_scratch_give(c->service, buffer);
+	c->buffer = buffer;
+	if (c->buffer_used > BUFFER_KEPT)
+		large_request_keep(c);
 }
 
 static int watch_set(qb_ipcs_connection_t *c, struct qbi_watch *w, int32_t events)
@@ -218,6 +237,8 @@ static void connection_release(qb_ipcs_connection_t *c)
 	stream_close(c);
 	pthread_mutex_unlock(&c->send);
 	qbi_memory_free(QBI_TAKE(c->buffer));
+	if (c->service->large == c)
+		c->service->large = NULL;
 	qbi_limits_end(c);
 	retry_let_go(c);
 }

@@ -110,10 +110,14 @@ struct qb_ipcs_connection {
 	struct qbi_counters count;
 };
 
+/* A request of up to @max_msg_size bytes, and the zero behind it. */
+size_t qbi_request_room(uint32_t max_msg_size);
+
 /*
- * Private memory for one request of the agreed size, NULL without memory. Given back, a
- * request stays in it, at its place, until the next one of this client, as it does in
- * libqb: applications look back at what a callback was given. Large ones do not stay.
+ * Private memory for one request of the agreed size and a byte, NULL without memory. Given
+ * back, a request stays in it, at its place, until the next one of this client, as it does
+ * in libqb: applications look back at what a callback was given. Of large ones only the
+ * last of a service stays, so that clients cannot have it keep one each.
  */
 void *qbi_connection_buffer_take(qb_ipcs_connection_t *c);
 void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer);
