@@ -17,7 +17,7 @@ qbipcinclude_HEADERS = \
 	include/qbipc/listen.h \
 	include/qbipc/peer.h \
 	include/qbipc/memory.h \
-	include/qbipc/watch.h \
+	include/qbipc/snapshot.h \
 	include/qbipc/limits.h
 
 # Poll adapters: of no use to the library, each for the loop of another one.

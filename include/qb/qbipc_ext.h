@@ -27,7 +27,7 @@
 #include <qbipc/listen.h>
 #include <qbipc/peer.h>
 #include <qbipc/memory.h>
-#include <qbipc/watch.h>
+#include <qbipc/snapshot.h>
 #include <qbipc/limits.h>
 
 #ifdef __cplusplus
@@ -47,18 +47,26 @@ extern "C" {
 int qbipc_version(void);
 
 /**
- * Receive what the library has to say: something was refused or is broken; never per
- * message. Without a hook the text goes to libqb's logger when that is in the process,
- * else nowhere.
+ * What the library has to say: something was refused or is broken; never per message.
+ * Called by any thread that uses the library, which it must not call.
  *
- * @param fn    called with a priority as in syslog(3), one line of text without a
- *              newline, and @p data; from any thread that uses the library, and must
- *              not call it. NULL removes the hook
+ * @param priority  a number of syslog(3): LOG_ERR, LOG_WARNING, LOG_NOTICE,
+ *                  LOG_INFO, LOG_DEBUG
+ * @param text      one line without a newline, good until this returns
+ * @param data      of qbipc_log_hook_set()
+ */
+typedef void (*qbipc_log_fn)(int priority, const char *text, void *data);
+
+/**
+ * Receive what the library has to say. Without a hook the text goes to libqb's logger
+ * when that is in the process, else nowhere.
+ *
+ * @param fn    the hook; NULL removes it
  * @param data  passed to @p fn
+ * @return      0
  * @note        Threads: set it before other threads use the library.
  */
-void qbipc_log_hook_set(void (*fn)(int priority, const char *text, void *data),
-			void *data);
+int qbipc_log_hook_set(qbipc_log_fn fn, void *data);
 
 /**
  * Allow or forbid the native wire, which is used when both ends are this library. When
@@ -66,27 +74,28 @@ void qbipc_log_hook_set(void (*fn)(int priority, const char *text, void *data),
  * forbids it from the start.
  *
  * @param on    0 forbid, else allow (the default)
+ * @return      0
  * @note        Connections that are up stay as they are.
  * @note        Threads: any.
  */
-void qbipc_native_set(int on);
+int qbipc_native_set(int on);
 
 /**
- * Set how long an end of a native connection looks for the next message before it
- * sleeps: a message that is found that way takes half a microsecond, one that has to
- * wake somebody takes twenty and more. The time actually spent adapts to how messages
- * come. Looking in vain takes at most a quarter of one CPU per service and per client's
- * connection, nothing at all while they are idle or when the process has one CPU only,
- * and real-time threads look for 20 microseconds at a time at most. The environment
- * variable QBIPC_LOOK_US sets it from the start.
+ * Busy polling: set how long an end of a native connection looks for the next message
+ * before it sleeps. A message that is found that way takes half a microsecond, one that
+ * has to wake somebody takes twenty and more. The time actually spent adapts to how
+ * messages come. Polling in vain takes at most a quarter of one CPU per service and per
+ * client's connection, nothing at all while they are idle or when the process has one CPU
+ * only, and real-time threads poll for 20 microseconds at a time at most. The environment
+ * variable QBIPC_BUSY_POLL_US sets it from the start.
  *
- * @param us    longest look in microseconds, 0 to 1000; 0: never look; default 50, what
- *              sleeping and waking costs on the machine of docs/performance.md
+ * @param us    longest time in microseconds, 0 to 1000; 0: no busy polling; default 50,
+ *              what sleeping and waking costs on the machine of docs/performance.md
  * @return      0; -EINVAL beyond 1000
  * @note        Holds for services run and connections made afterwards.
  * @note        Threads: any.
  */
-int qbipc_look_set(unsigned int us);
+int qbipc_busy_poll_set(unsigned int us);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -42,7 +42,7 @@ extern "C" {
  * @note                Threads: any.
  */
 qb_ipcc_connection_t *qbipc_connect_timeout(const char *name, size_t max_msg_size,
-					    int32_t timeout_ms);
+					    int timeout_ms);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

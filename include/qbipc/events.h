@@ -72,7 +72,7 @@ typedef void (*qbipc_writable_fn)(qb_ipcs_connection_t *c, void *data);
  * @note        Holds for refusals from now on.
  * @note        Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
  */
-int32_t qbipc_service_writable_set(qb_ipcs_service_t *s, qbipc_writable_fn fn, void *data);
+int qbipc_service_writable_set(qb_ipcs_service_t *s, qbipc_writable_fn fn, void *data);
 
 /**
  * A connection did not take a broadcast event. It may do all that msg_process may, also
@@ -104,7 +104,7 @@ typedef void (*qbipc_missed_fn)(qb_ipcs_connection_t *c, int error, void *data);
  *                 the sizes have no sum
  * @note           Threads: the dispatching thread.
  */
-int32_t qbipc_service_broadcast(qb_ipcs_service_t *s, const struct iovec *iov,
+int qbipc_service_broadcast(qb_ipcs_service_t *s, const struct iovec *iov,
 				size_t iov_len, qbipc_missed_fn fn, void *data);
 
 #pragma GCC visibility pop

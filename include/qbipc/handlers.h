@@ -16,7 +16,7 @@
  * answered: the client gets a response of sizeof(struct qb_ipc_response_header) bytes
  * with the id of its request and the errno, so that nobody waits in vain (unless its
  * queue of responses is full).
- * qbipc_service_unknown_set() decides otherwise. A service that uses none of this has
+ * qbipc_service_refuse_set() decides otherwise. A service that uses none of this has
  * msg_process as ever.
  */
 #ifndef QBIPC_HANDLERS_H_DEFINED
@@ -43,7 +43,7 @@ extern "C" {
  * @return         0 or more: go on; negative: take no more of this client's messages
  *                 in this turn of the loop. The message is done either way
  */
-typedef int32_t (*qbipc_handler_fn)(qb_ipcs_connection_t *c, void *data, size_t size,
+typedef int (*qbipc_handler_fn)(qb_ipcs_connection_t *c, void *data, size_t size,
 				    void *context);
 
 /** Nobody waits for a response to this message: when it is refused none is sent. */
@@ -52,7 +52,7 @@ typedef int32_t (*qbipc_handler_fn)(qb_ipcs_connection_t *c, void *data, size_t 
 /** What is done with the messages of one id. Unused fields are zero. */
 struct qbipc_handler {
 	size_t size;	/**< sizeof(struct qbipc_handler) */
-	int32_t id;		/**< of the messages; any but QB_IPC_MSG_DISCONNECT */
+	int id;		/**< of the messages; any but QB_IPC_MSG_DISCONNECT */
 	uint32_t flags;		/**< QBIPC_HANDLER_ONE_WAY or 0 */
 	size_t min_size;	/**< bytes of the shortest message, header included */
 	qbipc_handler_fn fn;	/**< the function */
@@ -83,7 +83,8 @@ struct qbipc_handler {
  *               for a NULL service or table, rows that differ in size or have one that
  *               no version of the struct has, an unknown flag, no function, or the id
  *               QB_IPC_MSG_DISCONNECT, which never arrives; -E2BIG a row asks for
- *               something that this library does not know; -ENOMEM. After an error none of @p table is registered
+ *               something that this library does not know; -ENOMEM. After an error none
+ *               of @p table is registered
  * @note         Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
  */
 int qbipc_service_handlers_register(qb_ipcs_service_t *s, const struct qbipc_handler *table,
@@ -129,34 +130,34 @@ int qbipc_service_selector_set(qb_ipcs_service_t *s, qbipc_selector_fn fn, void 
  *            service
  * @note      Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
  */
-const struct qbipc_handler *qbipc_service_handler_find(qb_ipcs_service_t *s, int32_t id);
+const struct qbipc_handler *qbipc_service_handler_find(qb_ipcs_service_t *s, int id);
 
 /** What is done about a message that is refused. */
-enum qbipc_unknown {
+enum qbipc_refuse {
 	/** Answer with the errno, unless the handler has QBIPC_HANDLER_ONE_WAY. */
-	QBIPC_UNKNOWN_ANSWER,
-	QBIPC_UNKNOWN_IGNORE,		/**< Nothing: it is done with. */
-	QBIPC_UNKNOWN_DISCONNECT	/**< End the connection. */
+	QBIPC_REFUSE_ANSWER,
+	QBIPC_REFUSE_IGNORE,		/**< Nothing: it is done with. */
+	QBIPC_REFUSE_DISCONNECT	/**< End the connection. */
 };
 
 /**
  * Decide about a message that is refused. May send an answer of its own and return
- * QBIPC_UNKNOWN_IGNORE.
+ * QBIPC_REFUSE_IGNORE.
  *
  * @param c        connection that it came from
  * @param message  the message; @p size bytes
  * @param size     its bytes, at least those of the header
  * @param error    -ENOSYS: nobody takes such messages; -EBADMSG: too short for its handler
- * @param data     as given to qbipc_service_unknown_set()
+ * @param data     as given to qbipc_service_refuse_set()
  * @return         what to do; a value that is none of them answers
  */
-typedef enum qbipc_unknown (*qbipc_unknown_fn)(qb_ipcs_connection_t *c,
+typedef enum qbipc_refuse (*qbipc_refuse_fn)(qb_ipcs_connection_t *c,
 					       const struct qb_ipc_request_header *message,
 					       size_t size, int error, void *data);
 
 /**
  * Set the function that decides about messages that are refused. Without one it is
- * QBIPC_UNKNOWN_ANSWER for all of them.
+ * QBIPC_REFUSE_ANSWER for all of them.
  *
  * @param s     service
  * @param fn    the function; NULL: none any more
@@ -166,7 +167,7 @@ typedef enum qbipc_unknown (*qbipc_unknown_fn)(qb_ipcs_connection_t *c,
  *              or disconnected: an answer stays in their queue.
  * @note        Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
  */
-int qbipc_service_unknown_set(qb_ipcs_service_t *s, qbipc_unknown_fn fn, void *data);
+int qbipc_service_refuse_set(qb_ipcs_service_t *s, qbipc_refuse_fn fn, void *data);
 
 /** What came for a handler since it was registered. */
 struct qbipc_handler_stats {
@@ -187,12 +188,12 @@ struct qbipc_handler_stats {
  *               or a size that no version of the struct has
  * @note         Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
  */
-int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int32_t id,
+int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int id,
 				    struct qbipc_handler_stats *stats);
 
 /** What was refused since the service has handlers, a selector or a hook. */
-struct qbipc_unknown_stats {
-	size_t size;	/**< sizeof(struct qbipc_unknown_stats), set by the caller */
+struct qbipc_message_refusals {
+	size_t size;	/**< sizeof(struct qbipc_message_refusals), set by the caller */
 	uint64_t unknown;	/**< messages that nobody takes */
 	uint64_t too_short;	/**< messages shorter than their handler says */
 	uint64_t answered;	/**< of both: those that were answered */
@@ -202,13 +203,14 @@ struct qbipc_unknown_stats {
 /**
  * Read how many messages were refused.
  *
- * @param s      service
- * @param stats  has its size set and is filled as far as that goes
- * @return       0; -EINVAL for a NULL argument or a size that no version of the struct has
- * @note         Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
+ * @param s         service
+ * @param refusals  has its size set and is filled as far as that goes
+ * @return          0; -EINVAL for a NULL argument or a size that no version of the struct
+ *                  has
+ * @note            Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
  */
-int qbipc_service_unknown_stats_get(qb_ipcs_service_t *s,
-				    struct qbipc_unknown_stats *stats);
+int qbipc_service_message_refusals_get(qb_ipcs_service_t *s,
+				       struct qbipc_message_refusals *refusals);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

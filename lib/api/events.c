@@ -8,7 +8,7 @@
 #include "server/service.h"
 #include "server/writable.h"
 
-int32_t qbipc_service_writable_set(qb_ipcs_service_t *s, qbipc_writable_fn fn, void *data)
+int qbipc_service_writable_set(qb_ipcs_service_t *s, qbipc_writable_fn fn, void *data)
 {
 	if (!s)
 		return -EINVAL;
@@ -29,7 +29,7 @@ static void missed_report(qb_ipcs_connection_t *c, int outcome, void *data)
 		m->fn(c, (int)qbi_result(QBI_CALL_SEND, outcome, 0), m->data);
 }
 
-int32_t qbipc_service_broadcast(qb_ipcs_service_t *s, const struct iovec *iov,
+int qbipc_service_broadcast(qb_ipcs_service_t *s, const struct iovec *iov,
 				size_t iov_len, qbipc_missed_fn fn, void *data)
 {
 	struct missed m = { fn, data };
@@ -41,5 +41,5 @@ int32_t qbipc_service_broadcast(qb_ipcs_service_t *s, const struct iovec *iov,
 	r = qbi_msg_init(&msg, iov, iov_len);
 	if (r < 0)
 		return r;
-	return (int32_t)qbi_service_broadcast(s, &msg, missed_report, &m);
+	return qbi_service_broadcast(s, &msg, missed_report, &m);
 }

@@ -12,18 +12,19 @@ int qbipc_version(void)
 	return QBIPC_VERSION;
 }
 
-void qbipc_log_hook_set(void (*fn)(int priority, const char *text, void *data),
-			void *data)
+int qbipc_log_hook_set(qbipc_log_fn fn, void *data)
 {
 	qbi_log_hook_set(fn, data);
+	return 0;
 }
 
-void qbipc_native_set(int on)
+int qbipc_native_set(int on)
 {
 	qbi_transport_native_set(on != 0);
+	return 0;
 }
 
-int qbipc_look_set(unsigned int us)
+int qbipc_busy_poll_set(unsigned int us)
 {
 	if (us > QBI_LOOK_MAX_US)
 		return -EINVAL;

@@ -78,7 +78,7 @@ int qbipc_service_selector_set(qb_ipcs_service_t *s, qbipc_selector_fn fn, void 
 	return 0;
 }
 
-int qbipc_service_unknown_set(qb_ipcs_service_t *s, qbipc_unknown_fn fn, void *data)
+int qbipc_service_refuse_set(qb_ipcs_service_t *s, qbipc_refuse_fn fn, void *data)
 {
 	struct qbi_selector *sel;
 
@@ -87,16 +87,16 @@ int qbipc_service_unknown_set(qb_ipcs_service_t *s, qbipc_unknown_fn fn, void *d
 	sel = fn ? selector_get(s) : s->selector;
 	if (!sel)
 		return fn ? -ENOMEM : 0;
-	qbi_selector_unknown_set(sel, fn, data);
+	qbi_selector_refuse_set(sel, fn, data);
 	return 0;
 }
 
-const struct qbipc_handler *qbipc_service_handler_find(qb_ipcs_service_t *s, int32_t id)
+const struct qbipc_handler *qbipc_service_handler_find(qb_ipcs_service_t *s, int id)
 {
 	return s && s->selector ? qbi_selector_find(s->selector, id) : NULL;
 }
 
-int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int32_t id,
+int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int id,
 				    struct qbipc_handler_stats *stats)
 {
 	struct qbipc_handler_stats ours;
@@ -108,13 +108,14 @@ int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int32_t id,
 	return r < 0 ? r : qbi_sized_give(stats, &ours, sizeof(ours));
 }
 
-int qbipc_service_unknown_stats_get(qb_ipcs_service_t *s, struct qbipc_unknown_stats *stats)
+int qbipc_service_message_refusals_get(qb_ipcs_service_t *s,
+				       struct qbipc_message_refusals *refusals)
 {
-	struct qbipc_unknown_stats ours = { 0 };
+	struct qbipc_message_refusals ours = { 0 };
 
 	if (!s)
 		return -EINVAL;
 	if (s->selector)
-		qbi_selector_unknown_stats(s->selector, &ours);
-	return qbi_sized_give(stats, &ours, sizeof(ours));
+		qbi_selector_refusals(s->selector, &ours);
+	return qbi_sized_give(refusals, &ours, sizeof(ours));
 }

@@ -71,7 +71,7 @@ int qb_ipcc_connect_continue(struct qb_ipcc_connection *c)
 }
 
 qb_ipcc_connection_t *qbipc_connect_timeout(const char *name, size_t max_msg_size,
-					    int32_t timeout_ms)
+					    int timeout_ms)
 {
 	/* Not 0, which would say that the answer is not waited for: it is, until now. */
 	uint64_t deadline = timeout_ms == 0 ? qbi_now_ns() : qbi_deadline_from_ms(timeout_ms);

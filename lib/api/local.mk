@@ -12,4 +12,4 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/api/listen.c \
 	lib/api/loop.c \
 	lib/api/memory.c \
-	lib/api/watch.c
+	lib/api/snapshot.c

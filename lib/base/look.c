@@ -29,7 +29,7 @@ static bool quota_below_two_cpus;
 
 static void setting_read(void)
 {
-	const char *text = getenv("QBIPC_LOOK_US");
+	const char *text = getenv("QBIPC_BUSY_POLL_US");
 	char *end;
 
 	quota_below_two_cpus =

@@ -60,7 +60,7 @@ struct qbi_looking {
 
 /*
  * Longest look of this process in nanoseconds, 0 never. The environment variable
- * QBIPC_LOOK_US sets it at the start; this changes it for what is made afterwards.
+ * QBIPC_BUSY_POLL_US sets it at the start; this changes it for what is made afterwards.
  */
 void qbi_look_longest_set(uint64_t ns);
 

@@ -40,9 +40,9 @@ struct qbi_selector {
 	struct batch *batches;
 	qbipc_selector_fn pick;
 	void *pick_data;
-	qbipc_unknown_fn unknown;
-	void *unknown_data;
-	struct qbipc_unknown_stats refusals;
+	qbipc_refuse_fn refuse;
+	void *refuse_data;
+	struct qbipc_message_refusals refusals;
 	struct qbi_pace pace;	/* of lines of log about refusals */
 };
 
@@ -189,10 +189,10 @@ void qbi_selector_pick_set(struct qbi_selector *sel, qbipc_selector_fn fn, void 
 	sel->pick_data = data;
 }
 
-void qbi_selector_unknown_set(struct qbi_selector *sel, qbipc_unknown_fn fn, void *data)
+void qbi_selector_refuse_set(struct qbi_selector *sel, qbipc_refuse_fn fn, void *data)
 {
-	sel->unknown = fn;
-	sel->unknown_data = data;
+	sel->refuse = fn;
+	sel->refuse_data = data;
 }
 
 int qbi_selector_handler_stats(struct qbi_selector *sel, int32_t id,
@@ -211,7 +211,7 @@ int qbi_selector_handler_stats(struct qbi_selector *sel, int32_t id,
 	return 0;
 }
 
-void qbi_selector_unknown_stats(struct qbi_selector *sel, struct qbipc_unknown_stats *ret)
+void qbi_selector_refusals(struct qbi_selector *sel, struct qbipc_message_refusals *ret)
 {
 	*ret = sel->refusals;
 }
@@ -246,18 +246,18 @@ static int message_refuse(qb_ipcs_connection_t *c,
 			  const struct qbipc_handler *h, int error)
 {
 	struct qbi_selector *sel = c->service->selector;
-	enum qbipc_unknown what = QBIPC_UNKNOWN_ANSWER;
+	enum qbipc_refuse what = QBIPC_REFUSE_ANSWER;
 
 	if (error == -ENOSYS)
 		sel->refusals.unknown++;
 	else
 		sel->refusals.too_short++;
 	refusal_log(c, message, size, error);
-	if (sel->unknown)
-		what = sel->unknown(c, message, size, error, sel->unknown_data);
-	if (what == QBIPC_UNKNOWN_IGNORE)
+	if (sel->refuse)
+		what = sel->refuse(c, message, size, error, sel->refuse_data);
+	if (what == QBIPC_REFUSE_IGNORE)
 		return 0;
-	if (what == QBIPC_UNKNOWN_DISCONNECT) {
+	if (what == QBIPC_REFUSE_DISCONNECT) {
 		sel->refusals.disconnected++;
 		return error;
 	}

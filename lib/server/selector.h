@@ -32,7 +32,7 @@ void qbi_selector_free(struct qbi_selector *sel);
 int qbi_selector_register(struct qbi_selector *sel, const struct qbipc_handler *table,
 			  size_t n);
 void qbi_selector_pick_set(struct qbi_selector *sel, qbipc_selector_fn fn, void *data);
-void qbi_selector_unknown_set(struct qbi_selector *sel, qbipc_unknown_fn fn, void *data);
+void qbi_selector_refuse_set(struct qbi_selector *sel, qbipc_refuse_fn fn, void *data);
 
 /* NULL: none is registered. */
 const struct qbipc_handler *qbi_selector_find(struct qbi_selector *sel, int32_t id);
@@ -40,7 +40,7 @@ const struct qbipc_handler *qbi_selector_find(struct qbi_selector *sel, int32_t 
 /* Fill all; the size is left to the caller. 0, -ENOENT. */
 int qbi_selector_handler_stats(struct qbi_selector *sel, int32_t id,
 			       struct qbipc_handler_stats *ret);
-void qbi_selector_unknown_stats(struct qbi_selector *sel, struct qbipc_unknown_stats *ret);
+void qbi_selector_refusals(struct qbi_selector *sel, struct qbipc_message_refusals *ret);
 
 /*
  * Give the message to whom it belongs, by the selector of the connection's service. 0 go

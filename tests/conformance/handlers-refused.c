@@ -6,8 +6,8 @@
 
 static int64_t remote_refusals(struct server *sv, const int64_t *args)
 {
-	struct qbipc_unknown_stats stats = { .size = sizeof(stats) };
-	int r = qbipc_service_unknown_stats_get(sv->service, &stats);
+	struct qbipc_message_refusals stats = { .size = sizeof(stats) };
+	int r = qbipc_service_message_refusals_get(sv->service, &stats);
 
 	memcpy(sv->shared->blob, &stats, sizeof(stats));
 	return r;
@@ -16,7 +16,7 @@ static int64_t remote_refusals(struct server *sv, const int64_t *args)
 static void check_refusals(struct host *h, unsigned int unknown, unsigned int too_short,
 			   unsigned int answered, unsigned int disconnected)
 {
-	struct qbipc_unknown_stats stats;
+	struct qbipc_message_refusals stats;
 
 	ck_assert_int_eq(host_call(h, remote_refusals, 0), 0);
 	memcpy(&stats, h->shared->blob, sizeof(stats));
@@ -75,7 +75,7 @@ END_TEST
 /* What slot 1 says, or an answer of its own. */
 enum { HOOK_OWN_ANSWER = 50, HOOK_DISCONNECTS = 51 };
 
-static enum qbipc_unknown unknown_as_told(qb_ipcs_connection_t *c,
+static enum qbipc_refuse unknown_as_told(qb_ipcs_connection_t *c,
 					  const struct qb_ipc_request_header *message,
 					  size_t size, int error, void *data)
 {
@@ -86,20 +86,20 @@ static enum qbipc_unknown unknown_as_told(qb_ipcs_connection_t *c,
 	SERVER_REQUIRE_EQ(the_server, message->size, (long long)size);
 	if (what == HOOK_OWN_ANSWER) {
 		answer_with(c, message, 60);
-		return QBIPC_UNKNOWN_IGNORE;
+		return QBIPC_REFUSE_IGNORE;
 	}
 	if (what == HOOK_DISCONNECTS) {
 		qb_ipcs_disconnect(c);
-		return QBIPC_UNKNOWN_ANSWER;
+		return QBIPC_REFUSE_ANSWER;
 	}
-	return (enum qbipc_unknown)what;
+	return (enum qbipc_refuse)what;
 }
 
 static void prepare_unknown(struct server *sv)
 {
 	prepare_table(sv);
 	SERVER_REQUIRE_EQ(
-		sv, qbipc_service_unknown_set(sv->service, unknown_as_told, &sv->spec), 0);
+		sv, qbipc_service_refuse_set(sv->service, unknown_as_told, &sv->spec), 0);
 }
 
 static int64_t remote_slot_set(struct server *sv, const int64_t *args)
@@ -113,12 +113,12 @@ START_TEST(hook_decides_between_an_answer_its_own_answer_and_none)
 	struct host *h = START(_i, .no_msg_process = true, .prepare = prepare_unknown);
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
-	host_call(h, remote_slot_set, QBIPC_UNKNOWN_ANSWER);
+	host_call(h, remote_slot_set, QBIPC_REFUSE_ANSWER);
 	ck_assert_int_eq(ask(c, ID_OTHER, 16), -ENOSYS);
 	ck_assert_int_eq(ask(c, ID_SET, 16), -EBADMSG);
 	host_call(h, remote_slot_set, HOOK_OWN_ANSWER);
 	ck_assert_int_eq(ask(c, ID_OTHER, 16), 60);
-	host_call(h, remote_slot_set, QBIPC_UNKNOWN_IGNORE);
+	host_call(h, remote_slot_set, QBIPC_REFUSE_IGNORE);
 	client_must_send(c, ID_OTHER, 16);
 	ck_assert_int_eq(ask(c, ID_GET, 16), 1);	/* the first answer there is */
 	check_refusals(h, 3, 1, 2, 0);
@@ -142,7 +142,7 @@ static void check_hook_ends(int i, int64_t what, unsigned int disconnected)
 
 START_TEST(hook_may_have_the_connection_ended)
 {
-	check_hook_ends(_i, QBIPC_UNKNOWN_DISCONNECT, 1);
+	check_hook_ends(_i, QBIPC_REFUSE_DISCONNECT, 1);
 }
 END_TEST
 

@@ -349,37 +349,37 @@ START_TEST(handlers_that_make_no_sense_are_einval)
 }
 END_TEST
 
-static enum qbipc_unknown refuse_any(qb_ipcs_connection_t *c,
+static enum qbipc_refuse refuse_any(qb_ipcs_connection_t *c,
 				     const struct qb_ipc_request_header *message,
 				     size_t size, int error, void *data)
 {
-	return QBIPC_UNKNOWN_ANSWER;
+	return QBIPC_REFUSE_ANSWER;
 }
 
 START_TEST(calls_without_a_service_or_with_another_size_are_einval)
 {
 	qb_ipcs_service_t *s = service_new();
 	struct qbipc_handler_stats handler = { .size = sizeof(handler) };
-	struct qbipc_unknown_stats refusals = { .size = sizeof(refusals) };
+	struct qbipc_message_refusals refusals = { .size = sizeof(refusals) };
 
 	ck_assert_int_eq(qbipc_service_selector_set(NULL, select_some, NULL), -EINVAL);
-	ck_assert_int_eq(qbipc_service_unknown_set(NULL, refuse_any, NULL), -EINVAL);
+	ck_assert_int_eq(qbipc_service_refuse_set(NULL, refuse_any, NULL), -EINVAL);
 	ck_assert_int_eq(qbipc_service_selector_set(s, NULL, NULL), 0);
-	ck_assert_int_eq(qbipc_service_unknown_set(s, NULL, NULL), 0);
+	ck_assert_int_eq(qbipc_service_refuse_set(s, NULL, NULL), 0);
 	ck_assert_ptr_null(qbipc_service_handler_find(NULL, 1));
 	ck_assert_ptr_null(qbipc_service_handler_find(s, 1));
 	ck_assert_int_eq(qbipc_service_handler_stats_get(NULL, 1, &handler), -EINVAL);
 	ck_assert_int_eq(qbipc_service_handler_stats_get(s, 1, NULL), -EINVAL);
 	ck_assert_int_eq(qbipc_service_handler_stats_get(s, 1, &handler), -ENOENT);
-	ck_assert_int_eq(qbipc_service_unknown_stats_get(NULL, &refusals), -EINVAL);
-	ck_assert_int_eq(qbipc_service_unknown_stats_get(s, NULL), -EINVAL);
+	ck_assert_int_eq(qbipc_service_message_refusals_get(NULL, &refusals), -EINVAL);
+	ck_assert_int_eq(qbipc_service_message_refusals_get(s, NULL), -EINVAL);
 	refusals.unknown = 5;
-	ck_assert_int_eq(qbipc_service_unknown_stats_get(s, &refusals), 0);
+	ck_assert_int_eq(qbipc_service_message_refusals_get(s, &refusals), 0);
 	ck_assert_uint_eq(refusals.unknown, 0);
 	handler.size = 0;
 	refusals.size = sizeof(size_t);
 	ck_assert_int_eq(qbipc_service_handler_stats_get(s, 1, &handler), -EINVAL);
-	ck_assert_int_eq(qbipc_service_unknown_stats_get(s, &refusals), -EINVAL);
+	ck_assert_int_eq(qbipc_service_message_refusals_get(s, &refusals), -EINVAL);
 	qb_ipcs_destroy(s);
 }
 END_TEST

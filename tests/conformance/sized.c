@@ -101,7 +101,7 @@ static int ask_handler_stats(void *from, void *to)
 
 static int ask_message_refusals(void *from, void *to)
 {
-	return qbipc_service_unknown_stats_get(from, to);
+	return qbipc_service_message_refusals_get(from, to);
 }
 
 START_TEST(answers_of_a_service_fit_every_caller)
@@ -116,7 +116,7 @@ START_TEST(answers_of_a_service_fit_every_caller)
 	ck_assert(answer_fits_every_caller(ask_handler_stats, service,
 					   sizeof(struct qbipc_handler_stats)));
 	ck_assert(answer_fits_every_caller(ask_message_refusals, service,
-					   sizeof(struct qbipc_unknown_stats)));
+					   sizeof(struct qbipc_message_refusals)));
 }
 END_TEST
 
@@ -290,7 +290,7 @@ START_TEST(answers_about_others_fit_every_caller)
 	ck_assert(answer_fits_every_caller(ask_client_peer, c, sizeof(struct qbipc_peer)));
 	ck_assert(answer_fits_every_caller(ask_probe_info, h->name,
 					   sizeof(struct qbipc_probe_info)));
-	ck_assert_int_eq(qbipc_watch(h->name, deadline_ms(), &s), 0);
+	ck_assert_int_eq(qbipc_snapshot_get(h->name, deadline_ms(), &s), 0);
 	ck_assert(answer_fits_every_caller(ask_info, s, sizeof(struct qbipc_snapshot_info)));
 	ck_assert(answer_fits_every_caller(ask_connection, s,
 					   sizeof(struct qbipc_snapshot_connection)));

@@ -91,7 +91,7 @@ static void set_function(struct server *sv)
 /* Looking for requests before it sleeps would count as being woken. */
 static void set_function_and_sleep(struct server *sv)
 {
-	SERVER_REQUIRE_EQ(sv, qbipc_look_set(0), 0);
+	SERVER_REQUIRE_EQ(sv, qbipc_busy_poll_set(0), 0);
 	set_function(sv);
 }
 

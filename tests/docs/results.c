@@ -242,9 +242,9 @@ END_TEST
 
 START_TEST(looking_for_more_than_a_millisecond_is_einval)
 {
-	ck_assert_int_eq(qbipc_look_set(1001), -EINVAL);
-	ck_assert_int_eq(qbipc_look_set(1000), 0);
-	ck_assert_int_eq(qbipc_look_set(0), 0);
+	ck_assert_int_eq(qbipc_busy_poll_set(1001), -EINVAL);
+	ck_assert_int_eq(qbipc_busy_poll_set(1000), 0);
+	ck_assert_int_eq(qbipc_busy_poll_set(0), 0);
 }
 END_TEST
 

@@ -414,7 +414,7 @@ static void all_calls_fail(enum end e, int variant, bool hang_up)
 	wire = &variants[variant];
 	unique_name(name, sizeof(name));
 	qbipc_native_set(!wire->libqb_wire);
-	(void)qbipc_look_set(0);
+	(void)qbipc_busy_poll_set(0);
 	inject_instead_of_sleep = server_acts;
 	pump_around = dispatch_around;
 	/* What is allocated once in a process is there now. */

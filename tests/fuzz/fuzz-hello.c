@@ -47,7 +47,7 @@ static void services_start(void)
 					       .msg_process = on_msg };
 	struct qb_ipcs_poll_handlers handlers = pump_handlers;
 
-	(void)qbipc_look_set(0);
+	(void)qbipc_busy_poll_set(0);
 	for (int i = 0; i < 2; i++) {
 		snprintf(names[i], sizeof(names[i]), "fuzz-hello-%d-%d", (int)getpid(), i);
 		services[i] = qb_ipcs_create(names[i], 0, types[i], &on);

@@ -146,7 +146,7 @@ static int32_t on_long(qb_ipcs_connection_t *c, void *data, size_t size, void *c
 	return on_msg(c, data, size);
 }
 
-static enum qbipc_unknown on_unknown(qb_ipcs_connection_t *c,
+static enum qbipc_refuse on_unknown(qb_ipcs_connection_t *c,
 				     const struct qb_ipc_request_header *message,
 				     size_t size, int error, void *data)
 {
@@ -168,7 +168,7 @@ static void handlers_register(void)
 
 	if (qbipc_service_handler_find(service, 7))
 		return;
-	FUZZ_CHECK(qbipc_service_unknown_set(service, on_unknown, NULL) == 0);
+	FUZZ_CHECK(qbipc_service_refuse_set(service, on_unknown, NULL) == 0);
 	FUZZ_CHECK(qbipc_service_handlers_register(service, table,
 						   sizeof(table) / sizeof(table[0])) == 0);
 	memory_besides += memory_now() - before;
@@ -448,7 +448,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
 
-	(void)qbipc_look_set(0);
+	(void)qbipc_busy_poll_set(0);
 	fds_before = fds_count();
 	holding_before = holding_now();
 	manner = input_u8(&in);

@@ -287,7 +287,7 @@ static void listener_open(void)
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	FUZZ_CHECK(bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0 &&
 		   listen(listener, 8) == 0);
-	(void)qbipc_look_set(0);
+	(void)qbipc_busy_poll_set(0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

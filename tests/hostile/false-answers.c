@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <qbipc/watch.h>
+#include <qbipc/snapshot.h>
 
 #include "tests/hostile/tools.h"
 #include "tests/hostile/truth.h"

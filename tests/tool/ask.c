@@ -17,7 +17,7 @@ qbipc_snapshot_t *ask_watch(const char *name)
 {
 	qbipc_snapshot_t *s = NULL;
 
-	ck_assert_int_eq(qbipc_watch(name, deadline_ms(), &s), 0);
+	ck_assert_int_eq(qbipc_snapshot_get(name, deadline_ms(), &s), 0);
 	return s;
 }
 

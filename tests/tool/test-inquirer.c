@@ -36,7 +36,7 @@ START_TEST(nobody_is_refused_connection)
 
 	unique_name(name, sizeof(name));
 	ck_assert_int_eq(probe(name, deadline_ms(), &info), -ECONNREFUSED);
-	ck_assert_int_eq(qbipc_watch(name, deadline_ms(), &s), -ECONNREFUSED);
+	ck_assert_int_eq(qbipc_snapshot_get(name, deadline_ms(), &s), -ECONNREFUSED);
 	ck_assert_ptr_null(s);
 }
 END_TEST
@@ -75,12 +75,12 @@ START_TEST(bad_arguments_are_refused)
 	ck_assert_int_eq(qbipc_probe(name, 0, 0, &info), -ENAMETOOLONG);
 	info.size = sizeof(size_t);
 	ck_assert_int_eq(qbipc_probe("name", 0, 0, &info), -EINVAL);
-	ck_assert_int_eq(qbipc_watch(NULL, 0, &s), -EINVAL);
-	ck_assert_int_eq(qbipc_watch("name", 0, NULL), -EINVAL);
+	ck_assert_int_eq(qbipc_snapshot_get(NULL, 0, &s), -EINVAL);
+	ck_assert_int_eq(qbipc_snapshot_get("name", 0, NULL), -EINVAL);
 	ck_assert_int_eq(qbipc_snapshot_info_get(NULL, NULL), -EINVAL);
 	ck_assert_int_eq(qbipc_snapshot_connection_get(NULL, 0, NULL), -EINVAL);
 	qbipc_snapshot_free(NULL);
-	qbipc_service_watch_allow(NULL, 0, 0);
+	ck_assert_int_eq(qbipc_service_snapshot_allow(NULL, 0, 0), -EINVAL);
 }
 END_TEST
 
@@ -97,7 +97,7 @@ START_TEST(silence_is_a_timeout)
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	ck_assert_int_eq(listen(fd, 4), 0);
 	ck_assert_int_eq(probe(a.sun_path + 1, SHORT_MS, &info), -ETIMEDOUT);
-	ck_assert_int_eq(qbipc_watch(a.sun_path + 1, SHORT_MS, &s), -ETIMEDOUT);
+	ck_assert_int_eq(qbipc_snapshot_get(a.sun_path + 1, SHORT_MS, &s), -ETIMEDOUT);
 	ck_assert_uint_ge(now_ms() - begin, 2 * SHORT_MS - 2);
 	ck_assert_int_eq(probe(a.sun_path + 1, 0, &info), -ETIMEDOUT);
 	close(fd);

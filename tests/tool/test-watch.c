@@ -186,7 +186,7 @@ static int watch_as(const char *name, uid_t uid, gid_t gid, gid_t other)
 		if (setgroups(1, &other) < 0 || setresgid(gid, gid, gid) < 0 ||
 		    setresuid(uid, uid, uid) < 0)
 			_exit(255);
-		r = qbipc_watch(name, deadline_ms(), &s);
+		r = qbipc_snapshot_get(name, deadline_ms(), &s);
 		qbipc_snapshot_free(s);
 		_exit(-r);
 	}
@@ -199,7 +199,7 @@ static int watch_as(const char *name, uid_t uid, gid_t gid, gid_t other)
 /* { uid, gid } */
 static int64_t remote_watch_allow(struct server *sv, const int64_t *args)
 {
-	qbipc_service_watch_allow(sv->service, (uid_t)args[0], (gid_t)args[1]);
+	qbipc_service_snapshot_allow(sv->service, (uid_t)args[0], (gid_t)args[1]);
 	return 0;
 }
 

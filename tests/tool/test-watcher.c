@@ -40,7 +40,7 @@ static int watch_answered(const struct answer *a, size_t size, qbipc_snapshot_t 
 
 	*ret = NULL;
 	fake_server_start(&f, a, size, 0);
-	r = qbipc_watch(f.name, deadline_ms(), ret);
+	r = qbipc_snapshot_get(f.name, deadline_ms(), ret);
 	fake_server_stop(&f);
 	return r;
 }
@@ -95,7 +95,7 @@ static int watch_pages(const struct answer *pages, const size_t *sizes, size_t n
 
 	*ret = NULL;
 	fake_server_start_each(&f, pages, sizeof(pages[0]), sizes, n, false);
-	r = qbipc_watch(f.name, deadline_ms(), ret);
+	r = qbipc_snapshot_get(f.name, deadline_ms(), ret);
 	fake_server_stop(&f);
 	return r;
 }
@@ -174,7 +174,7 @@ START_TEST(page_of_another_process_is_refused)
 	record_put(&pages[0], 0, 30);
 	record_put(&pages[1], 0, 20);
 	fake_server_start_each(&f, pages, sizeof(pages[0]), sizes, 2, true);
-	ck_assert_int_eq(qbipc_watch(f.name, deadline_ms(), &s), -ECONNRESET);
+	ck_assert_int_eq(qbipc_snapshot_get(f.name, deadline_ms(), &s), -ECONNRESET);
 	ck_assert_ptr_null(s);
 	fake_server_stop(&f);
 }

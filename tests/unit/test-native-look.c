@@ -323,12 +323,12 @@ START_TEST(longest_of_zero_never_looks)
 }
 END_TEST
 
-/* What a new process with QBIPC_LOOK_US=@text has as its longest; the test's is one. */
+/* What a new process with QBIPC_BUSY_POLL_US=@text has as its longest; the test's is one. */
 static uint64_t longest_with(const char *text)
 {
 	struct qbi_look l;
 
-	setenv("QBIPC_LOOK_US", text, 1);
+	setenv("QBIPC_BUSY_POLL_US", text, 1);
 	qbi_look_init(&l);
 	return l.longest;
 }

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include <qbipc/watch.h>
+#include <qbipc/snapshot.h>
 
 /* Exit statuses: qbipc(1). */
 enum tool_status {

@@ -219,7 +219,7 @@ static int watch_once(const struct watch *w, struct history *h)
 {
 	struct qbipc_snapshot_info info = { .size = sizeof(info) };
 	qbipc_snapshot_t *snapshot;
-	int r = qbipc_watch(w->name, w->timeout_ms, &snapshot);
+	int r = qbipc_snapshot_get(w->name, w->timeout_ms, &snapshot);
 
 	if (r < 0)
 		return watch_fail(w, r);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The functions of <qbipc/watch.h>. */
+/* The functions of <qbipc/snapshot.h>. */
 #include <errno.h>
-#include <qbipc/watch.h>
+#include <qbipc/snapshot.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -16,7 +16,7 @@ struct qbipc_snapshot {
 	struct qbi_snapshot all;
 };
 
-int32_t qbipc_probe(const char *name, size_t max_msg_size, int32_t timeout_ms,
+int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
 		    struct qbipc_probe_info *info)
 {
 	_cleanup_(qbi_inquiry_deinit) struct qbi_inquiry q = QBI_INQUIRY_INIT;
@@ -47,12 +47,14 @@ int32_t qbipc_probe(const char *name, size_t max_msg_size, int32_t timeout_ms,
 	return qbi_sized_give(info, &ours, sizeof(ours));
 }
 
-void qbipc_service_watch_allow(qb_ipcs_service_t *s, uid_t uid, gid_t gid)
+int qbipc_service_snapshot_allow(qb_ipcs_service_t *s, uid_t uid, gid_t gid)
 {
 	mode_t mode = gid == (gid_t)-1 ? 0600 : 0660;
 
-	if (s)
-		s->watchers = (struct qbi_owner){ uid, gid, mode };
+	if (!s)
+		return -EINVAL;
+	s->watchers = (struct qbi_owner){ uid, gid, mode };
+	return 0;
 }
 
 /* One page. 1: there are more. */
@@ -78,7 +80,7 @@ static int page_read(qbipc_snapshot_t *s, const char *name, uint64_t deadline)
 	return qbi_inquiry_snapshot(&q, deadline, &s->all);
 }
 
-int32_t qbipc_watch(const char *name, int32_t timeout_ms, qbipc_snapshot_t **ret_snapshot)
+int qbipc_snapshot_get(const char *name, int timeout_ms, qbipc_snapshot_t **ret_snapshot)
 {
 	uint64_t deadline = qbi_deadline_from_ms(timeout_ms);
 	qbipc_snapshot_t *snapshot;
@@ -100,7 +102,7 @@ int32_t qbipc_watch(const char *name, int32_t timeout_ms, qbipc_snapshot_t **ret
 	return 0;
 }
 
-int32_t qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot,
+int qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot,
 				struct qbipc_snapshot_info *info)
 {
 	const struct qbi_snapshot_head *head;
@@ -123,7 +125,7 @@ int32_t qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot,
 	return qbi_sized_give(info, &ours, sizeof(ours));
 }
 
-int32_t qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t index,
+int qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t index,
 				      struct qbipc_snapshot_connection *connection)
 {
 	struct qbipc_snapshot_connection ours;

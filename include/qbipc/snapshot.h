@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /**
- * @file watch.h
+ * @file snapshot.h
  * Looking at services from outside: who answers a name, and the counters of a service
  * that allows it. The service answers from the library: no callback of its application
  * runs and no connection comes to be.
@@ -26,12 +26,12 @@ struct qbipc_probe_info {
 				     from here */
 	uid_t uid;		/**< its effective user */
 	gid_t gid;		/**< its effective group */
-	int32_t error;		/**< 0, or what clients are refused with: the other
+	int error;		/**< 0, or what clients are refused with: the other
 				     fields below say nothing then */
-	int32_t type;		/**< QB_IPC_SHM or QB_IPC_SOCKET */
+	int type;		/**< QB_IPC_SHM or QB_IPC_SOCKET */
 	uint32_t native;	/**< version of the native wire; 0: libqb's wire */
 	uint32_t max_msg_size;	/**< bytes of the largest message */
-	int32_t connected;	/**< not 0: the service does not know probes, so this was a
+	int connected;	/**< not 0: the service does not know probes, so this was a
 				     connection like any other, which is closed again */
 	uint64_t answer_ns;	/**< from connecting to the end of the answer */
 };
@@ -60,22 +60,23 @@ struct qbipc_probe_info {
  *          another -errno of the system
  * @note    Threads: any.
  */
-int32_t qbipc_probe(const char *name, size_t max_msg_size, int32_t timeout_ms,
+int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
 		    struct qbipc_probe_info *info);
 
 /**
  * Allow others to read the counters of a service's connections. Without this call the
  * superuser and processes with the effective user of the service may; they always may.
  *
- * @param s     service; NULL is ignored
+ * @param s     service
  * @param uid   user that may; (uid_t)-1 none
  * @param gid   group whose members may, supplementary ones too; (gid_t)-1 none
+ * @return      0; -EINVAL for a NULL service
  * @note        A later call replaces an earlier one.
  * @note        Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
  */
-void qbipc_service_watch_allow(qb_ipcs_service_t *s, uid_t uid, gid_t gid);
+int qbipc_service_snapshot_allow(qb_ipcs_service_t *s, uid_t uid, gid_t gid);
 
-/** Counters of a service at one moment; made by qbipc_watch(). */
+/** Counters of a service at one moment; made by qbipc_snapshot_get(). */
 typedef struct qbipc_snapshot qbipc_snapshot_t;
 
 /** What a snapshot says of the service. */
@@ -85,7 +86,7 @@ struct qbipc_snapshot_info {
 				     from here */
 	uid_t uid;		/**< its effective user */
 	gid_t gid;		/**< its effective group */
-	int32_t service_id;	/**< as given to qb_ipcs_create() */
+	int service_id;	/**< as given to qb_ipcs_create() */
 	uint32_t connections;	/**< that are up */
 	uint32_t listed;	/**< of them in this snapshot, the newest first */
 	uint32_t flow;		/**< flow-control value for new clients, 0 to 2 */
@@ -119,7 +120,7 @@ struct qbipc_snapshot_connection {
  * @param name          of a service, or the path of its socket if it has a slash
  * @param timeout_ms    milliseconds for all of it; negative waits for ever
  * @param ret_snapshot  to be freed with qbipc_snapshot_free(); unchanged on failure
- * @return  0; -EACCES the service does not allow it; -EOPNOTSUPP it cannot be watched
+ * @return  0; -EACCES the service does not allow it; -EOPNOTSUPP it has none
  *          (libqb; what it took for a client is closed again); -ENOMEM; otherwise as
  *          qbipc_probe()
  * @note    The service does not wait for the caller, and gives it 1024 connections at a
@@ -128,36 +129,35 @@ struct qbipc_snapshot_connection {
  *          connection that ends meanwhile may be missing, one that comes is.
  * @note    Threads: any.
  */
-int32_t qbipc_watch(const char *name, int32_t timeout_ms,
-		    qbipc_snapshot_t **ret_snapshot);
+int qbipc_snapshot_get(const char *name, int timeout_ms, qbipc_snapshot_t **ret_snapshot);
 
 /**
  * What a snapshot says of the service.
  *
- * @param snapshot  of qbipc_watch()
+ * @param snapshot  of qbipc_snapshot_get()
  * @param info      filled; its size says how far
  * @return  0; -EINVAL bad arguments
  * @note    Threads: any.
  */
-int32_t qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot,
+int qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot,
 				struct qbipc_snapshot_info *info);
 
 /**
  * What a snapshot says of one connection.
  *
- * @param snapshot    of qbipc_watch()
+ * @param snapshot    of qbipc_snapshot_get()
  * @param index       from 0, the newest connection, to one below the number listed
  * @param connection  filled; its size says how far
  * @return  0; -ENOENT no such index; -EINVAL bad arguments
  * @note    Threads: any.
  */
-int32_t qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t index,
+int qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t index,
 				      struct qbipc_snapshot_connection *connection);
 
 /**
  * Free a snapshot.
  *
- * @param snapshot  of qbipc_watch(), or NULL
+ * @param snapshot  of qbipc_snapshot_get(), or NULL
  * @note    Threads: any, once nobody uses the snapshot.
  */
 void qbipc_snapshot_free(qbipc_snapshot_t *snapshot);
