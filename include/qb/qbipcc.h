@@ -177,9 +177,9 @@ ssize_t qb_ipcc_send(qb_ipcc_connection_t *c, const void *msg_ptr, size_t msg_le
  *
  * @param c        connection
  * @param iov      pieces of the message, in order; empty ones are allowed
- * @param iov_len  pieces at @p iov, at most IOV_MAX
+ * @param iov_len  pieces at @p iov, as many as you like
  * @return         as for qb_ipcc_send();
- *                 -EINVAL also for no pieces, too many, or one of NULL that is not empty
+ *                 -EINVAL also for no pieces, or one of NULL that is not empty
  * @note           Threads: any; senders of one connection take turns.
  */
 ssize_t qb_ipcc_sendv(qb_ipcc_connection_t *c, const struct iovec *iov, size_t iov_len);

@@ -97,7 +97,7 @@ typedef void (*qbipc_missed_fn)(qb_ipcs_connection_t *c, int error, void *data);
  * @param s        service
  * @param iov      pieces of the event, which begins with a struct
  *                 qb_ipc_response_header; {NULL, 0} is allowed
- * @param iov_len  number of pieces, 1 to IOV_MAX
+ * @param iov_len  number of pieces, 1 or more
  * @param fn       called at once for each connection that did not take it; may be NULL
  * @param data     passed to @p fn
  * @return         number of connections that took it; -EINVAL bad arguments; -EMSGSIZE

@@ -4,7 +4,6 @@
 #define QBI_BASE_MSG_H
 
 #include <errno.h>
-#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -16,13 +15,13 @@ struct qbi_msg {
 	size_t size;			/* sum of the pieces */
 };
 
-/* 0; -EINVAL for no or too many pieces or a NULL one; -EMSGSIZE when the sum overflows. */
+/* 0; -EINVAL for no pieces or a NULL one; -EMSGSIZE when the sum overflows. */
 static inline int qbi_msg_init(struct qbi_msg *msg, const struct iovec *iov, size_t n)
 {
 	size_t size = 0;
 	size_t i;
 
-	if (!iov || n == 0 || n > IOV_MAX)
+	if (!iov || n == 0)
 		return -EINVAL;
 	for (i = 0; i < n; i++) {
 		if (!iov[i].iov_base && iov[i].iov_len)

@@ -105,6 +105,24 @@ static int outcome_of_send(int error)
 	}
 }
 
+/* More pieces than one system call takes. */
+static int joined_send(int fd, const struct qbi_msg *msg)
+{
+	_cleanup_(qbi_freep) char *block = malloc(msg->size);
+	struct iovec iov = { block, msg->size };
+
+	if (!block)
+		return QBI_FULL;
+	qbi_msg_copy(msg, block);
+	return qbi_socket_sendv(fd, &iov, 1);
+}
+
+int qbi_socket_send_message(int fd, const struct qbi_msg *msg)
+{
+	return msg->n > IOV_MAX ? joined_send(fd, msg)
+				: qbi_socket_sendv(fd, msg->iov, msg->n);
+}
+
 int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n)
 {
 	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n };

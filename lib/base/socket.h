@@ -9,6 +9,8 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
+#include "base/msg.h"
+
 /*
  * Nobody may pass descriptors to this socket. Where the kernel cannot be told, they
  * are dropped because no control buffer is ever offered.
@@ -44,7 +46,10 @@ void qbi_socket_raise_buffers(int fd, uint32_t size);
 /* Is @fd, which a peer passed, a unix socket of this @type? */
 bool qbi_socket_is(int fd, int type);
 
-/* Send one message. 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -errno. */
+/* Send one message of any number of pieces. 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -errno. */
+int qbi_socket_send_message(int fd, const struct qbi_msg *msg);
+
+/* The same of at most IOV_MAX pieces. */
 int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n);
 
 /* Would it take a message? 0, QBI_FULL, QBI_GONE. */

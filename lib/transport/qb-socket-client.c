@@ -123,7 +123,7 @@ static int client_wait(struct socket_client *c, int fd, uint64_t deadline)
 static int socket_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
 {
 	struct socket_client *c = st;
-	int r = qbi_socket_sendv(c->response, msg->iov, msg->n);
+	int r = qbi_socket_send_message(c->response, msg);
 
 	if (r == QBI_FULL && client_wait(c, -1, 0) == QBI_GONE)
 		return QBI_GONE;

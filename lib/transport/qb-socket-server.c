@@ -301,7 +301,7 @@ static int socket_server_respondv(void *st, const struct qbi_msg *msg)
 
 	if (r)
 		return r;
-	r = qbi_socket_sendv(s->request, msg->iov, msg->n);
+	r = qbi_socket_send_message(s->request, msg);
 	if (r == 0)
 		server_count_sent(s, QBI_QBCONTROL_RESPONSE);
 	return r;
@@ -379,7 +379,7 @@ static int socket_server_eventv(void *st, const struct qbi_msg *msg)
 		return backlog_add(s, msg);
 	if (r)
 		return r;
-	r = qbi_socket_sendv(s->event, msg->iov, msg->n);
+	r = qbi_socket_send_message(s->event, msg);
 	if (r == 0)
 		server_count_sent(s, QBI_QBCONTROL_EVENT);
 	return r;

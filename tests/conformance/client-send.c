@@ -168,6 +168,14 @@ START_TEST(vector_may_have_as_many_entries_as_iov_max)
 }
 END_TEST
 
+/* More than one system call takes. */
+START_TEST(vector_may_have_more_entries_than_iov_max)
+{
+	check_vector(_i, IOV_MAX + 1);
+	check_vector(_i, 2 * IOV_MAX);
+}
+END_TEST
+
 START_TEST(vector_whose_sum_is_above_the_buffer_size_is_emsgsize)
 {
 	qb_ipcc_connection_t *c;
@@ -216,6 +224,7 @@ int main(void)
 	add_transport_test(tc, vector_may_hold_null_entries);
 	add_transport_test(tc, vector_may_have_65_entries);
 	add_transport_test(tc, vector_may_have_as_many_entries_as_iov_max);
+	add_transport_test(tc, vector_may_have_more_entries_than_iov_max);
 	add_transport_test(tc, vector_whose_sum_is_above_the_buffer_size_is_emsgsize);
 	add_transport_test(tc, header_split_over_two_entries_is_put_together);
 	return suite_main(s);

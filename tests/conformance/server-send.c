@@ -231,6 +231,14 @@ START_TEST(vector_may_have_as_many_entries_as_iov_max)
 }
 END_TEST
 
+/* More than one system call takes. */
+START_TEST(vector_may_have_more_entries_than_iov_max)
+{
+	check_vector(_i, IOV_MAX + 1);
+	check_vector(_i, 2 * IOV_MAX);
+}
+END_TEST
+
 static int64_t send_vector_too_long(struct server *sv, const int64_t *args)
 {
 	static char block[BLOCK];
@@ -322,6 +330,7 @@ int main(void)
 	tc = tcase_new(s, "vectors");
 	add_transport_test(tc, vector_may_hold_empty_entries);
 	add_transport_test(tc, vector_may_have_as_many_entries_as_iov_max);
+	add_transport_test(tc, vector_may_have_more_entries_than_iov_max);
 	add_transport_test(tc, vector_whose_sum_can_never_fit_is_emsgsize);
 	return suite_main(s);
 }
