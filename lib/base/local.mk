@@ -7,6 +7,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/cpus.h \
 	lib/base/descriptors.c \
 	lib/base/descriptors.h \
+	lib/base/file.c \
+	lib/base/file.h \
 	lib/base/list.h \
 	lib/base/log.c \
 	lib/base/log.h \

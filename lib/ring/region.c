@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/util.h"
 
@@ -61,8 +62,10 @@ int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, int *ret_fd)
 		fd = memfd_create("qbipc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
-	if (ftruncate(fd, (off_t)region_size(max_msg_size)) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+	r = qbi_file_extend(fd, region_size(max_msg_size));
+	if (r < 0)
+		return r;
+	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
 		return -errno;
 	r = region_map(m, max_msg_size, fd);
 	if (r == 0)

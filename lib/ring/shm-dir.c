@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
 
@@ -112,18 +113,25 @@ static int fd_allocate(int fd, size_t size)
 	off_t end = (off_t)size;
 	int r;
 
-	if (ftruncate(fd, end) < 0)
-		return -errno;
+	r = qbi_file_extend(fd, size);
+	if (r < 0)
+		return r;
 	r = posix_fallocate(fd, 0, end);
 	return r == EINTR ? fd_allocate_in_steps(fd, end) : -r;
+}
+
+/* Without the privilege; no such user in our namespace, or in that of the file system. */
+static bool owner_is_out_of_reach(int error)
+{
+	return error == EPERM || error == EINVAL || error == EOVERFLOW;
 }
 
 static int fd_give(int fd, const struct qbi_owner *owner, mode_t mode)
 {
 	bool given = owner->uid != (uid_t)-1 || owner->gid != (gid_t)-1;
 
-	/* Without the privilege the client is served as far as modes allow. */
-	if (given && fchown(fd, owner->uid, owner->gid) < 0 && errno != EPERM)
+	/* Where it cannot be given the client is served as far as modes allow. */
+	if (given && fchown(fd, owner->uid, owner->gid) < 0 && !owner_is_out_of_reach(errno))
 		return -errno;
 	if (fchmod(fd, mode) < 0 && errno != EPERM)
 		return -errno;

@@ -205,16 +205,17 @@ static int connection_open(qb_ipcs_connection_t *c)
 	int r;
 
 	qbi_connection_enter(c, QBI_CONNECTION_OPENING);
-	scratch = qbi_service_scratch_take(c->service, qbi_request_room(c->max_msg_size));
+	scratch = qbi_service_scratch_take(c->service, c->max_msg_size);
 	if (!scratch)
 		return -ENOMEM;
 	qbi_service_scratch_give(c->service, scratch);
 	r = connection_offer(c);
-	if (r != -ETOOMANYREFS)
+	if (r != -ETOOMANYREFS && r != -EFBIG)
 		return r;
 	/*
 	 * The kernel counts what our user has under way, and clients that never read their
-	 * answers can keep it there. libqb's wire needs none of it.
+	 * answers can keep it there. libqb's wire needs none of it. And where files have a
+	 * limit, its rings have one each.
 	 */
 	qbi_connection_retract(c);
 	c->hello.mark = 0;

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Files as this library makes them. Beyond RLIMIT_FSIZE the kernel answers with SIGXFSZ,
+ * which ends the process: so the limit is asked before a file grows.
+ */
+#ifndef QBI_BASE_FILE_H
+#define QBI_BASE_FILE_H
+
+#include <stddef.h>
+
+/* Give a file @size bytes, all zero. 0; -EFBIG beyond the limit of this process; -errno. */
+int qbi_file_extend(int fd, size_t size);
+
+#endif
