@@ -110,13 +110,13 @@ int32_t qb_ipcs_stats_get(qb_ipcs_service_t *s, struct qb_ipcs_stats *stats,
 
 qb_ipcs_connection_t *qb_ipcs_connection_first_get(qb_ipcs_service_t *s)
 {
-	return s ? qbi_service_next(s, NULL) : NULL;
+	return s ? qbi_service_next_listed(s, NULL) : NULL;
 }
 
 qb_ipcs_connection_t *qb_ipcs_connection_next_get(qb_ipcs_service_t *s,
 						  qb_ipcs_connection_t *current)
 {
-	return s && current ? qbi_service_next(s, current) : NULL;
+	return s && current ? qbi_service_next_listed(s, current) : NULL;
 }
 
 /* -- Connections -------------------------------------------------------------- */

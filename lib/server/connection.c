@@ -85,6 +85,11 @@ bool qbi_connection_is_connected(const qb_ipcs_connection_t *c)
 	       (c->state == QBI_CONNECTION_CREATED && !c->disconnect_asked);
 }
 
+bool qbi_connection_is_known(const qb_ipcs_connection_t *c)
+{
+	return c->state >= QBI_CONNECTION_CREATED;
+}
+
 /* Between these two the application may count the connection as active. */
 static bool state_is_active(enum qbi_connection_state state)
 {
@@ -103,47 +108,30 @@ void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state sta
 		atomic_fetch_add(&count->closed, 1);
 	}
 	c->state = state;
+	if (state == QBI_CONNECTION_CLOSED)
+		qbi_list_unlink(&c->link);
 }
 
 /* Memory that a client may have us keep, used or not: its default size and a bit. */
 #define BUFFER_KEPT (16u << 10)
 
-size_t qbi_request_room(uint32_t max_msg_size)
-{
-	return (size_t)max_msg_size + 1;
-}
-
 void *qbi_connection_buffer_take(qb_ipcs_connection_t *c)
 {
-	size_t room = qbi_request_room(c->max_msg_size);
-	void *buffer = c->buffer ? QBI_TAKE(c->buffer) : qbi_memory_new(room);
+	void *buffer = c->buffer ? QBI_TAKE(c->buffer) : qbi_memory_new(c->max_msg_size);
 
 	/* That of the service is there in any case, unless a callback runs the loop. */
-	return buffer ? buffer : qbi_service_scratch_take(c->service, room);
-}
-
-/* A large request of @c stays, and that of another client no longer. */
-static void large_request_keep(qb_ipcs_connection_t *c)
-{
-	qb_ipcs_connection_t *before = c->service->large;
-
-	if (before && before != c && before->buffer) {
-		qbi_memory_free(QBI_TAKE(before->buffer));
-		before->buffer_used = 0;
-	}
-	c->service->large = c;
+	return buffer ? buffer : qbi_service_scratch_take(c->service, c->max_msg_size);
 }
 
 void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer)
 {
-	/* The service's own comes first: it may have been this one. */
-	if (!c->end || c->buffer || !c->service->scratch) {
-		qbi_service_scratch_give(c->service, buffer);
+	if (c->end && !c->buffer && c->buffer_used <= BUFFER_KEPT) {
+		c->buffer = buffer;
 		return;
 	}
-	c->buffer = buffer;
-	if (c->buffer_used > BUFFER_KEPT)
-		large_request_keep(c);
+	if (!c->buffer)
+		c->buffer_used = 0;
+	qbi_service_scratch_give(c->service, buffer);
 }
 
 static int watch_set(qb_ipcs_connection_t *c, struct qbi_watch *w, int32_t events)
@@ -224,7 +212,6 @@ static void connection_release(qb_ipcs_connection_t *c)
 
 	watch_drop(c, &c->request);
 	watch_drop(c, &c->stream);
-	qbi_list_unlink(&c->link);
 	pthread_mutex_lock(&c->send);
 	c->sendable = false;
 	qbi_retry_remove(c->service, c);
@@ -237,8 +224,6 @@ static void connection_release(qb_ipcs_connection_t *c)
 	stream_close(c);
 	pthread_mutex_unlock(&c->send);
 	qbi_memory_free(QBI_TAKE(c->buffer));
-	if (c->service->large == c)
-		c->service->large = NULL;
 	qbi_limits_end(c);
 	retry_let_go(c);
 }
@@ -266,6 +251,14 @@ void qbi_connection_abandon(qb_ipcs_connection_t *c)
 	qbi_connection_unref(c);
 }
 
+/* What is sent from now on is refused. */
+static void sends_end(qb_ipcs_connection_t *c)
+{
+	pthread_mutex_lock(&c->send);
+	c->sendable = false;
+	pthread_mutex_unlock(&c->send);
+}
+
 void qbi_connection_disconnect(qb_ipcs_connection_t *c)
 {
 	switch ((enum qbi_connection_state)c->state) {
@@ -274,6 +267,7 @@ void qbi_connection_disconnect(qb_ipcs_connection_t *c)
 		break;
 	case QBI_CONNECTION_CREATED:
 		c->disconnect_asked = true;
+		sends_end(c);
 		break;
 	case QBI_CONNECTION_ESTABLISHED:
 		qbi_connection_enter(c, QBI_CONNECTION_CLOSING);

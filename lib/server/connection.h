@@ -110,14 +110,10 @@ struct qb_ipcs_connection {
 	struct qbi_counters count;
 };
 
-/* A request of up to @max_msg_size bytes, and the zero behind it. */
-size_t qbi_request_room(uint32_t max_msg_size);
-
 /*
- * Private memory for one request of the agreed size and a byte, NULL without memory. Given
- * back, a request stays in it, at its place, until the next one of this client, as it does
- * in libqb: applications look back at what a callback was given. Of large ones only the
- * last of a service stays, so that clients cannot have it keep one each.
+ * Private memory for one request of the agreed size, NULL without memory. Given back, a
+ * request stays in it, at its place, until the next one of this client, as it does in
+ * libqb: applications look back at what a callback was given. Large ones do not stay.
  */
 void *qbi_connection_buffer_take(qb_ipcs_connection_t *c);
 void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer);
@@ -137,7 +133,10 @@ static inline void qbi_connection_unrefp(qb_ipcs_connection_t **c)
 /* Is it up as far as the application is concerned? */
 bool qbi_connection_is_connected(const qb_ipcs_connection_t *c);
 
-/* The only writer of the state. */
+/* Does the application know it, from connection_created on? */
+bool qbi_connection_is_known(const qb_ipcs_connection_t *c);
+
+/* The only writer of the state. One that is CLOSED is in no list of its service. */
 void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state state);
 
 /*

@@ -28,9 +28,12 @@
  */
 #define ACCEPTED_AT_ONCE 64
 
-/* Clients wait for this at most longer than the shortage lasts; nobody else notices. */
-#define REST_NS (100 * QBI_NS_PER_MS)
-#define REST_EVENTS (POLLPRI | POLLNVAL)	/* which a listener never has */
+/*
+ * Clients wait for this at most longer than what stops us lasts; nobody else notices. It
+ * may last for good (a policy, a filter): then the pauses grow.
+ */
+#define REST_FIRST (100 * QBI_NS_PER_MS)
+#define REST_LONGEST (1600 * QBI_NS_PER_MS)
 
 static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data);
 
@@ -58,27 +61,77 @@ static bool is_shortage(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+/*
+ * Nobody waits now, or who did is done with: the next one may do better. All else is about
+ * ourselves or the socket we listen on, and would come again at once: EACCES and EPERM of
+ * a policy, ENOSYS and any other of a filter, EINVAL of what does not listen, EBADF and ENOTSOCK when the application closed its number.
+ */
+static bool is_about_one_client(int error)
+{
+	return error == EAGAIN || error == EINTR || error == ECONNABORTED || error == EPROTO;
+}
+
+/* accept4(2), where it is there; filters may know only what libqb calls. */
 static int client_accept(const struct qbi_listener *l)
 {
-	return accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	_cleanup_(qbi_closep) int fd =
+		accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+		return qbi_take_fd(&fd);
+	fd = accept(l->fd, NULL, NULL);
+	if (fd < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return -1;
+	return qbi_take_fd(&fd);
 }
 
-static int listen_for(qb_ipcs_service_t *s, int32_t events)
+static int listener_join(qb_ipcs_service_t *s)
 {
-	return s->poll.dispatch_mod(s->priority, s->listener.fd, events, s,
-				    listener_dispatch);
+	struct qbi_listener *l = &s->listener;
+	int r = s->poll.dispatch_add(s->priority, l->fd, QBI_POLL_EVENTS, s,
+				     listener_dispatch);
+
+	l->in_loop = r >= 0;
+	return r < 0 ? r : 0;
 }
 
-/* Nothing helps now: look away for a while, or the loop would spin. */
+static void listener_leave(qb_ipcs_service_t *s)
+{
+	if (s->listener.in_loop)
+		s->poll.dispatch_del(s->listener.fd);
+	s->listener.in_loop = false;
+}
+
+/*
+ * Nothing helps now: leave the loop for a while, or it would spin. Said once for as long
+ * as the reason is the same.
+ */
 static void listener_rest(qb_ipcs_service_t *s)
 {
 	struct qbi_listener *l = &s->listener;
+	int error = errno;
 
-	qbi_refusals_note(&s->refusals, QBI_REFUSED_FOR_A_WHILE, NULL,
-			  "cannot accept anybody now: %s", strerror(errno));
-	l->rests_until = qbi_now_ns() + REST_NS;
-	if (qbi_deadlines_update(s) < 0 || listen_for(s, REST_EVENTS) < 0)
+	if (l->refused_with == error)
+		qbi_refusals_count(&s->refusals, QBI_REFUSED_FOR_A_WHILE);
+	else
+		qbi_refusals_note(&s->refusals, QBI_REFUSED_FOR_A_WHILE, NULL,
+				  "cannot accept anybody now: %s", strerror(error));
+	l->refused_with = error;
+	l->rest = l->rest ? 2 * l->rest : REST_FIRST;
+	if (l->rest > REST_LONGEST)
+		l->rest = REST_LONGEST;
+	l->rests_until = qbi_now_ns() + l->rest;
+	if (qbi_deadlines_update(s) < 0)
 		l->rests_until = 0;	/* better a loop that spins than a deaf service */
+	else
+		listener_leave(s);
+}
+
+/* A client came in or none waits: the next refusal is a new one. */
+static void listener_note_success(struct qbi_listener *l)
+{
+	l->rest = 0;
+	l->refused_with = 0;
 }
 
 void qbi_listener_resume(qb_ipcs_service_t *s)
@@ -86,8 +139,8 @@ void qbi_listener_resume(qb_ipcs_service_t *s)
 	struct qbi_listener *l = &s->listener;
 
 	l->rests_until = 0;
-	if (listen_for(s, QBI_POLL_EVENTS) < 0)
-		l->rests_until = qbi_now_ns() + REST_NS;
+	if (listener_join(s) < 0)
+		l->rests_until = qbi_now_ns() + REST_FIRST;
 }
 
 /*
@@ -108,10 +161,20 @@ static bool listener_turn_away(qb_ipcs_service_t *s)
 	if (fd >= 0)
 		qbi_refusals_note(&s->refusals, QBI_REFUSED_DESCRIPTORS, NULL,
 				  "out of descriptors");
-	empty = fd < 0 && !is_shortage(errno);
+	empty = fd < 0 && is_about_one_client(errno);
 	qbi_close(fd);
 	l->spare = spare_open();
 	return fd >= 0 || empty;
+}
+
+/* Out of descriptors or memory: the next client's socket all the same, or as below. */
+static int listener_accept_when_short(qb_ipcs_service_t *s)
+{
+	int fd = qbi_limits_make_room(s) ? client_accept(&s->listener) : -1;
+
+	if (fd < 0 && is_shortage(errno) && listener_turn_away(s))
+		errno = EAGAIN;
+	return fd;
 }
 
 /* The next client's socket; -1: none now, and what can be done about it was done. */
@@ -120,10 +183,13 @@ static int listener_accept(qb_ipcs_service_t *s)
 	struct qbi_listener *l = &s->listener;
 	int fd = client_accept(l);
 
-	if (fd < 0 && is_shortage(errno) && qbi_limits_make_room(s))
-		fd = client_accept(l);
-	if (fd < 0 && is_shortage(errno) && !listener_turn_away(s))
+	if (fd < 0 && is_shortage(errno))
+		fd = listener_accept_when_short(s);
+	if (fd < 0 && !is_about_one_client(errno)) {
 		listener_rest(s);
+		return -1;
+	}
+	listener_note_success(l);
 	if (fd >= 0 && l->spare < 0)
 		l->spare = spare_open();
 	return fd;
@@ -156,7 +222,12 @@ static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)
 
 	while (client_take(s) && --left && !s->stopped)
 		;
-	return s->stopped ? -ESHUTDOWN : 0;
+	/* Shut down by somebody who has it too: nobody comes, and it never falls silent. */
+	if ((revents & (POLLHUP | POLLERR)) && s->listener.in_loop) {
+		errno = EINVAL;
+		listener_rest(s);
+	}
+	return s->listener.in_loop ? 0 : -ESHUTDOWN;
 }
 
 /* 0 or the errno of qbi_listener_adopt(). */
@@ -244,24 +315,19 @@ int qbi_listener_open(qb_ipcs_service_t *s)
 		r = qbi_deadlines_open(s);
 	}
 	if (r == 0)
-		r = s->poll.dispatch_add(s->priority, l->fd, QBI_POLL_EVENTS, s,
-					 listener_dispatch);
-	if (r < 0) {
+		r = listener_join(s);
+	if (r < 0)
 		qbi_listener_close(s);
-		return r;
-	}
-	l->in_loop = true;
-	return 0;
+	return r;
 }
 
 void qbi_listener_close(qb_ipcs_service_t *s)
 {
 	struct qbi_listener *l = &s->listener;
 
-	if (l->in_loop)
-		s->poll.dispatch_del(l->fd);
-	l->in_loop = false;
+	listener_leave(s);
 	l->rests_until = 0;
+	listener_note_success(l);
 	qbi_deadlines_close(s);
 	if (l->fd >= 0 && l->address.sun_path[0] != '\0')
 		(void)unlink(l->address.sun_path);

@@ -3,8 +3,9 @@
  * The listening socket of a service and the way in: accept one client per wake-up,
  * besides those who have left by then, and when descriptors run out close an unfinished
  * handshake in favour of the next client, or give up a spare descriptor to turn that
- * client away, so that the listener never spins. When even that does not help it rests,
- * and service resumes by itself.
+ * client away, so that the listener never spins. When even that does not help, and when
+ * accept(2) is refused for a reason that is no client's, it rests, longer and longer, and
+ * service resumes by itself.
  */
 #ifndef QBI_SERVER_LISTENER_H
 #define QBI_SERVER_LISTENER_H
@@ -19,7 +20,9 @@ struct qbi_listener {
 	int fd;				/* -1: not listening */
 	int spare;			/* given up at EMFILE; -1: none */
 	bool in_loop;
-	uint64_t rests_until;		/* as qbi_now_ns(); 0: does not rest */
+	uint64_t rests_until;		/* as qbi_now_ns(), out of the loop; 0: does not rest */
+	uint64_t rest;			/* the last one in ns, each longer; 0: it went well */
+	int refused_with;		/* errno of the last rest, which was said; 0 none */
 	struct sockaddr_un address;	/* a path is unlinked at the end; none if adopted */
 };
 

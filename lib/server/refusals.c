@@ -53,6 +53,11 @@ void qbi_refusals_note(struct qbi_refusals *r, enum qbi_refusal why,
 	errno = saved;
 }
 
+void qbi_refusals_count(struct qbi_refusals *r, enum qbi_refusal why)
+{
+	qbi_counter_add(&r->by[why].count);
+}
+
 static uint64_t refusal_count(struct qbi_refusals *r, enum qbi_refusal why)
 {
 	return qbi_counter_read(&r->by[why].count, false);

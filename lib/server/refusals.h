@@ -56,6 +56,9 @@ void qbi_refusals_note(struct qbi_refusals *r, enum qbi_refusal why,
 		       const struct ucred *peer, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* Count one more of what was said and goes on. */
+void qbi_refusals_count(struct qbi_refusals *r, enum qbi_refusal why);
+
 /* All counts; size is left to the caller. */
 void qbi_refusals_read(struct qbi_refusals *r, struct qbipc_service_refusals *ret);
 

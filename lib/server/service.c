@@ -85,7 +85,7 @@ static void leftovers_sweep(const qb_ipcs_service_t *s)
 
 bool qbi_service_is_running(const qb_ipcs_service_t *s)
 {
-	return s->listener.in_loop;
+	return s->listener.in_loop || s->listener.rests_until;
 }
 
 int qbi_service_run(qb_ipcs_service_t *s)
@@ -168,7 +168,8 @@ static struct qbi_list *place_after(qb_ipcs_service_t *s, const qb_ipcs_connecti
 	return pos;
 }
 
-qb_ipcs_connection_t *qbi_service_next(qb_ipcs_service_t *s, qb_ipcs_connection_t *current)
+static qb_ipcs_connection_t *next_that(qb_ipcs_service_t *s, qb_ipcs_connection_t *current,
+				       bool (*is)(const qb_ipcs_connection_t *c))
 {
 	struct qbi_list *pos = current ? place_after(s, current) : s->connections.next;
 
@@ -176,10 +177,21 @@ qb_ipcs_connection_t *qbi_service_next(qb_ipcs_service_t *s, qb_ipcs_connection_
 		qb_ipcs_connection_t *c =
 			qbi_list_entry(pos, struct qb_ipcs_connection, link);
 
-		if (qbi_connection_is_connected(c))
+		if (is(c))
 			return qbi_connection_ref(c);
 	}
 	return NULL;
+}
+
+qb_ipcs_connection_t *qbi_service_next(qb_ipcs_service_t *s, qb_ipcs_connection_t *current)
+{
+	return next_that(s, current, qbi_connection_is_connected);
+}
+
+qb_ipcs_connection_t *qbi_service_next_listed(qb_ipcs_service_t *s,
+					      qb_ipcs_connection_t *current)
+{
+	return next_that(s, current, qbi_connection_is_known);
 }
 
 void *qbi_service_scratch_take(qb_ipcs_service_t *s, size_t size)

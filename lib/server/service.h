@@ -67,7 +67,6 @@ struct qb_ipcs_service {
 	/* For a request when there is no memory for a buffer of its connection, with room
 	 * for the largest agreed so far; NULL: in use. */
 	void *scratch;
-	struct qb_ipcs_connection *large;	/* keeps a large request; NULL: none does */
 };
 
 qb_ipcs_service_t *qbi_service_new(const char *name, int32_t id, enum qb_ipc_type type,
@@ -97,6 +96,10 @@ void qbi_service_rate_set(qb_ipcs_service_t *s, enum qb_ipcs_rate_limit rate);
 /* The next connected one after @current (NULL: the first), with a reference. */
 struct qb_ipcs_connection *qbi_service_next(qb_ipcs_service_t *s,
 					    struct qb_ipcs_connection *current);
+
+/* The same of those too that are going, until connection_closed has said that it is done. */
+struct qb_ipcs_connection *qbi_service_next_listed(qb_ipcs_service_t *s,
+						   struct qb_ipcs_connection *current);
 
 /*
  * Private memory for one request of up to @size bytes: the one the service keeps, or

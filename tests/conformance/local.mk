@@ -14,7 +14,6 @@ conformance_libqb_programs = \
 	tests/conformance/libqb-server-dispatch \
 	tests/conformance/libqb-server-flow \
 	tests/conformance/libqb-server-lifetime \
-	tests/conformance/libqb-server-request \
 	tests/conformance/libqb-server-run \
 	tests/conformance/libqb-server-send \
 	tests/conformance/libqb-server-stats \
@@ -37,7 +36,6 @@ check_PROGRAMS += \
 	tests/conformance/server-dispatch \
 	tests/conformance/server-flow \
 	tests/conformance/server-lifetime \
-	tests/conformance/server-request \
 	tests/conformance/server-run \
 	tests/conformance/server-send \
 	tests/conformance/server-stats \
@@ -90,10 +88,6 @@ tests_conformance_server_lifetime_SOURCES = tests/conformance/server-lifetime.c
 tests_conformance_server_lifetime_LDADD = $(conformance_ldadd)
 tests_conformance_libqb_server_lifetime_SOURCES = tests/conformance/server-lifetime.c
 tests_conformance_libqb_server_lifetime_LDADD = $(conformance_libqb_ldadd)
-tests_conformance_server_request_SOURCES = tests/conformance/server-request.c
-tests_conformance_server_request_LDADD = $(conformance_ldadd)
-tests_conformance_libqb_server_request_SOURCES = tests/conformance/server-request.c
-tests_conformance_libqb_server_request_LDADD = $(conformance_libqb_ldadd)
 tests_conformance_server_run_SOURCES = tests/conformance/server-run.c
 tests_conformance_server_run_LDADD = $(conformance_ldadd)
 tests_conformance_libqb_server_run_SOURCES = tests/conformance/server-run.c
@@ -146,6 +140,8 @@ tests_conformance_native_wakeups_LDADD = $(conformance_ldadd)
 
 # What a service puts up with.
 limits_suites = \
+	tests/conformance/accept-refused \
+	tests/conformance/file-size \
 	tests/conformance/limits-connections \
 	tests/conformance/limits-descriptors \
 	tests/conformance/limits-handshakes
@@ -153,6 +149,11 @@ limits_common = tests/conformance/limits.c tests/conformance/limits.h
 if HAVE_CHECK
 check_PROGRAMS += $(limits_suites)
 endif
+tests_conformance_accept_refused_SOURCES = \
+	tests/conformance/accept-refused.c $(limits_common)
+tests_conformance_accept_refused_LDADD = $(conformance_ldadd)
+tests_conformance_file_size_SOURCES = tests/conformance/file-size.c $(limits_common)
+tests_conformance_file_size_LDADD = $(conformance_ldadd)
 tests_conformance_limits_connections_SOURCES = \
 	tests/conformance/limits-connections.c $(limits_common)
 tests_conformance_limits_connections_LDADD = $(conformance_ldadd)
