@@ -205,8 +205,8 @@ typedef void (*qb_ipcs_connection_destroyed_fn)(qb_ipcs_connection_t *c);
  *
  * @param c     connection; qb_ipcs_disconnect() is allowed
  * @param data  the request, starting with a struct qb_ipc_request_header; a private copy
- *              that may be written to, good until this returns; aligned as by malloc()
- * @param size  bytes at @p data, already checked against the header; a zero byte follows
+ *              that may be written to, good until this returns
+ * @param size  bytes at @p data, already checked against the header
  * @return      0; a negative value means busy: this request counts as taken, the next
  *              ones wait for the service's next turn
  */
@@ -343,9 +343,9 @@ ssize_t qb_ipcs_response_send(qb_ipcs_connection_t *c, const void *data, size_t 
  *
  * @param c        connection
  * @param iov      pieces of the message, in order; empty ones are allowed
- * @param iov_len  pieces at @p iov, at most IOV_MAX
+ * @param iov_len  pieces at @p iov, as many as you like
  * @return         as for qb_ipcs_response_send();
- *                 -EINVAL also for no pieces, too many, or one of NULL that is not empty
+ *                 -EINVAL also for no pieces, or one of NULL that is not empty
  * @note           Threads: any that holds a reference; senders of one connection take
  *                 turns.
  */
@@ -369,7 +369,7 @@ ssize_t qb_ipcs_event_send(qb_ipcs_connection_t *c, const void *data, size_t siz
  *
  * @param c        connection
  * @param iov      pieces of the message, in order; empty ones are allowed
- * @param iov_len  pieces at @p iov, at most IOV_MAX
+ * @param iov_len  pieces at @p iov, as many as you like
  * @return         as for qb_ipcs_response_sendv()
  * @note           Threads: any that holds a reference; senders of one connection take
  *                 turns.
@@ -478,7 +478,8 @@ int32_t qb_ipcs_stats_get(qb_ipcs_service_t *pt, struct qb_ipcs_stats *stats,
 			  int32_t clear_after_read);
 
 /**
- * Start to walk the connected clients, the newest first.
+ * Start to walk the connected clients, the newest first: each from connection_created on
+ * until connection_closed has returned 0.
  *
  * @param pt  service
  * @return    a connection with a new reference for the caller to drop; NULL when there

@@ -100,8 +100,6 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 	qbi_counter_add(&c->count.requests);
 	if (c->junk)
 		c->junk--;
-	/* Handlers may take the rest for a string: the buffer has a byte more. */
-	((char *)buf)[header->size] = '\0';
 	if (c->service->selector)
 		return qbi_selector_dispatch(c, buf, (size_t)header->size);
 	if (!c->service->on.msg_process)

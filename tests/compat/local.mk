@@ -2,6 +2,9 @@
 # against either library; the clients are the tests and start the servers.
 EXTRA_DIST += tests/compat/no-libqb.sh
 if HAVE_LIBQB
+noinst_PROGRAMS += tests/compat/callbacks-libqb tests/compat/callbacks-qbipc
+dist_check_SCRIPTS += tests/compat/test-callbacks
+TESTS += tests/compat/test-callbacks
 if HAVE_CHECK
 noinst_PROGRAMS += tests/compat/compat-server-libqb tests/compat/compat-server-qbipc
 check_PROGRAMS += tests/compat/compat-client-libqb tests/compat/compat-client-qbipc
@@ -12,6 +15,13 @@ endif
 
 # Not ours in the search path, and no wrapper scripts: they execute each other.
 compat_libqb_cppflags = -I$(top_srcdir) $(LIBQB_CFLAGS)
+
+tests_compat_callbacks_qbipc_SOURCES = tests/compat/callbacks.c
+tests_compat_callbacks_qbipc_LDADD = lib/libqbipc.la
+tests_compat_callbacks_qbipc_LDFLAGS = $(AM_LDFLAGS) -no-install
+tests_compat_callbacks_libqb_SOURCES = tests/compat/callbacks.c
+tests_compat_callbacks_libqb_CPPFLAGS = $(compat_libqb_cppflags)
+tests_compat_callbacks_libqb_LDADD = $(LIBQB_LIBS)
 
 compat_server_sources = \
 	tests/compat/compat-server.c \

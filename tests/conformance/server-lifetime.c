@@ -37,6 +37,64 @@ START_TEST(walk_meets_connections_newest_first)
 }
 END_TEST
 
+enum { SLOT_CREATED, SLOT_LEFT, SLOT_CLOSED, SLOT_CLOSED_AGAIN, SLOT_DESTROYED };
+
+static void note_walk(struct server *sv, int slot)
+{
+	static const int64_t none[CALL_ARGS];
+
+	sv->shared->slot[slot] = remote_walk(sv, none);
+}
+
+static void walk_in_created(struct server *sv, qb_ipcs_connection_t *c)
+{
+	note_walk(sv, SLOT_CREATED);
+	if (server_number(sv, c) == 2) {
+		qb_ipcs_disconnect(c);
+		note_walk(sv, SLOT_LEFT);
+	}
+}
+
+static int32_t walk_in_closed(struct server *sv, qb_ipcs_connection_t *c)
+{
+	bool again = sv->shared->slot[SLOT_CLOSED] != 0;
+
+	note_walk(sv, again ? SLOT_CLOSED_AGAIN : SLOT_CLOSED);
+	/* It is going already, and no sender is led to believe otherwise. */
+	qb_ipcs_disconnect(c);
+	return again ? 0 : -1;
+}
+
+static void walk_in_destroyed(struct server *sv, qb_ipcs_connection_t *c)
+{
+	note_walk(sv, SLOT_DESTROYED);
+}
+
+START_TEST(walk_meets_a_connection_until_closed_is_done)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
+							   .created = walk_in_created,
+							   .closed = walk_in_closed,
+							   .destroyed = walk_in_destroyed });
+	qb_ipcc_connection_t *c = client_connect(h->name, 0), *other;
+
+	client_echo(c, 100);
+	ck_assert_int_eq(host_slot(h, SLOT_CREATED), 1);
+	other = qb_ipcc_connect(h->name, 0);
+	host_await_trace(h, "destroyed:2");
+	ck_assert_int_eq(host_slot(h, SLOT_LEFT), 21);
+	ck_assert_int_eq(host_slot(h, SLOT_DESTROYED), 1);
+	if (other)
+		qb_ipcc_disconnect(other);
+	qb_ipcc_disconnect(c);
+	host_await_trace(h, "destroyed:1");
+	ck_assert_int_eq(host_slot(h, SLOT_CLOSED), 1);
+	ck_assert_int_eq(host_slot(h, SLOT_CLOSED_AGAIN), 1);
+	ck_assert_int_eq(host_slot(h, SLOT_DESTROYED), 0);
+	host_stop(h);
+}
+END_TEST
+
 /* Drops its reference on the one it stands on before it asks for the next. */
 static int64_t walk_disconnecting_each(struct server *sv, const int64_t *args)
 {
@@ -322,6 +380,7 @@ int main(void)
 	TCase *tc = tcase_new(s, "walk");
 
 	add_variant_test(tc, walk_meets_connections_newest_first);
+	add_transport_test(tc, walk_meets_a_connection_until_closed_is_done);
 	add_variant_test(tc, walk_survives_disconnecting_each_connection_it_meets);
 	add_variant_test(
 		tc, walk_does_not_find_a_disconnected_connection_that_is_still_referenced);
