@@ -33,6 +33,7 @@ include $(srcdir)/tests/compat/local.mk
 include $(srcdir)/tests/tool/local.mk
 include $(srcdir)/tests/faults/local.mk
 include $(srcdir)/tests/fuzz/local.mk
+include $(srcdir)/tests/machines/local.mk
 include $(srcdir)/tests/model/local.mk
 include $(srcdir)/tests/programs/local.mk
 include $(srcdir)/tests/bench/local.mk

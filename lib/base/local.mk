@@ -24,4 +24,5 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/sized.h \
 	lib/base/socket.c \
 	lib/base/socket.h \
+	lib/base/syscalls.h \
 	lib/base/util.h

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Bytes of the old wire's ring files. Both files are little-endian, 64-bit Linux. */
+/* Bytes of the old wire's ring files: 64-bit Linux, the machine's own byte order. */
 #ifndef QBI_RING_QBRING_WIRE_H
 #define QBI_RING_QBRING_WIRE_H
 
@@ -8,17 +8,18 @@
 
 #include "ring/shared.h"
 
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "the halves of the semaphore and the order of the wire are little-endian"
-#endif
-
 /* What glibc's 64-bit sem_t holds. One 64-bit word has the value in its low half and
  * the number of sleepers in its high half; a sleeper waits on the low half while it
  * is 0. */
 union qbi_qbring_sem {
 	struct {
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+		qbi_shared_u32 sleepers;
+		qbi_shared_u32 value;
+#else
 		qbi_shared_u32 value;	/* chunks queued: producer up, consumer down */
 		qbi_shared_u32 sleepers;	/* consumer */
+#endif
 	};
 	qbi_shared_u64 both;
 	unsigned char bytes[32];

@@ -5,18 +5,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/syscalls.h"
 #include "base/util.h"
 
 /* What one signal may cost, and how many may come before a step is done. */
@@ -32,16 +31,50 @@ bool qbi_shm_dir_was_made(void)
 	return dir_was_made;
 }
 
+/* What is mounted there may never answer: it is not asked. */
+static int device_of(int fd, dev_t *ret)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st) < 0)
+		return -1;
+	*ret = makedev(st.stx_dev_major, st.stx_dev_minor);
+	return 0;
+}
+
+/* By three calls: the place, what it is on, and then that same place, whatever is mounted
+ * over it meanwhile. */
+static int open_below_in_steps(int root, const char *name, int flags)
+{
+	_cleanup_(qbi_closep) int place = openat(root, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	dev_t here, there;
+	char path[32];
+	int fd;
+
+	if (place < 0 || device_of(root, &here) < 0 || device_of(place, &there) < 0)
+		return -1;
+	if (here != there) {
+		errno = EXDEV;
+		return -1;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
+	fd = openat(AT_FDCWD, path, flags & ~O_NOFOLLOW);
+	/* There may be no /proc. */
+	return fd < 0 && errno == ENOENT ? openat(root, name, flags) : fd;
+}
+
 int qbi_shm_open_below(int root, const char *name, int flags)
 {
-	struct open_how how = {
+	struct qbi_open_how how = {
 		.flags = (uint64_t)(unsigned int)flags,
-		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
+		.resolve = QBI_RESOLVE_NO_XDEV | QBI_RESOLVE_NO_SYMLINKS |
+			   QBI_RESOLVE_BENEATH,
 	};
 	int fd = (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
 
 	/* Before Linux 5.6, or kept from us by one who does not know it. */
-	return fd < 0 && (errno == ENOSYS || errno == EPERM) ? openat(root, name, flags) : fd;
+	return fd < 0 && (errno == ENOSYS || errno == EPERM) ?
+		       open_below_in_steps(root, name, flags) : fd;
 }
 
 /* mkdtemp(3) obeys the umask; the descriptor's mode does not. */

@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/syscalls.h"
 #include "base/util.h"
 #include "ring/shm-dir.h"
 
@@ -37,6 +37,32 @@ static bool name_parse(const char *name, int *ret_server)
 }
 
 /*
+ * Has @pid ended? From the line of /proc: what is waited for is Z. The first thread of a
+ * process may have ended before the others, which are counted then.
+ */
+static bool proc_says_ended(pid_t pid)
+{
+	_cleanup_(qbi_closep) int fd = -1;
+	char path[32], text[512];
+	const char *rest;
+	ssize_t n;
+	long threads;
+	char state;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	/* The name, in brackets, is the process's to choose. */
+	rest = strrchr(text, ')');
+	return rest && sscanf(rest, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+			      "%*s %*s %*s %*s %ld", &state, &threads) == 2 &&
+	       (state == 'Z' || state == 'X') && threads <= 1;
+}
+
+/*
  * For certain: a number that is in use again may be the server's still. Our own number is
  * no other process's, so what bears it is old unless it was made here. A server in another
  * pid namespace that shares our /dev/shm looks dead; at worst a client that connects to
@@ -50,8 +76,11 @@ static bool server_is_dead(pid_t pid)
 	if (pid == getpid())
 		return !qbi_shm_dir_was_made();
 	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0 && errno == ESRCH)
+		return true;
+	/* Before Linux 5.3, or kept from us. */
 	if (fd < 0)
-		return errno == ENOSYS ? kill(pid, 0) < 0 && errno == ESRCH : errno == ESRCH;
+		return (kill(pid, 0) < 0 && errno == ESRCH) || proc_says_ended(pid);
 	/* It may have ended, and its parent has not looked yet. */
 	ended.fd = fd;
 	return poll(&ended, 1, 0) == 1;

@@ -55,6 +55,6 @@ tests_compat_compat_client_qbipc_LDADD = \
 tests_compat_compat_client_qbipc_LDFLAGS = $(AM_LDFLAGS) -no-install
 tests_compat_compat_client_libqb_SOURCES = $(compat_client_sources)
 tests_compat_compat_client_libqb_CPPFLAGS = \
-	$(compat_libqb_cppflags) -DCLIENT_LIBRARY='"libqb"'
+	$(compat_libqb_cppflags) -DCLIENT_LIBRARY='"libqb"' -DCLIENT_IS_LIBQB
 tests_compat_compat_client_libqb_LDADD = \
 	tests/lib/libtestlib.la $(CHECK_LIBS) $(LIBQB_LIBS) -lpthread

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
 #include "tests/faults/inject.h"
 
 #include <errno.h>
@@ -89,11 +91,20 @@ static int way_to_fail(const char *name, int ways)
 	return chosen_way;
 }
 
+const char *inject_error_name(int error)
+{
+#ifdef HAVE_STRERRORNAME_NP
+	return strerrorname_np(error);
+#else
+	return strerror(error);
+#endif
+}
+
 static void fail_with(const char *name, int error)
 {
 	error_injected = error;
 	snprintf(description, sizeof(description), "call %d, %s, %s", chosen, name,
-		 strerrorname_np(error));
+		 inject_error_name(error));
 	errno = error;
 }
 

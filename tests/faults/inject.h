@@ -42,4 +42,7 @@ bool inject_here(const char *name, int error);
 /* Blocks of memory that were allocated and not freed. */
 long inject_live_blocks(void);
 
+/* The name of an error number where the C library tells (2.32), else what it means. */
+const char *inject_error_name(int error);
+
 #endif

@@ -352,10 +352,10 @@ static ssize_t run_talks(bool hang_up)
 	if (!service_start())
 		return 0;
 	r = talk(hang_up);
-	REQUIRE(errno_is_defined(r), "the client is told %s", strerrorname_np((int)-r));
+	REQUIRE(errno_is_defined(r), "the client is told %s", inject_error_name((int)-r));
 	inject_pause(true);
 	clean = talk(false);
-	REQUIRE(clean == 0, "the next client is told %s", strerrorname_np((int)-clean));
+	REQUIRE(clean == 0, "the next client is told %s", inject_error_name((int)-clean));
 	inject_pause(false);
 	service_end();
 	return r;

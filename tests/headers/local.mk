@@ -2,7 +2,8 @@ headers_scripts = \
 	tests/headers/test-abi \
 	tests/headers/test-abi-dump \
 	tests/headers/test-compile \
-	tests/headers/test-exports
+	tests/headers/test-exports \
+	tests/headers/test-older-headers
 dist_check_SCRIPTS += $(headers_scripts)
 TESTS += $(headers_scripts)
 EXTRA_DIST += lib/libqbipc.abi tests/headers/abi.c tests/headers/abi-dump.sh

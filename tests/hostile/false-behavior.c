@@ -36,7 +36,7 @@ static void fill_with_junk(struct truth *t, unsigned int which)
 			if (which == 0)
 				random_fill(r->words, t->mine.native ? NATIVE_RING : 16);
 			else
-				put_u64(r->words + (t->mine.native ? NATIVE_TAIL : QB_SEMAPHORE),
+				put_u64(r->words + (t->mine.native ? NATIVE_TAIL : QB_BOTH),
 					chance() % 64 * 8);
 		}
 		bells_ring(t);

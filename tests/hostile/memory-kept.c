@@ -37,9 +37,10 @@ enum ending { CLIENT_HANGS_UP, CLIENT_MISBEHAVES, APPLICATION_DISCONNECTS, ENDIN
  */
 static int64_t kept_at_most(const struct arena *a, enum ending ending)
 {
-	int64_t headers = a->wish.native ? 0 : CHANNELS * 3 * 4096;
+	int64_t page = sysconf(_SC_PAGESIZE);
+	int64_t headers = a->wish.native ? 0 : CHANNELS * (int64_t)wire_round(QB_HEADER_SIZE, page);
 
-	return ending == APPLICATION_DISCONNECTS ? headers + CHANNELS * 4096 : headers;
+	return ending == APPLICATION_DISCONNECTS ? headers + CHANNELS * page : headers;
 }
 
 /* A connection with all of its memory in use, ended; what is left of it behind @fds. */
@@ -68,7 +69,7 @@ static int64_t memory_left(struct arena *a, enum ending ending)
 		raw_must_be_dropped(&p);
 	}
 	if (ending == CLIENT_MISBEHAVES) {
-		put_u64(p.ring[REQUEST].words + (p.native ? NATIVE_TAIL : QB_SEMAPHORE), 2);
+		put_u64(p.ring[REQUEST].words + (p.native ? NATIVE_TAIL : QB_BOTH), 2);
 		raw_wake(&p, 1);
 		raw_must_be_dropped(&p);
 	}

@@ -200,7 +200,7 @@ ATTACK(semaphores_of_the_client_full_and_with_millions_of_sleepers)
 	working_connect(a, &p);
 	r->hdr.id = MSG_ECHO;
 	for (int i = 0; i < 50; i++) {
-		put_u64(p.ring[RESPONSE].words + QB_SEMAPHORE, i % 2 ? UINT64_MAX : ~0u);
+		put_u64(p.ring[RESPONSE].words + QB_BOTH, i % 2 ? UINT64_MAX : ~0u);
 		REQUIRE_EQ(raw_send(&p, r, 100), 0);
 		AWAIT(get_u32(p.ring[REQUEST].words + QB_READ) == p.ring[REQUEST].at);
 	}

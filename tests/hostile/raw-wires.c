@@ -162,7 +162,7 @@ int qb_put(struct raw *p, enum wire_channel channel, uint32_t length, uint32_t m
 	words_put(r, r->at + 1, magic);
 	r->at = (r->at + QB_CHUNK_WORDS + (size + 3) / 4) % words;
 	put_u32(r->words + QB_WRITE, (uint32_t)r->at);
-	__atomic_fetch_add((uint64_t *)(void *)(r->words + QB_SEMAPHORE), 1,
+	__atomic_fetch_add((uint64_t *)(void *)(r->words + QB_BOTH), 1,
 			   __ATOMIC_SEQ_CST);
 	return 0;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Both wires once more, from docs/protocol.md and independent of lib/: what a peer of
- * another make, or an enemy, would write down. Little-endian.
+ * another make, or an enemy, would write down. In the machine's own byte order.
  */
 #ifndef HOSTILE_WIRE_H
 #define HOSTILE_WIRE_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 enum {
 	WIRE_AUTHENTICATE = -1,
@@ -80,8 +81,14 @@ enum {
 	QB_HEADER_PATH = 12,
 	QB_DATA_PATH = 4108,
 	QB_REFS = 8204,
-	QB_SEMAPHORE = 8208,
-	QB_SLEEPERS = 8212,
+	QB_BOTH = 8208,			/* u64: sleepers << 32 | semaphore */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	QB_SLEEPERS = QB_BOTH,
+	QB_SEMAPHORE = QB_BOTH + 4,
+#else
+	QB_SEMAPHORE = QB_BOTH,
+	QB_SLEEPERS = QB_BOTH + 4,
+#endif
 	QB_USER = 8240,
 	QB_HEADER_SIZE = 8248,
 	QB_USER_SIZE = 4,
@@ -109,7 +116,7 @@ static inline uint64_t native_memory(uint32_t max_msg_size)
 
 static inline uint64_t qb_data_size(uint32_t max_msg_size)
 {
-	return wire_round((uint64_t)max_msg_size + 13, 4096);
+	return wire_round((uint64_t)max_msg_size + 13, (uint64_t)sysconf(_SC_PAGESIZE));
 }
 
 #endif

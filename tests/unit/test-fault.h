@@ -12,7 +12,8 @@
 
 #include "ring/mapping.h"
 
-enum { PAGE = 4096, SIZE = 4 * PAGE, APP_ALTSTACK = 64 * 1024 };
+/* A multiple of the page of every machine. */
+enum { PAGE = 64 * 1024, SIZE = 4 * PAGE, APP_ALTSTACK = 64 * 1024 };
 
 /* A file whose pages can be taken away, and its guarded mapping. */
 struct victim {

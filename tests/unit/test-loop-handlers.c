@@ -215,6 +215,11 @@ int main(void)
 
 	tc = add_case(s, "threads");
 	tcase_add_test(tc, no_delivery_is_lost_or_doubled_among_threads);
+
+	/* Under qemu-user any program falls that changes in one thread what a signal does
+	 * that another gets at that time. */
+	tc = add_case(s, "threads, changes");
+	tcase_set_tags(tc, "dispositions");
 	tcase_add_test(tc, loops_come_and_go_while_signals_arrive_in_other_threads);
 	return run_suite(s);
 }

@@ -19,7 +19,8 @@
 #include "ring/ring.h"
 #include "tests/lib/pattern.h"
 
-enum { PAIR_PAGE = 4096, PAIR_MESSAGE_MAX = 1 << 16 };
+/* The first is a multiple of the page of every machine. */
+enum { PAIR_PAGE = 64 * 1024, PAIR_MESSAGE_MAX = 1 << 16 };
 
 struct native_pair {
 	struct qbi_ring producer;

@@ -20,8 +20,9 @@ enum { GUARD_BYTES = 64, TAKE_SIZE = 1000, MESSAGE = 700 };
 
 static struct ring_pair p;
 
-static const uint32_t values[] = {
-	0, 1, 2, 699, 701, TAKE_SIZE, TAKE_SIZE + 1, 4095, 4096, 4097, PAIR_MAX,
+/* The first three are set to those around the words that there are. */
+static uint32_t values[] = {
+	0, 0, 0, 0, 1, 2, 699, 701, TAKE_SIZE, TAKE_SIZE + 1, 4095, 4096, 4097, PAIR_MAX,
 	PAIR_MAX + 1, 16384, 0x7FFFFFFF, 0x80000000U, 0xA1A1A1A1U, 0xA110CED0U,
 	0xD0D0D0D0U, 0xFFFFFFF0U, 0xFFFFFFFFU,
 };
@@ -31,7 +32,7 @@ static const uint32_t values[] = {
 			      offsetof(struct qbi_qbring_header, member)))
 
 /* Around the end of the data, where the message of each run lies. */
-enum { START = 4096 - 50 };
+static uint32_t start;
 
 static uint32_t *const *shared_words(size_t *ret_n)
 {
@@ -44,9 +45,9 @@ static uint32_t *const *shared_words(size_t *ret_n)
 	words[4] = header_word(sem.value);
 	words[5] = header_word(sem.sleepers);
 	words[6] = header_word(user_data);
-	words[7] = &p.data[START];
-	words[8] = &p.data[START + 1];
-	words[9] = &p.data[START + 2];
+	words[7] = &p.data[start];
+	words[8] = &p.data[start + 1];
+	words[9] = &p.data[start + 2];
 	words[10] = &p.data[0];
 	*ret_n = QBI_ARRAY_SIZE(words);
 	return words;
@@ -56,11 +57,11 @@ static uint32_t *const *shared_words(size_t *ret_n)
 static void ring_reset(bool message)
 {
 	peer_script_set(NULL, 0);
-	p.head->write_pt = p.head->read_pt = START;
-	p.head->word_size = 4096;
+	p.head->write_pt = p.head->read_pt = start;
+	p.head->word_size = pair_words(&p);
 	atomic_store(&p.head->sem.both, 0);
-	p.client.write = p.client.read = START;
-	p.server.write = p.server.read = START;
+	p.client.write = p.client.read = start;
+	p.server.write = p.server.read = start;
 	if (message)
 		ck_assert_int_eq(put_pattern(&p.client, MESSAGE, 1), 0);
 }
@@ -70,7 +71,7 @@ static void operation_put(void)
 	int r = put_pattern(&p.client, MESSAGE, 2);
 
 	ck_assert_msg(r == 0 || r == QBI_FULL || r == -EBADMSG, "put: %d", r);
-	ck_assert_uint_lt(p.client.write, 4096);
+	ck_assert_uint_lt(p.client.write, pair_words(&p));
 }
 
 static void operation_take(void)
@@ -91,7 +92,7 @@ static void operation_take(void)
 		ck_assert_uint_eq(buf[i], 0xC3);
 		ck_assert_uint_eq(buf[GUARD_BYTES + TAKE_SIZE + i], 0xC3);
 	}
-	ck_assert_uint_lt(p.server.read, 4096);
+	ck_assert_uint_lt(p.server.read, pair_words(&p));
 }
 
 static void operation_wait(void)
@@ -103,7 +104,7 @@ static void operation_wait(void)
 
 static void operation_count(void)
 {
-	ck_assert_uint_le(qbi_qbring_count(&p.server), 2048);
+	ck_assert_uint_le(qbi_qbring_count(&p.server), pair_words(&p) / 2);
 }
 
 static const struct {
@@ -124,6 +125,9 @@ static void setup(void)
 {
 	census_setup();
 	pair_open(&p, PAIR_MAX);
+	start = pair_words(&p) - 50;
+	for (uint32_t i = 0; i < 3; i++)
+		values[i] = pair_words(&p) - 1 + i;
 }
 
 static void teardown(void)
@@ -174,7 +178,7 @@ START_TEST(length_is_fetched_once)
 	/* Changed after the first look, whenever that is: what is taken has one length
 	 * from beginning to end, the old one or the new one. */
 	for (unsigned int at = 0; at < accesses; at++) {
-		struct peer_write write = { at, sizeof(uint32_t), &p.data[START], 40 };
+		struct peer_write write = { at, sizeof(uint32_t), &p.data[start], 40 };
 		uint32_t stride;
 		int r;
 
@@ -184,7 +188,7 @@ START_TEST(length_is_fetched_once)
 		r = qbi_qbring_take(&p.server, buf, sizeof(buf), &n);
 		ck_assert_int_eq(r, 0);
 		ck_assert(n == MESSAGE || n == 40);
-		stride = (p.server.read + 4096 - START) % 4096;
+		stride = (p.server.read + pair_words(&p) - start) % pair_words(&p);
 		ck_assert_uint_eq(stride, 2 + (n + 3) / 4);
 		for (size_t i = n; i < sizeof(buf); i++)
 			ck_assert_uint_eq(buf[i], 0);

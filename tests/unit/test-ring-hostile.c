@@ -21,11 +21,20 @@ enum { WORDS = 11, RANDOM_CALLS = 4000, GUARD_BYTES = 64 };
 struct ring_pair p;
 static struct ring_pair honest;
 
+/* The first four are set to those around the words that there are. */
+static uint32_t values[] = {
+	0, 0, 0, 0, 0, 1, 2, 3, 5, 4094, 4095, 4096, 4097, 8191, 16383, 16384, 16385, 0x3FFFFFFF,
+	0x40000000, 0x7FFFFFFF, 0x80000000U, 0x80000001U, 0xA1A1A1A1U, 0xFFFFF000U,
+	0xFFFFFFFDU, 0xFFFFFFFEU, 0xFFFFFFFFU,
+};
+
 void hostile_setup(void)
 {
 	census_setup();
 	pair_open(&p, PAIR_MAX);
 	pair_open(&honest, PAIR_MAX);
+	for (uint32_t i = 0; i < 4; i++)
+		values[i] = pair_words(&p) - 2 + i;
 }
 
 void hostile_teardown(void)
@@ -43,12 +52,6 @@ void hostile_teardown(void)
 
 /* -- One wrong word ------------------------------------------------------------ */
 
-static const uint32_t values[] = {
-	0, 1, 2, 3, 5, 4094, 4095, 4096, 4097, 8191, 16383, 16384, 16385, 0x3FFFFFFF,
-	0x40000000, 0x7FFFFFFF, 0x80000000U, 0x80000001U, 0xA1A1A1A1U, 0xFFFFF000U,
-	0xFFFFFFFDU, 0xFFFFFFFEU, 0xFFFFFFFFU,
-};
-
 #define header_word(member)                                                              \
 	((uint32_t *)(void *)((char *)p.head +                                           \
 			      offsetof(struct qbi_qbring_header, member)))
@@ -58,7 +61,7 @@ static uint32_t *shared_word(int which)
 	uint32_t *words[WORDS] = {
 		header_word(write_pt), header_word(read_pt), header_word(word_size),
 		header_word(ref_count), header_word(sem.value), header_word(sem.sleepers),
-		header_word(user_data), &p.data[0], &p.data[1], &p.data[2], &p.data[4095],
+		header_word(user_data), &p.data[0], &p.data[1], &p.data[2], &p.data[pair_words(&p) - 1],
 	};
 
 	return words[which];
@@ -102,7 +105,7 @@ void use_everything(struct qbi_qbring *r)
 	take_watched(r, 50);
 	take_watched(r, PAIR_MAX);
 	take_watched(r, PAIR_MAX);
-	ck_assert_uint_le(qbi_qbring_count(r), 4096 / 2);
+	ck_assert_uint_le(qbi_qbring_count(r), pair_words(&p) / 2);
 	err = qbi_qbring_wait(r, qbi_now_ns());
 	ck_assert_msg(err == 0 || err == QBI_EMPTY || err == -EBADMSG, "wait: %d", err);
 	qbi_qbring_user_get(r);
@@ -142,7 +145,8 @@ END_TEST
 
 START_TEST(read_index_outside_the_ring_is_bad)
 {
-	const uint32_t bad[] = { 4096, 4097, 0x80000000U, 0xFFFFFFFFU };
+	const uint32_t bad[] = { pair_words(&p), pair_words(&p) + 1, 0x80000000U,
+				 0xFFFFFFFFU };
 
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(bad); i++) {
 		p.head->read_pt = bad[i];
@@ -202,7 +206,7 @@ START_TEST(raised_semaphore_without_messages_is_bad)
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(raised); i++) {
 		p.head->sem.value = raised[i];
 		ck_assert_int_eq(take_watched(&p.server, PAIR_MAX), -EBADMSG);
-		ck_assert_uint_le(qbi_qbring_count(&p.server), 4096 / 2);
+		ck_assert_uint_le(qbi_qbring_count(&p.server), pair_words(&p) / 2);
 	}
 }
 END_TEST
@@ -261,7 +265,8 @@ START_TEST(header_that_contradicts_the_agreement_is_not_opened)
 		uint32_t was = *words[i];
 
 		for (size_t v = 0; v < QBI_ARRAY_SIZE(values); v++) {
-			bool right = i == 2 ? values[v] == 4096 : values[v] < 4096;
+			bool right = i == 2 ? values[v] == pair_words(&p) :
+					      values[v] < pair_words(&p);
 
 			*words[i] = values[v];
 			ck_assert_int_eq(qbi_qbring_open(&late,

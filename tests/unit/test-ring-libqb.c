@@ -119,17 +119,19 @@ END_TEST
 
 START_TEST(both_call_the_ring_full_at_the_same_byte)
 {
-	size_t first, second;
+	size_t first, second, before;
 
 	for (first = 5000; first < 5008; first++) {
 		rings_open(_i);
-		ck_assert(our_write_fits(first, 1));
+		for (before = 0; qb_rb_space_free(theirs) > PAIR_MAX; before++)
+			ck_assert(our_write_fits(first, 1));
 		/* libqb's idea of the free bytes; a chunk needs 12 more than it holds. */
 		second = (size_t)qb_rb_space_free(theirs) - 12;
 		ck_assert_int_lt(their_write(second + 1, 2), 0);
 		ck_assert(!our_write_fits(second + 1, 2));
 		ck_assert(our_write_fits(second, 2));
-		their_read(first, 1);
+		while (before-- > 0)
+			their_read(first, 1);
 		their_read(second, 2);
 		rings_close();
 	}
@@ -148,7 +150,7 @@ START_TEST(libqb_fills_and_we_drain_again_and_again)
 		ck_assert_uint_eq(qbi_qbring_count(&ours), n);
 		for (i = 0; i < n; i++)
 			take_pattern(&ours, 200 + round, i);
-		ck_assert_int_eq(qb_rb_space_free(theirs), 16384);
+		ck_assert_int_eq(qb_rb_space_free(theirs), page_round(PAIR_MAX + 13));
 	}
 	rings_close();
 }

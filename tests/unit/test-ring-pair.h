@@ -33,6 +33,19 @@ struct ring_pair {
 	uint32_t *data;
 };
 
+static inline size_t page_round(size_t n)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (n + page - 1) / page * page;
+}
+
+/* Of the data: as many as whole pages have. */
+static inline uint32_t pair_words(const struct ring_pair *p)
+{
+	return (uint32_t)(p->size[1] / sizeof(uint32_t));
+}
+
 static inline struct qbi_owner owner_nobody_else(void)
 {
 	return (struct qbi_owner){ (uid_t)-1, (gid_t)-1, 0600 };
