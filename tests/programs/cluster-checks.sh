@@ -145,14 +145,9 @@ loss_checks()
 
 killed_daemon_is_replaced()
 {
-	killed_daemon=$(pidof pacemaker-attrd)
-	kill -KILL "$killed_daemon"
-	wait_until 30 daemon_other_than "$killed_daemon" pacemaker-attrd
-}
-
-daemon_other_than()
-{
-	new=$(pidof "$2") && [ "$new" != "$1" ]
+	killed_daemons=$(pidof pacemaker-attrd)
+	kill -KILL "$killed_daemons"
+	wait_until 30 daemon_other_than "$killed_daemons" pacemaker-attrd
 }
 
 # Clients that listen, and clients in the middle of something.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # One cluster node from start to end, inside the namespaces that cluster.sh made.
-# usage: cluster-inside.sh none|all|daemons|tools shm|socket LIBRARY
+# usage: cluster-inside.sh none|all|libqb-wire|daemons|tools shm|socket LIBRARY
 set -u
 here=$(dirname "$0")
 # shellcheck source=tap.sh
@@ -17,39 +17,6 @@ here=$(dirname "$0")
 . "$here/cluster-run.sh"
 # shellcheck source=cluster-checks.sh
 . "$here/cluster-checks.sh"
-
-pacemaker_daemons='based fenced execd attrd schedulerd controld'
-
-children_mapped()
-{
-	for name in $pacemaker_daemons; do
-		mapped "$daemons_preloaded" "$(pidof "pacemaker-$name")" || return
-	done
-}
-
-nothing_crashed()
-{
-	! grep -E 'terminated with signal|Respawning|dumped core' "$pacemaker_log" &&
-		! find /run/check /var/lib/pacemaker /var/lib/corosync -type f -name '*core*' | grep .
-}
-
-pacemaker_start()
-{
-	case $1 in shm) ipc_type=shared-mem ;; socket) ipc_type=socket ;; esac
-	daemon env PCMK_logfile="$pacemaker_log" PCMK_ipc_type="$ipc_type" pacemakerd &
-	pacemakerd=$!
-	check "pacemaker starts over $1" wait_until 60 tool cibadmin --query || give_up
-	check "pacemaker has the library: $daemons_preloaded" \
-		mapped "$daemons_preloaded" "$pacemakerd"
-	check "pacemaker's daemons have the library: $daemons_preloaded" \
-		wait_until 20 children_mapped
-}
-
-pacemaker_stop()
-{
-	kill -TERM "$pacemakerd"
-	check "pacemaker stops" ends_within 60 "$pacemakerd" || give_up
-}
 
 preload_choose "$1"
 sandbox_enter "$3" && cluster_prepare || exit

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=sh disable=SC2154 # the variables are shared with other scripts
 #
-# Start and end of corosync.
+# Start and end of corosync and of pacemaker.
 
 # give_up: the rest of the checks would only repeat the failure
 give_up()
@@ -31,10 +31,51 @@ corosync_stop()
 	check "nothing is left in shared memory" shared_memory_empty
 }
 
-# A daemon that was killed could not clean up, and pacemaker's other daemons do not end
-# the connections they had to it.
+# Daemons that were killed could not clean up, and pacemaker's other daemons do not end the
+# connections they had to them.
 shared_memory_empty()
 {
-	rm -rf "/dev/shm/qb-${killed_daemon:-none}-"*
+	for killed in ${killed_daemons:-}; do
+		rm -rf "/dev/shm/qb-$killed-"*
+	done
 	directory_empty /dev/shm
+}
+
+pacemaker_daemons='based fenced execd attrd schedulerd controld'
+
+children_mapped()
+{
+	for name in $pacemaker_daemons; do
+		mapped "$daemons_preloaded" "$(pidof "pacemaker-$name")" || return
+	done
+}
+
+nothing_crashed()
+{
+	! grep -E 'terminated with signal|Respawning|dumped core' "$pacemaker_log" &&
+		! find /run/check /var/lib/pacemaker /var/lib/corosync -type f -name '*core*' | grep .
+}
+
+pacemaker_start()
+{
+	case $1 in shm) ipc_type=shared-mem ;; socket) ipc_type=socket ;; esac
+	daemon env PCMK_logfile="$pacemaker_log" PCMK_ipc_type="$ipc_type" pacemakerd &
+	pacemakerd=$!
+	check "pacemaker starts over $1" wait_until 60 tool cibadmin --query || give_up
+	check "pacemaker has the library: $daemons_preloaded" \
+		mapped "$daemons_preloaded" "$pacemakerd"
+	check "pacemaker's daemons have the library: $daemons_preloaded" \
+		wait_until 20 children_mapped
+}
+
+pacemaker_stop()
+{
+	kill -TERM "$pacemakerd"
+	check "pacemaker stops" ends_within 60 "$pacemakerd" || give_up
+}
+
+# daemon_other_than PID NAME: another process of that name has taken its place
+daemon_other_than()
+{
+	new=$(pidof "$2") && [ "$new" != "$1" ]
 }

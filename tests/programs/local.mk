@@ -2,6 +2,7 @@
 programs_tests = \
 	tests/programs/cluster.sh \
 	tests/programs/corosync.sh \
+	tests/programs/restarts.sh \
 	tests/programs/usbguard.sh
 TESTS += $(programs_tests)
 dist_check_SCRIPTS += $(programs_tests)
@@ -15,6 +16,7 @@ EXTRA_DIST += \
 	tests/programs/cpg-member.c \
 	tests/programs/modes.sh \
 	tests/programs/preload.sh \
+	tests/programs/restarts-inside.sh \
 	tests/programs/sam-process.c \
 	tests/programs/sandbox.sh \
 	tests/programs/tap.sh \
