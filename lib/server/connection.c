@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,26 +113,71 @@ void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state sta
 		qbi_list_unlink(&c->link);
 }
 
+/*
+ * A buffer begins with the place of short requests. The others follow each other behind it:
+ * a request lies behind the last one, and from ROUND on at the beginning again.
+ */
+#define SHORT_ROOM 64u
+#define ROUND (4u << 10)
+
 /* Memory that a client may have us keep, used or not: its default size and a bit. */
-#define BUFFER_KEPT (16u << 10)
+#define BUFFER_KEPT (ROUND + (16u << 10))
+
+size_t qbi_request_room(uint32_t max_msg_size)
+{
+	return ROUND + (size_t)max_msg_size + 1;
+}
+
+char *qbi_request_place(const qb_ipcs_connection_t *c, void *buffer)
+{
+	return (char *)buffer + (c->request_at ? c->request_at : SHORT_ROOM);
+}
+
+char *qbi_request_settle(qb_ipcs_connection_t *c, void *buffer, size_t size)
+{
+	char *request = qbi_request_place(c, buffer);
+	size_t end = (size_t)(request - (char *)buffer) + size + 1;
+
+	if (c->buffer_used < end)
+		c->buffer_used = end;
+	if (size < SHORT_ROOM)
+		return memcpy(buffer, request, size);
+	end = (end + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
+	c->request_at = end < ROUND ? end : SHORT_ROOM;
+	return request;
+}
 
 void *qbi_connection_buffer_take(qb_ipcs_connection_t *c)
 {
-	void *buffer = c->buffer ? QBI_TAKE(c->buffer) : qbi_memory_new(c->max_msg_size);
+	size_t room = qbi_request_room(c->max_msg_size);
+	void *buffer = c->buffer ? QBI_TAKE(c->buffer) : qbi_memory_new(room);
 
 	/* That of the service is there in any case, unless a callback runs the loop. */
-	return buffer ? buffer : qbi_service_scratch_take(c->service, c->max_msg_size);
+	return buffer ? buffer : qbi_service_scratch_take(c->service, room);
+}
+
+/* A large request of @c stays, and that of another client no longer. */
+static void large_request_keep(qb_ipcs_connection_t *c)
+{
+	qb_ipcs_connection_t *before = c->service->large;
+
+	if (before && before != c && before->buffer) {
+		qbi_memory_free(QBI_TAKE(before->buffer));
+		before->buffer_used = 0;
+	}
+	c->service->large = c;
 }
 
 void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer)
 {
-	if (c->end && !c->buffer && c->buffer_used <= BUFFER_KEPT) {
-		c->buffer = buffer;
+	/* The service's own comes first: it may have been this one. */
+	if (!c->end || c->buffer || !c->service->scratch) {
+		qbi_service_scratch_give(c->service, buffer);
 		return;
 	}
-	if (!c->buffer)
-		c->buffer_used = 0;
-	qbi_service_scratch_give(c->service, buffer);
+	c->buffer = buffer;
+	if (c->buffer_used > BUFFER_KEPT)
+		large_request_keep(c);
 }
 
 static int watch_set(qb_ipcs_connection_t *c, struct qbi_watch *w, int32_t events)
@@ -224,6 +270,8 @@ static void connection_release(qb_ipcs_connection_t *c)
 	stream_close(c);
 	pthread_mutex_unlock(&c->send);
 	qbi_memory_free(QBI_TAKE(c->buffer));
+	if (c->service->large == c)
+		c->service->large = NULL;
 	qbi_limits_end(c);
 	retry_let_go(c);
 }

@@ -92,6 +92,7 @@ struct qb_ipcs_connection {
 	uint32_t max_msg_size;		/* agreed */
 	void *buffer;			/* its last request; NULL: none, or in use */
 	size_t buffer_used;		/* bytes of it that requests have reached */
+	size_t request_at;		/* where in it the next one goes; 0: none came yet */
 
 	const struct qbi_transport *transport;	/* NULL before OPENING */
 	void *end;			/* its state; NULL when closed */
@@ -110,10 +111,23 @@ struct qb_ipcs_connection {
 	struct qbi_counters count;
 };
 
+/* For requests of up to @max_msg_size bytes, and the zero behind each. */
+size_t qbi_request_room(uint32_t max_msg_size);
+
 /*
- * Private memory for one request of the agreed size, NULL without memory. Given back, a
- * request stays in it, at its place, until the next one of this client, as it does in
- * libqb: applications look back at what a callback was given. Large ones do not stay.
+ * Where in a buffer the next request is to be put, and where it is then found: short ones
+ * have a place of their own. Neither a short one nor the zero behind it touches the last
+ * longer one, if that has less than 4 KiB: corosync's iterators look back at the request
+ * that made them all the while.
+ */
+char *qbi_request_place(const qb_ipcs_connection_t *c, void *buffer);
+char *qbi_request_settle(qb_ipcs_connection_t *c, void *buffer, size_t size);
+
+/*
+ * Private memory for one request of the agreed size, NULL without memory. Given back,
+ * a request stays in it, at its place, until the next one of this client, as it does in
+ * libqb: applications look back at what a callback was given. Of large ones only the
+ * last of a service stays, so that clients cannot have it keep one each.
  */
 void *qbi_connection_buffer_take(qb_ipcs_connection_t *c);
 void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer);

@@ -100,6 +100,8 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 	qbi_counter_add(&c->count.requests);
 	if (c->junk)
 		c->junk--;
+	/* Handlers may take the rest for a string: the buffer has a byte more. */
+	((char *)buf)[header->size] = '\0';
 	if (c->service->selector)
 		return qbi_selector_dispatch(c, buf, (size_t)header->size);
 	if (!c->service->on.msg_process)
@@ -134,8 +136,7 @@ static bool share_was_cut(const qb_ipcs_service_t *s, const struct share *left)
  * Take requests until the batch is done, none is left, or the application had enough.
  * 0, QBI_EMPTY when none is left, QBI_GONE, -errno. *@ret_again: it may go on at once.
  */
-static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size,
-			  bool *ret_again)
+static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 {
 	const struct qbi_server_ops *ops = c->transport->server;
 	struct share left = share_of(c->service);
@@ -146,7 +147,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size,
 	while (left.messages && left.bytes && !c->flow) {
 		size_t size;
 
-		r = ops->take(c->end, buf, buf_size, &size);
+		r = ops->take(c->end, qbi_request_place(c, buf), c->max_msg_size, &size);
 		if (r == QBI_EMPTY && !looked_again) {
 			looked_again = true;
 			r = ops->settle(c->end, taken);
@@ -162,10 +163,8 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size,
 		looked_again = false;
 		left.messages--;
 		left.bytes -= size < left.bytes ? size : left.bytes;
-		if (c->buffer_used < size)
-			c->buffer_used = size;
 		taken++;
-		r = request_process(c, buf, size);
+		r = request_process(c, qbi_request_settle(c, buf, size), size);
 		if (r < 0 || !c->end)
 			return r < 0 ? r : 0;
 		if (r == QBI_FULL)
@@ -186,7 +185,6 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, size_t buf_size,
 
 static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 {
-	size_t size = c->max_msg_size;
 	void *buf = qbi_connection_buffer_take(c);
 	bool again = false;
 	int r;
@@ -194,7 +192,7 @@ static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 	if (!buf)
 		return;		/* the requests stay; the loop comes back */
 	c->transport->server->begin(c->end, readable);
-	r = requests_serve(c, buf, size, &again);
+	r = requests_serve(c, buf, &again);
 	qbi_connection_buffer_give(c, buf);
 	if (!c->end)
 		return;

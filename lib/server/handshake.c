@@ -205,7 +205,7 @@ static int connection_open(qb_ipcs_connection_t *c)
 	int r;
 
 	qbi_connection_enter(c, QBI_CONNECTION_OPENING);
-	scratch = qbi_service_scratch_take(c->service, c->max_msg_size);
+	scratch = qbi_service_scratch_take(c->service, qbi_request_room(c->max_msg_size));
 	if (!scratch)
 		return -ENOMEM;
 	qbi_service_scratch_give(c->service, scratch);

@@ -67,6 +67,7 @@ struct qb_ipcs_service {
 	/* For a request when there is no memory for a buffer of its connection, with room
 	 * for the largest agreed so far; NULL: in use. */
 	void *scratch;
+	struct qb_ipcs_connection *large;	/* keeps a large request; NULL: none does */
 };
 
 qb_ipcs_service_t *qbi_service_new(const char *name, int32_t id, enum qb_ipc_type type,

@@ -128,6 +128,38 @@ START_TEST(event_recv_into_too_small_a_buffer_is_enobufs_and_keeps_the_message)
 }
 END_TEST
 
+static void check_nothing_beyond(int i, bool event)
+{
+	qb_ipcc_connection_t *c;
+	struct host *h = start(i, &c);
+
+	for (size_t size = 16; size < 9000; size += 431) {
+		size_t room = size + 8;		/* exactly the answer's */
+		ssize_t n;
+
+		memset(buffer, 0x5a, sizeof(buffer));
+		client_must_send(c, event ? MSG_EVENT : 100, size);
+		n = event ? qb_ipcc_event_recv(c, buffer, room, deadline_ms())
+			  : qb_ipcc_recv(c, buffer, room, deadline_ms());
+		ck_assert_int_eq(n, (ssize_t)room);
+		for (size_t at = room; at < sizeof(buffer); at++)
+			ck_assert_msg(buffer[at] == 0x5a, "byte %zu behind %zu", at, room);
+	}
+	stop(h, c);
+}
+
+START_TEST(recv_writes_nothing_beyond_its_buffer)
+{
+	check_nothing_beyond(_i, false);
+}
+END_TEST
+
+START_TEST(event_recv_writes_nothing_beyond_its_buffer)
+{
+	check_nothing_beyond(_i, true);
+}
+END_TEST
+
 START_TEST(descriptor_stays_readable_after_enobufs)
 {
 	qb_ipcc_connection_t *c;
@@ -316,6 +348,8 @@ int main(void)
 	add_transport_test(tc, recv_into_too_small_a_buffer_is_enobufs_and_keeps_the_message);
 	add_transport_test(
 		tc, event_recv_into_too_small_a_buffer_is_enobufs_and_keeps_the_message);
+	add_transport_test(tc, recv_writes_nothing_beyond_its_buffer);
+	add_transport_test(tc, event_recv_writes_nothing_beyond_its_buffer);
 	add_transport_test(tc, descriptor_stays_readable_after_enobufs);
 	add_transport_test(tc, responses_and_events_do_not_mix);
 

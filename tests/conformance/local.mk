@@ -14,6 +14,7 @@ conformance_libqb_programs = \
 	tests/conformance/libqb-server-dispatch \
 	tests/conformance/libqb-server-flow \
 	tests/conformance/libqb-server-lifetime \
+	tests/conformance/libqb-server-request \
 	tests/conformance/libqb-server-run \
 	tests/conformance/libqb-server-send \
 	tests/conformance/libqb-server-stats \
@@ -36,6 +37,7 @@ check_PROGRAMS += \
 	tests/conformance/server-dispatch \
 	tests/conformance/server-flow \
 	tests/conformance/server-lifetime \
+	tests/conformance/server-request \
 	tests/conformance/server-run \
 	tests/conformance/server-send \
 	tests/conformance/server-stats \
@@ -88,6 +90,10 @@ tests_conformance_server_lifetime_SOURCES = tests/conformance/server-lifetime.c
 tests_conformance_server_lifetime_LDADD = $(conformance_ldadd)
 tests_conformance_libqb_server_lifetime_SOURCES = tests/conformance/server-lifetime.c
 tests_conformance_libqb_server_lifetime_LDADD = $(conformance_libqb_ldadd)
+tests_conformance_server_request_SOURCES = tests/conformance/server-request.c
+tests_conformance_server_request_LDADD = $(conformance_ldadd)
+tests_conformance_libqb_server_request_SOURCES = tests/conformance/server-request.c
+tests_conformance_libqb_server_request_LDADD = $(conformance_libqb_ldadd)
 tests_conformance_server_run_SOURCES = tests/conformance/server-run.c
 tests_conformance_server_run_LDADD = $(conformance_ldadd)
 tests_conformance_libqb_server_run_SOURCES = tests/conformance/server-run.c

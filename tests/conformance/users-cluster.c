@@ -345,7 +345,7 @@ static const struct request *kept_request;
 
 static int32_t msg_keeps(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size)
 {
-	if (server_number(sv, c) == 1)
+	if (server_number(sv, c) == 1 && ((struct request *)data)->hdr.id == 77)
 		kept_request = data;
 	return server_default_msg(sv, c, data, size);
 }
@@ -381,6 +381,28 @@ START_TEST(request_stays_as_it_was_until_the_next_of_its_client)
 }
 END_TEST
 
+/* An iterator is made by one request and goes on with many short ones. */
+START_TEST(request_stays_as_it_was_while_short_ones_of_its_client_follow)
+{
+	static const size_t sizes[] = { 64, 65, 72, 280, 281, 1000, 3500 };
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
+							   .msg = msg_keeps });
+	qb_ipcc_connection_t *c = client_connect(h->name, MIB);
+
+	for (int round = 0; round < 70; round++) {
+		size_t size = sizes[round % 7];
+
+		client_must_send(c, 77, size);
+		client_must_recv(c, 77, size);
+		for (size_t k = 0; k < 24; k++)
+			client_echo(c, 16 + 2 * k);
+		ck_assert_int_eq(host_call(h, kept_matches, (int64_t)size), 1);
+	}
+	qb_ipcc_disconnect(c);
+	host_stop(h);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("users: the cluster");
@@ -402,6 +424,7 @@ int main(void)
 	add_transport_test(tc, client_that_is_told_to_try_again_gets_in_later);
 	add_transport_test(tc, locked_memory_and_buffers_of_a_mebibyte_work);
 	add_variant_test(tc, request_stays_as_it_was_until_the_next_of_its_client);
+	add_variant_test(tc, request_stays_as_it_was_while_short_ones_of_its_client_follow);
 	add_transport_test(tc, vector_of_65_entries_between_two_changes_of_the_maximum);
 	add_variant_test(tc, rates_that_change_under_load_lose_nothing);
 	add_transport_test(tc, waiting_for_an_answer_does_not_spin);
