@@ -10,6 +10,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/file.c \
 	lib/base/file.h \
 	lib/base/list.h \
+	lib/base/lock.c \
+	lib/base/lock.h \
 	lib/base/log.c \
 	lib/base/log.h \
 	lib/base/look.c \

@@ -145,6 +145,7 @@ native_ldadd = tests/lib/libtestlib.la lib/libqbipc-core.la $(CHECK_LIBS) -lpthr
 native_tests = \
 	tests/unit/test-access \
 	tests/unit/test-cpus \
+	tests/unit/test-lock \
 	tests/unit/test-memory-lock \
 	tests/unit/test-threads \
 	tests/unit/test-writable \
@@ -198,6 +199,10 @@ tests_unit_test_writable_SOURCES = tests/unit/test-writable.c
 tests_unit_test_writable_CFLAGS = $(native_cflags)
 tests_unit_test_writable_LDADD = $(native_ldadd)
 tests_unit_test_writable_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sendmsg
+
+tests_unit_test_lock_SOURCES = tests/unit/test-lock.c
+tests_unit_test_lock_CFLAGS = $(native_cflags)
+tests_unit_test_lock_LDADD = $(native_ldadd)
 
 tests_unit_test_cpus_SOURCES = tests/unit/test-cpus.c
 tests_unit_test_cpus_CFLAGS = $(native_cflags)

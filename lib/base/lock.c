@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+/* System calls go by syscall(2): the functions of libc are cancellation points. */
+
+/* The lower half of a state is what sleepers sleep on. */
+#define STATE_TID 0x3fffffffu
+#define STATE_CONTENDED 0x80000000u
+#define STATE_GENERATION_SHIFT 32
+
+/* Linux 4.14; the headers may be older than the kernel. */
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+/* -- Generations -------------------------------------------------------------- */
+
+/*
+ * The generation of this process: how often one was forked on the way to it, or more. In
+ * memory that the kernel clears in a child, so that no fork is missed, be it fork(3),
+ * _Fork(3) or clone(2). Never unmapped: threads may go on while the process exits.
+ */
+static _Atomic(uint32_t) *generation_word;
+static _Atomic(uint32_t) generation_last;	/* copied to the child; never goes down */
+
+__attribute__((constructor)) static void generation_start(void)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+
+	if (page == MAP_FAILED)
+		return;
+	if (madvise(page, size, MADV_WIPEONFORK) < 0)
+		(void)munmap(page, size);
+	else
+		generation_word = page;
+}
+
+/* The first that asks in a new process. The word never says what was not counted. */
+static uint32_t generation_begin(void)
+{
+	uint32_t none = 0;
+	uint32_t next = atomic_fetch_add(&generation_last, 1) + 1;
+
+	if (atomic_compare_exchange_strong(generation_word, &none, next))
+		return next;
+	return none;
+}
+
+static uint32_t generation_now(void)
+{
+	uint32_t g;
+
+	if (!generation_word)
+		return (uint32_t)getpid();
+	g = atomic_load_explicit(generation_word, memory_order_relaxed);
+	return g ? g : generation_begin();
+}
+
+/* -- Threads ------------------------------------------------------------------ */
+
+/* This thread, as of that generation: in a child its number is another one. */
+static __thread struct {
+	uint32_t generation;
+	uint32_t tid;
+} self __attribute__((tls_model("initial-exec")));
+
+/* What the state says when this thread holds the lock. */
+static uint64_t state_mine(const struct qbi_lock *l)
+{
+	uint32_t g = generation_now();
+
+	if (self.generation != g) {
+		self.tid = (uint32_t)syscall(SYS_gettid);
+		self.generation = g;
+	}
+	/* Who shares the lock are of different generations: there the threads must do. */
+	return (l->shared ? 0 : (uint64_t)g << STATE_GENERATION_SHIFT) | self.tid;
+}
+
+/* The state letter of /proc/<tid>/stat, which follows the name in brackets; 0 unknown. */
+static char tid_letter(pid_t tid)
+{
+	char path[32], text[64];
+	const char *bracket;
+	long fd, n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)tid);
+	fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = syscall(SYS_read, fd, text, sizeof(text) - 1);
+	(void)syscall(SYS_close, fd);
+	text[n > 0 ? n : 0] = '\0';
+	bracket = strrchr(text, ')');
+	return bracket && bracket[1] == ' ' ? bracket[2] : (char)0;
+}
+
+/*
+ * Has the holder ended? The number of a process stays while nobody has waited for it, and
+ * that of its first thread while the others go on.
+ */
+static bool holder_is_dead(const struct qbi_lock *l, uint64_t state)
+{
+	pid_t tid = (pid_t)(state & STATE_TID);
+	char letter;
+	long r;
+
+	if (l->shared)
+		r = syscall(SYS_kill, tid, 0);
+	else
+		r = syscall(SYS_tgkill, getpid(), tid, 0);
+	if (r < 0 && errno == ESRCH)
+		return true;
+	if (!l->shared && tid != getpid())
+		return false;
+	letter = tid_letter(tid);
+	return letter == 'Z' || letter == 'X';
+}
+
+/* -- Sleeping ----------------------------------------------------------------- */
+
+static uintptr_t state_futex(const struct qbi_lock *l)
+{
+	/* The half with the thread: the other one does not change while that one stays. */
+	return (uintptr_t)&l->state + 4 * (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
+static int futex_op(const struct qbi_lock *l, int op)
+{
+	return l->shared ? op : op | FUTEX_PRIVATE_FLAG;
+}
+
+/* While the state is @state, until @until at most. */
+static void state_sleep(struct qbi_lock *l, uint64_t state, uint64_t until)
+{
+	/* As the system call has it, whatever the size of time_t. */
+	struct {
+		long s, ns;
+	} t = { (long)(until / QBI_NS_PER_S), (long)(until % QBI_NS_PER_S) };
+
+	(void)syscall(SYS_futex, state_futex(l), futex_op(l, FUTEX_WAIT_BITSET),
+		      (uint32_t)state, &t, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+/* -- Taking and releasing ----------------------------------------------------- */
+
+/*
+ * Acquire: pairs with the release in qbi_lock_release(). A holder that left has not
+ * released; what it wrote is ordered by its end, if at all, and is not to be trusted.
+ */
+static bool state_replace(struct qbi_lock *l, uint64_t from, uint64_t to)
+{
+	return atomic_compare_exchange_strong_explicit(&l->state, &from, to,
+						       memory_order_acquire,
+						       memory_order_relaxed);
+}
+
+/* The lock is not free. One attempt to take it from a holder that cannot release it. */
+static bool state_take_over(struct qbi_lock *l, uint64_t state, uint64_t mine,
+			    enum qbi_lock_outcome *ret)
+{
+	uint64_t to = mine | (state & STATE_CONTENDED);
+
+	if (state >> STATE_GENERATION_SHIFT != mine >> STATE_GENERATION_SHIFT) {
+		/* Who waited for it is there, too. */
+		*ret = QBI_LOCK_FORKED;
+		return state_replace(l, state, mine);
+	}
+	if ((state & STATE_TID) == (mine & STATE_TID)) {
+		*ret = QBI_LOCK_REENTERED;
+		return state_replace(l, state, to);
+	}
+	return false;
+}
+
+static enum qbi_lock_outcome lock_wait(struct qbi_lock *l, uint64_t mine, uint64_t deadline)
+{
+	uint64_t ask = deadline ? qbi_now_ns() + QBI_LOCK_CHECK_NS : 0;
+	uint64_t waited = 0;	/* contended, once we may not be the only one to wait */
+	enum qbi_lock_outcome r;
+
+	for (;;) {
+		uint64_t state = atomic_load_explicit(&l->state, memory_order_relaxed);
+		uint64_t now = deadline ? qbi_now_ns() : 0;
+
+		if (state == 0) {
+			if (state_replace(l, 0, mine | waited))
+				return QBI_LOCK_TAKEN;
+			continue;
+		}
+		if (state_take_over(l, state, mine, &r))
+			return r;
+		if (now >= ask || now >= deadline) {
+			if (holder_is_dead(l, state) &&
+			    state_replace(l, state, mine | (state & STATE_CONTENDED)))
+				return QBI_LOCK_ORPHANED;
+			if (now >= deadline)
+				return QBI_LOCK_TIMEOUT;
+			ask = now + QBI_LOCK_CHECK_NS;
+		}
+		if (!(state & STATE_CONTENDED) &&
+		    !state_replace(l, state, state | STATE_CONTENDED))
+			continue;
+		waited = STATE_CONTENDED;
+		state_sleep(l, state | STATE_CONTENDED, ask < deadline ? ask : deadline);
+	}
+}
+
+enum qbi_lock_outcome qbi_lock_take(struct qbi_lock *l, uint64_t deadline)
+{
+	uint64_t mine = state_mine(l);
+	enum qbi_lock_outcome r;
+	int saved;
+
+	if (state_replace(l, 0, mine))
+		return QBI_LOCK_TAKEN;
+	saved = errno;
+	r = lock_wait(l, mine, deadline);
+	errno = saved;
+	return r;
+}
+
+void qbi_lock_release(struct qbi_lock *l)
+{
+	uint64_t mine = state_mine(l);
+	uint64_t state = mine;
+	int saved;
+
+	/* Release: pairs with the acquire in state_replace(). */
+	if (atomic_compare_exchange_strong_explicit(&l->state, &state, 0, memory_order_release,
+						    memory_order_relaxed))
+		return;
+	/* Only others make it contended, and nothing else of it changes while it is ours. */
+	if (state != (mine | STATE_CONTENDED))
+		return;
+	atomic_store_explicit(&l->state, 0, memory_order_release);
+	saved = errno;
+	(void)syscall(SYS_futex, state_futex(l), futex_op(l, FUTEX_WAKE), 1);
+	errno = saved;
+}
