@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "server/access.h"
 #include "server/connection.h"
@@ -198,6 +199,18 @@ static int connection_offer(qb_ipcs_connection_t *c)
 	return welcome_send(c, &reply);
 }
 
+/*
+ * Did the offer fail for something that libqb's wire does without? A policy or a sandbox
+ * may refuse memory without a name, pairs of sockets and passed descriptors; the kernel
+ * counts descriptors that are under way, and clients that never read their answers keep
+ * them there. A client that is gone, or has half an answer, gets no other one.
+ */
+static bool native_is_in_the_way(const qb_ipcs_connection_t *c, int error)
+{
+	return c->transport && c->transport->version > 0 && error != -EPIPE &&
+	       error != -ECONNRESET && error != -EAGAIN;
+}
+
 /* 0, or -errno with which the client is refused. */
 static int connection_open(qb_ipcs_connection_t *c)
 {
@@ -210,13 +223,10 @@ static int connection_open(qb_ipcs_connection_t *c)
 		return -ENOMEM;
 	qbi_service_scratch_give(c->service, scratch);
 	r = connection_offer(c);
-	if (r != -ETOOMANYREFS && r != -EFBIG)
+	if (r >= 0 || !native_is_in_the_way(c, r))
 		return r;
-	/*
-	 * The kernel counts what our user has under way, and clients that never read their
-	 * answers can keep it there. libqb's wire needs none of it. And where files have a
-	 * limit, its rings have one each.
-	 */
+	qbi_log_rarely(LOG_NOTICE, "no native wire for pid %d: %s; libqb's instead",
+		       c->peer.pid, strerror(-r));
 	qbi_connection_retract(c);
 	c->hello.mark = 0;
 	return connection_offer(c);
