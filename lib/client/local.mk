@@ -1,7 +1,11 @@
 lib_libqbipc_core_la_SOURCES += \
+	lib/client/answer.c \
+	lib/client/answer.h \
 	lib/client/connect.c \
 	lib/client/connection.c \
 	lib/client/connection.h \
+	lib/client/degraded.c \
+	lib/client/degraded.h \
 	lib/client/inquire.c \
 	lib/client/inquire.h \
 	lib/client/reach.c \

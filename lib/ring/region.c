@@ -79,7 +79,9 @@ int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size, int fd)
 	struct stat st;
 	int seals = fcntl(fd, F_GET_SEALS);
 
-	/* Only a memfd has the first two. */
+	/* Only a memfd has the first two, and anything else says EINVAL. */
+	if (seals < 0 && errno != EINVAL)
+		return -errno;
 	if (seals < 0 || (seals & SEALS) != SEALS)
 		return -EBADMSG;
 	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)

@@ -19,6 +19,13 @@ void qbi_hello_init(struct qbi_hello *hello, size_t max_msg_size, uint32_t versi
 	}
 }
 
+void qbi_hello_decline(struct qbi_hello *hello)
+{
+	hello->mark = QBI_WIRE_MARK;
+	hello->version = 0;
+	hello->abilities = QBI_NATIVE_DECLINED;
+}
+
 void qbi_hello_ask(struct qbi_hello *hello, size_t max_msg_size, uint32_t version,
 		   uint32_t ability)
 {

@@ -26,6 +26,10 @@
 #define QBI_ABILITY_PROBE 0x1u		/* what would a connection be? */
 #define QBI_ABILITY_WATCH 0x2u		/* the counters, for those who may: snapshot.h */
 
+/* Of a client with the mark and no version: it was offered the native wire, and could not
+ * use it. */
+#define QBI_NATIVE_DECLINED 0x100u
+
 /* The buffer size agreed is never below the size of the server's answer. */
 #define QBI_MIN_MSG_SIZE 12328u
 /*
@@ -75,6 +79,9 @@ _Static_assert(offsetof(struct qbi_welcome, event) == 8232, "event @8232");
  * native wire up to @version; 0: libqb's only, and nothing that libqb would not send.
  */
 void qbi_hello_init(struct qbi_hello *hello, size_t max_msg_size, uint32_t version);
+
+/* It speaks libqb's wire only now: it has tried the native one, which did not work. */
+void qbi_hello_decline(struct qbi_hello *hello);
 
 /*
  * The same with a question instead: @ability is one of QBI_ABILITY_, @version may be 0.

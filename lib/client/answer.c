@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client/answer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/look.h"
+#include "base/socket.h"
+#include "base/util.h"
+
+void qbi_answer_release(struct qbi_answer *a)
+{
+	while (a->n_fds > 0)
+		qbi_close_foreign(a->fds[--a->n_fds]);
+}
+
+static void answer_take_fds(struct qbi_answer *a, const struct cmsghdr *cmsg)
+{
+	size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		int fd;
+
+		memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(fd));
+		if (a->n_fds < QBI_REPLY_FDS_MAX) {
+			a->fds[a->n_fds++] = fd;
+		} else {
+			a->too_many_fds = true;
+			qbi_close_foreign(fd);
+		}
+	}
+}
+
+/* Who can make others write to a stream cannot borrow their names for what he said. */
+static void answer_take_server(struct qbi_answer *a, const struct cmsghdr *cmsg)
+{
+	struct ucred who;
+
+	memcpy(&who, CMSG_DATA(cmsg), sizeof(who));
+	if (a->have_server && memcmp(&who, &a->server, sizeof(who)) != 0)
+		a->two_servers = true;
+	a->server = who;
+	a->have_server = true;
+}
+
+static void answer_take_control(struct qbi_answer *a, struct msghdr *m)
+{
+	struct cmsghdr *cmsg;
+
+	for (cmsg = CMSG_FIRSTHDR(m); cmsg; cmsg = CMSG_NXTHDR(m, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET)
+			continue;
+		if (cmsg->cmsg_type == SCM_RIGHTS)
+			answer_take_fds(a, cmsg);
+		if (cmsg->cmsg_type == SCM_CREDENTIALS)
+			answer_take_server(a, cmsg);
+	}
+	if (m->msg_flags & MSG_CTRUNC)
+		a->fds_kept_out = true;
+}
+
+/* Read some. 0 complete, QBI_EMPTY nothing there now, QBI_PARTIAL more to come, -errno. */
+static int answer_read(struct qbi_answer *a, int stream)
+{
+	struct iovec iov = { (char *)&a->welcome + a->size, sizeof(a->welcome) - a->size };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(struct ucred)) +
+			 CMSG_SPACE(sizeof(int) * QBI_REPLY_FDS_MAX)];
+	} control;
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+			    .msg_control = control.buf,
+			    .msg_controllen = sizeof(control.buf) };
+	ssize_t n = recvmsg(stream, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? QBI_EMPTY : -errno;
+	answer_take_control(a, &m);
+	if (n == 0)
+		return -ECONNRESET;
+	a->size += (size_t)n;
+	return a->size < sizeof(a->welcome) ? QBI_PARTIAL : 0;
+}
+
+/* As answer_read(), again and again for a while: a server that is awake is quick. */
+static int answer_look(struct qbi_answer *a, int stream, struct qbi_look *look,
+		       uint64_t deadline)
+{
+	struct qbi_looking looking;
+	uint64_t now = qbi_now_ns();
+	int r = answer_read(a, stream);
+
+	qbi_looking_begin(&looking, now, qbi_look_allowed(look, now), deadline, true);
+	while (r == QBI_EMPTY && now < looking.end && qbi_looking_again(&looking))
+		r = answer_read(a, stream);
+	return r;
+}
+
+int qbi_answer_wait(struct qbi_answer *a, int stream, uint64_t deadline)
+{
+	struct qbi_look look;
+
+	qbi_look_init(&look);
+	for (;;) {
+		struct pollfd p = { .fd = stream, .events = POLLIN };
+		int r = answer_look(a, stream, &look, deadline);
+		int timeout;
+
+		if (r <= 0)
+			return r;
+		if (r == QBI_PARTIAL) {
+			uint64_t soon = qbi_deadline_from_ms(QBI_REST_OF_ANSWER_MS);
+
+			if (deadline == 0 || deadline > soon)
+				deadline = soon;
+			continue;
+		}
+		timeout = qbi_deadline_to_poll(deadline);
+		if (timeout == 0)
+			return -EAGAIN;
+		if (poll(&p, 1, timeout) < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
+bool qbi_answer_is_native(const struct qbi_answer *a)
+{
+	return a->welcome.mark == QBI_WIRE_MARK && a->welcome.version > 0;
+}
+
+static bool descriptors_are_left(void)
+{
+	_cleanup_(qbi_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0;
+}
+
+int qbi_answer_check(const struct qbi_answer *a)
+{
+	const struct qbi_welcome *w = &a->welcome;
+	int r;
+
+	r = qbi_welcome_check(w);
+	if (r < 0)
+		return r;
+	if (w->error != 0)
+		return 0;
+	if (a->too_many_fds || !a->have_server || a->two_servers)
+		return -EBADMSG;
+	if (!a->fds_kept_out)
+		return 0;
+	/* There was room for as many as any answer has. libqb's wire has none. */
+	if (a->n_fds >= QBI_REPLY_FDS_MAX || !qbi_answer_is_native(a))
+		return -EBADMSG;
+	return descriptors_are_left() ? -EACCES : -EMFILE;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Services with which the native wire did not work lately: this process asks them for
+ * libqb's wire at once, for a while, instead of failing each time first.
+ *
+ * Threads: any. Two that note at the same time may lose one note: a detour, no fault.
+ */
+#ifndef QBI_CLIENT_DEGRADED_H
+#define QBI_CLIENT_DEGRADED_H
+
+#include <stdbool.h>
+
+/*
+ * Connecting to the service failed with @error, on the way to the native wire. What is
+ * short now (descriptors, memory) is not remembered: it may be there the next time.
+ */
+void qbi_degraded_note(const char *service, int error);
+
+bool qbi_degraded_is(const char *service);
+
+#endif
