@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The qb_ipcs_ functions: check the arguments, call inwards. */
 #include <errno.h>
+#include <pthread.h>
 #include <qb/qbipcs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,6 +183,8 @@ static ssize_t message_send(qb_ipcs_connection_t *c, send_fn fn, const struct io
 	struct qbi_msg msg;
 	int r;
 
+	/* Here, where nothing has happened: further inwards a thread cannot be cancelled. */
+	pthread_testcancel();
 	if (!c)
 		return -EINVAL;
 	r = qbi_msg_init(&msg, iov, n);

@@ -81,9 +81,9 @@ int qbipc_connection_peer_get(qb_ipcs_connection_t *c, struct qbipc_peer *peer)
 	if (!c || qbi_sized_check(peer) < 0)
 		return -EINVAL;
 	/* It keeps the socket from being closed meanwhile. */
-	pthread_mutex_lock(&c->send);
+	qbi_mutex_lock(&c->send);
 	r = c->stream.fd < 0 ? -ENOTCONN : peer_collect(c->stream.fd, &c->peer, true, peer);
-	pthread_mutex_unlock(&c->send);
+	qbi_mutex_unlock(&c->send);
 	return r;
 }
 

@@ -19,6 +19,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/memory.c \
 	lib/base/memory.h \
 	lib/base/msg.h \
+	lib/base/mutex.c \
+	lib/base/mutex.h \
 	lib/base/owner.h \
 	lib/base/peer.c \
 	lib/base/peer.h \

@@ -29,9 +29,9 @@ static void job_dispatch(struct qb_loop *l, struct qbi_item *item)
 	void *data = item->data;
 
 	free(job_of(item));
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	fn(data);
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 }
 
 const struct qbi_item_kind qbi_job_kind = { .dispatch = job_dispatch };
@@ -48,12 +48,12 @@ int qbi_job_add(struct qb_loop *l, enum qb_loop_priority level, void *data,
 	job->item.data = data;
 	job->fn = fn;
 
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 	qbi_list_push_back(&l->jobs.waiting[level], &job->item.node);
 	l->jobs.any = true;
 	if (l->running != &qbi_job_kind || !qbi_loop_is_inside(l))
 		l->jobs.prompt = true;
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	qbi_loop_wake(l);
 	return 0;
 }
@@ -79,7 +79,7 @@ int qbi_job_del(struct qb_loop *l, enum qb_loop_priority level, void *data,
 {
 	struct qbi_item *item;
 
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 	item = job_find(&l->levels[level].items, data, fn);
 	if (item) {
 		qbi_loop_drop_ready(l, item);
@@ -88,7 +88,7 @@ int qbi_job_del(struct qb_loop *l, enum qb_loop_priority level, void *data,
 		if (item)
 			qbi_list_unlink(&item->node);
 	}
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	if (!item)
 		return -ENOENT;
 	free(job_of(item));

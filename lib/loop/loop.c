@@ -3,14 +3,17 @@
 #include "loop/loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/util.h"
 
 /* All loops, oldest first. The head is atomic: it is read without the lock. */
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+QBI_MUTEX_STATIC(registry_lock)
 static _Atomic(struct qb_loop *) registry_first;
 
 struct qb_loop *qbi_loop_first(void)
@@ -22,7 +25,7 @@ static void registry_add(struct qb_loop *l)
 {
 	struct qb_loop *last;
 
-	pthread_mutex_lock(&registry_lock);
+	qbi_mutex_lock(&registry_lock);
 	last = atomic_load(&registry_first);
 	if (!last) {
 		atomic_store(&registry_first, l);
@@ -31,14 +34,14 @@ static void registry_add(struct qb_loop *l)
 			last = last->next;
 		last->next = l;
 	}
-	pthread_mutex_unlock(&registry_lock);
+	qbi_mutex_unlock(&registry_lock);
 }
 
 static void registry_remove(struct qb_loop *l)
 {
 	struct qb_loop *prev;
 
-	pthread_mutex_lock(&registry_lock);
+	qbi_mutex_lock(&registry_lock);
 	prev = atomic_load(&registry_first);
 	if (prev == l) {
 		atomic_store(&registry_first, l->next);
@@ -48,7 +51,44 @@ static void registry_remove(struct qb_loop *l)
 		if (prev)
 			prev->next = l->next;
 	}
-	pthread_mutex_unlock(&registry_lock);
+	qbi_mutex_unlock(&registry_lock);
+}
+
+static int wake_fd_open(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * First run in a child of the process that ran it last: what the kernel keeps for it is
+ * the parent's, and each would act on the other's. 0 or -errno.
+ */
+static int loop_adopt(struct qb_loop *l)
+{
+	uint32_t before = l->generation;
+	int fd = wake_fd_open();
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (!qbi_loop_is_inside(l))
+		l->depth = 0;	/* who ran it is in the parent */
+	/* In its place: a signal handler may be about to write to it. */
+	r = dup3(fd, l->wake_fd, O_CLOEXEC) < 0 ? -errno : 0;
+	qbi_close(fd);
+	l->generation = qbi_generation();
+	if (r == 0)
+		r = qbi_polls_renew(l);
+	if (r < 0)
+		l->generation = before;
+	return r;
+}
+
+int qbi_loop_own(struct qb_loop *l)
+{
+	return l->generation == qbi_generation() ? 0 : loop_adopt(l);
 }
 
 /* Nobody runs the loop. Good on a half-built one. */
@@ -60,7 +100,7 @@ static void loop_destroy(struct qb_loop *l)
 	qbi_timers_deinit(l);
 	qbi_jobs_deinit(l);
 	l->wake_fd = qbi_close(l->wake_fd);
-	pthread_mutex_destroy(&l->lock);
+	qbi_mutex_destroy(&l->lock);
 	free(l);
 }
 
@@ -77,15 +117,16 @@ int qbi_loop_new(struct qb_loop **ret_loop)
 
 	if (!l)
 		return -ENOMEM;
-	pthread_mutex_init(&l->lock, NULL);
+	qbi_mutex_init(&l->lock);
 	l->epoll_fd = -1;
 	for (size_t i = 0; i < QBI_LEVELS; i++)
 		qbi_list_init(&l->levels[i].items);
 	qbi_jobs_init(l);
 	qbi_signals_init(l);
-	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	l->generation = qbi_generation();
+	l->wake_fd = wake_fd_open();
 	if (l->wake_fd < 0)
-		return -errno;
+		return l->wake_fd;
 	r = qbi_polls_init(l);
 	if (r < 0)
 		return r;
@@ -98,12 +139,13 @@ void qbi_loop_free(struct qb_loop *l)
 {
 	bool running;
 
-	pthread_mutex_lock(&l->lock);
-	running = l->depth > 0;
+	qbi_mutex_lock(&l->lock);
+	running = l->depth > 0 &&
+		  (l->generation == qbi_generation() || qbi_loop_is_inside(l));
 	l->doomed = true;
 	if (running)
 		qbi_loop_stop(l);
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	if (!running)
 		loop_destroy(l);
 }
@@ -113,6 +155,9 @@ void qbi_loop_wake(struct qb_loop *l)
 	static const uint64_t one = 1;
 	int saved;
 
+	/* In a child that does not run it, the sleeper is the parent. */
+	if (l->generation != qbi_generation())
+		return;
 	/* order W1 (wake): after what the caller changed. Only one of several writes. */
 	if (!atomic_load(&l->sleeping) || !atomic_exchange(&l->sleeping, false))
 		return;
@@ -185,13 +230,13 @@ static int loop_wait(struct qb_loop *l, struct epoll_event *events)
 		if (atomic_load(&l->stop) || qbi_signals_are_pending(l))
 			timeout = 0;
 	}
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	n = epoll_wait(l->epoll_fd, events, QBI_LOOP_BATCH, timeout);
 	if (n < 0)
 		n = errno == EINTR ? 0 : -errno;
 	/* A wake-up that is under way costs one more cycle, nothing else. */
 	atomic_store_explicit(&l->sleeping, false, memory_order_relaxed);
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 	return n;
 }
 
@@ -243,6 +288,10 @@ static int loop_cycle(struct qb_loop *l)
 	struct epoll_event events[QBI_LOOP_BATCH];
 	int n, r;
 
+	/* Also when a callback forked, and the child goes on here. */
+	r = qbi_loop_own(l);
+	if (r < 0)
+		return r;
 	qbi_polls_check_low(l);
 	n = loop_may_go_blind(l) ? 0 : loop_wait(l, events);
 	if (n < 0)
@@ -255,27 +304,53 @@ static int loop_cycle(struct qb_loop *l)
 	return r;
 }
 
-void qbi_loop_run(struct qb_loop *l)
+/* 0 or -errno. */
+static int loop_cycles(struct qb_loop *l)
 {
-	bool last;
 	int r = 0;
 
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
+	while (r == 0 && !atomic_load(&l->stop))
+		r = loop_cycle(l);
+	qbi_mutex_unlock(&l->lock);
+	return r;
+}
+
+/* Also when the thread was cancelled, waiting or in a callback: another one may go on. */
+static void run_end(void *data)
+{
+	struct qb_loop *l = data;
+	bool last;
+
+	qbi_mutex_lock(&l->lock);
+	l->depth--;
+	if (l->depth == 0)
+		l->running = NULL;
+	atomic_store(&l->sleeping, false);
+	last = l->doomed && l->depth == 0;
+	qbi_mutex_unlock(&l->lock);
+	if (last)
+		loop_destroy(l);
+}
+
+void qbi_loop_run(struct qb_loop *l)
+{
+	int r;
+
+	qbi_mutex_lock(&l->lock);
+	(void)qbi_loop_own(l);	/* if it fails, the first cycle says so */
 	if (l->doomed || (l->depth > 0 && !qbi_loop_is_inside(l))) {
-		pthread_mutex_unlock(&l->lock);
+		qbi_mutex_unlock(&l->lock);
 		qbi_log(LOG_ERR, "loop: it is run by another thread or was destroyed");
 		return;
 	}
 	l->runner = pthread_self();
 	l->depth++;
 	atomic_store(&l->stop, false);
-	while (r == 0 && !atomic_load(&l->stop))
-		r = loop_cycle(l);
-	l->depth--;
-	last = l->doomed && l->depth == 0;
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
+	pthread_cleanup_push(run_end, l);
+	r = loop_cycles(l);
+	pthread_cleanup_pop(1);
 	if (r < 0)
 		qbi_log(LOG_ERR, "loop: cannot wait for events: %s", strerror(-r));
-	if (last)
-		loop_destroy(l);
 }

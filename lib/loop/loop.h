@@ -30,6 +30,10 @@
  * that is running. qbi_loop_stop() and qbi_loop_wake() take no lock and may be called
  * from a signal handler.
  *
+ * Processes: after fork(2) the child's loop is a copy, whose epoll and eventfd are still
+ * the parent's. It is left alone until the child runs it; then it gets its own. A child
+ * that only removes from it or destroys it changes its memory and nothing else.
+ *
  * Waking: the loop says that it is about to sleep, then looks once more; others change
  * something, then look whether it sleeps, and write to its eventfd only if so:
  *
@@ -51,6 +55,7 @@
 #include <qb/qbloop.h>
 
 #include "base/list.h"
+#include "base/mutex.h"
 
 #define QBI_LEVELS 3
 #define QBI_LOOP_BATCH 64	/* descriptors reported by one epoll_wait() */
@@ -114,13 +119,14 @@ struct qbi_signals {
 };
 
 struct qb_loop {
-	pthread_mutex_t lock;
+	struct qbi_mutex lock;
 	int epoll_fd;
 	int wake_fd;
 	atomic_bool stop;
 	atomic_bool sleeping;
 	pthread_t runner;	/* valid while depth > 0 */
 	unsigned int depth;	/* calls of run that have not returned */
+	_Atomic(uint32_t) generation;	/* whose epoll_fd and wake_fd are: base/mutex.h */
 	bool doomed;		/* destroyed while running: goes when run returns */
 	unsigned int turn;	/* lowest level served by the next cycle */
 	bool again;		/* a descriptor's function asked for another call */
@@ -147,6 +153,8 @@ void qbi_loop_stop(struct qb_loop *l);
 void qbi_loop_wake(struct qb_loop *l);
 
 /* For the kinds, with the lock held. */
+/* What the kernel keeps for the loop becomes that of this process. 0 or -errno. */
+int qbi_loop_own(struct qb_loop *l);
 void qbi_loop_push_ready(struct qb_loop *l, struct qbi_item *item);
 void qbi_loop_drop_ready(struct qb_loop *l, struct qbi_item *item);
 /* Is the caller a callback of this loop? */
@@ -193,6 +201,8 @@ void qbi_poll_set_low_fn(struct qb_loop *l, qb_loop_poll_low_fds_event_fn fn);
 /* Makes epoll_fd; wake_fd exists. */
 int qbi_polls_init(struct qb_loop *l);
 int qbi_polls_collect(struct qb_loop *l, const struct epoll_event *events, int n);
+/* Start over with a new epoll_fd. 0 or -errno. */
+int qbi_polls_renew(struct qb_loop *l);
 /* Tell the application when descriptors run out or are back. */
 void qbi_polls_check_low(struct qb_loop *l);
 void qbi_polls_deinit(struct qb_loop *l);

@@ -10,7 +10,7 @@
  * The application may close a descriptor without removing it. If that was the last one
  * of its file, the kernel has forgotten it too, and a new registration of the number
  * replaces the dead one. If the file lives on (dup, fork), the kernel goes on reporting
- * it and cannot be told by number to stop: polls_renew() then starts over with a new
+ * it and cannot be told by number to stop: qbi_polls_renew() then starts over with a new
  * epoll descriptor, for a loop must not spin on events that nobody takes.
  */
 #include "loop/loop.h"
@@ -87,6 +87,8 @@ static int epoll_control(const struct qb_loop *l, int op, int fd, int32_t events
 		.data.u64 = (uint64_t)generation << 32 | (uint32_t)fd,
 	};
 
+	if (l->generation != qbi_generation())
+		return 0;	/* the parent's, and the parent still wants it */
 	return epoll_ctl(l->epoll_fd, op, fd, &event) < 0 ? -errno : 0;
 }
 
@@ -131,12 +133,12 @@ static void poll_dispatch(struct qb_loop *l, struct qbi_item *item)
 	if (revents == 0 && !poll->again)
 		return;		/* was asked for no longer */
 	poll->again = false;
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	qbi_dispatch_again = false;
 	r = fn(fd, revents, data);
 	again = qbi_dispatch_again;
 	qbi_dispatch_again = false;
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 	if (r >= 0 && !again)
 		return;
 	poll = polls_find(l, fd);
@@ -173,6 +175,9 @@ static int poll_add_locked(struct qb_loop *l, struct qbi_poll *poll)
 	struct qbi_poll *dead;
 	int r;
 
+	r = qbi_loop_own(l);
+	if (r < 0)
+		return r;
 	poll->generation = polls_next_generation(&l->polls);
 	r = poll_register(l, poll);
 	if (r < 0)
@@ -205,9 +210,9 @@ int qbi_poll_add(struct qb_loop *l, enum qb_loop_priority level, int fd, int32_t
 	poll->fd = fd;
 	poll->events = events;
 	poll->fn = fn;
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 	r = poll_add_locked(l, poll);
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	if (r < 0)
 		free(poll);
 	return r;
@@ -222,6 +227,9 @@ static int poll_mod_locked(struct qb_loop *l, enum qb_loop_priority level, int f
 
 	if (!poll)
 		return -EBADF;
+	r = qbi_loop_own(l);
+	if (r < 0)
+		return r;
 	if (events != poll->events) {
 		r = epoll_control(l, EPOLL_CTL_MOD, fd, events, poll->generation);
 		if (r < 0)
@@ -245,9 +253,9 @@ int qbi_poll_mod(struct qb_loop *l, enum qb_loop_priority level, int fd, int32_t
 {
 	int r;
 
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 	r = poll_mod_locked(l, level, fd, events, data, fn);
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	return r;
 }
 
@@ -255,21 +263,21 @@ int qbi_poll_del(struct qb_loop *l, int fd)
 {
 	struct qbi_poll *poll;
 
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 	poll = polls_find(l, fd);
 	if (poll)
 		poll_remove(l, poll);
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	return poll ? 0 : -EBADF;
 }
 
 void qbi_poll_set_low_fn(struct qb_loop *l, qb_loop_poll_low_fds_event_fn fn)
 {
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 	l->polls.low_fn = fn;
 	l->polls.low = false;
 	l->polls.low_checked = SIZE_MAX;
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 }
 
 /*
@@ -295,9 +303,9 @@ void qbi_polls_check_low(struct qb_loop *l)
 	if (p->low == (left == 0))
 		return;
 	p->low = left == 0;
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	fn(left == 0, left);
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 }
 
 static int polls_open(struct qb_loop *l)
@@ -309,7 +317,7 @@ static int polls_open(struct qb_loop *l)
 }
 
 /* Shed what the kernel still watches under numbers that mean something else by now. */
-static int polls_renew(struct qb_loop *l)
+int qbi_polls_renew(struct qb_loop *l)
 {
 	int r;
 
@@ -349,7 +357,7 @@ int qbi_polls_collect(struct qb_loop *l, const struct epoll_event *events, int n
 				qbi_loop_push_ready(l, &poll->item);
 		}
 	}
-	return stale ? polls_renew(l) : 0;
+	return stale ? qbi_polls_renew(l) : 0;
 }
 
 void qbi_polls_deinit(struct qb_loop *l)

@@ -27,6 +27,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "base/mutex.h"
 #include "base/util.h"
 
 struct qbi_signal {
@@ -40,7 +41,7 @@ struct qbi_signal {
 };
 
 /* Covers users and previous, and changes of the list of watchers. */
-static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
+QBI_MUTEX_STATIC(table_lock)
 
 static struct {
 	atomic_uint_fast64_t deliveries;	/* since the process began */
@@ -65,6 +66,17 @@ static void signal_handler(int sig)
 	atomic_fetch_sub(&handlers_inside, 1);
 }
 
+/* Threads that were in the handler are the parent's. */
+static void signals_forget_others(void)
+{
+	atomic_store(&handlers_inside, 0);
+}
+
+__attribute__((constructor)) static void signals_watch_fork(void)
+{
+	pthread_atfork(NULL, NULL, signals_forget_others);
+}
+
 /* -- The process's side: handlers ----------------------------------------------- */
 
 static bool handler_is_ours(const struct sigaction *action)
@@ -80,12 +92,12 @@ static int handler_acquire(int sig)
 	if (sig <= 0 || sig >= NSIG)
 		return -EINVAL;
 	sigemptyset(&ours.sa_mask);
-	pthread_mutex_lock(&table_lock);
+	qbi_mutex_lock(&table_lock);
 	if (table[sig].users == 0 && sigaction(sig, &ours, &table[sig].previous) < 0)
 		r = -errno;
 	else
 		table[sig].users++;
-	pthread_mutex_unlock(&table_lock);
+	qbi_mutex_unlock(&table_lock);
 	return r;
 }
 
@@ -93,12 +105,12 @@ static void handler_release(int sig)
 {
 	struct sigaction current;
 
-	pthread_mutex_lock(&table_lock);
+	qbi_mutex_lock(&table_lock);
 	/* Whoever replaced our handler in the meantime keeps theirs. */
 	if (--table[sig].users == 0 && sigaction(sig, NULL, &current) == 0 &&
 	    handler_is_ours(&current))
 		sigaction(sig, &table[sig].previous, NULL);
-	pthread_mutex_unlock(&table_lock);
+	qbi_mutex_unlock(&table_lock);
 }
 
 /* From now on a delivery wakes @l. */
@@ -107,10 +119,10 @@ static void watchers_add(struct qb_loop *l)
 	if (l->signals.watching)
 		return;
 	l->signals.watching = true;
-	pthread_mutex_lock(&table_lock);
+	qbi_mutex_lock(&table_lock);
 	atomic_store(&l->signals.next_watcher, atomic_load(&watchers));
 	atomic_store(&watchers, l);
-	pthread_mutex_unlock(&table_lock);
+	qbi_mutex_unlock(&table_lock);
 }
 
 static void watchers_remove(struct qb_loop *l)
@@ -121,11 +133,11 @@ static void watchers_remove(struct qb_loop *l)
 	if (!l->signals.watching)
 		return;
 	l->signals.watching = false;
-	pthread_mutex_lock(&table_lock);
+	qbi_mutex_lock(&table_lock);
 	while (atomic_load(link) != l)
 		link = &atomic_load(link)->signals.next_watcher;
 	atomic_store(link, atomic_load(&l->signals.next_watcher));
-	pthread_mutex_unlock(&table_lock);
+	qbi_mutex_unlock(&table_lock);
 	/*
 	 * order S1 (remove). Sleeps between looks: the handler may have been interrupted
 	 * in a thread that this one, of a higher real-time priority, keeps off the CPU.
@@ -168,9 +180,9 @@ static void signal_dispatch(struct qb_loop *l, struct qbi_item *item)
 
 	if (--s->due > 0)
 		qbi_loop_push_ready(l, item);
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	r = fn(sig, data);
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 	if (r >= 0)
 		return;
 	s = signals_find(l, serial);
@@ -188,11 +200,11 @@ int qbi_signal_add(struct qb_loop *l, enum qb_loop_priority level, int sig, void
 
 	if (!s)
 		return -ENOMEM;
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 	watchers_add(l);
 	r = handler_acquire(sig);
 	if (r < 0) {
-		pthread_mutex_unlock(&l->lock);
+		qbi_mutex_unlock(&l->lock);
 		free(s);
 		return r;
 	}
@@ -206,7 +218,7 @@ int qbi_signal_add(struct qb_loop *l, enum qb_loop_priority level, int sig, void
 	qbi_list_push_back(&l->signals.all, &s->peers);
 	if (ret_handle)
 		*ret_handle = (qb_loop_signal_handle)s->serial;
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	return 0;
 }
 
@@ -240,7 +252,7 @@ int qbi_signal_mod(struct qb_loop *l, enum qb_loop_priority level, int sig, void
 	struct qbi_signal *s;
 	int r = -EINVAL;
 
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 	s = signals_find(l, (uintptr_t)handle);
 	if (s)
 		r = signal_mod_locked(l, s, level, sig);
@@ -248,7 +260,7 @@ int qbi_signal_mod(struct qb_loop *l, enum qb_loop_priority level, int sig, void
 		s->item.data = data;
 		s->fn = fn;
 	}
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	return r;
 }
 
@@ -256,11 +268,11 @@ int qbi_signal_del(struct qb_loop *l, qb_loop_signal_handle handle)
 {
 	struct qbi_signal *s;
 
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 	s = signals_find(l, (uintptr_t)handle);
 	if (s)
 		signal_free(l, s);
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	return s ? 0 : -EINVAL;
 }
 

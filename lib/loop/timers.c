@@ -180,9 +180,9 @@ static void timer_dispatch(struct qb_loop *l, struct qbi_item *item)
 
 	table_remove(&l->timers, timer);
 	free(timer);
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	fn(data);
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 }
 
 static const struct qbi_item_kind timer_kind = { .dispatch = timer_dispatch };
@@ -217,9 +217,9 @@ int qbi_timer_add(struct qb_loop *l, enum qb_loop_priority level, uint64_t ns, v
 	if (!timer)
 		return -ENOMEM;
 	serial = timer->serial;
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 	if (heap_reserve(t) < 0 || table_reserve(t) < 0) {
-		pthread_mutex_unlock(&l->lock);
+		qbi_mutex_unlock(&l->lock);
 		free(timer);
 		return -ENOMEM;
 	}
@@ -229,7 +229,7 @@ int qbi_timer_add(struct qb_loop *l, enum qb_loop_priority level, uint64_t ns, v
 	/* Before the lock goes: the timer may fire in another thread at once. */
 	if (ret_handle)
 		*ret_handle = serial;
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	if (earliest)
 		qbi_loop_wake(l);
 	return 0;
@@ -239,7 +239,7 @@ int qbi_timer_del(struct qb_loop *l, qb_loop_timer_handle handle)
 {
 	struct qbi_timer *timer;
 
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 	timer = table_find(&l->timers, handle);
 	if (timer) {
 		table_remove(&l->timers, timer);
@@ -247,7 +247,7 @@ int qbi_timer_del(struct qb_loop *l, qb_loop_timer_handle handle)
 			heap_remove(&l->timers, timer);
 		qbi_loop_drop_ready(l, &timer->item);
 	}
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	if (!timer)
 		return -EINVAL;
 	free(timer);
@@ -259,11 +259,11 @@ uint64_t qbi_timer_expiry(struct qb_loop *l, qb_loop_timer_handle handle)
 	struct qbi_timer *timer;
 	uint64_t expiry = 0;
 
-	pthread_mutex_lock(&l->lock);
+	qbi_mutex_lock(&l->lock);
 	timer = table_find(&l->timers, handle);
 	if (timer && timer->position != TIMER_EXPIRED)
 		expiry = timer->expiry;
-	pthread_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&l->lock);
 	return expiry;
 }
 

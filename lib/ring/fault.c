@@ -20,7 +20,6 @@
 #include "ring/fault.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -29,6 +28,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mutex.h"
 
 #define FAULT_LEVELS 8
 
@@ -46,7 +46,7 @@ __thread struct qbi_fault_thread qbi_fault_thread
 static struct fault_level levels[FAULT_LEVELS];
 static size_t level_count;
 static size_t guard_count;
-static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
+QBI_MUTEX_STATIC(fault_lock)
 static _Atomic(bool) fault_wanted;	/* guard_count > 0, for those without the lock */
 
 /* -- Handling one signal; everything down to the levels is async-signal-safe -- */
@@ -285,7 +285,7 @@ int qbi_fault_guard_add(struct qbi_fault_guard *g, void *base, size_t size)
 {
 	int r;
 
-	pthread_mutex_lock(&fault_lock);
+	qbi_mutex_lock(&fault_lock);
 	r = fault_install();
 	if (r == 0) {
 		guard_count++;
@@ -294,13 +294,13 @@ int qbi_fault_guard_add(struct qbi_fault_guard *g, void *base, size_t size)
 		atomic_store_explicit(&g->faulted, false, memory_order_relaxed);
 		g->base = base;
 	}
-	pthread_mutex_unlock(&fault_lock);
+	qbi_mutex_unlock(&fault_lock);
 	return r;
 }
 
 void qbi_fault_guard_remove(struct qbi_fault_guard *g)
 {
-	pthread_mutex_lock(&fault_lock);
+	qbi_mutex_lock(&fault_lock);
 	if (g->base) {
 		g->base = NULL;
 		g->size = 0;
@@ -309,7 +309,7 @@ void qbi_fault_guard_remove(struct qbi_fault_guard *g)
 			fault_uninstall();
 		}
 	}
-	pthread_mutex_unlock(&fault_lock);
+	qbi_mutex_unlock(&fault_lock);
 }
 
 void qbi_fault_mask(bool block)
@@ -343,8 +343,8 @@ void qbi_fault_guard_check(bool now)
 	qbi_fault_thread.blocks = thread_blocks_bus();
 	if (sigaction(SIGBUS, NULL, &found) < 0 || level_of(&found))
 		return;
-	pthread_mutex_lock(&fault_lock);
+	qbi_mutex_lock(&fault_lock);
 	if (guard_count > 0)
 		fault_install();
-	pthread_mutex_unlock(&fault_lock);
+	qbi_mutex_unlock(&fault_lock);
 }

@@ -30,7 +30,7 @@ int qbi_connection_new(qb_ipcs_service_t *s, int fd, qb_ipcs_connection_t **ret_
 	qbi_retry_entry_init(&c->retry);
 	c->stream = (struct qbi_watch)QBI_WATCH_INIT;
 	c->request = (struct qbi_watch)QBI_WATCH_INIT;
-	pthread_mutex_init(&c->send, NULL);
+	qbi_mutex_init(&c->send);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &len) < 0) {
 		r = -errno;
 		qbi_connection_unref(c);
@@ -68,7 +68,7 @@ static void connection_free(qb_ipcs_connection_t *c)
 		c->refs = 1;
 		s->on.connection_destroyed(c);
 	}
-	pthread_mutex_destroy(&c->send);
+	qbi_mutex_destroy(&c->send);
 	free(c);
 	qbi_service_unref(s);
 }
@@ -258,7 +258,7 @@ static void connection_release(qb_ipcs_connection_t *c)
 
 	watch_drop(c, &c->request);
 	watch_drop(c, &c->stream);
-	pthread_mutex_lock(&c->send);
+	qbi_mutex_lock(&c->send);
 	c->sendable = false;
 	qbi_retry_remove(c->service, c);
 	/* Before the transport, if nobody is there to notice: it needs a descriptor to
@@ -268,7 +268,7 @@ static void connection_release(qb_ipcs_connection_t *c)
 	end_close(c, keep_queued);
 	c->waiting = false;
 	stream_close(c);
-	pthread_mutex_unlock(&c->send);
+	qbi_mutex_unlock(&c->send);
 	qbi_memory_free(QBI_TAKE(c->buffer));
 	if (c->service->large == c)
 		c->service->large = NULL;
@@ -302,9 +302,9 @@ void qbi_connection_abandon(qb_ipcs_connection_t *c)
 /* What is sent from now on is refused. */
 static void sends_end(qb_ipcs_connection_t *c)
 {
-	pthread_mutex_lock(&c->send);
+	qbi_mutex_lock(&c->send);
 	c->sendable = false;
-	pthread_mutex_unlock(&c->send);
+	qbi_mutex_unlock(&c->send);
 }
 
 void qbi_connection_disconnect(qb_ipcs_connection_t *c)

@@ -24,7 +24,6 @@
 #ifndef QBI_SERVER_CONNECTION_H
 #define QBI_SERVER_CONNECTION_H
 
-#include <pthread.h>
 #include <qb/qbipcs.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -33,6 +32,7 @@
 
 #include "base/counter.h"
 #include "base/list.h"
+#include "base/mutex.h"
 #include "base/owner.h"
 #include "server/limits.h"
 #include "server/retry.h"
@@ -96,7 +96,7 @@ struct qb_ipcs_connection {
 
 	const struct qbi_transport *transport;	/* NULL before OPENING */
 	void *end;			/* its state; NULL when closed */
-	pthread_mutex_t send;		/* guards end against close while sending */
+	struct qbi_mutex send;		/* guards end against close while sending */
 	_Atomic(uint32_t) flow;		/* flow-control value last published */
 	bool announced;			/* connection_accept ran: connection_destroyed will */
 	bool disconnect_asked;		/* inside connection_created */

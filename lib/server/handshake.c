@@ -237,9 +237,9 @@ static void connection_created(qb_ipcs_connection_t *c)
 	qb_ipcs_service_t *s = c->service;
 
 	qbi_connection_enter(c, QBI_CONNECTION_CREATED);
-	pthread_mutex_lock(&c->send);
+	qbi_mutex_lock(&c->send);
 	c->sendable = true;
-	pthread_mutex_unlock(&c->send);
+	qbi_mutex_unlock(&c->send);
 	if (s->on.connection_created)
 		s->on.connection_created(c);
 	if (c->disconnect_asked || s->stopped) {

@@ -29,7 +29,7 @@ void qbi_retry_init(struct qbi_retry *r)
 
 	r->epoll = -1;
 	r->timer = -1;
-	pthread_mutex_init(&r->lock, NULL);
+	qbi_mutex_init(&r->lock);
 	for (i = 0; i < QBI_RETRY_STEPS; i++)
 		qbi_list_init(&r->later[i]);
 	qbi_list_init(&r->ready);
@@ -37,7 +37,7 @@ void qbi_retry_init(struct qbi_retry *r)
 
 void qbi_retry_deinit(struct qbi_retry *r)
 {
-	pthread_mutex_destroy(&r->lock);
+	qbi_mutex_destroy(&r->lock);
 }
 
 void qbi_retry_entry_init(struct qbi_retry_entry *e)
@@ -122,13 +122,13 @@ static qb_ipcs_connection_t *ready_pop(struct qbi_retry *r)
 	qb_ipcs_connection_t *c = NULL;
 	struct qbi_list *first;
 
-	pthread_mutex_lock(&r->lock);
+	qbi_mutex_lock(&r->lock);
 	first = qbi_list_first(&r->ready);
 	if (first) {
 		qbi_list_unlink(first);
 		c = qbi_connection_ref(connection_of(first));
 	}
-	pthread_mutex_unlock(&r->lock);
+	qbi_mutex_unlock(&r->lock);
 	return c;
 }
 
@@ -157,17 +157,17 @@ static int32_t retry_dispatch(int32_t fd, int32_t revents, void *data)
 	unsigned int left = RESUMED_AT_ONCE;
 	qb_ipcs_connection_t *c;
 
-	pthread_mutex_lock(&r->lock);
+	qbi_mutex_lock(&r->lock);
 	ready_by_socket(r);
 	ready_by_time(r);
-	pthread_mutex_unlock(&r->lock);
+	qbi_mutex_unlock(&r->lock);
 	while (left-- > 0 && (c = ready_pop(r))) {
 		qbi_connection_resume(c, true);
 		qbi_connection_unref(c);
 	}
-	pthread_mutex_lock(&r->lock);
+	qbi_mutex_lock(&r->lock);
 	alarm_update(r);
-	pthread_mutex_unlock(&r->lock);
+	qbi_mutex_unlock(&r->lock);
 	return r->epoll >= 0 ? 0 : -ESHUTDOWN;
 }
 
@@ -200,10 +200,10 @@ static void retry_close(qb_ipcs_service_t *s)
 	struct qbi_retry *r = &s->retry;
 	int epoll, timer;
 
-	pthread_mutex_lock(&r->lock);
+	qbi_mutex_lock(&r->lock);
 	epoll = qbi_take_fd(&r->epoll);
 	timer = qbi_take_fd(&r->timer);
-	pthread_mutex_unlock(&r->lock);
+	qbi_mutex_unlock(&r->lock);
 	s->poll.dispatch_del(epoll);
 	qbi_close(epoll);
 	qbi_close(timer);
@@ -234,12 +234,12 @@ int qbi_retry_watch(qb_ipcs_service_t *s, qb_ipcs_connection_t *c,
 	int op = e->fd[channel] < 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 	int r = 0;
 
-	pthread_mutex_lock(&s->retry.lock);
+	qbi_mutex_lock(&s->retry.lock);
 	if (epoll_ctl(s->retry.epoll, op, fd, &event) < 0)
 		r = -errno;
 	else
 		e->fd[channel] = fd;
-	pthread_mutex_unlock(&s->retry.lock);
+	qbi_mutex_unlock(&s->retry.lock);
 	return r;
 }
 
@@ -249,14 +249,14 @@ void qbi_retry_after(qb_ipcs_service_t *s, qb_ipcs_connection_t *c)
 	struct qbi_retry *r = &s->retry;
 	uint64_t due;
 
-	pthread_mutex_lock(&r->lock);
+	qbi_mutex_lock(&r->lock);
 	due = qbi_now_ns() + interval_of(e->step);
 	if (qbi_list_is_empty(&e->link) || due < e->due) {
 		entry_move(&r->later[e->step], c, due);
 		if (!r->alarm || due < r->alarm)
 			alarm_set(r, due);
 	}
-	pthread_mutex_unlock(&r->lock);
+	qbi_mutex_unlock(&r->lock);
 }
 
 void qbi_retry_remove(qb_ipcs_service_t *s, qb_ipcs_connection_t *c)
@@ -264,12 +264,12 @@ void qbi_retry_remove(qb_ipcs_service_t *s, qb_ipcs_connection_t *c)
 	struct qbi_retry_entry *e = &c->retry;
 	size_t i;
 
-	pthread_mutex_lock(&s->retry.lock);
+	qbi_mutex_lock(&s->retry.lock);
 	qbi_list_unlink(&e->link);
 	for (i = 0; i < QBI_CHANNELS; i++)
 		if (e->fd[i] >= 0) {
 			(void)epoll_ctl(s->retry.epoll, EPOLL_CTL_DEL, e->fd[i], NULL);
 			e->fd[i] = -1;
 		}
-	pthread_mutex_unlock(&s->retry.lock);
+	qbi_mutex_unlock(&s->retry.lock);
 }

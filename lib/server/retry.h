@@ -18,10 +18,10 @@
 #ifndef QBI_SERVER_RETRY_H
 #define QBI_SERVER_RETRY_H
 
-#include <pthread.h>
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/mutex.h"
 #include "transport/transport.h"
 
 struct qb_ipcs_service;
@@ -34,7 +34,7 @@ struct qbi_retry {
 	int epoll;			/* in the loop; -1: no connection */
 	int timer;			/* in the epoll */
 	unsigned int holders;		/* connections that are open */
-	pthread_mutex_t lock;		/* of everything below, and of the two above */
+	struct qbi_mutex lock;		/* of everything below, and of the two above */
 	uint64_t alarm;			/* when the timer goes off; 0: it is not set */
 	struct qbi_list later[QBI_RETRY_STEPS];	/* by interval, due first */
 	struct qbi_list ready;		/* it is their turn, oldest first */

@@ -52,12 +52,12 @@ static int message_send(qb_ipcs_connection_t *c, enum qbi_channel channel,
 {
 	int r = QBI_GONE;
 
-	pthread_mutex_lock(&c->send);
+	qbi_mutex_lock(&c->send);
 	if (c->sendable && !c->broken)
 		r = message_pass(c, channel, msg);
 	if (r == 0)
 		qbi_counter_add(counter);
-	pthread_mutex_unlock(&c->send);
+	qbi_mutex_unlock(&c->send);
 	return r;
 }
 
@@ -75,13 +75,13 @@ uint32_t qbi_connection_events_queued(qb_ipcs_connection_t *c)
 {
 	uint32_t n = 0;
 
-	pthread_mutex_lock(&c->send);
+	qbi_mutex_lock(&c->send);
 	if (c->sendable && !c->broken) {
 		/* Who waits for fewer may do so away from the loop. */
 		if (qbi_unsent_pass_on(c) < 0)
 			qbi_connection_break(c);
 		n = c->transport->server->events_queued(c->end);
 	}
-	pthread_mutex_unlock(&c->send);
+	qbi_mutex_unlock(&c->send);
 	return n;
 }

@@ -156,10 +156,10 @@ void qbi_connection_resume(qb_ipcs_connection_t *c, bool in_turn)
 	bool room = false;
 	qbi_writable_fn fn;
 
-	pthread_mutex_lock(&c->send);
+	qbi_mutex_lock(&c->send);
 	if (c->sendable && !c->broken)
 		room = connection_try(c, in_turn);
-	pthread_mutex_unlock(&c->send);
+	qbi_mutex_unlock(&c->send);
 	fn = w->fn;
 	if (room && fn && qbi_connection_is_connected(c))
 		fn(c, w->data);

@@ -147,6 +147,7 @@ tests_conformance_native_wakeups_LDADD = $(conformance_ldadd)
 # What a service puts up with.
 limits_suites = \
 	tests/conformance/accept-refused \
+	tests/conformance/cancelled \
 	tests/conformance/file-size \
 	tests/conformance/limits-connections \
 	tests/conformance/limits-descriptors \
@@ -155,6 +156,8 @@ limits_common = tests/conformance/limits.c tests/conformance/limits.h
 if HAVE_CHECK
 check_PROGRAMS += $(limits_suites)
 endif
+tests_conformance_cancelled_SOURCES = tests/conformance/cancelled.c
+tests_conformance_cancelled_LDADD = $(conformance_ldadd)
 tests_conformance_accept_refused_SOURCES = \
 	tests/conformance/accept-refused.c $(limits_common)
 tests_conformance_accept_refused_LDADD = $(conformance_ldadd)

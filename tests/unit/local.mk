@@ -3,6 +3,7 @@
 # The shared-memory layer: internal symbols, so linked with the objects.
 ring_tests = \
 	tests/unit/test-fault \
+	tests/unit/test-mutex \
 	tests/unit/test-ring \
 	tests/unit/test-ring-between \
 	tests/unit/test-ring-hostile \
@@ -24,6 +25,9 @@ TESTS += tests/unit/test-ring-labels tests/unit/test-shared-access
 ring_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
 ring_ldadd = lib/libqbipc-core.la tests/lib/libtestlib.la $(CHECK_LIBS) -lpthread
 
+tests_unit_test_mutex_SOURCES = tests/unit/test-mutex.c
+tests_unit_test_mutex_CFLAGS = $(ring_cflags)
+tests_unit_test_mutex_LDADD = $(ring_ldadd)
 tests_unit_test_fault_SOURCES = tests/unit/test-fault.c tests/unit/test-fault.h \
 	tests/unit/test-fault-handlers.c tests/unit/test-fault-parts.c
 tests_unit_test_fault_CFLAGS = $(ring_cflags)
