@@ -164,7 +164,9 @@ int32_t qb_ipcc_fc_enable_max_set(qb_ipcc_connection_t *c, uint32_t max);
  *                 @p msg_len
  * @param msg_len  bytes at @p msg_ptr
  * @return         bytes sent;
- *                 -EMSGSIZE the message is larger than the connection's size;
+ *                 -EMSGSIZE the message is larger than the connection's size, or than the
+ *                 kernel takes;
+ *                 -ENOBUFS there is no memory for so large a message, which may stay so;
  *                 -EAGAIN no room now, or the server wants no requests now;
  *                 -ENOTCONN the server is gone;
  *                 -EINVAL an argument is NULL, or the connection is unfinished

@@ -329,6 +329,7 @@ void qb_ipcs_request_rate_limit(qb_ipcs_service_t *s, enum qb_ipcs_rate_limit rl
  * @param size  bytes at @p data, header included
  * @return      @p size;
  *              -EMSGSIZE it can never fit;
+ *              -ENOBUFS there is no memory for so large a message, which may stay so;
  *              -EAGAIN no room now;
  *              -ENOTCONN the client is gone, or broke the protocol and is disconnected:
  *              the closed callback follows, or was called;

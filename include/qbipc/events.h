@@ -81,8 +81,8 @@ int qbipc_service_writable_set(qb_ipcs_service_t *s, qbipc_writable_fn fn, void 
  *
  * @param c      connection
  * @param error  -EAGAIN no room now, and qbipc_service_writable_set() applies; -EMSGSIZE
- *               more than this client agreed to; -ENOTCONN it is gone, and
- *               connection_closed follows; another -errno
+ *               more than this client agreed to; -ENOBUFS no memory for so much;
+ *               -ENOTCONN it is gone, and connection_closed follows; another -errno
  * @param data   of qbipc_service_broadcast()
  */
 typedef void (*qbipc_missed_fn)(qb_ipcs_connection_t *c, int error, void *data);

@@ -85,15 +85,33 @@ bool qbi_socket_is(int fd, int type)
 	       domain == AF_UNIX && actual == type;
 }
 
-/* 0, QBI_FULL, QBI_GONE, -errno. */
-static int outcome_of_send(int error)
+int qbi_no_memory(size_t size)
+{
+	return size <= QBI_MEMORY_CERTAIN ? QBI_FULL : -ENOBUFS;
+}
+
+static size_t pieces_size(const struct iovec *iov, size_t n)
+{
+	size_t size = 0;
+
+	while (n--)
+		size += iov[n].iov_len;
+	return size;
+}
+
+/*
+ * A message of @size bytes was not taken. Only what passes by itself is QBI_FULL: a caller
+ * asks again and again. 0, QBI_FULL, QBI_GONE, -errno.
+ */
+static int outcome_of_send(int error, size_t size)
 {
 	switch (error) {
 	case EAGAIN:
 	case EINTR:
+		return QBI_FULL;
 	case ENOBUFS:
 	case ENOMEM:
-		return QBI_FULL;
+		return qbi_no_memory(size);
 	case ECONNREFUSED:
 	case ECONNRESET:
 	case EDESTADDRREQ:
@@ -112,7 +130,7 @@ static int joined_send(int fd, const struct qbi_msg *msg)
 	struct iovec iov = { block, msg->size };
 
 	if (!block)
-		return QBI_FULL;
+		return qbi_no_memory(msg->size);
 	qbi_msg_copy(msg, block);
 	return qbi_socket_sendv(fd, &iov, 1);
 }
@@ -128,15 +146,27 @@ int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n)
 	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n };
 
 	if (sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return outcome_of_send(errno);
+		return outcome_of_send(errno, pieces_size(iov, n));
 	return 0;
+}
+
+int qbi_poll(struct pollfd *fds, size_t n, int timeout)
+{
+	int r = poll(fds, n, timeout);
+
+	if (r >= 0)
+		return r;
+	return errno == EINTR || errno == EAGAIN || errno == ENOMEM ? 0 : -errno;
 }
 
 int qbi_socket_room(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	int n = qbi_poll(&p, 1, 0);
 
-	if (poll(&p, 1, 0) <= 0)
+	if (n < 0)
+		return 0;	/* who tries will see */
+	if (n == 0)
 		return QBI_FULL;
 	return p.revents & (POLLERR | POLLHUP | POLLNVAL) ? QBI_GONE : 0;
 }

@@ -3,6 +3,7 @@
 #ifndef QBI_BASE_SOCKET_H
 #define QBI_BASE_SOCKET_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,11 +47,29 @@ void qbi_socket_raise_buffers(int fd, uint32_t size);
 /* Is @fd, which a peer passed, a unix socket of this @type? */
 bool qbi_socket_is(int fd, int type);
 
-/* Send one message of any number of pieces. 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -errno. */
+/*
+ * The kernel wants most of a message in one piece of memory. So much it has again before
+ * long; more than that it may never have, and a few MiB it never has.
+ */
+#define QBI_MEMORY_CERTAIN (256u << 10)
+
+/* There was no memory for @size bytes: QBI_FULL when there will be, else -ENOBUFS. */
+int qbi_no_memory(size_t size);
+
+/*
+ * Send one message of any number of pieces. 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -ENOBUFS no
+ * memory for so large a one, -errno.
+ */
 int qbi_socket_send_message(int fd, const struct qbi_msg *msg);
 
 /* The same of at most IOV_MAX pieces. */
 int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n);
+
+/*
+ * As poll(2): how many descriptors are ready; 0 none in that time, or it was cut short;
+ * -errno that will not pass, as in a process that may not have so many descriptors.
+ */
+int qbi_poll(struct pollfd *fds, size_t n, int timeout);
 
 /* Would it take a message? 0, QBI_FULL, QBI_GONE. */
 int qbi_socket_room(int fd);

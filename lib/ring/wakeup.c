@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/socket.h"
 
 /* Moved by one system call. */
 #define AT_ONCE 64
@@ -48,11 +49,19 @@ int qbi_wakeup_wait(int stream, uint64_t deadline)
 {
 	struct pollfd p = { .fd = stream, .events = POLLIN };
 	int timeout = qbi_deadline_to_poll(deadline);
+	int n = qbi_poll(&p, 1, timeout);
+	ssize_t got;
 	char byte;
 
-	if (poll(&p, 1, timeout) <= 0)
+	if (n < 0)
+		return n;
+	if (n == 0)
 		return timeout == 0 ? QBI_EMPTY : QBI_AGAIN;
-	return recv(stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0 ? 0 : QBI_GONE;
+	got = recv(stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (got > 0)
+		return 0;
+	/* Another thread, or process, may have been quicker. */
+	return got < 0 && (errno == EAGAIN || errno == EINTR) ? QBI_AGAIN : QBI_GONE;
 }
 
 bool qbi_wakeup_is_over(int stream)

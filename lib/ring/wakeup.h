@@ -45,7 +45,7 @@ ssize_t qbi_wakeup_receive(int stream, size_t n);
 
 /*
  * Wait for a wake-up, and leave it there. 0; QBI_EMPTY none until @deadline
- * (base/clock.h); QBI_AGAIN look again; QBI_GONE the end.
+ * (base/clock.h); QBI_AGAIN look again; QBI_GONE the end; -errno.
  */
 int qbi_wakeup_wait(int stream, uint64_t deadline);
 

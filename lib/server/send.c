@@ -17,7 +17,7 @@ void qbi_connection_break(qb_ipcs_connection_t *c)
 	(void)shutdown(c->stream.fd, SHUT_RDWR);
 }
 
-/* 0, QBI_FULL, QBI_GONE, -errno. */
+/* 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -ENOBUFS, -errno. */
 static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
 			const struct qbi_msg *msg)
 {
@@ -40,7 +40,8 @@ static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
 		qbi_counter_add(&c->count.send_retries);
 		qbi_unsent_refused(c, channel, msg->size);
 	}
-	if (r >= 0 || r == -EMSGSIZE)
+	/* This message cannot be sent; the next one may be. */
+	if (r >= 0 || r == -EMSGSIZE || r == -ENOBUFS)
 		return r;
 	/* The client made nonsense of what we share: to the sender it is gone. */
 	qbi_connection_break(c);

@@ -194,18 +194,19 @@ static int response_sleep_for_ever(struct native_client *c)
 
 /*
  * Sleep until the server rings or is gone. 0 look again, QBI_EMPTY the deadline has
- * passed, QBI_GONE.
+ * passed, QBI_GONE, -errno.
  */
 static int response_sleep(struct native_client *c, uint64_t deadline)
 {
 	struct pollfd p = { .fd = c->bell, .events = POLLIN };
-	int timeout;
+	int timeout, n;
 
 	if (deadline == QBI_FOREVER)
 		return response_sleep_for_ever(c);
 	timeout = qbi_deadline_to_poll(deadline);
-	if (poll(&p, 1, timeout) <= 0)
-		return timeout == 0 ? QBI_EMPTY : 0;
+	n = qbi_poll(&p, 1, timeout);
+	if (n <= 0)
+		return n == 0 && timeout == 0 ? QBI_EMPTY : n;
 	if (p.revents & HUNG_UP)
 		return QBI_GONE;
 	bell_take_junk(c);
@@ -255,6 +256,8 @@ static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadlin
 		r = owed_receive(&c->response, c->bell);
 		if (r == 0)
 			r = response_sleep(c, deadline);
+		if (r < 0)
+			return r;
 		if (r == QBI_EMPTY)
 			return qbi_wakeup_is_over(c->stream) ? QBI_GONE : QBI_EMPTY;
 		gone = r == QBI_GONE;
@@ -342,8 +345,8 @@ static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 		if (gone)
 			return QBI_GONE;
 		waited = qbi_wakeup_wait(c->stream, deadline);
-		if (waited == QBI_EMPTY)
-			return QBI_EMPTY;
+		if (waited < 0 || waited == QBI_EMPTY)
+			return waited;
 		gone = waited == QBI_GONE;
 		if (waited == 0) {
 			r = event_take_junk(c);

@@ -124,17 +124,19 @@ static int native_client_sendv(void *st, const struct qbi_msg *msg, uint64_t dea
 	return r == QBI_UNSENT ? request_finish(c, deadline) : r;
 }
 
-/* Sleep until there is something to take from @p, or to send. */
-static void message_sleep(struct native_client *c, struct qbi_packets *p, int timeout)
+/* Sleep until there is something to take from @p, or to send. 0 or -errno. */
+static int message_sleep(struct native_client *c, struct qbi_packets *p, int timeout)
 {
 	struct pollfd fds[2] = {
 		{ .fd = p->fd, .events = POLLIN },
 		{ .fd = c->unfinished ? c->call.fd : -1, .events = POLLOUT },
 	};
 
-	(void)poll(fds, 2, timeout);
-	if (fds[1].revents)
+	int r = qbi_poll(fds, 2, timeout);
+
+	if (r > 0 && fds[1].revents)
 		(void)request_flush(c);
+	return r < 0 ? r : 0;
 }
 
 /* Take a message, or wait for it. 0, QBI_EMPTY, QBI_GONE, -errno. */
@@ -150,7 +152,9 @@ static int message_wait(struct native_client *c, struct qbi_packets *p, void *bu
 		timeout = qbi_deadline_to_poll(deadline);
 		if (timeout == 0)
 			return QBI_EMPTY;
-		message_sleep(c, p, timeout);
+		r = message_sleep(c, p, timeout);
+		if (r < 0)
+			return r;
 	}
 }
 

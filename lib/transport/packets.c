@@ -65,7 +65,10 @@ void qbi_packets_close(struct qbi_packets *p)
 
 /* -- Sending ------------------------------------------------------------------ */
 
-/* One packet. 0, QBI_FULL, QBI_GONE, -errno. Lowers the size of a piece if that helps. */
+/*
+ * One packet. 0, QBI_FULL, QBI_GONE, -errno. Lowers the size of a piece if that helps:
+ * QBI_FULL as well.
+ */
 static int packet_send(struct qbi_packets *p, size_t msg_size, size_t offset,
 		       const struct iovec *iov, size_t n)
 {
@@ -76,9 +79,10 @@ static int packet_send(struct qbi_packets *p, size_t msg_size, size_t offset,
 	all[0] = (struct iovec){ &header, sizeof(header) };
 	memcpy(&all[1], iov, n * sizeof(*iov));
 	r = qbi_socket_sendv(p->fd, all, n + 1);
-	if (r == QBI_FULL && errno == ENOBUFS && p->piece > PIECE_SCARCE)
-		p->piece = PIECE_SCARCE;
-	return r;
+	if (r == 0 || (errno != ENOBUFS && errno != ENOMEM) || p->piece <= PIECE_SCARCE)
+		return r;
+	p->piece = PIECE_SCARCE;
+	return QBI_FULL;
 }
 
 /* Pieces of one block from @done on. 0, QBI_FULL, QBI_GONE, -errno; moves *@done. */
@@ -106,7 +110,7 @@ static int copy_send(struct qbi_packets *p, const struct qbi_msg *msg)
 	int r;
 
 	if (!block)
-		return QBI_FULL;
+		return qbi_no_memory(msg->size);
 	qbi_msg_copy(msg, block);
 	r = block_send(p, block, msg->size, &done);
 	if (r != QBI_FULL || done == 0)

@@ -233,8 +233,8 @@ static int shm_client_event_recv(void *st, void *buf, size_t size, uint64_t dead
 		if (gone)
 			return QBI_GONE;
 		waited = qbi_wakeup_wait(c->stream, deadline);
-		if (waited == QBI_EMPTY)
-			return QBI_EMPTY;
+		if (waited < 0 || waited == QBI_EMPTY)
+			return waited;
 		gone = waited == QBI_GONE;
 		if (waited == 0 && r == QBI_EMPTY && event_peek(c, &next) == QBI_EMPTY) {
 			/* A byte without an event would wake us for ever. */

@@ -101,7 +101,7 @@ static uint32_t socket_client_flow(void *st)
 	return qbi_qbcontrol_flow_get(&c->control);
 }
 
-/* Wait until @fd is readable. 0, QBI_EMPTY at the deadline, QBI_GONE. */
+/* Wait until @fd is readable. 0, QBI_EMPTY at the deadline, QBI_GONE, -errno. */
 static int client_wait(struct socket_client *c, int fd, uint64_t deadline)
 {
 	struct pollfd p[2] = {
@@ -113,10 +113,10 @@ static int client_wait(struct socket_client *c, int fd, uint64_t deadline)
 
 	do {
 		timeout = qbi_deadline_to_poll(deadline);
-		n = poll(p, 2, timeout);
-	} while (n < 0 || (n == 0 && timeout != 0));
-	if (n == 0)
-		return QBI_EMPTY;
+		n = qbi_poll(p, 2, timeout);
+	} while (n == 0 && timeout != 0);
+	if (n <= 0)
+		return n < 0 ? n : QBI_EMPTY;
 	return p[0].revents ? 0 : QBI_GONE;
 }
 
@@ -173,7 +173,7 @@ static int client_recv(struct socket_client *c, int fd, enum qbi_qbcontrol_chann
 		if (gone)
 			return QBI_GONE;
 		r = client_wait(c, fd, deadline);
-		if (r == QBI_EMPTY)
+		if (r < 0 || r == QBI_EMPTY)
 			return r;
 		gone = r == QBI_GONE;
 	}

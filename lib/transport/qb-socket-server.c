@@ -334,7 +334,7 @@ static int backlog_add(struct socket_server *s, const struct qbi_msg *msg)
 		return QBI_FULL;
 	e = malloc(sizeof(*e) + msg->size);
 	if (!e)
-		return QBI_FULL;
+		return qbi_no_memory(msg->size);
 	e->size = msg->size;
 	qbi_msg_copy(msg, e->data);
 	qbi_list_push_back(&s->backlog, &e->link);

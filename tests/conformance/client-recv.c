@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
@@ -157,6 +158,29 @@ END_TEST
 START_TEST(event_recv_writes_nothing_beyond_its_buffer)
 {
 	check_nothing_beyond(_i, true);
+}
+END_TEST
+
+/* The kernel refuses to poll so many descriptors, as it does in some sandboxes. */
+START_TEST(waiting_in_a_process_that_may_not_poll_fails_at_once)
+{
+	qb_ipcc_connection_t *c;
+	struct host *h = start(_i, &c);
+	struct rlimit limit, none;
+	ssize_t event, response;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ 0, limit.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	event = qb_ipcc_event_recv(c, buffer, sizeof(buffer), -1);
+	response = qb_ipcc_recv(c, buffer, sizeof(buffer), SHORT_MS);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_eq(event, -EINVAL);
+	/* Where it sleeps on a word it needs no poll. */
+	if (response != -ETIMEDOUT)
+		ck_assert_int_eq(response, -EINVAL);
+	client_echo(c, 64);
+	stop(h, c);
 }
 END_TEST
 
@@ -350,6 +374,7 @@ int main(void)
 		tc, event_recv_into_too_small_a_buffer_is_enobufs_and_keeps_the_message);
 	add_transport_test(tc, recv_writes_nothing_beyond_its_buffer);
 	add_transport_test(tc, event_recv_writes_nothing_beyond_its_buffer);
+	add_transport_test(tc, waiting_in_a_process_that_may_not_poll_fails_at_once);
 	add_transport_test(tc, descriptor_stays_readable_after_enobufs);
 	add_transport_test(tc, responses_and_events_do_not_mix);
 

@@ -8,6 +8,7 @@ conformance_libqb_programs = \
 	tests/conformance/libqb-client-recv \
 	tests/conformance/libqb-client-send \
 	tests/conformance/libqb-client-state \
+	tests/conformance/libqb-never-sent \
 	tests/conformance/libqb-no-loop \
 	tests/conformance/libqb-poll-contract \
 	tests/conformance/libqb-server-callbacks \
@@ -31,6 +32,7 @@ check_PROGRAMS += \
 	tests/conformance/client-recv \
 	tests/conformance/client-send \
 	tests/conformance/client-state \
+	tests/conformance/never-sent \
 	tests/conformance/no-loop \
 	tests/conformance/poll-contract \
 	tests/conformance/server-callbacks \
@@ -66,6 +68,10 @@ tests_conformance_client_state_SOURCES = tests/conformance/client-state.c
 tests_conformance_client_state_LDADD = $(conformance_ldadd)
 tests_conformance_libqb_client_state_SOURCES = tests/conformance/client-state.c
 tests_conformance_libqb_client_state_LDADD = $(conformance_libqb_ldadd)
+tests_conformance_never_sent_SOURCES = tests/conformance/never-sent.c
+tests_conformance_never_sent_LDADD = $(conformance_ldadd)
+tests_conformance_libqb_never_sent_SOURCES = tests/conformance/never-sent.c
+tests_conformance_libqb_never_sent_LDADD = $(conformance_libqb_ldadd)
 tests_conformance_no_loop_SOURCES = tests/conformance/no-loop.c
 tests_conformance_no_loop_LDADD = $(conformance_ldadd)
 tests_conformance_libqb_no_loop_SOURCES = tests/conformance/no-loop.c

@@ -151,6 +151,7 @@ native_tests = \
 	tests/unit/test-cpus \
 	tests/unit/test-lock \
 	tests/unit/test-memory-lock \
+	tests/unit/test-send-outcomes \
 	tests/unit/test-threads \
 	tests/unit/test-writable \
 	tests/unit/test-native-ends \
@@ -198,6 +199,11 @@ tests_unit_test_memory_lock_LDADD = $(native_ldadd)
 tests_unit_test_threads_SOURCES = tests/unit/test-threads.c
 tests_unit_test_threads_CFLAGS = $(native_cflags)
 tests_unit_test_threads_LDADD = $(native_ldadd)
+
+tests_unit_test_send_outcomes_SOURCES = tests/unit/test-send-outcomes.c
+tests_unit_test_send_outcomes_CFLAGS = $(native_cflags)
+tests_unit_test_send_outcomes_LDADD = $(native_ldadd)
+tests_unit_test_send_outcomes_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sendmsg,--wrap=malloc
 
 tests_unit_test_writable_SOURCES = tests/unit/test-writable.c
 tests_unit_test_writable_CFLAGS = $(native_cflags)
