@@ -13,7 +13,8 @@ AM_TESTS_ENVIRONMENT = \
 	datadir='$(datadir)'; export datadir; \
 	includedir='$(includedir)'; export includedir; \
 	libdir='$(libdir)'; export libdir; \
-	QBIPC_SANITIZER='$(QBIPC_SANITIZER)'; export QBIPC_SANITIZER;
+	QBIPC_SANITIZER='$(QBIPC_SANITIZER)'; export QBIPC_SANITIZER; \
+	$(results_environment)
 EXTRA_DIST += tests/tap.sh
 
 layers_scripts = tests/unit/test-layers

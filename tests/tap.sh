@@ -13,7 +13,6 @@ export LC_ALL
 
 tap_cases=0
 tap_failed=0
-tap_skipped=0
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/qbipc-test-XXXXXX") || exit 99
 trap 'rm -rf "$scratch"' EXIT
@@ -39,7 +38,6 @@ check()
 skip()
 {
 	tap_cases=$((tap_cases + 1))
-	tap_skipped=$((tap_skipped + 1))
 	echo "ok $tap_cases - $1 # SKIP $2"
 }
 
@@ -47,16 +45,15 @@ skip()
 skip_all()
 {
 	echo "1..0 # SKIP $1"
-	exit 77
+	exit 0
 }
 
-# The last command of every script: 0, 1, or 77 when all cases were skipped.
+# The last command of every script: the plan, and whether all went well.
 finish()
 {
 	echo "1..$tap_cases"
 	test "$tap_cases" -gt 0 || exit 99
 	test "$tap_failed" -eq 0 || exit 1
-	test "$tap_skipped" -lt "$tap_cases" || exit 77
 	exit 0
 }
 

@@ -5,5 +5,5 @@
 int main(void)
 {
 	puts("1..0 # SKIP " MISSING " is not installed");
-	return 77;
+	return 0;
 }

@@ -1,4 +1,3 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-echo "skipped: configure found no libqb to talk to"
-exit 77
+echo "1..0 # SKIP configure found no libqb to talk to (package libqb-dev)"
