@@ -32,8 +32,5 @@ EXTRA_DIST += tests/docs/blocks.awk tests/docs/numbers.c tests/docs/prologue.h \
 if HAVE_CHECK
 check_PROGRAMS += tests/docs/results
 endif
-tests_docs_results_SOURCES = tests/docs/results.c
-tests_docs_results_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_docs_results_LDADD = tests/lib/libtestlib.la lib/libqbipc.la $(CHECK_LIBS)
 
 include $(srcdir)/docs/man/local.mk

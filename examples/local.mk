@@ -6,60 +6,38 @@ noinst_PROGRAMS += \
 	examples/minimal-client \
 	examples/minimal-server
 
+# As users build them: only the public headers, and the library.
 examples_cppflags = -I$(top_srcdir)/include
-
-examples_activated_server_SOURCES = examples/activated-server.c
-examples_activated_server_CPPFLAGS = $(examples_cppflags)
-examples_activated_server_LDADD = lib/libqbipc.la
+examples/%: LDADD = lib/libqbipc.la
+examples/%.o: AM_CPPFLAGS = $(examples_cppflags)
+noinst_HEADERS += examples/echo.h
 EXTRA_DIST += examples/activated.service examples/activated.socket
-
-examples_echo_client_SOURCES = examples/echo-client.c examples/echo.h
-examples_echo_client_CPPFLAGS = $(examples_cppflags)
-examples_echo_client_LDADD = lib/libqbipc.la
-
-examples_echo_server_SOURCES = examples/echo-server.c examples/echo.h
-examples_echo_server_CPPFLAGS = $(examples_cppflags)
-examples_echo_server_LDADD = lib/libqbipc.la
-
-examples_minimal_client_SOURCES = examples/minimal-client.c
-examples_minimal_client_CPPFLAGS = $(examples_cppflags)
-examples_minimal_client_LDADD = lib/libqbipc.la
-
-examples_minimal_server_SOURCES = examples/minimal-server.c
-examples_minimal_server_CPPFLAGS = $(examples_cppflags)
-examples_minimal_server_LDADD = lib/libqbipc.la
 
 # One per poll adapter whose library is there.
 if HAVE_GLIB
 noinst_PROGRAMS += examples/echo-server-glib examples/event-client-glib
 endif
-examples_echo_server_glib_SOURCES = examples/echo-server-glib.c examples/echo.h
 examples_echo_server_glib_CPPFLAGS = $(examples_cppflags) $(GLIB_CFLAGS)
 examples_echo_server_glib_LDADD = lib/libqbipc.la $(GLIB_LIBS)
-examples_event_client_glib_SOURCES = examples/event-client-glib.c examples/echo.h
 examples_event_client_glib_CPPFLAGS = $(examples_cppflags) $(GLIB_CFLAGS)
 examples_event_client_glib_LDADD = lib/libqbipc.la $(GLIB_LIBS)
 if HAVE_LIBEV
 noinst_PROGRAMS += examples/echo-server-libev
 endif
-examples_echo_server_libev_SOURCES = examples/echo-server-libev.c examples/echo.h
 examples_echo_server_libev_CPPFLAGS = $(examples_cppflags) $(LIBEV_CFLAGS)
 examples_echo_server_libev_LDADD = lib/libqbipc.la $(LIBEV_LIBS)
 if HAVE_LIBEVENT
 noinst_PROGRAMS += examples/echo-server-libevent
 endif
-examples_echo_server_libevent_SOURCES = examples/echo-server-libevent.c examples/echo.h
 examples_echo_server_libevent_CPPFLAGS = $(examples_cppflags) $(LIBEVENT_CFLAGS)
 examples_echo_server_libevent_LDADD = lib/libqbipc.la $(LIBEVENT_LIBS)
 if HAVE_LIBUV
 noinst_PROGRAMS += examples/echo-server-libuv
 endif
-examples_echo_server_libuv_SOURCES = examples/echo-server-libuv.c examples/echo.h
 examples_echo_server_libuv_CPPFLAGS = $(examples_cppflags) $(LIBUV_CFLAGS)
 examples_echo_server_libuv_LDADD = lib/libqbipc.la $(LIBUV_LIBS)
 if HAVE_LIBSYSTEMD
 noinst_PROGRAMS += examples/echo-server-sd-event
 endif
-examples_echo_server_sd_event_SOURCES = examples/echo-server-sd-event.c examples/echo.h
 examples_echo_server_sd_event_CPPFLAGS = $(examples_cppflags) $(LIBSYSTEMD_CFLAGS)
 examples_echo_server_sd_event_LDADD = lib/libqbipc.la $(LIBSYSTEMD_LIBS)

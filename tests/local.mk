@@ -2,6 +2,27 @@
 # dist_check_SCRIPTS. What is only a helper is in EXTRA_PROGRAMS or check_LTLIBRARIES.
 TESTS += $(check_PROGRAMS)
 
+# A program without a line of its own is made of the source of its name, and linked to the
+# library, or to its objects where it looks inside (unit) or needs the library of its
+# folder (hostile).
+public_ldadd = tests/lib/libtestlib.la lib/libqbipc.la $(CHECK_LIBS) -lpthread
+core_ldadd = tests/lib/libtestlib.la lib/libqbipc-core.la $(CHECK_LIBS) -lpthread
+hostile_ldadd = tests/hostile/libhostile.la $(public_ldadd)
+LDADD = $(public_ldadd)
+tests/unit/%: LDADD = $(core_ldadd)
+tests/hostile/%: LDADD = $(hostile_ldadd)
+$(hostile_suites): tests/hostile/libhostile.la
+tests/%.o tests/%.lo: AM_CFLAGS += $(CHECK_CFLAGS)
+# Names of the same, per group of tests.
+conformance_ldadd = $(public_ldadd)
+tool_ldadd = $(public_ldadd)
+loop_ldadd = $(core_ldadd)
+native_ldadd = $(core_ldadd)
+ring_ldadd = $(core_ldadd)
+loop_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
+native_cflags = $(loop_cflags)
+ring_cflags = $(loop_cflags)
+
 # What scripts may ask for besides srcdir, which automake sets. See tests/tap.sh.
 AM_TESTS_ENVIRONMENT = \
 	CC='$(CC)'; export CC; \
@@ -39,3 +60,21 @@ include $(srcdir)/tests/model/local.mk
 include $(srcdir)/tests/programs/local.mk
 include $(srcdir)/tests/bench/local.mk
 include $(srcdir)/tests/soak/local.mk
+
+# Headers of tests that have no other line.
+noinst_HEADERS += \
+	tests/conformance/handlers.h \
+	tests/conformance/limits.h \
+	tests/lib/peer-script.h \
+	tests/tool/ask.h \
+	tests/tool/fake.h \
+	tests/unit/test-fault.h \
+	tests/unit/test-loop-poll.h \
+	tests/unit/test-loop-signals.h \
+	tests/unit/test-loop-trace.h \
+	tests/unit/test-loop-wrap.h \
+	tests/unit/test-loop.h \
+	tests/unit/test-native-ends.h \
+	tests/unit/test-native-pair.h \
+	tests/unit/test-ring-hostile.h \
+	tests/unit/test-ring-pair.h

@@ -1,7 +1,6 @@
 # One program per adapter, all with the same suites. Without its library a program says
 # that it skips.
-adapters_ldadd = tests/adapters/libsuites.la tests/lib/libtestlib.la lib/libqbipc.la \
-	$(CHECK_LIBS) -lpthread
+adapters_ldadd = tests/adapters/libsuites.la $(public_ldadd)
 adapters_programs = \
 	tests/adapters/test-glib \
 	tests/adapters/test-libev \
@@ -30,10 +29,6 @@ tests_adapters_libsuites_la_SOURCES = \
 	tests/adapters/scarce.c \
 	tests/adapters/services.c
 
-tests_adapters_test_parts_SOURCES = tests/adapters/test-parts.c
-tests_adapters_test_parts_LDADD = tests/lib/libtestlib.la lib/libqbipc.la \
-	$(CHECK_LIBS) -lpthread
-
 tests_adapters_test_qb_SOURCES = tests/adapters/loop-qb.c
 tests_adapters_test_qb_LDADD = $(adapters_ldadd)
 
@@ -44,6 +39,7 @@ tests_adapters_test_glib_LDADD = $(adapters_ldadd) $(GLIB_LIBS)
 else
 tests_adapters_test_glib_SOURCES = tests/adapters/missing.c
 tests_adapters_test_glib_CPPFLAGS = $(AM_CPPFLAGS) -DMISSING='"libglib2.0-dev"'
+tests_adapters_test_glib_LDADD =
 endif
 
 if HAVE_LIBEVENT
@@ -53,6 +49,7 @@ tests_adapters_test_libevent_LDADD = $(adapters_ldadd) $(LIBEVENT_LIBS)
 else
 tests_adapters_test_libevent_SOURCES = tests/adapters/missing.c
 tests_adapters_test_libevent_CPPFLAGS = $(AM_CPPFLAGS) -DMISSING='"libevent-dev"'
+tests_adapters_test_libevent_LDADD =
 endif
 
 if HAVE_LIBEV
@@ -62,6 +59,7 @@ tests_adapters_test_libev_LDADD = $(adapters_ldadd) $(LIBEV_LIBS)
 else
 tests_adapters_test_libev_SOURCES = tests/adapters/missing.c
 tests_adapters_test_libev_CPPFLAGS = $(AM_CPPFLAGS) -DMISSING='"libev-dev"'
+tests_adapters_test_libev_LDADD =
 endif
 
 if HAVE_LIBUV
@@ -71,6 +69,7 @@ tests_adapters_test_libuv_LDADD = $(adapters_ldadd) $(LIBUV_LIBS)
 else
 tests_adapters_test_libuv_SOURCES = tests/adapters/missing.c
 tests_adapters_test_libuv_CPPFLAGS = $(AM_CPPFLAGS) -DMISSING='"libuv1-dev"'
+tests_adapters_test_libuv_LDADD =
 endif
 
 if HAVE_LIBSYSTEMD
@@ -80,6 +79,7 @@ tests_adapters_test_sd_event_LDADD = $(adapters_ldadd) $(LIBSYSTEMD_LIBS)
 else
 tests_adapters_test_sd_event_SOURCES = tests/adapters/missing.c
 tests_adapters_test_sd_event_CPPFLAGS = $(AM_CPPFLAGS) -DMISSING='"libsystemd-dev"'
+tests_adapters_test_sd_event_LDADD =
 endif
 
 adapters_scripts = \

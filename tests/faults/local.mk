@@ -18,16 +18,15 @@ faults_wrapped = accept4 bind chmod clock_gettime close connect epoll_create1 ep
 faults_sources = tests/faults/test-faults.c tests/faults/inject.c tests/faults/inject.h \
 	tests/lib/pump.c tests/lib/pump.h
 faults_ldflags = $(AM_LDFLAGS) $(faults_wrapped:%=-Wl,--wrap=%)
-faults_ldadd = tests/lib/libtestlib.la lib/libqbipc-core.la $(CHECK_LIBS) -lpthread
 
 tests_faults_test_faults_client_SOURCES = $(faults_sources)
 tests_faults_test_faults_client_CPPFLAGS = $(AM_CPPFLAGS) -DFAULTS_END='"client"'
 tests_faults_test_faults_client_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_faults_test_faults_client_LDFLAGS = $(faults_ldflags)
-tests_faults_test_faults_client_LDADD = $(faults_ldadd)
+tests_faults_test_faults_client_LDADD = $(core_ldadd)
 
 tests_faults_test_faults_server_SOURCES = $(faults_sources)
 tests_faults_test_faults_server_CPPFLAGS = $(AM_CPPFLAGS) -DFAULTS_END='"server"'
 tests_faults_test_faults_server_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_faults_test_faults_server_LDFLAGS = $(faults_ldflags)
-tests_faults_test_faults_server_LDADD = $(faults_ldadd)
+tests_faults_test_faults_server_LDADD = $(core_ldadd)

@@ -9,8 +9,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz-qb-ring \
 	tests/fuzz/fuzz-server \
 	tests/fuzz/fuzz-welcome
-fuzz_cflags = $(AM_CFLAGS)
-fuzz_ldadd = lib/libqbipc-core.la -lpthread
+tests/fuzz/%: LDADD = lib/libqbipc-core.la -lpthread
 fuzz_common = tests/fuzz/fuzz.h
 fuzz_ends = tests/fuzz/ends.h tests/lib/pump.c tests/lib/pump.h
 fuzz_rings = tests/fuzz/arena.h tests/lib/peer-script.h
@@ -36,40 +35,20 @@ fuzz-coverage: $(fuzz_targets)
 
 tests_fuzz_fuzz_native_ring_SOURCES = tests/fuzz/fuzz-native-ring.c \
 	$(fuzz_common) $(fuzz_rings)
-tests_fuzz_fuzz_native_ring_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_native_ring_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_native_ring_LDFLAGS = $(fuzz_ldflags)
-
 tests_fuzz_fuzz_qb_ring_SOURCES = tests/fuzz/fuzz-qb-ring.c \
 	$(fuzz_common) $(fuzz_rings)
-tests_fuzz_fuzz_qb_ring_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_qb_ring_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_qb_ring_LDFLAGS = $(fuzz_ldflags)
-
 tests_fuzz_fuzz_hello_SOURCES = tests/fuzz/fuzz-hello.c $(fuzz_common) $(fuzz_ends)
-tests_fuzz_fuzz_hello_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_hello_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_hello_LDFLAGS = $(fuzz_ldflags)
-
 tests_fuzz_fuzz_datagrams_SOURCES = tests/fuzz/fuzz-datagrams.c tests/fuzz/ends.h $(fuzz_common)
-tests_fuzz_fuzz_datagrams_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_datagrams_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_datagrams_LDFLAGS = $(fuzz_ldflags)
-
 tests_fuzz_fuzz_packets_SOURCES = tests/fuzz/fuzz-packets.c $(fuzz_common)
-tests_fuzz_fuzz_packets_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_packets_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_packets_LDFLAGS = $(fuzz_ldflags)
-
 tests_fuzz_fuzz_server_SOURCES = tests/fuzz/fuzz-server.c $(fuzz_common) $(fuzz_ends) \
 	tests/fuzz/holding.c tests/fuzz/holding.h tests/fuzz/hostile.c tests/fuzz/hostile.h \
 	tests/fuzz/ledger.c tests/fuzz/ledger.h
-tests_fuzz_fuzz_server_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_server_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_server_LDFLAGS = $(fuzz_ldflags) $(fuzz_server_wrapped:%=-Wl,--wrap=%)
-
 tests_fuzz_fuzz_welcome_SOURCES = tests/fuzz/fuzz-welcome.c $(fuzz_common) \
 	tests/fuzz/ends.h tests/fuzz/false-server.c tests/fuzz/false-server.h
-tests_fuzz_fuzz_welcome_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_welcome_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_welcome_LDFLAGS = $(fuzz_ldflags) -Wl,--wrap=recvmsg

@@ -37,31 +37,3 @@ tests_hostile_libhostile_la_SOURCES = \
 	tests/hostile/truth.h \
 	tests/hostile/watch.c \
 	tests/hostile/wire.h
-hostile_ldadd = tests/hostile/libhostile.la $(conformance_ldadd)
-
-tests_hostile_descriptors_SOURCES = tests/hostile/descriptors.c
-tests_hostile_descriptors_LDADD = $(hostile_ldadd)
-tests_hostile_false_answers_SOURCES = tests/hostile/false-answers.c
-tests_hostile_false_answers_LDADD = $(hostile_ldadd)
-tests_hostile_false_behavior_SOURCES = tests/hostile/false-behavior.c
-tests_hostile_false_behavior_LDADD = $(hostile_ldadd)
-tests_hostile_false_files_SOURCES = tests/hostile/false-files.c
-tests_hostile_false_files_LDADD = $(hostile_ldadd)
-tests_hostile_files_SOURCES = tests/hostile/files.c
-tests_hostile_files_LDADD = $(hostile_ldadd)
-tests_hostile_handshake_SOURCES = tests/hostile/handshake.c
-tests_hostile_handshake_LDADD = $(hostile_ldadd)
-tests_hostile_kills_SOURCES = tests/hostile/kills.c
-tests_hostile_kills_LDADD = $(hostile_ldadd)
-tests_hostile_memory_kept_SOURCES = tests/hostile/memory-kept.c
-tests_hostile_memory_kept_LDADD = $(hostile_ldadd)
-tests_hostile_memory_messages_SOURCES = tests/hostile/memory-messages.c
-tests_hostile_memory_messages_LDADD = $(hostile_ldadd)
-tests_hostile_memory_words_SOURCES = tests/hostile/memory-words.c
-tests_hostile_memory_words_LDADD = $(hostile_ldadd)
-tests_hostile_processes_SOURCES = tests/hostile/processes.c
-tests_hostile_processes_LDADD = $(hostile_ldadd)
-tests_hostile_sockets_SOURCES = tests/hostile/sockets.c
-tests_hostile_sockets_LDADD = $(hostile_ldadd)
-tests_hostile_wake_ups_SOURCES = tests/hostile/wake-ups.c
-tests_hostile_wake_ups_LDADD = $(hostile_ldadd)

@@ -6,30 +6,11 @@ check_PROGRAMS += \
 	tests/tool/test-watch \
 	tests/tool/test-watcher
 endif
-tool_ldadd = tests/lib/libtestlib.la lib/libqbipc.la $(CHECK_LIBS) -lpthread
-
 tests_tool_test_inquiry_SOURCES = \
-	tests/tool/ask.c \
-	tests/tool/ask.h \
-	tests/tool/fake.c \
-	tests/tool/fake.h \
-	tests/tool/test-inquiry.c
-tests_tool_test_inquiry_LDADD = $(tool_ldadd)
-tests_tool_test_inquirer_SOURCES = \
-	tests/tool/fake.c \
-	tests/tool/fake.h \
-	tests/tool/test-inquirer.c
-tests_tool_test_inquirer_LDADD = $(tool_ldadd)
-tests_tool_test_watch_SOURCES = \
-	tests/tool/ask.c \
-	tests/tool/ask.h \
-	tests/tool/test-watch.c
-tests_tool_test_watch_LDADD = $(tool_ldadd)
-tests_tool_test_watcher_SOURCES = \
-	tests/tool/fake.c \
-	tests/tool/fake.h \
-	tests/tool/test-watcher.c
-tests_tool_test_watcher_LDADD = $(tool_ldadd)
+	tests/tool/ask.c tests/tool/fake.c tests/tool/test-inquiry.c
+tests_tool_test_inquirer_SOURCES = tests/tool/fake.c tests/tool/test-inquirer.c
+tests_tool_test_watch_SOURCES = tests/tool/ask.c tests/tool/test-watch.c
+tests_tool_test_watcher_SOURCES = tests/tool/fake.c tests/tool/test-watcher.c
 
 tool_scripts = \
 	tests/tool/test-bench \
@@ -41,10 +22,9 @@ EXTRA_DIST += tests/tool/tool.sh
 
 # What the scripts look at.
 noinst_PROGRAMS += tests/tool/listener
-tests_tool_listener_SOURCES = tests/tool/listener.c
 if HAVE_LIBQB
 noinst_PROGRAMS += tests/tool/echo-server-libqb
 endif
-tests_tool_echo_server_libqb_SOURCES = examples/echo-server.c examples/echo.h
+tests_tool_echo_server_libqb_SOURCES = examples/echo-server.c
 tests_tool_echo_server_libqb_CPPFLAGS = $(LIBQB_CFLAGS)
 tests_tool_echo_server_libqb_LDADD = $(LIBQB_LIBS)
