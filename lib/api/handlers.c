@@ -14,7 +14,7 @@
 static struct qbi_selector *selector_get(qb_ipcs_service_t *s)
 {
 	if (!s->selector)
-		s->selector = qbi_selector_new();
+		s->selector = qbi_selector_new(s->name);
 	return s->selector;
 }
 

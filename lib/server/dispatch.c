@@ -78,7 +78,58 @@ static void stream_drain(qb_ipcs_connection_t *c)
 		junk_note(c);
 }
 
+/* -- Requests ----------------------------------------------------------------- */
+
+/* Whoever waits for the response gets one. A full queue has others to wake him. */
+static void request_answer(qb_ipcs_connection_t *c, int32_t id, int error)
+{
+	struct qb_ipc_response_header header;
+	struct iovec iov = { &header, sizeof(header) };
+	struct qbi_msg msg;
+
+	memset(&header, 0, sizeof(header));	/* with the gaps: it goes to the client */
+	header.id = id;
+	header.size = sizeof(header);
+	header.error = error;
+	if (qbi_msg_init(&msg, &iov, 1) == 0 && qbi_connection_respond(c, &msg) == 0)
+		qbi_selector_answered(c->service->selector);
+}
+
+/* Nobody takes it, or it is too short for who does. 0; -errno drop the client. */
+static int request_refuse(qb_ipcs_connection_t *c, const struct qbipc_handler *h,
+			  const struct qb_ipc_request_header *message, size_t size, int error)
+{
+	switch (qbi_selector_refuse(c->service->selector, c, &c->peer, message, size, error)) {
+	case QBIPC_REFUSE_IGNORE:
+		return 0;
+	case QBIPC_REFUSE_DISCONNECT:
+		return error;
+	default:
+		if (!h || !(h->flags & QBIPC_HANDLER_ONE_WAY))
+			request_answer(c, message->id, error);
+		return 0;
+	}
+}
+
 /* 0 go on, QBI_FULL the application wants no more now, -errno drop the client. */
+static int request_select(qb_ipcs_connection_t *c, void *data, size_t size)
+{
+	qb_ipcs_service_t *s = c->service;
+	const struct qb_ipc_request_header *header = data;
+	const struct qbipc_handler *picked = qbi_selector_ask(s->selector, c, header, size);
+	struct qbi_selector_choice choice;
+	int r;
+
+	if (!c->end)
+		return 0;
+	qbi_selector_choose(s->selector, picked, header->id, &choice);
+	if (!choice.handler && s->on.msg_process)
+		return s->on.msg_process(c, data, size) < 0 ? QBI_FULL : 0;
+	r = qbi_selector_call(&choice, c, data, size);
+	return r < 0 ? request_refuse(c, choice.handler, data, size, r) : r;
+}
+
+/* As above. */
 static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 {
 	struct qb_ipc_request_header *header = buf;
@@ -103,7 +154,7 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 	/* Handlers may take the rest for a string: the buffer has a byte more. */
 	((char *)buf)[header->size] = '\0';
 	if (c->service->selector)
-		return qbi_selector_dispatch(c, buf, (size_t)header->size);
+		return request_select(c, buf, (size_t)header->size);
 	if (!c->service->on.msg_process)
 		return 0;
 	return c->service->on.msg_process(c, buf, (size_t)header->size) < 0 ? QBI_FULL : 0;

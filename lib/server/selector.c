@@ -9,11 +9,9 @@
 #include "base/log.h"
 #include "base/sized.h"
 #include "base/util.h"
-#include "server/connection.h"
-#include "server/service.h"
 
 /* A handler that is registered. Stays where it is as long as the service. */
-struct handler {
+struct qbi_selector_handler {
 	struct qbipc_handler as_given;	/* the name is ours */
 	uint64_t calls;
 	uint64_t refused;
@@ -24,18 +22,19 @@ struct handler {
 struct batch {
 	struct batch *next;
 	size_t n;
-	struct handler handlers[];
+	struct qbi_selector_handler handlers[];
 };
 
 /* By id: open addressing, at most half full. */
 struct slots {
-	struct handler **slot;
+	struct qbi_selector_handler **slot;
 	size_t size;		/* a power of two; 0: none */
 	unsigned int shift;	/* from a hash to an index */
 	size_t used;
 };
 
 struct qbi_selector {
+	const char *service;
 	struct slots slots;
 	struct batch *batches;
 	qbipc_selector_fn pick;
@@ -52,9 +51,13 @@ int qbi_selector_handler_take(struct qbipc_handler *ours, const struct qbipc_han
 			      QBI_SIZED_THROUGH(struct qbipc_handler, fn));
 }
 
-struct qbi_selector *qbi_selector_new(void)
+struct qbi_selector *qbi_selector_new(const char *service)
 {
-	return calloc(1, sizeof(struct qbi_selector));
+	struct qbi_selector *sel = calloc(1, sizeof(*sel));
+
+	if (sel)
+		sel->service = service;
+	return sel;
 }
 
 /* -- The table ---------------------------------------------------------------- */
@@ -73,7 +76,7 @@ static int slots_init(struct slots *s, size_t n)
 }
 
 /* The place of @id: its handler's, or the empty one where that would be. */
-static struct handler **slots_place(const struct slots *s, int32_t id)
+static struct qbi_selector_handler **slots_place(const struct slots *s, int32_t id)
 {
 	/* Fibonacci hashing: ids in a row spread, and those in steps of any size. */
 	size_t i = (uint32_t)((uint32_t)id * UINT32_C(2654435769)) >> s->shift;
@@ -83,14 +86,14 @@ static struct handler **slots_place(const struct slots *s, int32_t id)
 	return &s->slot[i];
 }
 
-static struct handler *slots_find(const struct slots *s, int32_t id)
+static struct qbi_selector_handler *slots_find(const struct slots *s, int32_t id)
 {
 	return s->size ? *slots_place(s, id) : NULL;
 }
 
-static int slots_put(struct slots *s, struct handler *h)
+static int slots_put(struct slots *s, struct qbi_selector_handler *h)
 {
-	struct handler **place = slots_place(s, h->as_given.id);
+	struct qbi_selector_handler **place = slots_place(s, h->as_given.id);
 
 	if (*place)
 		return -EEXIST;
@@ -178,7 +181,7 @@ void qbi_selector_free(struct qbi_selector *sel)
 
 const struct qbipc_handler *qbi_selector_find(struct qbi_selector *sel, int32_t id)
 {
-	struct handler *h = slots_find(&sel->slots, id);
+	struct qbi_selector_handler *h = slots_find(&sel->slots, id);
 
 	return h ? &h->as_given : NULL;
 }
@@ -198,7 +201,7 @@ void qbi_selector_refuse_set(struct qbi_selector *sel, qbipc_refuse_fn fn, void 
 int qbi_selector_handler_stats(struct qbi_selector *sel, int32_t id,
 			       struct qbipc_handler_stats *ret)
 {
-	const struct handler *h = slots_find(&sel->slots, id);
+	const struct qbi_selector_handler *h = slots_find(&sel->slots, id);
 
 	if (!h)
 		return -ENOENT;
@@ -216,70 +219,45 @@ void qbi_selector_refusals(struct qbi_selector *sel, struct qbipc_message_refusa
 	*ret = sel->refusals;
 }
 
-/* -- Refusing ----------------------------------------------------------------- */
+/* -- Calling ------------------------------------------------------------------ */
 
-static void refusal_log(qb_ipcs_connection_t *c,
-			const struct qb_ipc_request_header *message, size_t size, int error)
+const struct qbipc_handler *qbi_selector_ask(struct qbi_selector *sel, qb_ipcs_connection_t *c,
+					     const struct qb_ipc_request_header *message,
+					     size_t size)
 {
-	qbi_log_paced(&c->service->selector->pace, LOG_NOTICE,
-		      "service %s: refused message %" PRId32 " of %zu bytes from pid %d: %s",
-		      c->service->name, message->id, size, c->peer.pid, strerror(-error));
+	return sel->pick ? sel->pick(c, message, size, sel->pick_data) : NULL;
 }
 
-/* Whoever waits for the response gets one. A full queue has others to wake him. */
-static void refusal_answer(qb_ipcs_connection_t *c, int32_t id, int error)
+void qbi_selector_choose(struct qbi_selector *sel, const struct qbipc_handler *picked,
+			 int32_t id, struct qbi_selector_choice *ret)
 {
-	struct qb_ipc_response_header header;
-	struct iovec iov = { &header, sizeof(header) };
-	struct qbi_msg msg;
+	struct qbi_selector_handler *known = slots_find(&sel->slots, picked ? picked->id : id);
 
-	memset(&header, 0, sizeof(header));	/* with the gaps: it goes to the client */
-	header.id = id;
-	header.size = sizeof(header);
-	header.error = error;
-	if (qbi_msg_init(&msg, &iov, 1) == 0 && qbi_connection_respond(c, &msg) == 0)
-		c->service->selector->refusals.answered++;
-}
-
-static int message_refuse(qb_ipcs_connection_t *c,
-			  const struct qb_ipc_request_header *message, size_t size,
-			  const struct qbipc_handler *h, int error)
-{
-	struct qbi_selector *sel = c->service->selector;
-	enum qbipc_refuse what = QBIPC_REFUSE_ANSWER;
-
-	if (error == -ENOSYS)
-		sel->refusals.unknown++;
-	else
-		sel->refusals.too_short++;
-	refusal_log(c, message, size, error);
-	if (sel->refuse)
-		what = sel->refuse(c, message, size, error, sel->refuse_data);
-	if (what == QBIPC_REFUSE_IGNORE)
-		return 0;
-	if (what == QBIPC_REFUSE_DISCONNECT) {
-		sel->refusals.disconnected++;
-		return error;
+	if (!picked || (known && picked == &known->as_given)) {
+		ret->handler = known ? &known->as_given : NULL;
+		ret->known = known;
+		return;
 	}
-	if (!h || !(h->flags & QBIPC_HANDLER_ONE_WAY))
-		refusal_answer(c, message->id, error);
-	return 0;
+	/* Without a function nobody takes the message. */
+	if (qbi_selector_handler_take(&ret->own, picked) < 0)
+		ret->own = (struct qbipc_handler){ .fn = NULL };
+	ret->handler = &ret->own;
+	ret->known = NULL;
 }
 
-/* -- Dispatch ----------------------------------------------------------------- */
-
-/* @known is @h's entry when it is registered. */
-static int handler_call(qb_ipcs_connection_t *c, const struct qbipc_handler *h,
-			struct handler *known, void *data, size_t size)
+int qbi_selector_call(const struct qbi_selector_choice *choice, qb_ipcs_connection_t *c,
+		      void *data, size_t size)
 {
+	const struct qbipc_handler *h = choice->handler;
+	struct qbi_selector_handler *known = choice->known;
 	int r;
 
-	if (!h->fn)
-		return message_refuse(c, data, size, h, -ENOSYS);
+	if (!h || !h->fn)
+		return -ENOSYS;
 	if (size < h->min_size) {
 		if (known)
 			known->refused++;
-		return message_refuse(c, data, size, h, -EBADMSG);
+		return -EBADMSG;
 	}
 	if (known)
 		known->calls++;
@@ -291,38 +269,30 @@ static int handler_call(qb_ipcs_connection_t *c, const struct qbipc_handler *h,
 	return QBI_FULL;
 }
 
-/* What the selector said, which may be a handler of ours or one of the application's. */
-static int picked_call(qb_ipcs_connection_t *c, const struct qbipc_handler *picked,
-		       void *data, size_t size)
-{
-	struct handler *known = slots_find(&c->service->selector->slots, picked->id);
-	struct qbipc_handler own;
+/* -- Refusing ----------------------------------------------------------------- */
 
-	if (known && picked == &known->as_given)
-		return handler_call(c, picked, known, data, size);
-	if (qbi_selector_handler_take(&own, picked) < 0)
-		return message_refuse(c, data, size, NULL, -ENOSYS);
-	return handler_call(c, &own, NULL, data, size);
+enum qbipc_refuse qbi_selector_refuse(struct qbi_selector *sel, qb_ipcs_connection_t *c,
+				       const struct ucred *peer,
+				       const struct qb_ipc_request_header *message,
+				       size_t size, int error)
+{
+	enum qbipc_refuse what = QBIPC_REFUSE_ANSWER;
+
+	if (error == -ENOSYS)
+		sel->refusals.unknown++;
+	else
+		sel->refusals.too_short++;
+	qbi_log_paced(&sel->pace, LOG_NOTICE,
+		      "service %s: refused message %" PRId32 " of %zu bytes from pid %d: %s",
+		      sel->service, message->id, size, peer->pid, strerror(-error));
+	if (sel->refuse)
+		what = sel->refuse(c, message, size, error, sel->refuse_data);
+	if (what == QBIPC_REFUSE_DISCONNECT)
+		sel->refusals.disconnected++;
+	return what;
 }
 
-int qbi_selector_dispatch(qb_ipcs_connection_t *c, void *data, size_t size)
+void qbi_selector_answered(struct qbi_selector *sel)
 {
-	const struct qb_ipc_request_header *header = data;
-	qb_ipcs_service_t *s = c->service;
-	struct qbi_selector *sel = s->selector;
-	const struct qbipc_handler *picked = NULL;
-	struct handler *known;
-
-	if (sel->pick)
-		picked = sel->pick(c, header, size, sel->pick_data);
-	if (!c->end)
-		return 0;
-	if (picked)
-		return picked_call(c, picked, data, size);
-	known = slots_find(&sel->slots, header->id);
-	if (known)
-		return handler_call(c, &known->as_given, known, data, size);
-	if (s->on.msg_process)
-		return s->on.msg_process(c, data, size) < 0 ? QBI_FULL : 0;
-	return message_refuse(c, header, size, NULL, -ENOSYS);
+	sel->refusals.answered++;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * From a message to the function that takes it: <qbipc/handlers.h> tells the rules.
+ * From a message to the function that takes it: <qbipc/handlers.h> tells the rules. What is
+ * refused is answered by dispatch.c.
  *
  * Owner: the service, which has none until the application asks for one; without one
  * msg_process gets everything.
@@ -15,8 +16,8 @@
 #include <qbipc/handlers.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
-struct qb_ipcs_connection;
 struct qbi_selector;
 
 /*
@@ -25,7 +26,15 @@ struct qbi_selector;
  */
 int qbi_selector_handler_take(struct qbipc_handler *ours, const struct qbipc_handler *theirs);
 
-struct qbi_selector *qbi_selector_new(void);
+/* Who a message is for. */
+struct qbi_selector_choice {
+	const struct qbipc_handler *handler;	/* NULL: nobody */
+	struct qbi_selector_handler *known;	/* its entry; NULL: it is not registered */
+	struct qbipc_handler own;		/* the application's, as we know it */
+};
+
+/* @service: its name, borrowed. NULL without memory. */
+struct qbi_selector *qbi_selector_new(const char *service);
 void qbi_selector_free(struct qbi_selector *sel);
 
 /* All of @table, which has been checked, or none. 0, -EEXIST, -ENOMEM. */
@@ -43,9 +52,31 @@ int qbi_selector_handler_stats(struct qbi_selector *sel, int32_t id,
 void qbi_selector_refusals(struct qbi_selector *sel, struct qbipc_message_refusals *ret);
 
 /*
- * Give the message to whom it belongs, by the selector of the connection's service. 0 go
- * on, QBI_FULL the application wants no more now, -errno drop the client.
+ * Ask the application's selector: a handler, or NULL. Anything may have happened to the
+ * connection, which is only passed on, in this and the next but one.
  */
-int qbi_selector_dispatch(struct qb_ipcs_connection *c, void *data, size_t size);
+const struct qbipc_handler *qbi_selector_ask(struct qbi_selector *sel, qb_ipcs_connection_t *c,
+					     const struct qb_ipc_request_header *message,
+					     size_t size);
+
+/* What was @picked, which may be a handler of ours or not; NULL: the one for @id. */
+void qbi_selector_choose(struct qbi_selector *sel, const struct qbipc_handler *picked,
+			 int32_t id, struct qbi_selector_choice *ret);
+
+/*
+ * Give it the message. 0, QBI_FULL the application wants no more now; -ENOSYS nobody takes
+ * it, -EBADMSG it is too short: then refuse it.
+ */
+int qbi_selector_call(const struct qbi_selector_choice *choice, qb_ipcs_connection_t *c,
+		      void *data, size_t size);
+
+/* Count a message that is refused with @error, log it, and say what is to be done. */
+enum qbipc_refuse qbi_selector_refuse(struct qbi_selector *sel, qb_ipcs_connection_t *c,
+				       const struct ucred *peer,
+				       const struct qb_ipc_request_header *message,
+				       size_t size, int error);
+
+/* A refused message has been answered. */
+void qbi_selector_answered(struct qbi_selector *sel);
 
 #endif
