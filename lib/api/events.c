@@ -6,13 +6,13 @@
 #include "api/errors.h"
 #include "server/broadcast.h"
 #include "server/service.h"
-#include "server/writable.h"
 
 int qbipc_service_writable_set(qb_ipcs_service_t *s, qbipc_writable_fn fn, void *data)
 {
 	if (!s)
 		return -EINVAL;
-	qbi_writable_set(s, fn, data);
+	s->host.set.writable_data = data;
+	atomic_store(&s->host.set.writable, fn);
 	return 0;
 }
 
@@ -41,5 +41,5 @@ int qbipc_service_broadcast(qb_ipcs_service_t *s, const struct iovec *iov,
 	r = qbi_msg_init(&msg, iov, iov_len);
 	if (r < 0)
 		return r;
-	return qbi_service_broadcast(s, &msg, missed_report, &m);
+	return qbi_broadcast(&s->host, &msg, missed_report, &m);
 }

@@ -13,9 +13,9 @@
 /* The service's, made when it is first needed. NULL without memory. */
 static struct qbi_selector *selector_get(qb_ipcs_service_t *s)
 {
-	if (!s->selector)
-		s->selector = qbi_selector_new(s->name);
-	return s->selector;
+	if (!s->host.selector)
+		s->host.selector = qbi_selector_new(s->host.set.name);
+	return s->host.selector;
 }
 
 static int handler_check(const struct qbipc_handler *h)
@@ -71,7 +71,7 @@ int qbipc_service_selector_set(qb_ipcs_service_t *s, qbipc_selector_fn fn, void 
 
 	if (!s)
 		return -EINVAL;
-	sel = fn ? selector_get(s) : s->selector;
+	sel = fn ? selector_get(s) : s->host.selector;
 	if (!sel)
 		return fn ? -ENOMEM : 0;
 	qbi_selector_pick_set(sel, fn, data);
@@ -84,7 +84,7 @@ int qbipc_service_refuse_set(qb_ipcs_service_t *s, qbipc_refuse_fn fn, void *dat
 
 	if (!s)
 		return -EINVAL;
-	sel = fn ? selector_get(s) : s->selector;
+	sel = fn ? selector_get(s) : s->host.selector;
 	if (!sel)
 		return fn ? -ENOMEM : 0;
 	qbi_selector_refuse_set(sel, fn, data);
@@ -93,7 +93,7 @@ int qbipc_service_refuse_set(qb_ipcs_service_t *s, qbipc_refuse_fn fn, void *dat
 
 const struct qbipc_handler *qbipc_service_handler_find(qb_ipcs_service_t *s, int id)
 {
-	return s && s->selector ? qbi_selector_find(s->selector, id) : NULL;
+	return s && s->host.selector ? qbi_selector_find(s->host.selector, id) : NULL;
 }
 
 int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int id,
@@ -104,7 +104,7 @@ int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int id,
 
 	if (!s || qbi_sized_check(stats) < 0)
 		return -EINVAL;
-	r = s->selector ? qbi_selector_handler_stats(s->selector, id, &ours) : -ENOENT;
+	r = s->host.selector ? qbi_selector_handler_stats(s->host.selector, id, &ours) : -ENOENT;
 	return r < 0 ? r : qbi_sized_give(stats, &ours, sizeof(ours));
 }
 
@@ -115,7 +115,7 @@ int qbipc_service_message_refusals_get(qb_ipcs_service_t *s,
 
 	if (!s)
 		return -EINVAL;
-	if (s->selector)
-		qbi_selector_refusals(s->selector, &ours);
+	if (s->host.selector)
+		qbi_selector_refusals(s->host.selector, &ours);
 	return qbi_sized_give(refusals, &ours, sizeof(ours));
 }

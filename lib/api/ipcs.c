@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "server/connection.h"
+#include "server/send.h"
 #include "server/service.h"
 
 /* -- Services ----------------------------------------------------------------- */
@@ -43,18 +44,18 @@ void qb_ipcs_unref(qb_ipcs_service_t *s)
 void qb_ipcs_poll_handlers_set(qb_ipcs_service_t *s, struct qb_ipcs_poll_handlers *handlers)
 {
 	if (s && handlers)
-		s->poll = *handlers;
+		s->host.set.poll = *handlers;
 }
 
 void qb_ipcs_service_context_set(qb_ipcs_service_t *s, void *context)
 {
 	if (s)
-		s->context = context;
+		s->host.set.context = context;
 }
 
 void *qb_ipcs_service_context_get(qb_ipcs_service_t *s)
 {
-	return s ? s->context : NULL;
+	return s ? s->host.set.context : NULL;
 }
 
 int32_t qb_ipcs_run(qb_ipcs_service_t *s)
@@ -65,7 +66,7 @@ int32_t qb_ipcs_run(qb_ipcs_service_t *s)
 		return -EINVAL;
 	/* It has the name itself. The reference is that of a good run: nothing is given up. */
 	if (qbi_service_is_running(s)) {
-		qbi_log(LOG_WARNING, "service %s runs already", s->name);
+		qbi_log(LOG_WARNING, "service %s runs already", s->host.set.name);
 		return -EADDRINUSE;
 	}
 	r = qbi_service_run(s);
@@ -91,33 +92,36 @@ void qb_ipcs_request_rate_limit(qb_ipcs_service_t *s, enum qb_ipcs_rate_limit rl
 void qb_ipcs_enforce_buffer_size(qb_ipcs_service_t *s, uint32_t max_buf_size)
 {
 	if (s)
-		s->min_msg_size = max_buf_size > QBI_MAX_MSG_SIZE ? QBI_MAX_MSG_SIZE
-								  : max_buf_size;
+		s->host.set.min_msg_size = max_buf_size > QBI_MAX_MSG_SIZE ? QBI_MAX_MSG_SIZE
+									   : max_buf_size;
 }
 
 int32_t qb_ipcs_stats_get(qb_ipcs_service_t *s, struct qb_ipcs_stats *stats,
 			  int32_t clear_after_read)
 {
+	struct qbi_host_counters *count;
+
 	if (!s || !stats)
 		return -EINVAL;
+	count = &s->host.count;
 	/* Connections that are up now will go down: their number is not forgotten. */
 	*stats = (struct qb_ipcs_stats){
-		.active_connections = s->count.active,
-		.closed_connections = clear_after_read ? atomic_exchange(&s->count.closed, 0)
-						       : s->count.closed,
+		.active_connections = count->active,
+		.closed_connections = clear_after_read ? atomic_exchange(&count->closed, 0)
+						       : count->closed,
 	};
 	return 0;
 }
 
 qb_ipcs_connection_t *qb_ipcs_connection_first_get(qb_ipcs_service_t *s)
 {
-	return s ? qbi_service_next_listed(s, NULL) : NULL;
+	return s ? qbi_connection_next_known(&s->host, NULL) : NULL;
 }
 
 qb_ipcs_connection_t *qb_ipcs_connection_next_get(qb_ipcs_service_t *s,
 						  qb_ipcs_connection_t *current)
 {
-	return s && current ? qbi_service_next_listed(s, current) : NULL;
+	return s && current ? qbi_connection_next_known(&s->host, current) : NULL;
 }
 
 /* -- Connections -------------------------------------------------------------- */
@@ -142,7 +146,7 @@ void qb_ipcs_disconnect(qb_ipcs_connection_t *c)
 
 int32_t qb_ipcs_service_id_get(qb_ipcs_connection_t *c)
 {
-	return c ? c->service->id : -EINVAL;
+	return c ? c->host->set.id : -EINVAL;
 }
 
 void qb_ipcs_context_set(qb_ipcs_connection_t *c, void *context)
@@ -158,7 +162,7 @@ void *qb_ipcs_context_get(qb_ipcs_connection_t *c)
 
 void *qb_ipcs_connection_service_context_get(qb_ipcs_connection_t *c)
 {
-	return c ? c->service->context : NULL;
+	return c ? c->host->set.context : NULL;
 }
 
 void qb_ipcs_connection_auth_set(qb_ipcs_connection_t *c, uid_t uid, gid_t gid, mode_t mode)
@@ -196,27 +200,27 @@ static ssize_t message_send(qb_ipcs_connection_t *c, send_fn fn, const struct io
 ssize_t qb_ipcs_response_sendv(qb_ipcs_connection_t *c, const struct iovec *iov,
 			       size_t iov_len)
 {
-	return message_send(c, qbi_connection_respond, iov, iov_len);
+	return message_send(c, qbi_send_response, iov, iov_len);
 }
 
 ssize_t qb_ipcs_response_send(qb_ipcs_connection_t *c, const void *data, size_t size)
 {
 	struct iovec iov = { (void *)(uintptr_t)data, size };
 
-	return message_send(c, qbi_connection_respond, &iov, 1);
+	return message_send(c, qbi_send_response, &iov, 1);
 }
 
 ssize_t qb_ipcs_event_sendv(qb_ipcs_connection_t *c, const struct iovec *iov,
 			    size_t iov_len)
 {
-	return message_send(c, qbi_connection_event, iov, iov_len);
+	return message_send(c, qbi_send_event, iov, iov_len);
 }
 
 ssize_t qb_ipcs_event_send(qb_ipcs_connection_t *c, const void *data, size_t size)
 {
 	struct iovec iov = { (void *)(uintptr_t)data, size };
 
-	return message_send(c, qbi_connection_event, &iov, 1);
+	return message_send(c, qbi_send_event, &iov, 1);
 }
 
 /* -- Counters ----------------------------------------------------------------- */
@@ -233,7 +237,7 @@ static void counters_get(qb_ipcs_connection_t *c, struct qb_ipcs_connection_stat
 		.recv_retries = qbi_counter_read(&c->count.recv_retries, clear),
 		.flow_control_state = (int32_t)c->flow,
 		.flow_control_count = qbi_counter_read(&c->count.flow_control_count, clear),
-		.event_q_length = qbi_connection_events_queued(c),
+		.event_q_length = qbi_send_events_queued(c),
 	};
 }
 

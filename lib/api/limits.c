@@ -14,16 +14,13 @@ int qbipc_service_limits_set(qb_ipcs_service_t *s, const struct qbipc_service_li
 	if (!s)
 		return -EINVAL;
 	r = qbi_sized_take(&wanted, sizeof(wanted), limits, QBI_SIZED_LEAST);
-	if (r == 0)
-		r = qbi_limits_set(&s->limits, &wanted);
-	if (r == 0)
-		(void)qbi_deadlines_update(s);
-	return r;
+	return r < 0 ? r : qbi_service_limits_set(s, &wanted);
 }
 
 int qbipc_service_limits_get(qb_ipcs_service_t *s, struct qbipc_service_limits *limits)
 {
-	return s ? qbi_sized_give(limits, &s->limits.at, sizeof(s->limits.at)) : -EINVAL;
+	return s ? qbi_sized_give(limits, &s->host.limits.at, sizeof(s->host.limits.at))
+		 : -EINVAL;
 }
 
 int qbipc_service_refusals_get(qb_ipcs_service_t *s, struct qbipc_service_refusals *refusals)
@@ -32,6 +29,6 @@ int qbipc_service_refusals_get(qb_ipcs_service_t *s, struct qbipc_service_refusa
 
 	if (!s)
 		return -EINVAL;
-	qbi_refusals_read(&s->refusals, &all);
+	qbi_refusals_read(&s->host.refusals, &all);
 	return qbi_sized_give(refusals, &all, sizeof(all));
 }

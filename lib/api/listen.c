@@ -17,7 +17,7 @@
 
 int qbipc_service_listen_fd_set(qb_ipcs_service_t *s, int fd)
 {
-	return s ? qbi_listener_adopt(s, fd) : -EINVAL;
+	return s ? qbi_listener_adopt(&s->listener, fd) : -EINVAL;
 }
 
 /* A number in decimal and nothing else, up to @most. -EINVAL. */

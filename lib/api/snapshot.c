@@ -53,7 +53,7 @@ int qbipc_service_snapshot_allow(qb_ipcs_service_t *s, uid_t uid, gid_t gid)
 
 	if (!s)
 		return -EINVAL;
-	s->watchers = (struct qbi_owner){ uid, gid, mode };
+	s->host.set.watchers = (struct qbi_owner){ uid, gid, mode };
 	return 0;
 }
 

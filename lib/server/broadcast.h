@@ -9,13 +9,13 @@
 #include "base/msg.h"
 
 struct qb_ipcs_connection;
-struct qb_ipcs_service;
+struct qbi_host;
 
-/* @outcome as of qbi_connection_event(), not 0. */
+/* @outcome as of qbi_send_event(), not 0. */
 typedef void (*qbi_missed_fn)(struct qb_ipcs_connection *c, int outcome, void *data);
 
 /* Dispatching thread. How many took it; @fn is called for the others. */
-unsigned int qbi_service_broadcast(struct qb_ipcs_service *s, const struct qbi_msg *msg,
-				   qbi_missed_fn fn, void *data);
+unsigned int qbi_broadcast(struct qbi_host *h, const struct qbi_msg *msg, qbi_missed_fn fn,
+			   void *data);
 
 #endif

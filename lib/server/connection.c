@@ -8,13 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/util.h"
-#include "server/service.h"
 
-int qbi_connection_new(qb_ipcs_service_t *s, int fd, qb_ipcs_connection_t **ret_c)
+int qbi_connection_new(struct qbi_host *h, int fd, qb_ipcs_dispatch_fn_t dispatch,
+		       qb_ipcs_connection_t **ret_c)
 {
 	socklen_t len = sizeof(struct ucred);
 	qb_ipcs_connection_t *c = calloc(1, sizeof(*c));
@@ -23,10 +22,11 @@ int qbi_connection_new(qb_ipcs_service_t *s, int fd, qb_ipcs_connection_t **ret_
 	if (!c)
 		return -ENOMEM;
 	c->refs = 1;
-	c->number = ++s->last_number;
-	c->since_ns = qbi_now_ns();
-	c->service = qbi_service_ref(s);
-	qbi_list_init(&c->link);
+	c->number = ++h->last_number;
+	c->host = qbi_host_ref(h);
+	c->dispatch = dispatch;
+	qbi_roster_entry_init(&c->listed);
+	qbi_limits_entry_init(&c->quota);
 	qbi_retry_entry_init(&c->retry);
 	c->stream = (struct qbi_watch)QBI_WATCH_INIT;
 	c->request = (struct qbi_watch)QBI_WATCH_INIT;
@@ -38,14 +38,6 @@ int qbi_connection_new(qb_ipcs_service_t *s, int fd, qb_ipcs_connection_t **ret_
 	}
 	c->owner = (struct qbi_owner){ c->peer.uid, c->peer.gid, 0600 };
 	c->stream.fd = fd;
-	qbi_list_push_back(&s->handshakes, &c->link);
-	r = qbi_limits_begin(c);
-	if (r < 0) {
-		qbi_list_unlink(&c->link);
-		c->stream.fd = -1;
-		qbi_connection_unref(c);
-		return r;
-	}
 	*ret_c = c;
 	return 0;
 }
@@ -58,19 +50,20 @@ qb_ipcs_connection_t *qbi_connection_ref(qb_ipcs_connection_t *c)
 
 static void connection_free(qb_ipcs_connection_t *c)
 {
-	qb_ipcs_service_t *s = c->service;
+	struct qbi_host *h = c->host;
 
 	/* Lists are the dispatching thread's, and this may be another. */
-	assert(!c->end && c->stream.fd < 0 && qbi_list_is_empty(&c->link));
-	if (c->announced && s->on.connection_destroyed) {
+	assert(!c->end && c->stream.fd < 0 && qbi_list_is_empty(&c->listed.link) &&
+	       c->quota.counted == QBI_COUNTED_NOT);
+	if (c->announced && h->set.on.connection_destroyed) {
 		/* The callback may look at the connection, and even take and drop
 		 * references again: keep them away from zero. */
 		c->refs = 1;
-		s->on.connection_destroyed(c);
+		h->set.on.connection_destroyed(c);
 	}
 	qbi_mutex_destroy(&c->send);
 	free(c);
-	qbi_service_unref(s);
+	qbi_host_unref(h);
 }
 
 void qbi_connection_unref(qb_ipcs_connection_t *c)
@@ -99,7 +92,7 @@ static bool state_is_active(enum qbi_connection_state state)
 
 void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state state)
 {
-	struct qbi_service_counters *count = &c->service->count;
+	struct qbi_host_counters *count = &c->host->count;
 
 	assert(state > c->state);
 	if (state_is_active(state) && !state_is_active(c->state))
@@ -110,7 +103,7 @@ void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state sta
 	}
 	c->state = state;
 	if (state == QBI_CONNECTION_CLOSED)
-		qbi_list_unlink(&c->link);
+		qbi_roster_remove(&c->listed);
 }
 
 /*
@@ -123,19 +116,19 @@ void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state sta
 /* Memory that a client may have us keep, used or not: its default size and a bit. */
 #define BUFFER_KEPT (ROUND + (16u << 10))
 
-size_t qbi_request_room(uint32_t max_msg_size)
+size_t qbi_connection_request_room(uint32_t max_msg_size)
 {
 	return ROUND + (size_t)max_msg_size + 1;
 }
 
-char *qbi_request_place(const qb_ipcs_connection_t *c, void *buffer)
+char *qbi_connection_request_place(const qb_ipcs_connection_t *c, void *buffer)
 {
 	return (char *)buffer + (c->request_at ? c->request_at : SHORT_ROOM);
 }
 
-char *qbi_request_settle(qb_ipcs_connection_t *c, void *buffer, size_t size)
+char *qbi_connection_request_settle(qb_ipcs_connection_t *c, void *buffer, size_t size)
 {
-	char *request = qbi_request_place(c, buffer);
+	char *request = qbi_connection_request_place(c, buffer);
 	size_t end = (size_t)(request - (char *)buffer) + size + 1;
 
 	if (c->buffer_used < end)
@@ -149,30 +142,30 @@ char *qbi_request_settle(qb_ipcs_connection_t *c, void *buffer, size_t size)
 
 void *qbi_connection_buffer_take(qb_ipcs_connection_t *c)
 {
-	size_t room = qbi_request_room(c->max_msg_size);
+	size_t room = qbi_connection_request_room(c->max_msg_size);
 	void *buffer = c->buffer ? QBI_TAKE(c->buffer) : qbi_memory_new(room);
 
-	/* That of the service is there in any case, unless a callback runs the loop. */
-	return buffer ? buffer : qbi_service_scratch_take(c->service, room);
+	/* That of the host is there in any case, unless a callback runs the loop. */
+	return buffer ? buffer : qbi_host_scratch_take(c->host, room);
 }
 
 /* A large request of @c stays, and that of another client no longer. */
 static void large_request_keep(qb_ipcs_connection_t *c)
 {
-	qb_ipcs_connection_t *before = c->service->large;
+	qb_ipcs_connection_t *before = c->host->large;
 
 	if (before && before != c && before->buffer) {
 		qbi_memory_free(QBI_TAKE(before->buffer));
 		before->buffer_used = 0;
 	}
-	c->service->large = c;
+	c->host->large = c;
 }
 
 void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer)
 {
-	/* The service's own comes first: it may have been this one. */
-	if (!c->end || c->buffer || !c->service->scratch) {
-		qbi_service_scratch_give(c->service, buffer);
+	/* The host's own comes first: it may have been this one. */
+	if (!c->end || c->buffer || !c->host->scratch) {
+		qbi_host_scratch_give(c->host, buffer);
 		return;
 	}
 	c->buffer = buffer;
@@ -182,16 +175,16 @@ void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer)
 
 static int watch_set(qb_ipcs_connection_t *c, struct qbi_watch *w, int32_t events)
 {
-	struct qb_ipcs_poll_handlers *poll = &c->service->poll;
-	enum qb_loop_priority priority = c->service->priority;
+	const struct qb_ipcs_poll_handlers *poll = &c->host->set.poll;
+	enum qb_loop_priority priority = c->host->set.priority;
 	int r;
 
 	if (w->fd < 0 || (w->events == events && w->priority == priority))
 		return 0;
 	if (w->events)
-		r = poll->dispatch_mod(priority, w->fd, events, c, qbi_connection_dispatch);
+		r = poll->dispatch_mod(priority, w->fd, events, c, c->dispatch);
 	else
-		r = poll->dispatch_add(priority, w->fd, events, c, qbi_connection_dispatch);
+		r = poll->dispatch_add(priority, w->fd, events, c, c->dispatch);
 	if (r < 0)
 		return r;
 	w->events = events;
@@ -202,7 +195,7 @@ static int watch_set(qb_ipcs_connection_t *c, struct qbi_watch *w, int32_t event
 static void watch_drop(qb_ipcs_connection_t *c, struct qbi_watch *w)
 {
 	if (w->fd >= 0 && w->events)
-		c->service->poll.dispatch_del(w->fd);
+		c->host->set.poll.dispatch_del(w->fd);
 	w->events = 0;
 }
 
@@ -240,7 +233,7 @@ static void end_close(qb_ipcs_connection_t *c, bool keep_queued)
 static void retry_let_go(qb_ipcs_connection_t *c)
 {
 	if (c->holds_retry)
-		qbi_retry_release(c->service);
+		qbi_retry_release(&c->host->retry);
 	c->holds_retry = false;
 }
 
@@ -249,6 +242,15 @@ void qbi_connection_retract(qb_ipcs_connection_t *c)
 	watch_drop(c, &c->request);
 	end_close(c, false);
 	retry_let_go(c);
+}
+
+static void connection_uncount(qb_ipcs_connection_t *c)
+{
+	bool was_handshake = c->quota.counted == QBI_COUNTED_HANDSHAKE;
+
+	qbi_limits_end(&c->host->limits, &c->quota);
+	if (was_handshake)
+		(void)qbi_host_handshakes_changed(c->host);
 }
 
 /* Everything shared with the client goes; nobody can send any more. */
@@ -260,7 +262,7 @@ static void connection_release(qb_ipcs_connection_t *c)
 	watch_drop(c, &c->stream);
 	qbi_mutex_lock(&c->send);
 	c->sendable = false;
-	qbi_retry_remove(c->service, c);
+	qbi_retry_remove(&c->host->retry, &c->retry);
 	/* Before the transport, if nobody is there to notice: it needs a descriptor to
 	 * remove its files, and this may be the last one. */
 	if (!keep_queued)
@@ -270,9 +272,9 @@ static void connection_release(qb_ipcs_connection_t *c)
 	stream_close(c);
 	qbi_mutex_unlock(&c->send);
 	qbi_memory_free(QBI_TAKE(c->buffer));
-	if (c->service->large == c)
-		c->service->large = NULL;
-	qbi_limits_end(c);
+	if (c->host->large == c)
+		c->host->large = NULL;
+	connection_uncount(c);
 	retry_let_go(c);
 }
 
@@ -280,11 +282,11 @@ static void connection_release(qb_ipcs_connection_t *c)
 static void connection_closed(void *data)
 {
 	qb_ipcs_connection_t *c = data;
-	qb_ipcs_service_t *s = c->service;
-	int32_t again = s->on.connection_closed ? s->on.connection_closed(c) : 0;
+	const struct qbi_settings *set = &c->host->set;
+	int32_t again = set->on.connection_closed ? set->on.connection_closed(c) : 0;
 
-	if (again != 0 && s->poll.job_add &&
-	    s->poll.job_add(QB_LOOP_LOW, c, connection_closed) == 0)
+	if (again != 0 && set->poll.job_add &&
+	    set->poll.job_add(QB_LOOP_LOW, c, connection_closed) == 0)
 		return;
 	qbi_connection_enter(c, QBI_CONNECTION_CLOSED);
 	qbi_connection_unref(c);
@@ -332,7 +334,7 @@ void qbi_connection_disconnect(qb_ipcs_connection_t *c)
 
 void qbi_connection_flow_update(qb_ipcs_connection_t *c)
 {
-	uint32_t flow = c->service->flow;
+	uint32_t flow = c->host->set.flow;
 
 	if (c->flow != flow) {
 		c->transport->server->flow_set(c->end, flow);
@@ -341,5 +343,32 @@ void qbi_connection_flow_update(qb_ipcs_connection_t *c)
 	}
 	if (qbi_connection_watch_update(c) < 0)
 		qbi_log(LOG_WARNING, "service %s: the poll loop refused a change of priority",
-			c->service->name);
+			c->host->set.name);
+}
+
+static qb_ipcs_connection_t *connection_of(struct qbi_roster_entry *e)
+{
+	return qbi_container_of(e, struct qb_ipcs_connection, listed);
+}
+
+static qb_ipcs_connection_t *next_that(struct qbi_host *h, qb_ipcs_connection_t *current,
+				       bool (*is)(const qb_ipcs_connection_t *c))
+{
+	struct qbi_roster_entry *e = current ? &current->listed : NULL;
+
+	while ((e = qbi_roster_next(&h->connections, e)))
+		if (is(connection_of(e)))
+			return qbi_connection_ref(connection_of(e));
+	return NULL;
+}
+
+qb_ipcs_connection_t *qbi_connection_next(struct qbi_host *h, qb_ipcs_connection_t *current)
+{
+	return next_that(h, current, qbi_connection_is_connected);
+}
+
+qb_ipcs_connection_t *qbi_connection_next_known(struct qbi_host *h,
+						qb_ipcs_connection_t *current)
+{
+	return next_that(h, current, qbi_connection_is_known);
 }

@@ -31,12 +31,12 @@
 #include <sys/socket.h>
 
 #include "base/counter.h"
-#include "base/list.h"
 #include "base/mutex.h"
 #include "base/owner.h"
+#include "server/host.h"
 #include "server/limits.h"
 #include "server/retry.h"
-#include "server/writable.h"
+#include "server/roster.h"
 #include "transport/transport.h"
 #include "wire/handshake.h"
 
@@ -69,21 +69,26 @@ struct qbi_counters {
 	qbi_counter flow_control_count;	/* changes of the flow */
 };
 
+/* Of one channel of a connection; under `send`. */
+struct qbi_unsent {
+	bool begun;		/* part of an accepted message waits to go out */
+	bool refused;		/* the application wants to know when there is room */
+	size_t size;		/* for a message of so many bytes, the smallest refused */
+};
+
 struct qb_ipcs_connection {
 	_Atomic(uint32_t) refs;
 	_Atomic(enum qbi_connection_state) state;
-	qb_ipcs_service_t *service;	/* holds a reference */
-	struct qbi_list link;		/* in the service's handshakes or connections */
-	uint64_t place;			/* when it was listed there; 0: never */
+	struct qbi_host *host;		/* its service; holds a reference */
+	qb_ipcs_dispatch_fn_t dispatch;	/* what the loop calls for it */
+	struct qbi_roster_entry listed;	/* among the connections, once it is one */
+	struct qbi_limits_entry quota;	/* as what it is counted */
 	struct qbi_retry_entry retry;	/* when it goes on with what waits to be sent */
-	bool holds_retry;		/* the service's epoll */
+	bool holds_retry;		/* the host's epoll */
 	void *context;
 
 	uint64_t number;		/* clients of the service count from 1 */
-	uint64_t since_ns;		/* when it was accepted, monotonic clock */
 	struct ucred peer;		/* SO_PEERCRED, fixed at the client's connect */
-	struct qbi_account *account;	/* its user's, while counted */
-	enum qbi_counted counted;	/* limits.c alone writes it */
 	struct qbi_owner owner;		/* of what the client opens */
 	struct qbi_watch stream;	/* owns the accepted socket */
 	struct qbi_watch request;	/* the transport's own descriptor, if it has one */
@@ -112,7 +117,7 @@ struct qb_ipcs_connection {
 };
 
 /* For requests of up to @max_msg_size bytes, and the zero behind each. */
-size_t qbi_request_room(uint32_t max_msg_size);
+size_t qbi_connection_request_room(uint32_t max_msg_size);
 
 /*
  * Where in a buffer the next request is to be put, and where it is then found: short ones
@@ -120,8 +125,8 @@ size_t qbi_request_room(uint32_t max_msg_size);
  * longer one, if that has less than 4 KiB: corosync's iterators look back at the request
  * that made them all the while.
  */
-char *qbi_request_place(const qb_ipcs_connection_t *c, void *buffer);
-char *qbi_request_settle(qb_ipcs_connection_t *c, void *buffer, size_t size);
+char *qbi_connection_request_place(const qb_ipcs_connection_t *c, void *buffer);
+char *qbi_connection_request_settle(qb_ipcs_connection_t *c, void *buffer, size_t size);
 
 /*
  * Private memory for one request of the agreed size, NULL without memory. Given back,
@@ -132,8 +137,12 @@ char *qbi_request_settle(qb_ipcs_connection_t *c, void *buffer, size_t size);
 void *qbi_connection_buffer_take(qb_ipcs_connection_t *c);
 void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer);
 
-/* A connection for an accepted socket, in HANDSHAKE; takes @fd on success. */
-int qbi_connection_new(qb_ipcs_service_t *s, int fd, qb_ipcs_connection_t **ret_c);
+/*
+ * A connection for an accepted socket, in HANDSHAKE; takes @fd on success. The loop is to
+ * call @dispatch for it, with the connection as data. 0 or -errno.
+ */
+int qbi_connection_new(struct qbi_host *h, int fd, qb_ipcs_dispatch_fn_t dispatch,
+		       qb_ipcs_connection_t **ret_c);
 
 qb_ipcs_connection_t *qbi_connection_ref(qb_ipcs_connection_t *c);
 /* The last one runs connection_destroyed, if connection_accept ever ran. */
@@ -155,7 +164,7 @@ void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state sta
 
 /*
  * End it as its state demands: ignored inside connection_accept, put off inside
- * connection_created, at once otherwise. Twice is once.
+ * connection_created, at once otherwise. Idempotent.
  */
 void qbi_connection_disconnect(qb_ipcs_connection_t *c);
 
@@ -171,27 +180,11 @@ void qbi_connection_flow_update(qb_ipcs_connection_t *c);
 /* Bring the loop up to date with what is wanted of the descriptors. 0 or -errno. */
 int qbi_connection_watch_update(qb_ipcs_connection_t *c);
 
-/* -- handshake.c: HANDSHAKE to ESTABLISHED ----------------------------------- */
+/* The next connected one after @current (NULL: the first), with a reference; or NULL. */
+qb_ipcs_connection_t *qbi_connection_next(struct qbi_host *h, qb_ipcs_connection_t *current);
 
-/* The client whose handshake has taken longest, or NULL; no reference. */
-qb_ipcs_connection_t *qbi_connection_first_handshake(qb_ipcs_service_t *s);
-
-/* Read what there is of the client's first message and go as far as that allows. */
-void qbi_connection_handshake(qb_ipcs_connection_t *c);
-
-/* -- dispatch.c: what the loop calls ------------------------------------------ */
-
-int32_t qbi_connection_dispatch(int32_t fd, int32_t revents, void *data);
-
-/* -- send.c ------------------------------------------------------------------- */
-
-/* 0, QBI_FULL, QBI_GONE, -errno. */
-int qbi_connection_respond(qb_ipcs_connection_t *c, const struct qbi_msg *msg);
-int qbi_connection_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg);
-
-/* Under `send`: it cannot be used any more. The loop sees the hang-up that this causes. */
-void qbi_connection_break(qb_ipcs_connection_t *c);
-
-uint32_t qbi_connection_events_queued(qb_ipcs_connection_t *c);
+/* The same of those too that are going, until connection_closed has said that it is done. */
+qb_ipcs_connection_t *qbi_connection_next_known(struct qbi_host *h,
+						qb_ipcs_connection_t *current);
 
 #endif

@@ -2,91 +2,71 @@
 #include "server/deadlines.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/util.h"
-#include "server/connection.h"
-#include "server/service.h"
 
-static uint64_t handshake_deadline(const qb_ipcs_connection_t *c)
+static struct qbi_deadline *deadline_of(struct qbi_list *link)
 {
-	uint64_t ms = c->service->limits.at.handshake_ms;
-
-	if (ms > (QBI_FOREVER - c->since_ns) / QBI_NS_PER_MS)
-		return QBI_FOREVER;
-	return c->since_ns + ms * QBI_NS_PER_MS;
+	return qbi_list_entry(link, struct qbi_deadline, link);
 }
 
-/* When something is due next; QBI_FOREVER: nothing waits. */
-static uint64_t deadlines_next(qb_ipcs_service_t *s)
+void qbi_deadline_init(struct qbi_deadline *e, qbi_deadline_fn fn)
 {
-	qb_ipcs_connection_t *oldest = qbi_connection_first_handshake(s);
-	uint64_t next = s->listener.rests_until ? s->listener.rests_until : QBI_FOREVER;
+	*e = (struct qbi_deadline){ .fn = fn };
+	qbi_list_init(&e->link);
+}
 
-	if (oldest && handshake_deadline(oldest) < next)
-		next = handshake_deadline(oldest);
+void qbi_deadlines_init(struct qbi_deadlines *d)
+{
+	*d = (struct qbi_deadlines){ .fd = -1 };
+	qbi_list_init(&d->waiting);
+}
+
+/* The one due first, or NULL. */
+static struct qbi_deadline *deadline_next(const struct qbi_deadlines *d)
+{
+	struct qbi_deadline *next = NULL;
+	struct qbi_list *pos;
+
+	qbi_list_for_each(pos, &d->waiting)
+		if (!next || deadline_of(pos)->due < next->due)
+			next = deadline_of(pos);
 	return next;
 }
 
-static void handshakes_expire(qb_ipcs_service_t *s, uint64_t now)
+int qbi_deadlines_open(struct qbi_deadlines *d, const struct qbi_settings *set,
+		       qb_ipcs_dispatch_fn_t fn, void *data)
 {
-	qb_ipcs_connection_t *c;
-
-	while ((c = qbi_connection_first_handshake(s)) && handshake_deadline(c) <= now) {
-		qbi_refusals_note(&s->refusals, QBI_REFUSED_OVERDUE, &c->peer,
-				  "no handshake for %llu ms",
-				  (unsigned long long)s->limits.at.handshake_ms);
-		qbi_connection_abandon(c);
-	}
+	d->set = set;
+	d->fn = fn;
+	d->data = data;
+	d->fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	return d->fd < 0 ? -errno : 0;
 }
 
-static int32_t deadlines_dispatch(int32_t fd, int32_t revents, void *data)
-{
-	_cleanup_(qbi_service_unrefp) qb_ipcs_service_t *s = qbi_service_ref(data);
-	struct qbi_deadlines *d = &s->deadlines;
-	uint64_t expirations, now;
-
-	if (read(fd, &expirations, sizeof(expirations)) < 0 && errno == EAGAIN)
-		return 0;
-	now = qbi_now_ns();
-	d->set_to = QBI_FOREVER;
-	handshakes_expire(s, now);
-	if (s->listener.rests_until && s->listener.rests_until <= now)
-		qbi_listener_resume(s);
-	(void)qbi_deadlines_update(s);
-	return d->in_loop ? 0 : -ESHUTDOWN;
-}
-
-int qbi_deadlines_open(qb_ipcs_service_t *s)
-{
-	s->deadlines.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	return s->deadlines.fd < 0 ? -errno : 0;
-}
-
-static void deadlines_leave(qb_ipcs_service_t *s)
+static void deadlines_leave(struct qbi_deadlines *d)
 {
 	static const struct itimerspec never;
 
-	if (!s->deadlines.in_loop)
+	if (!d->in_loop)
 		return;
-	s->poll.dispatch_del(s->deadlines.fd);
-	s->deadlines.in_loop = false;
-	(void)timerfd_settime(s->deadlines.fd, 0, &never, NULL);
+	d->set->poll.dispatch_del(d->fd);
+	d->in_loop = false;
+	(void)timerfd_settime(d->fd, 0, &never, NULL);
 }
 
-static int deadlines_join(qb_ipcs_service_t *s)
+static int deadlines_join(struct qbi_deadlines *d)
 {
-	struct qbi_deadlines *d = &s->deadlines;
 	int r;
 
 	if (d->in_loop)
 		return 0;
 	if (d->fd < 0)
 		return -ESHUTDOWN;
-	r = s->poll.dispatch_add(s->priority, d->fd, QBI_POLL_EVENTS, s, deadlines_dispatch);
+	r = d->set->poll.dispatch_add(d->set->priority, d->fd, QBI_POLL_EVENTS, d->data, d->fn);
 	if (r < 0)
 		return r;
 	d->in_loop = true;
@@ -94,31 +74,69 @@ static int deadlines_join(qb_ipcs_service_t *s)
 	return 0;
 }
 
-int qbi_deadlines_update(qb_ipcs_service_t *s)
+static int deadlines_update(struct qbi_deadlines *d)
 {
-	uint64_t next = deadlines_next(s);
-	struct itimerspec when = { .it_value = { .tv_sec = (time_t)(next / QBI_NS_PER_S),
-						 .tv_nsec = (long)(next % QBI_NS_PER_S) } };
+	const struct qbi_deadline *next = deadline_next(d);
+	struct itimerspec when;
 	int r;
 
-	if (next == QBI_FOREVER) {
-		deadlines_leave(s);
+	if (!next) {
+		deadlines_leave(d);
 		return 0;
 	}
-	r = deadlines_join(s);
+	r = deadlines_join(d);
 	if (r < 0)
 		return r;
 	/* One that goes off too early is set again then. */
-	if (s->deadlines.set_to <= next)
+	if (d->set_to <= next->due)
 		return 0;
-	if (timerfd_settime(s->deadlines.fd, TFD_TIMER_ABSTIME, &when, NULL) < 0)
+	when = (struct itimerspec){
+		.it_value.tv_sec = (time_t)(next->due / QBI_NS_PER_S),
+		.it_value.tv_nsec = (long)(next->due % QBI_NS_PER_S),
+	};
+	if (timerfd_settime(d->fd, TFD_TIMER_ABSTIME, &when, NULL) < 0)
 		return -errno;
-	s->deadlines.set_to = next;
+	d->set_to = next->due;
 	return 0;
 }
 
-void qbi_deadlines_close(qb_ipcs_service_t *s)
+int qbi_deadlines_set(struct qbi_deadlines *d, struct qbi_deadline *e, uint64_t due)
 {
-	deadlines_leave(s);
-	s->deadlines.fd = qbi_close(s->deadlines.fd);
+	int r;
+
+	qbi_list_unlink(&e->link);
+	e->due = due;
+	if (due != QBI_FOREVER)
+		qbi_list_push_back(&d->waiting, &e->link);
+	r = deadlines_update(d);
+	if (r < 0)
+		qbi_list_unlink(&e->link);
+	return r;
+}
+
+int32_t qbi_deadlines_run(struct qbi_deadlines *d)
+{
+	struct qbi_deadline *e;
+	uint64_t expirations, now;
+
+	if (read(d->fd, &expirations, sizeof(expirations)) < 0 && errno == EAGAIN)
+		return 0;
+	now = qbi_now_ns();
+	d->set_to = QBI_FOREVER;
+	while ((e = deadline_next(d)) && e->due <= now) {
+		qbi_list_unlink(&e->link);
+		e->fn(e);
+	}
+	(void)deadlines_update(d);
+	return d->in_loop ? 0 : -ESHUTDOWN;
+}
+
+void qbi_deadlines_close(struct qbi_deadlines *d)
+{
+	struct qbi_list *first;
+
+	while ((first = qbi_list_first(&d->waiting)))
+		qbi_list_unlink(first);
+	deadlines_leave(d);
+	d->fd = qbi_close(d->fd);
 }

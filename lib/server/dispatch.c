@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * What the application's loop calls for a connection: requests in, hang-ups noticed.
- *
- * Trust: a request is copied to private memory before its header is looked at, and
- * the work per call is bounded by the service's batch whatever the client sends.
- * Callbacks may do anything, including to end this connection, the service, or to
- * run the loop; the caller's reference keeps the memory, `end` tells what is left.
- */
+#include "server/dispatch.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -15,8 +9,9 @@
 #include "base/again.h"
 #include "base/util.h"
 #include "server/connection.h"
+#include "server/handshake.h"
 #include "server/selector.h"
-#include "server/service.h"
+#include "server/send.h"
 
 /* Wake-ups on a stream that carries none, read away per dispatch. */
 #define JUNK_BYTES 256
@@ -32,7 +27,7 @@ static void connection_drop(qb_ipcs_connection_t *c, int reason)
 {
 	/* A farewell is not held against it. */
 	if (reason != -ESHUTDOWN)
-		qbi_refusals_note(&c->service->refusals, QBI_REFUSED_NONSENSE, &c->peer,
+		qbi_refusals_note(&c->host->refusals, QBI_REFUSED_NONSENSE, &c->peer,
 				  "dropped: %s", strerror(-reason));
 	c->misbehaved = true;
 	qbi_connection_disconnect(c);
@@ -48,12 +43,12 @@ static void hang_up_note(qb_ipcs_connection_t *c)
 
 static bool junk_is_too_much(const qb_ipcs_connection_t *c)
 {
-	return c->junk > c->service->limits.at.junk_wakeups;
+	return c->junk > c->host->limits.at.junk_wakeups;
 }
 
 static void connection_drop_for_junk(qb_ipcs_connection_t *c)
 {
-	qbi_refusals_note(&c->service->refusals, QBI_REFUSED_JUNK, &c->peer,
+	qbi_refusals_note(&c->host->refusals, QBI_REFUSED_JUNK, &c->peer,
 			  "too many wake-ups for nothing");
 	c->misbehaved = true;
 	qbi_connection_disconnect(c);
@@ -91,15 +86,15 @@ static void request_answer(qb_ipcs_connection_t *c, int32_t id, int error)
 	header.id = id;
 	header.size = sizeof(header);
 	header.error = error;
-	if (qbi_msg_init(&msg, &iov, 1) == 0 && qbi_connection_respond(c, &msg) == 0)
-		qbi_selector_answered(c->service->selector);
+	if (qbi_msg_init(&msg, &iov, 1) == 0 && qbi_send_response(c, &msg) == 0)
+		qbi_selector_answered(c->host->selector);
 }
 
 /* Nobody takes it, or it is too short for who does. 0; -errno drop the client. */
 static int request_refuse(qb_ipcs_connection_t *c, const struct qbipc_handler *h,
 			  const struct qb_ipc_request_header *message, size_t size, int error)
 {
-	switch (qbi_selector_refuse(c->service->selector, c, &c->peer, message, size, error)) {
+	switch (qbi_selector_refuse(c->host->selector, c, &c->peer, message, size, error)) {
 	case QBIPC_REFUSE_IGNORE:
 		return 0;
 	case QBIPC_REFUSE_DISCONNECT:
@@ -114,17 +109,17 @@ static int request_refuse(qb_ipcs_connection_t *c, const struct qbipc_handler *h
 /* 0 go on, QBI_FULL the application wants no more now, -errno drop the client. */
 static int request_select(qb_ipcs_connection_t *c, void *data, size_t size)
 {
-	qb_ipcs_service_t *s = c->service;
+	struct qbi_host *h = c->host;
 	const struct qb_ipc_request_header *header = data;
-	const struct qbipc_handler *picked = qbi_selector_ask(s->selector, c, header, size);
+	const struct qbipc_handler *picked = qbi_selector_ask(h->selector, c, header, size);
 	struct qbi_selector_choice choice;
 	int r;
 
 	if (!c->end)
 		return 0;
-	qbi_selector_choose(s->selector, picked, header->id, &choice);
-	if (!choice.handler && s->on.msg_process)
-		return s->on.msg_process(c, data, size) < 0 ? QBI_FULL : 0;
+	qbi_selector_choose(h->selector, picked, header->id, &choice);
+	if (!choice.handler && h->set.on.msg_process)
+		return h->set.on.msg_process(c, data, size) < 0 ? QBI_FULL : 0;
 	r = qbi_selector_call(&choice, c, data, size);
 	return r < 0 ? request_refuse(c, choice.handler, data, size, r) : r;
 }
@@ -153,11 +148,11 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 		c->junk--;
 	/* Handlers may take the rest for a string: the buffer has a byte more. */
 	((char *)buf)[header->size] = '\0';
-	if (c->service->selector)
+	if (c->host->selector)
 		return request_select(c, buf, (size_t)header->size);
-	if (!c->service->on.msg_process)
+	if (!c->host->set.on.msg_process)
 		return 0;
-	return c->service->on.msg_process(c, buf, (size_t)header->size) < 0 ? QBI_FULL : 0;
+	return c->host->set.on.msg_process(c, buf, (size_t)header->size) < 0 ? QBI_FULL : 0;
 }
 
 /* What of a dispatch is left to one client. */
@@ -166,21 +161,21 @@ struct share {
 	uint64_t bytes;
 };
 
-static struct share share_of(const qb_ipcs_service_t *s)
+static struct share share_of(const struct qbi_host *h)
 {
-	const struct qbipc_service_limits *at = &s->limits.at;
+	const struct qbipc_service_limits *at = &h->limits.at;
 
 	return (struct share){
-		.messages = at->dispatch_messages < s->batch ? at->dispatch_messages
-							     : s->batch,
+		.messages = at->dispatch_messages < h->set.batch ? at->dispatch_messages
+								 : h->set.batch,
 		.bytes = at->dispatch_bytes,
 	};
 }
 
 /* Did a limit end it, and not the rate? */
-static bool share_was_cut(const qb_ipcs_service_t *s, const struct share *left)
+static bool share_was_cut(const struct qbi_host *h, const struct share *left)
 {
-	return !left->bytes || (!left->messages && s->limits.at.dispatch_messages < s->batch);
+	return !left->bytes || (!left->messages && h->limits.at.dispatch_messages < h->set.batch);
 }
 
 /*
@@ -190,7 +185,7 @@ static bool share_was_cut(const qb_ipcs_service_t *s, const struct share *left)
 static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 {
 	const struct qbi_server_ops *ops = c->transport->server;
-	struct share left = share_of(c->service);
+	struct share left = share_of(c->host);
 	unsigned int taken = 0;
 	bool looked_again = false;
 	int r = 0;
@@ -198,7 +193,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 	while (left.messages && left.bytes && !c->flow) {
 		size_t size;
 
-		r = ops->take(c->end, qbi_request_place(c, buf), c->max_msg_size, &size);
+		r = ops->take(c->end, qbi_connection_request_place(c, buf), c->max_msg_size, &size);
 		if (r == QBI_EMPTY && !looked_again) {
 			looked_again = true;
 			r = ops->settle(c->end, taken);
@@ -215,7 +210,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 		left.messages--;
 		left.bytes -= size < left.bytes ? size : left.bytes;
 		taken++;
-		r = request_process(c, qbi_request_settle(c, buf, size), size);
+		r = request_process(c, qbi_connection_request_settle(c, buf, size), size);
 		if (r < 0 || !c->end)
 			return r < 0 ? r : 0;
 		if (r == QBI_FULL)
@@ -228,8 +223,8 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 			return s;
 		/* More waits, and the application would take it. */
 		*ret_again = s == QBI_MORE && r == 0;
-		if (*ret_again && share_was_cut(c->service, &left))
-			qbi_counter_add(&c->service->refusals.dispatches_cut);
+		if (*ret_again && share_was_cut(c->host, &left))
+			qbi_counter_add(&c->host->refusals.dispatches_cut);
 	}
 	return r == QBI_FULL ? 0 : r;
 }
@@ -270,19 +265,19 @@ static void connection_wake(qb_ipcs_connection_t *c, int32_t fd, int32_t revents
 		hang_up_note(c);
 	/* It does something: perhaps it has also made room. */
 	if (c->waiting)
-		qbi_connection_resume(c, false);
+		qbi_send_resume(c, false);
 	if (c->end && c->request.fd >= 0 && fd == c->stream.fd)
 		stream_drain(c);
 	if (c->end)
 		connection_serve(c, (revents & POLLIN) && requests_here);
 }
 
-int32_t qbi_connection_dispatch(int32_t fd, int32_t revents, void *data)
+int32_t qbi_dispatch_connection(int32_t fd, int32_t revents, void *data)
 {
 	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *c = qbi_connection_ref(data);
 
 	if (c->state == QBI_CONNECTION_HANDSHAKE)
-		qbi_connection_handshake(c);
+		qbi_handshake_continue(c);
 	else if (c->state == QBI_CONNECTION_ESTABLISHED)
 		connection_wake(c, fd, revents);
 	return c->stream.fd >= 0 ? 0 : -ESHUTDOWN;

@@ -1,32 +1,77 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * From accept(2) to an established connection. The client decides the pace of the
- * first message, byte by byte if it likes; from then on nothing waits for it.
- */
+#include "server/handshake.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "server/access.h"
 #include "server/connection.h"
 #include "server/inquiry.h"
-#include "server/service.h"
+#include "server/send.h"
 
-qb_ipcs_connection_t *qbi_connection_first_handshake(qb_ipcs_service_t *s)
+/* -- Who has to go ------------------------------------------------------------ */
+
+static qb_ipcs_connection_t *connection_of(struct qbi_limits_entry *e)
 {
-	struct qbi_list *pos;
-
-	qbi_list_for_each(pos, &s->handshakes) {
-		qb_ipcs_connection_t *c =
-			qbi_list_entry(pos, struct qb_ipcs_connection, link);
-
-		if (c->counted == QBI_COUNTED_HANDSHAKE)
-			return c;
-	}
-	return NULL;
+	return e ? qbi_container_of(e, struct qb_ipcs_connection, quota) : NULL;
 }
+
+qb_ipcs_connection_t *qbi_handshake_oldest(struct qbi_host *h)
+{
+	return connection_of(qbi_limits_oldest(&h->limits));
+}
+
+static void handshake_close(qb_ipcs_connection_t *c, const struct qbi_limits_verdict *v)
+{
+	qbi_refusals_note(&c->host->refusals, v->why, &c->peer, "%s", v->text);
+	qbi_connection_abandon(c);
+}
+
+bool qbi_handshake_make_room(struct qbi_host *h)
+{
+	struct qbi_limits_verdict v;
+	qb_ipcs_connection_t *victim = connection_of(qbi_limits_make_room(&h->limits, &v));
+
+	if (victim)
+		handshake_close(victim, &v);
+	return victim;
+}
+
+int qbi_handshake_begin(qb_ipcs_connection_t *c)
+{
+	struct qbi_limits *l = &c->host->limits;
+	struct qbi_limits_entry *victim;
+	struct qbi_limits_verdict v;
+	int r = qbi_limits_begin(l, &c->quota, c->peer.uid);
+
+	if (r < 0)
+		return r;
+	while ((victim = qbi_limits_excess(l, &c->quota, c->stream.fd, &v)))
+		handshake_close(connection_of(victim), &v);
+	return 0;
+}
+
+void qbi_handshake_overdue(struct qbi_deadline *d)
+{
+	struct qbi_host *h = qbi_container_of(d, struct qbi_host, overdue);
+	uint64_t now = qbi_now_ns();
+
+	while (qbi_limits_overdue_at(&h->limits) <= now) {
+		qb_ipcs_connection_t *c = qbi_handshake_oldest(h);
+
+		qbi_refusals_note(&h->refusals, QBI_REFUSED_OVERDUE, &c->peer,
+				  "no handshake for %llu ms",
+				  (unsigned long long)h->limits.at.handshake_ms);
+		qbi_connection_abandon(c);
+	}
+	(void)qbi_host_handshakes_changed(h);
+}
+
+/* -- The first message and its answer ----------------------------------------- */
 
 /* 0 complete, QBI_EMPTY not yet, QBI_GONE, -errno. */
 static int hello_read(qb_ipcs_connection_t *c)
@@ -98,14 +143,14 @@ static void connection_refuse(qb_ipcs_connection_t *c, int32_t error)
 /* Ask the application. 0, or what it refused with (any sign). */
 static int32_t connection_accept(qb_ipcs_connection_t *c)
 {
-	qb_ipcs_service_t *s = c->service;
+	struct qbi_host *h = c->host;
 	int32_t r = 0;
 
 	qbi_connection_enter(c, QBI_CONNECTION_ACCEPTING);
 	c->announced = true;
-	if (s->on.connection_accept)
-		r = s->on.connection_accept(c, c->peer.uid, c->peer.gid);
-	if (r == 0 && s->stopped)
+	if (h->set.on.connection_accept)
+		r = h->set.on.connection_accept(c, c->peer.uid, c->peer.gid);
+	if (r == 0 && h->stopped)
 		r = -ESHUTDOWN;
 	return r;
 }
@@ -120,7 +165,7 @@ static int transport_open(qb_ipcs_connection_t *c, const struct qbi_server_spec 
 	const struct qbi_server_ops *ops = c->transport->server;
 	int r = ops->open(c->end, spec, reply);
 
-	while ((r == -EMFILE || r == -ENFILE) && qbi_limits_make_room(c->service)) {
+	while ((r == -EMFILE || r == -ENFILE) && qbi_handshake_make_room(c->host)) {
 		ops->close(c->end, false);
 		reply_close_fds(reply);
 		memset(c->end, 0, ops->state_size);
@@ -131,14 +176,14 @@ static int transport_open(qb_ipcs_connection_t *c, const struct qbi_server_spec 
 
 static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 {
-	qb_ipcs_service_t *s = c->service;
+	struct qbi_host *h = c->host;
 	struct qbi_server_spec spec = {
 		.stream = c->stream.fd,
-		.service = s->name,
+		.service = h->set.name,
 		.peer = c->peer,
 		.owner = c->owner,
 		.max_msg_size = c->max_msg_size,
-		.shared = &s->shared,
+		.shared = &h->shared,
 	};
 	const struct qbi_server_ops *ops;
 	int r;
@@ -147,7 +192,7 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 	 * wire leaves the refusal to the kernel, as its users expect. */
 	if (!qbi_access_granted(c->stream.fd, &c->peer, &c->owner))
 		c->hello.mark = 0;
-	c->transport = qbi_transport_for_service(s->type, &c->hello);
+	c->transport = qbi_transport_for_service(h->set.type, &c->hello);
 	if (!c->transport)
 		return -ENOTSUP;
 	ops = c->transport->server;
@@ -157,12 +202,12 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 	r = transport_open(c, &spec, reply);
 	if (r < 0)
 		return r;
-	r = qbi_retry_hold(s);
+	r = qbi_retry_hold(&h->retry);
 	if (r < 0)
 		return r;
 	c->holds_retry = true;
 	c->request.fd = ops->request_fd(c->end);
-	c->flow = s->flow;
+	c->flow = h->set.flow;
 	ops->flow_set(c->end, c->flow);
 	return qbi_connection_watch_update(c);
 }
@@ -183,7 +228,6 @@ static void welcome_fill(qb_ipcs_connection_t *c, struct qbi_welcome *welcome)
 /* 0, or -errno; then it may be offered something else. */
 static int connection_offer(qb_ipcs_connection_t *c)
 {
-	qb_ipcs_service_t *s = c->service;
 	struct qbi_welcome welcome;
 	_cleanup_(reply_close_fds) struct qbi_reply reply = { .welcome = &welcome };
 	int r;
@@ -192,9 +236,8 @@ static int connection_offer(qb_ipcs_connection_t *c)
 	r = connection_open_end(c, &reply);
 	if (r < 0)
 		return r;
-	qbi_list_unlink(&c->link);
-	qbi_list_push_front(&s->connections, &c->link);
-	c->place = ++s->last_place;
+	if (!c->listed.place)
+		qbi_roster_add(&c->host->connections, &c->listed);
 	welcome_fill(c, &welcome);
 	return welcome_send(c, &reply);
 }
@@ -218,10 +261,10 @@ static int connection_open(qb_ipcs_connection_t *c)
 	int r;
 
 	qbi_connection_enter(c, QBI_CONNECTION_OPENING);
-	scratch = qbi_service_scratch_take(c->service, qbi_request_room(c->max_msg_size));
+	scratch = qbi_host_scratch_take(c->host, qbi_connection_request_room(c->max_msg_size));
 	if (!scratch)
 		return -ENOMEM;
-	qbi_service_scratch_give(c->service, scratch);
+	qbi_host_scratch_give(c->host, scratch);
 	r = connection_offer(c);
 	if (r >= 0 || !native_is_in_the_way(c, r))
 		return r;
@@ -234,15 +277,13 @@ static int connection_open(qb_ipcs_connection_t *c)
 
 static void connection_created(qb_ipcs_connection_t *c)
 {
-	qb_ipcs_service_t *s = c->service;
+	struct qbi_host *h = c->host;
 
 	qbi_connection_enter(c, QBI_CONNECTION_CREATED);
-	qbi_mutex_lock(&c->send);
-	c->sendable = true;
-	qbi_mutex_unlock(&c->send);
-	if (s->on.connection_created)
-		s->on.connection_created(c);
-	if (c->disconnect_asked || s->stopped) {
+	qbi_send_begin(c);
+	if (h->set.on.connection_created)
+		h->set.on.connection_created(c);
+	if (c->disconnect_asked || h->stopped) {
 		qbi_connection_abandon(c);
 		return;
 	}
@@ -271,23 +312,37 @@ static bool client_has_left(const qb_ipcs_connection_t *c)
 /* Not less than the service wants nor than the answer needs. 0; -EMSGSIZE too much. */
 static int size_agree(qb_ipcs_connection_t *c)
 {
-	const qb_ipcs_service_t *s = c->service;
+	const struct qbi_host *h = c->host;
 	uint32_t wanted = c->hello.max_msg_size;
 
-	c->max_msg_size = wanted < s->min_msg_size ? s->min_msg_size : wanted;
+	c->max_msg_size = wanted < h->set.min_msg_size ? h->set.min_msg_size : wanted;
 	if (c->max_msg_size < QBI_MIN_MSG_SIZE)
 		c->max_msg_size = QBI_MIN_MSG_SIZE;
-	return wanted > s->limits.at.message_size ? -EMSGSIZE : 0;
+	return wanted > h->limits.at.message_size ? -EMSGSIZE : 0;
+}
+
+/* 0: it counts as a connection from now on; -errno with which it is refused. */
+static int connection_admit(qb_ipcs_connection_t *c)
+{
+	struct qbi_host *h = c->host;
+	struct qbi_limits_verdict v;
+	int r = qbi_limits_admit(&h->limits, &c->quota, c->stream.fd, c->max_msg_size, &v);
+
+	if (r < 0)
+		qbi_refusals_note(&h->refusals, v.why, &c->peer, "%s", v.text);
+	else
+		(void)qbi_host_handshakes_changed(h);
+	return r;
 }
 
 static void handshake_finish(qb_ipcs_connection_t *c)
 {
-	qb_ipcs_service_t *s = c->service;
+	struct qbi_host *h = c->host;
 	int32_t refusal;
 	int r = qbi_hello_check(&c->hello);
 
 	if (r == -EBADMSG) {
-		qbi_refusals_note(&s->refusals, QBI_REFUSED_BAD_HANDSHAKE, &c->peer,
+		qbi_refusals_note(&h->refusals, QBI_REFUSED_BAD_HANDSHAKE, &c->peer,
 				  "sent no handshake");
 		qbi_connection_abandon(c);
 		return;
@@ -295,14 +350,14 @@ static void handshake_finish(qb_ipcs_connection_t *c)
 	if (r == 0)
 		r = size_agree(c);
 	if (r < 0) {
-		qbi_refusals_note(&s->refusals, QBI_REFUSED_MESSAGE_SIZE, &c->peer,
+		qbi_refusals_note(&h->refusals, QBI_REFUSED_MESSAGE_SIZE, &c->peer,
 				  "asked for messages of %u bytes", c->hello.max_msg_size);
 		connection_refuse(c, r);
 		return;
 	}
 	if (qbi_inquiry_answer(c))
 		return;
-	r = qbi_limits_admit(c);
+	r = connection_admit(c);
 	if (r < 0) {
 		connection_refuse(c, r);
 		return;
@@ -314,7 +369,7 @@ static void handshake_finish(qb_ipcs_connection_t *c)
 	}
 	r = connection_open(c);
 	if (r < 0) {
-		qbi_refusals_note(&s->refusals, open_refusal(r), &c->peer,
+		qbi_refusals_note(&h->refusals, open_refusal(r), &c->peer,
 				  "cannot be served: %s", strerror(-r));
 		connection_refuse(c, r);
 		return;
@@ -322,7 +377,7 @@ static void handshake_finish(qb_ipcs_connection_t *c)
 	connection_created(c);
 }
 
-void qbi_connection_handshake(qb_ipcs_connection_t *c)
+void qbi_handshake_continue(qb_ipcs_connection_t *c)
 {
 	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *hold = qbi_connection_ref(c);
 	int r = hello_read(c);
@@ -332,6 +387,6 @@ void qbi_connection_handshake(qb_ipcs_connection_t *c)
 	if (r == 0)
 		handshake_finish(c);
 	else if (r != QBI_EMPTY || qbi_connection_watch_update(c) < 0 ||
-		 qbi_deadlines_update(c->service) < 0)
+		 qbi_host_handshakes_changed(c->host) < 0)
 		qbi_connection_abandon(c);
 }

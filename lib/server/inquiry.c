@@ -9,7 +9,7 @@
 #include "base/util.h"
 #include "server/access.h"
 #include "server/connection.h"
-#include "server/service.h"
+#include "server/send.h"
 #include "wire/snapshot.h"
 
 /* The answer to a watcher; a prober gets the first part. */
@@ -36,7 +36,7 @@ static void answer_send(const qb_ipcs_connection_t *c, const void *answer, size_
 static void welcome_fill(const qb_ipcs_connection_t *c, struct qbi_welcome *welcome,
 			 int32_t error, uint32_t question)
 {
-	const struct qbi_transport *t = qbi_transport_for_service(c->service->type,
+	const struct qbi_transport *t = qbi_transport_for_service(c->host->set.type,
 								  &c->hello);
 
 	qbi_welcome_init(welcome, error);
@@ -55,7 +55,7 @@ static bool watcher_is_allowed(const qb_ipcs_connection_t *c)
 	static const struct qbi_owner own = { (uid_t)-1, (gid_t)-1, 0600 };
 
 	return qbi_access_granted(c->stream.fd, &c->peer, &own) ||
-	       qbi_access_granted(c->stream.fd, &c->peer, &c->service->watchers);
+	       qbi_access_granted(c->stream.fd, &c->peer, &c->host->set.watchers);
 }
 
 static void record_fill(qb_ipcs_connection_t *c, uint64_t now,
@@ -69,27 +69,27 @@ static void record_fill(qb_ipcs_connection_t *c, uint64_t now,
 		.native = c->transport->version,
 		.max_msg_size = c->max_msg_size,
 		.flow = c->flow,
-		.events_queued = qbi_connection_events_queued(c),
+		.events_queued = qbi_send_events_queued(c),
 		.requests = c->count.requests,
 		.responses = c->count.responses,
 		.events = c->count.events,
 		.send_retries = c->count.send_retries,
 		.recv_retries = c->count.recv_retries,
 		.flow_control_count = c->count.flow_control_count,
-		.age_ns = now - c->since_ns,
+		.age_ns = now - c->quota.accepted_ns,
 	};
 }
 
 /* Of the connections below that number, 0: of all, a page. */
-static void snapshot_fill(qb_ipcs_service_t *s, uint64_t below, struct inquiry_answer *answer)
+static void snapshot_fill(struct qbi_host *h, uint64_t below, struct inquiry_answer *answer)
 {
+	struct qbi_roster_entry *e = NULL;
 	uint64_t now = qbi_now_ns();
-	struct qbi_list *pos;
 	uint32_t n = 0, more = 0;
 
-	qbi_list_for_each(pos, &s->connections) {
+	while ((e = qbi_roster_next(&h->connections, e))) {
 		qb_ipcs_connection_t *c =
-			qbi_list_entry(pos, struct qb_ipcs_connection, link);
+			qbi_container_of(e, struct qb_ipcs_connection, listed);
 
 		if ((below && c->number >= below) || !qbi_connection_is_connected(c))
 			continue;
@@ -104,11 +104,11 @@ static void snapshot_fill(qb_ipcs_service_t *s, uint64_t below, struct inquiry_a
 		.head_size = sizeof(answer->head),
 		.record_size = sizeof(answer->records[0]),
 		.records = n,
-		.connections = s->count.active,
-		.service_id = s->id,
-		.flow = s->flow,
+		.connections = h->count.active,
+		.service_id = h->set.id,
+		.flow = h->set.flow,
 		.more = more,
-		.closed = s->count.closed,
+		.closed = h->count.closed,
 		.time_ns = now,
 	};
 }
@@ -124,10 +124,10 @@ static void watcher_refuse(const qb_ipcs_connection_t *c, int32_t error)
 static void watcher_answer(qb_ipcs_connection_t *c)
 {
 	_cleanup_(qbi_freep) struct inquiry_answer *answer = NULL;
-	qb_ipcs_service_t *s = c->service;
+	struct qbi_host *h = c->host;
 
 	if (!watcher_is_allowed(c)) {
-		qbi_refusals_note(&s->refusals, QBI_REFUSED_WATCHING, &c->peer,
+		qbi_refusals_note(&h->refusals, QBI_REFUSED_WATCHING, &c->peer,
 				  "may not watch");
 		watcher_refuse(c, -EACCES);
 		return;
@@ -138,7 +138,7 @@ static void watcher_answer(qb_ipcs_connection_t *c)
 		return;
 	}
 	welcome_fill(c, &answer->welcome, 0, QBI_ABILITY_WATCH);
-	snapshot_fill(s, qbi_hello_watch_below(&c->hello), answer);
+	snapshot_fill(h, qbi_hello_watch_below(&c->hello), answer);
 	answer_send(c, answer,
 		    sizeof(*answer) + answer->head.records * sizeof(answer->records[0]));
 }

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/util.h"
-#include "server/connection.h"
-#include "server/service.h"
+#include "wire/handshake.h"
 
 /*
  * Defaults, by what honest users do: a handshake takes microseconds, for a client sends
@@ -100,6 +100,7 @@ void qbi_limits_init(struct qbi_limits *l)
 
 	for (i = 0; i < QBI_ARRAY_SIZE(l->accounts); i++)
 		qbi_list_init(&l->accounts[i]);
+	qbi_list_init(&l->handshakes);
 	(void)qbi_limits_set(l, &defaults);
 }
 
@@ -138,58 +139,66 @@ static bool uid_is_exempt(uid_t uid, uid_t self)
 	return uid == 0 || uid == self;
 }
 
-/* What the rings of a connection may take; sockets have about as much in the kernel. */
-static uint64_t connection_memory(const qb_ipcs_connection_t *c)
+void qbi_limits_entry_init(struct qbi_limits_entry *e)
 {
-	return 3 * ((uint64_t)c->max_msg_size + RING_SPARE);
+	*e = (struct qbi_limits_entry){ .counted = QBI_COUNTED_NOT };
+	qbi_list_init(&e->link);
 }
 
-static void handshake_uncount(qb_ipcs_connection_t *c)
+static void handshake_uncount(struct qbi_limits *l, struct qbi_limits_entry *e)
 {
-	c->service->limits.handshakes--;
-	c->account->handshakes--;
-	c->counted = QBI_COUNTED_NOT;
-	(void)qbi_deadlines_update(c->service);
+	qbi_list_unlink(&e->link);
+	l->n_handshakes--;
+	e->account->handshakes--;
+	e->counted = QBI_COUNTED_NOT;
 }
 
-void qbi_limits_end(qb_ipcs_connection_t *c)
+void qbi_limits_end(struct qbi_limits *l, struct qbi_limits_entry *e)
 {
-	switch (c->counted) {
+	switch (e->counted) {
 	case QBI_COUNTED_NOT:
 		return;
 	case QBI_COUNTED_HANDSHAKE:
-		handshake_uncount(c);
+		handshake_uncount(l, e);
 		break;
 	case QBI_COUNTED_CONNECTION:
-		c->service->limits.connections--;
-		c->account->connections--;
-		c->account->memory -= connection_memory(c);
-		c->counted = QBI_COUNTED_NOT;
+		l->n_connections--;
+		e->account->connections--;
+		e->account->memory -= e->memory;
+		e->counted = QBI_COUNTED_NOT;
 		break;
 	}
-	account_put(QBI_TAKE(c->account));
+	account_put(QBI_TAKE(e->account));
 }
 
 /* -- Handshakes --------------------------------------------------------------- */
 
-static bool descriptors_are_scarce(const qb_ipcs_connection_t *c)
+static const struct qbi_limits_verdict makes_room = {
+	.why = QBI_REFUSED_DESCRIPTORS,
+	.text = "an unfinished handshake makes room for others",
+};
+
+static struct qbi_limits_entry *entry_of(struct qbi_list *link)
+{
+	return qbi_list_entry(link, struct qbi_limits_entry, link);
+}
+
+/* @fd: one of the latest. */
+static bool descriptors_are_scarce(int fd)
 {
 	uint64_t allowed = qbi_descriptors_allowed();
 
-	return qbi_descriptors_in_use(c->stream.fd) > allowed - allowed / SCARCE_PART;
+	return qbi_descriptors_in_use(fd) > allowed - allowed / SCARCE_PART;
 }
 
-static qb_ipcs_connection_t *handshake_oldest(qb_ipcs_service_t *s, struct qbi_account *of)
+static struct qbi_limits_entry *handshake_oldest(const struct qbi_limits *l,
+						 const struct qbi_account *of)
 {
 	struct qbi_list *pos;
 
-	qbi_list_for_each(pos, &s->handshakes) {
-		qb_ipcs_connection_t *c =
-			qbi_list_entry(pos, struct qb_ipcs_connection, link);
-
-		if (c->counted == QBI_COUNTED_HANDSHAKE && c->account == of)
-			return c;
-	}
+	qbi_list_for_each(pos, &l->handshakes)
+		if (entry_of(pos)->account == of)
+			return entry_of(pos);
 	return NULL;
 }
 
@@ -197,121 +206,176 @@ static qb_ipcs_connection_t *handshake_oldest(qb_ipcs_service_t *s, struct qbi_a
  * Whose handshake goes when there are too many: the oldest of the user who has most, and
  * of those exempt from limits per user only if there is nobody else, if at all.
  */
-static qb_ipcs_connection_t *handshake_victim(qb_ipcs_service_t *s, bool exempt_too,
-					      const qb_ipcs_connection_t *keep)
+static struct qbi_limits_entry *handshake_victim(const struct qbi_limits *l, bool exempt_too,
+						 const struct qbi_limits_entry *keep)
 {
-	qb_ipcs_connection_t *victim = NULL;
+	struct qbi_limits_entry *victim = NULL;
 	uid_t self = geteuid();
 	uint32_t most = 0;
 	struct qbi_list *pos;
 
-	qbi_list_for_each(pos, &s->handshakes) {
-		qb_ipcs_connection_t *c =
-			qbi_list_entry(pos, struct qb_ipcs_connection, link);
+	qbi_list_for_each(pos, &l->handshakes) {
+		struct qbi_limits_entry *e = entry_of(pos);
 		uint32_t has;
 
-		if (c == keep || c->counted != QBI_COUNTED_HANDSHAKE)
+		if (e == keep)
 			continue;
-		has = uid_is_exempt(c->account->uid, self) ? 0 : c->account->handshakes;
+		has = uid_is_exempt(e->account->uid, self) ? 0 : e->account->handshakes;
 		if (has ? has > most : exempt_too && !victim) {
-			victim = c;
+			victim = e;
 			most = has;
 		}
 	}
 	return victim;
 }
 
-static void handshake_close(qb_ipcs_connection_t *c, enum qbi_refusal why, const char *text)
+struct qbi_limits_entry *qbi_limits_make_room(struct qbi_limits *l,
+					      struct qbi_limits_verdict *ret)
 {
-	qbi_refusals_note(&c->service->refusals, why, &c->peer, "%s", text);
-	qbi_connection_abandon(c);
+	struct qbi_limits_entry *victim = handshake_victim(l, false, NULL);
+
+	if (victim) {
+		l->room_made = true;
+		*ret = makes_room;
+	}
+	return victim;
 }
 
-bool qbi_limits_make_room(qb_ipcs_service_t *s)
+/* Of the user of @newest, who has too many; NULL: that is not so. */
+static struct qbi_limits_entry *excess_of_user(const struct qbi_limits *l,
+					       const struct qbi_limits_entry *newest)
 {
-	qb_ipcs_connection_t *victim = handshake_victim(s, false, NULL);
+	const struct qbi_account *a = newest->account;
+	struct qbi_limits_entry *victim;
 
-	if (!victim)
-		return false;
-	handshake_close(victim, QBI_REFUSED_DESCRIPTORS,
-			"an unfinished handshake makes room for others");
-	s->limits.room_made = true;
-	return true;
+	if (uid_is_exempt(a->uid, geteuid()) || a->handshakes <= l->at.handshakes_per_uid)
+		return NULL;
+	victim = handshake_oldest(l, a);
+	return victim == newest ? NULL : victim;
 }
 
-static void handshakes_trim(qb_ipcs_connection_t *c)
+static struct qbi_limits_entry *excess_in_total(const struct qbi_limits *l,
+						const struct qbi_limits_entry *newest)
 {
-	qb_ipcs_service_t *s = c->service;
-	struct qbi_limits *l = &s->limits;
 	uint64_t most = qbi_descriptors_allowed() / SCARCE_PART;
-	qb_ipcs_connection_t *victim;
 
 	if (l->at.handshakes < most)
 		most = l->at.handshakes;
-	/* The limits may have been lowered: there can be more than one too many. */
-	while (!uid_is_exempt(c->account->uid, geteuid()) &&
-	       c->account->handshakes > l->at.handshakes_per_uid &&
-	       (victim = handshake_oldest(s, c->account)) != c)
-		handshake_close(victim, QBI_REFUSED_HANDSHAKES_PER_UID,
-				"too many handshakes of this user");
-	while (l->handshakes > most && (victim = handshake_victim(s, true, c)))
-		handshake_close(victim, QBI_REFUSED_HANDSHAKES, "too many handshakes");
-	victim = l->room_made ? NULL : handshake_victim(s, false, c);
-	l->room_made = false;
-	if (victim && descriptors_are_scarce(c))
-		handshake_close(victim, QBI_REFUSED_DESCRIPTORS,
-				"an unfinished handshake makes room for others");
+	return l->n_handshakes > most ? handshake_victim(l, true, newest) : NULL;
 }
 
-int qbi_limits_begin(qb_ipcs_connection_t *c)
+/* One for the descriptor that @newest takes, unless one went for it already. */
+static struct qbi_limits_entry *excess_when_scarce(struct qbi_limits *l,
+						   struct qbi_limits_entry *newest, int fd)
 {
-	struct qbi_limits *l = &c->service->limits;
+	struct qbi_limits_entry *victim;
 
-	c->account = account_get(l, c->peer.uid);
-	if (!c->account)
+	if (newest->cost_one)
+		return NULL;
+	newest->cost_one = true;
+	victim = l->room_made ? NULL : handshake_victim(l, false, newest);
+	l->room_made = false;
+	return victim && descriptors_are_scarce(fd) ? victim : NULL;
+}
+
+/* The limits may have been lowered: there can be more than one too many. */
+struct qbi_limits_entry *qbi_limits_excess(struct qbi_limits *l,
+					   struct qbi_limits_entry *newest, int fd,
+					   struct qbi_limits_verdict *ret)
+{
+	struct qbi_limits_entry *victim = excess_of_user(l, newest);
+
+	if (victim) {
+		*ret = (struct qbi_limits_verdict){
+			.why = QBI_REFUSED_HANDSHAKES_PER_UID,
+			.text = "too many handshakes of this user",
+		};
+		return victim;
+	}
+	victim = excess_in_total(l, newest);
+	if (victim) {
+		*ret = (struct qbi_limits_verdict){
+			.why = QBI_REFUSED_HANDSHAKES,
+			.text = "too many handshakes",
+		};
+		return victim;
+	}
+	*ret = makes_room;
+	return excess_when_scarce(l, newest, fd);
+}
+
+int qbi_limits_begin(struct qbi_limits *l, struct qbi_limits_entry *e, uid_t uid)
+{
+	e->account = account_get(l, uid);
+	if (!e->account)
 		return -ENOMEM;
-	l->handshakes++;
-	c->account->handshakes++;
-	c->counted = QBI_COUNTED_HANDSHAKE;
-	handshakes_trim(c);
+	e->accepted_ns = qbi_now_ns();
+	l->n_handshakes++;
+	e->account->handshakes++;
+	e->counted = QBI_COUNTED_HANDSHAKE;
+	qbi_list_push_back(&l->handshakes, &e->link);
 	return 0;
+}
+
+struct qbi_limits_entry *qbi_limits_oldest(const struct qbi_limits *l)
+{
+	struct qbi_list *first = qbi_list_first(&l->handshakes);
+
+	return first ? entry_of(first) : NULL;
+}
+
+uint64_t qbi_limits_overdue_at(const struct qbi_limits *l)
+{
+	const struct qbi_limits_entry *e = qbi_limits_oldest(l);
+	uint64_t ms = l->at.handshake_ms;
+
+	if (!e || ms > (QBI_FOREVER - e->accepted_ns) / QBI_NS_PER_MS)
+		return QBI_FOREVER;
+	return e->accepted_ns + ms * QBI_NS_PER_MS;
 }
 
 /* -- Connections -------------------------------------------------------------- */
 
-static int connection_refused(qb_ipcs_connection_t *c, enum qbi_refusal why, int error,
+/* What the rings of a connection may take; sockets have about as much in the kernel. */
+static uint64_t connection_memory(uint32_t max_msg_size)
+{
+	return 3 * ((uint64_t)max_msg_size + RING_SPARE);
+}
+
+static int connection_refused(struct qbi_limits_verdict *ret, enum qbi_refusal why, int error,
 			      const char *text)
 {
-	qbi_refusals_note(&c->service->refusals, why, &c->peer, "%s", text);
+	*ret = (struct qbi_limits_verdict){ why, error, text };
 	return error;
 }
 
-int qbi_limits_admit(qb_ipcs_connection_t *c)
+int qbi_limits_admit(struct qbi_limits *l, struct qbi_limits_entry *e, int fd,
+		     uint32_t max_msg_size, struct qbi_limits_verdict *ret)
 {
-	struct qbi_limits *l = &c->service->limits;
 	const struct qbipc_service_limits *at = &l->at;
-	struct qbi_account *a = c->account;
-	uint64_t memory = connection_memory(c);
+	struct qbi_account *a = e->account;
+	uint64_t memory = connection_memory(max_msg_size);
 	bool exempt = uid_is_exempt(a->uid, geteuid());
 
-	if (l->connections >= at->connections)
-		return connection_refused(c, QBI_REFUSED_CONNECTIONS, -EUSERS,
+	if (l->n_connections >= at->connections)
+		return connection_refused(ret, QBI_REFUSED_CONNECTIONS, -EUSERS,
 					  "too many connections");
 	if (!exempt && a->connections >= at->connections_per_uid)
-		return connection_refused(c, QBI_REFUSED_CONNECTIONS_PER_UID, -EDQUOT,
+		return connection_refused(ret, QBI_REFUSED_CONNECTIONS_PER_UID, -EDQUOT,
 					  "too many connections of this user");
 	if (!exempt && a->connections >= at->connections_when_scarce &&
-	    descriptors_are_scarce(c))
-		return connection_refused(c, QBI_REFUSED_SCARCE, -EDQUOT,
+	    descriptors_are_scarce(fd))
+		return connection_refused(ret, QBI_REFUSED_SCARCE, -EDQUOT,
 					  "descriptors are kept for other users");
 	if (!exempt && (memory > at->memory_per_uid ||
 			a->memory > at->memory_per_uid - memory))
-		return connection_refused(c, QBI_REFUSED_MEMORY, -EDQUOT,
+		return connection_refused(ret, QBI_REFUSED_MEMORY, -EDQUOT,
 					  "too much shared memory for this user");
-	handshake_uncount(c);
-	l->connections++;
+	handshake_uncount(l, e);
+	l->n_connections++;
 	a->connections++;
 	a->memory += memory;
-	c->counted = QBI_COUNTED_CONNECTION;
+	e->memory = memory;
+	e->counted = QBI_COUNTED_CONNECTION;
 	return 0;
 }

@@ -6,7 +6,8 @@
  * Idea: a client is counted from accept(2) to the end of its connection, by the user the
  * kernel says it was at connect: first as a handshake, then as a connection. A handshake
  * too many costs another one (the oldest), so that who comes next still gets in; a
- * connection too many is refused, so that who is in stays in.
+ * connection too many is refused, so that who is in stays in. What has to go is said here;
+ * the caller ends it.
  *
  * Trust: everything here is decided by counts of ours and credentials of the kernel. Of
  * what the client says only the size of messages counts, which is checked before.
@@ -21,9 +22,7 @@
 #include <sys/types.h>
 
 #include "base/list.h"
-
-struct qb_ipcs_service;
-struct qb_ipcs_connection;
+#include "server/refusals.h"
 
 /* What one user has. Lives while any of its clients is counted. */
 struct qbi_account {
@@ -39,17 +38,35 @@ struct qbi_account {
 
 struct qbi_limits {
 	struct qbipc_service_limits at;	/* no field is 0 */
-	uint32_t handshakes;
-	uint32_t connections;
+	struct qbi_list handshakes;	/* those counted as such, oldest first */
+	uint32_t n_handshakes;
+	uint32_t n_connections;
 	bool room_made;			/* one went already for the next that comes */
 	struct qbi_list accounts[QBI_ACCOUNT_BUCKETS];
 };
 
-/* As what a client is counted; only limits.c changes it. */
+/* As what a client is counted. */
 enum qbi_counted {
 	QBI_COUNTED_NOT,
 	QBI_COUNTED_HANDSHAKE,
 	QBI_COUNTED_CONNECTION,
+};
+
+/* A client's part; only limits.c changes it. */
+struct qbi_limits_entry {
+	struct qbi_list link;		/* in the list of handshakes, or alone */
+	enum qbi_counted counted;
+	struct qbi_account *account;	/* its user's, while counted */
+	uint64_t accepted_ns;		/* when it began, monotonic clock */
+	uint64_t memory;		/* what it is counted with, as a connection */
+	bool cost_one;			/* another one was considered for its descriptor */
+};
+
+/* Why one has to go or may not come in. */
+struct qbi_limits_verdict {
+	enum qbi_refusal why;
+	int error;		/* for a client that is refused; 0 */
+	const char *text;
 };
 
 void qbi_limits_init(struct qbi_limits *l);
@@ -57,19 +74,40 @@ void qbi_limits_init(struct qbi_limits *l);
 /* Zeros in @wanted become defaults. 0; -EINVAL, and nothing changes. */
 int qbi_limits_set(struct qbi_limits *l, const struct qbipc_service_limits *wanted);
 
+void qbi_limits_entry_init(struct qbi_limits_entry *e);
+
+/* Count a client of @uid as a handshake. 0; -ENOMEM, and it is not counted. */
+int qbi_limits_begin(struct qbi_limits *l, struct qbi_limits_entry *e, uid_t uid);
+
 /*
- * Count @c, which is the last in the service's list of handshakes, and close others that
- * are too many by that. 0; -ENOMEM, and it is not counted.
+ * @newest has just begun, with descriptor @fd: which other handshake is too many by that?
+ * The caller ends it and asks again. NULL: none (any more).
  */
-int qbi_limits_begin(struct qb_ipcs_connection *c);
+struct qbi_limits_entry *qbi_limits_excess(struct qbi_limits *l,
+					   struct qbi_limits_entry *newest, int fd,
+					   struct qbi_limits_verdict *ret);
 
-/* Its handshake is complete and the size agreed. 0: it is a connection; -EUSERS, -EDQUOT. */
-int qbi_limits_admit(struct qb_ipcs_connection *c);
+/*
+ * A handshake, with descriptor @fd, is complete and @max_msg_size agreed. 0: it is counted
+ * as a connection; -EUSERS, -EDQUOT, with the reason in *@ret.
+ */
+int qbi_limits_admit(struct qbi_limits *l, struct qbi_limits_entry *e, int fd,
+		     uint32_t max_msg_size, struct qbi_limits_verdict *ret);
 
-/* It takes nothing any more. Twice is once. */
-void qbi_limits_end(struct qb_ipcs_connection *c);
+/* It takes nothing any more. Idempotent. */
+void qbi_limits_end(struct qbi_limits *l, struct qbi_limits_entry *e);
 
-/* Out of descriptors: close a handshake of somebody not exempt. False: there is none. */
-bool qbi_limits_make_room(struct qb_ipcs_service *s);
+/*
+ * Out of descriptors: which handshake, of somebody not exempt, goes? The caller ends it.
+ * NULL: there is none.
+ */
+struct qbi_limits_entry *qbi_limits_make_room(struct qbi_limits *l,
+					      struct qbi_limits_verdict *ret);
+
+/* The handshake that has taken longest, or NULL. */
+struct qbi_limits_entry *qbi_limits_oldest(const struct qbi_limits *l);
+
+/* When it will have taken too long; QBI_FOREVER: there is none, or it never will. */
+uint64_t qbi_limits_overdue_at(const struct qbi_limits *l);
 
 #endif

@@ -16,7 +16,8 @@
 #include "base/socket.h"
 #include "base/util.h"
 #include "server/connection.h"
-#include "server/service.h"
+#include "server/dispatch.h"
+#include "server/handshake.h"
 #include "wire/names.h"
 
 #define BACKLOG SOMAXCONN
@@ -36,6 +37,13 @@
 #define REST_LONGEST (1600 * QBI_NS_PER_MS)
 
 static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data);
+static void listener_resume(struct qbi_deadline *d);
+
+void qbi_listener_init(struct qbi_listener *l, struct qbi_host *h)
+{
+	*l = (struct qbi_listener){ .host = h, .fd = -1, .spare = -1 };
+	qbi_deadline_init(&l->rest, listener_resume);
+}
 
 static int spare_open(void)
 {
@@ -85,62 +93,60 @@ static int client_accept(const struct qbi_listener *l)
 	return qbi_take_fd(&fd);
 }
 
-static int listener_join(qb_ipcs_service_t *s)
+static int listener_join(struct qbi_listener *l)
 {
-	struct qbi_listener *l = &s->listener;
-	int r = s->poll.dispatch_add(s->priority, l->fd, QBI_POLL_EVENTS, s,
-				     listener_dispatch);
+	const struct qbi_settings *set = &l->host->set;
+	int r = set->poll.dispatch_add(set->priority, l->fd, QBI_POLL_EVENTS, l,
+				       listener_dispatch);
 
 	l->in_loop = r >= 0;
 	return r < 0 ? r : 0;
 }
 
-static void listener_leave(qb_ipcs_service_t *s)
+static void listener_leave(struct qbi_listener *l)
 {
-	if (s->listener.in_loop)
-		s->poll.dispatch_del(s->listener.fd);
-	s->listener.in_loop = false;
+	if (l->in_loop)
+		l->host->set.poll.dispatch_del(l->fd);
+	l->in_loop = false;
 }
 
 /*
  * Nothing helps now: leave the loop for a while, or it would spin. Said once for as long
  * as the reason is the same.
  */
-static void listener_rest(qb_ipcs_service_t *s)
+static void listener_rest(struct qbi_listener *l)
 {
-	struct qbi_listener *l = &s->listener;
+	struct qbi_host *h = l->host;
 	int error = errno;
 
 	if (l->refused_with == error)
-		qbi_refusals_count(&s->refusals, QBI_REFUSED_FOR_A_WHILE);
+		qbi_refusals_count(&h->refusals, QBI_REFUSED_FOR_A_WHILE);
 	else
-		qbi_refusals_note(&s->refusals, QBI_REFUSED_FOR_A_WHILE, NULL,
+		qbi_refusals_note(&h->refusals, QBI_REFUSED_FOR_A_WHILE, NULL,
 				  "cannot accept anybody now: %s", strerror(error));
 	l->refused_with = error;
-	l->rest = l->rest ? 2 * l->rest : REST_FIRST;
-	if (l->rest > REST_LONGEST)
-		l->rest = REST_LONGEST;
-	l->rests_until = qbi_now_ns() + l->rest;
-	if (qbi_deadlines_update(s) < 0)
-		l->rests_until = 0;	/* better a loop that spins than a deaf service */
-	else
-		listener_leave(s);
+	l->rest_ns = l->rest_ns ? 2 * l->rest_ns : REST_FIRST;
+	if (l->rest_ns > REST_LONGEST)
+		l->rest_ns = REST_LONGEST;
+	/* Without the timer: better a loop that spins than a deaf service. */
+	if (qbi_deadlines_set(&h->deadlines, &l->rest, qbi_now_ns() + l->rest_ns) == 0)
+		listener_leave(l);
 }
 
 /* A client came in or none waits: the next refusal is a new one. */
 static void listener_note_success(struct qbi_listener *l)
 {
-	l->rest = 0;
+	l->rest_ns = 0;
 	l->refused_with = 0;
 }
 
-void qbi_listener_resume(qb_ipcs_service_t *s)
+/* It has rested for long enough. */
+static void listener_resume(struct qbi_deadline *d)
 {
-	struct qbi_listener *l = &s->listener;
+	struct qbi_listener *l = qbi_container_of(d, struct qbi_listener, rest);
 
-	l->rests_until = 0;
-	if (listener_join(s) < 0)
-		l->rests_until = qbi_now_ns() + REST_FIRST;
+	if (listener_join(l) < 0)
+		(void)qbi_deadlines_set(&l->host->deadlines, d, qbi_now_ns() + REST_FIRST);
 }
 
 /*
@@ -148,9 +154,8 @@ void qbi_listener_resume(qb_ipcs_service_t *s)
  * spare: the backlog empties instead of waking the loop for ever. False: it cannot be
  * done, there is no spare or it did not help.
  */
-static bool listener_turn_away(qb_ipcs_service_t *s)
+static bool listener_turn_away(struct qbi_listener *l)
 {
-	struct qbi_listener *l = &s->listener;
 	bool empty;
 	int fd;
 
@@ -159,7 +164,7 @@ static bool listener_turn_away(qb_ipcs_service_t *s)
 	l->spare = qbi_close(l->spare);
 	fd = client_accept(l);
 	if (fd >= 0)
-		qbi_refusals_note(&s->refusals, QBI_REFUSED_DESCRIPTORS, NULL,
+		qbi_refusals_note(&l->host->refusals, QBI_REFUSED_DESCRIPTORS, NULL,
 				  "out of descriptors");
 	empty = fd < 0 && is_about_one_client(errno);
 	qbi_close(fd);
@@ -168,25 +173,24 @@ static bool listener_turn_away(qb_ipcs_service_t *s)
 }
 
 /* Out of descriptors or memory: the next client's socket all the same, or as below. */
-static int listener_accept_when_short(qb_ipcs_service_t *s)
+static int listener_accept_when_short(struct qbi_listener *l)
 {
-	int fd = qbi_limits_make_room(s) ? client_accept(&s->listener) : -1;
+	int fd = qbi_handshake_make_room(l->host) ? client_accept(l) : -1;
 
-	if (fd < 0 && is_shortage(errno) && listener_turn_away(s))
+	if (fd < 0 && is_shortage(errno) && listener_turn_away(l))
 		errno = EAGAIN;
 	return fd;
 }
 
 /* The next client's socket; -1: none now, and what can be done about it was done. */
-static int listener_accept(qb_ipcs_service_t *s)
+static int listener_accept(struct qbi_listener *l)
 {
-	struct qbi_listener *l = &s->listener;
 	int fd = client_accept(l);
 
 	if (fd < 0 && is_shortage(errno))
-		fd = listener_accept_when_short(s);
+		fd = listener_accept_when_short(l);
 	if (fd < 0 && !is_about_one_client(errno)) {
-		listener_rest(s);
+		listener_rest(l);
 		return -1;
 	}
 	listener_note_success(l);
@@ -196,38 +200,44 @@ static int listener_accept(qb_ipcs_service_t *s)
 }
 
 /* True: that one is done with already, and the application has not heard of it. */
-static bool client_take(qb_ipcs_service_t *s)
+static bool client_take(struct qbi_listener *l)
 {
 	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *hold = NULL;
-	_cleanup_(qbi_closep) int fd = listener_accept(s);
+	_cleanup_(qbi_closep) int fd = listener_accept(l);
 	qb_ipcs_connection_t *c;
 
 	if (fd < 0)
 		return false;
 	qbi_refuse_descriptors(fd);
 	qbi_take_urgent_inline(fd);
-	if (qbi_connection_new(s, fd, &c) < 0)
+	if (qbi_connection_new(l->host, fd, qbi_dispatch_connection, &c) < 0)
 		return false;
 	qbi_take_fd(&fd);
 	hold = qbi_connection_ref(c);
+	if (qbi_handshake_begin(c) < 0) {
+		qbi_connection_abandon(c);
+		return false;
+	}
 	/* Its first message has usually arrived by now: save a turn of the loop. */
-	qbi_connection_handshake(c);
+	qbi_handshake_continue(c);
 	return c->state == QBI_CONNECTION_CLOSED && !c->announced;
 }
 
 static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)
 {
-	_cleanup_(qbi_service_unrefp) qb_ipcs_service_t *s = qbi_service_ref(data);
+	struct qbi_listener *l = data;
+	/* It keeps the listener too. */
+	_cleanup_(qbi_host_unrefp) struct qbi_host *h = qbi_host_ref(l->host);
 	unsigned int left = ACCEPTED_AT_ONCE;
 
-	while (client_take(s) && --left && !s->stopped)
+	while (client_take(l) && --left && !h->stopped)
 		;
 	/* Shut down by somebody who has it too: nobody comes, and it never falls silent. */
-	if ((revents & (POLLHUP | POLLERR)) && s->listener.in_loop) {
+	if ((revents & (POLLHUP | POLLERR)) && l->in_loop) {
 		errno = EINVAL;
-		listener_rest(s);
+		listener_rest(l);
 	}
-	return s->listener.in_loop ? 0 : -ESHUTDOWN;
+	return l->in_loop ? 0 : -ESHUTDOWN;
 }
 
 /* 0 or the errno of qbi_listener_adopt(). */
@@ -245,11 +255,11 @@ static int adopted_check(int fd)
 	return listens ? 0 : -EINVAL;
 }
 
-int qbi_listener_adopt(qb_ipcs_service_t *s, int fd)
+int qbi_listener_adopt(struct qbi_listener *l, int fd)
 {
 	int r, flags;
 
-	if (s->listener.fd >= 0 || s->stopped)
+	if (l->fd >= 0 || l->host->stopped)
 		return -EBUSY;
 	r = adopted_check(fd);
 	if (r < 0)
@@ -259,7 +269,7 @@ int qbi_listener_adopt(qb_ipcs_service_t *s, int fd)
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return -errno;
 	qbi_refuse_descriptors(fd);
-	s->listener.fd = fd;
+	l->fd = fd;
 	return 0;
 }
 
@@ -279,14 +289,13 @@ static bool adopted_is_found(int fd, const char *name)
 	       (len == sizeof(expected) || len == qbi_address_unpadded(&expected));
 }
 
-static int listener_make(qb_ipcs_service_t *s)
+static int listener_make(struct qbi_listener *l)
 {
 	bool filesystem = access(FORCESOCKETSFILE, F_OK) == 0;
 	_cleanup_(qbi_closep) int fd = -1;
-	struct qbi_listener *l = &s->listener;
 	int r;
 
-	r = qbi_service_address(s->name, filesystem, &l->address);
+	r = qbi_service_address(l->host->set.name, filesystem, &l->address);
 	if (r < 0)
 		return r;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -300,35 +309,31 @@ static int listener_make(qb_ipcs_service_t *s)
 	return listen(l->fd, BACKLOG) < 0 ? -errno : 0;
 }
 
-int qbi_listener_open(qb_ipcs_service_t *s)
+int qbi_listener_open(struct qbi_listener *l)
 {
-	struct qbi_listener *l = &s->listener;
+	const struct qbi_settings *set = &l->host->set;
 	int r = 0;
 
 	if (l->fd < 0)
-		r = listener_make(s);
-	else if (!adopted_is_found(l->fd, s->name))
+		r = listener_make(l);
+	else if (!adopted_is_found(l->fd, set->name))
 		qbi_log(LOG_WARNING, "service %s: clients of that name look elsewhere",
-			s->name);
+			set->name);
 	if (r == 0) {
 		l->spare = spare_open();
-		r = qbi_deadlines_open(s);
 	}
 	if (r == 0)
-		r = listener_join(s);
+		r = listener_join(l);
 	if (r < 0)
-		qbi_listener_close(s);
+		qbi_listener_close(l);
 	return r;
 }
 
-void qbi_listener_close(qb_ipcs_service_t *s)
+void qbi_listener_close(struct qbi_listener *l)
 {
-	struct qbi_listener *l = &s->listener;
-
-	listener_leave(s);
-	l->rests_until = 0;
+	listener_leave(l);
 	listener_note_success(l);
-	qbi_deadlines_close(s);
+	(void)qbi_deadlines_set(&l->host->deadlines, &l->rest, QBI_FOREVER);
 	if (l->fd >= 0 && l->address.sun_path[0] != '\0')
 		(void)unlink(l->address.sun_path);
 	l->fd = qbi_close(l->fd);

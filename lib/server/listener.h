@@ -14,34 +14,33 @@
 #include <stdint.h>
 #include <sys/un.h>
 
-struct qb_ipcs_service;
+#include "server/deadlines.h"
+#include "server/host.h"
 
 struct qbi_listener {
+	struct qbi_host *host;		/* whose clients it lets in */
 	int fd;				/* -1: not listening */
 	int spare;			/* given up at EMFILE; -1: none */
 	bool in_loop;
-	uint64_t rests_until;		/* as qbi_now_ns(), out of the loop; 0: does not rest */
-	uint64_t rest;			/* the last one in ns, each longer; 0: it went well */
+	struct qbi_deadline rest;	/* waits: it rests until then, out of the loop */
+	uint64_t rest_ns;		/* the last one, each longer; 0: it went well */
 	int refused_with;		/* errno of the last rest, which was said; 0 none */
 	struct sockaddr_un address;	/* a path is unlinked at the end; none if adopted */
 };
 
-#define QBI_LISTENER_INIT { .fd = -1, .spare = -1 }
+void qbi_listener_init(struct qbi_listener *l, struct qbi_host *h);
 
 /*
  * Use @fd, which somebody else bound and listens on, and close it at the end. Before
  * qbi_listener_open(). 0; -EBADF, -ENOTSOCK, -EPROTOTYPE, -EINVAL it is not that; -EBUSY;
  * after an error @fd is the caller's.
  */
-int qbi_listener_adopt(struct qb_ipcs_service *s, int fd);
+int qbi_listener_adopt(struct qbi_listener *l, int fd);
 
 /* Bind and listen, unless that was done, join the loop. 0 or -errno; then nothing is left. */
-int qbi_listener_open(struct qb_ipcs_service *s);
+int qbi_listener_open(struct qbi_listener *l);
 
-/* It has rested for long enough. */
-void qbi_listener_resume(struct qb_ipcs_service *s);
-
-/* Leave the loop, close, withdraw the name. Twice is once. */
-void qbi_listener_close(struct qb_ipcs_service *s);
+/* Leave the loop, close, withdraw the name. Idempotent. */
+void qbi_listener_close(struct qbi_listener *l);
 
 #endif

@@ -8,7 +8,11 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/deadlines.c \
 	lib/server/deadlines.h \
 	lib/server/dispatch.c \
+	lib/server/dispatch.h \
 	lib/server/handshake.c \
+	lib/server/handshake.h \
+	lib/server/host.c \
+	lib/server/host.h \
 	lib/server/inquiry.c \
 	lib/server/inquiry.h \
 	lib/server/limits.c \
@@ -19,10 +23,12 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/refusals.h \
 	lib/server/retry.c \
 	lib/server/retry.h \
+	lib/server/roster.c \
+	lib/server/roster.h \
 	lib/server/selector.c \
 	lib/server/selector.h \
 	lib/server/send.c \
+	lib/server/send.h \
 	lib/server/service.c \
 	lib/server/service.h \
-	lib/server/writable.c \
-	lib/server/writable.h
+	lib/server/settings.h

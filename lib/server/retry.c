@@ -9,9 +9,6 @@
 
 #include "base/clock.h"
 #include "base/util.h"
-#include "server/connection.h"
-#include "server/service.h"
-#include "server/writable.h"
 
 #define INTERVAL_FIRST (1 * QBI_NS_PER_MS)
 #define INTERVAL_MAX (100 * QBI_NS_PER_MS)
@@ -57,9 +54,9 @@ static uint64_t interval_of(unsigned int step)
 	return ns < INTERVAL_MAX ? ns : INTERVAL_MAX;
 }
 
-static qb_ipcs_connection_t *connection_of(struct qbi_list *link)
+static struct qbi_retry_entry *entry_of(struct qbi_list *link)
 {
-	return qbi_list_entry(link, struct qb_ipcs_connection, retry.link);
+	return qbi_list_entry(link, struct qbi_retry_entry, link);
 }
 
 /* Under the lock. @when: on the monotonic clock; 0 stops the timer. */
@@ -78,11 +75,11 @@ static void alarm_set(struct qbi_retry *r, uint64_t when)
 /* -- What the loop calls ------------------------------------------------------ */
 
 /* @due 0: it is its turn. */
-static void entry_move(struct qbi_list *to, qb_ipcs_connection_t *c, uint64_t due)
+static void entry_move(struct qbi_list *to, struct qbi_retry_entry *e, uint64_t due)
 {
-	c->retry.due = due;
-	qbi_list_unlink(&c->retry.link);
-	qbi_list_push_back(to, &c->retry.link);
+	e->due = due;
+	qbi_list_unlink(&e->link);
+	qbi_list_push_back(to, &e->link);
 }
 
 /* Those whose socket takes bytes; the epoll tells of each once. */
@@ -111,25 +108,25 @@ static void ready_by_time(struct qbi_retry *r)
 		struct qbi_list *first;
 
 		while ((first = qbi_list_first(&r->later[i])) &&
-		       connection_of(first)->retry.due <= now)
-			entry_move(&r->ready, connection_of(first), 0);
+		       entry_of(first)->due <= now)
+			entry_move(&r->ready, entry_of(first), 0);
 	}
 }
 
-/* The next one whose turn it is, taken off the list, with a reference; or NULL. */
-static qb_ipcs_connection_t *ready_pop(struct qbi_retry *r)
+/*
+ * The next one whose turn it is, taken off the list; or NULL. It stays good without the
+ * lock: only this thread removes entries.
+ */
+static struct qbi_retry_entry *ready_pop(struct qbi_retry *r)
 {
-	qb_ipcs_connection_t *c = NULL;
 	struct qbi_list *first;
 
 	qbi_mutex_lock(&r->lock);
 	first = qbi_list_first(&r->ready);
-	if (first) {
+	if (first)
 		qbi_list_unlink(first);
-		c = qbi_connection_ref(connection_of(first));
-	}
 	qbi_mutex_unlock(&r->lock);
-	return c;
+	return first ? entry_of(first) : NULL;
 }
 
 /* Be woken for whoever is due first. */
@@ -141,8 +138,8 @@ static void alarm_update(struct qbi_retry *r)
 	for (i = 0; i < QBI_RETRY_STEPS; i++) {
 		struct qbi_list *first = qbi_list_first(&r->later[i]);
 
-		if (first && connection_of(first)->retry.due < when)
-			when = connection_of(first)->retry.due;
+		if (first && entry_of(first)->due < when)
+			when = entry_of(first)->due;
 	}
 	if (when == UINT64_MAX)
 		when = 0;
@@ -150,21 +147,17 @@ static void alarm_update(struct qbi_retry *r)
 		alarm_set(r, when);
 }
 
-static int32_t retry_dispatch(int32_t fd, int32_t revents, void *data)
+int32_t qbi_retry_run(struct qbi_retry *r)
 {
-	_cleanup_(qbi_service_unrefp) qb_ipcs_service_t *s = qbi_service_ref(data);
-	struct qbi_retry *r = &s->retry;
 	unsigned int left = RESUMED_AT_ONCE;
-	qb_ipcs_connection_t *c;
+	struct qbi_retry_entry *e;
 
 	qbi_mutex_lock(&r->lock);
 	ready_by_socket(r);
 	ready_by_time(r);
 	qbi_mutex_unlock(&r->lock);
-	while (left-- > 0 && (c = ready_pop(r))) {
-		qbi_connection_resume(c, true);
-		qbi_connection_unref(c);
-	}
+	while (left-- > 0 && (e = ready_pop(r)))
+		e->fn(e);
 	qbi_mutex_lock(&r->lock);
 	alarm_update(r);
 	qbi_mutex_unlock(&r->lock);
@@ -173,12 +166,20 @@ static int32_t retry_dispatch(int32_t fd, int32_t revents, void *data)
 
 /* -- As long as there are connections ----------------------------------------- */
 
-static int retry_open(qb_ipcs_service_t *s)
+void qbi_retry_place(struct qbi_retry *r, const struct qbi_settings *set,
+		     qb_ipcs_dispatch_fn_t fn, void *data)
+{
+	r->set = set;
+	r->fn = fn;
+	r->data = data;
+}
+
+static int retry_open(struct qbi_retry *r)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 	_cleanup_(qbi_closep) int epoll = -1;
 	_cleanup_(qbi_closep) int timer = -1;
-	int r;
+	int error;
 
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0)
@@ -186,90 +187,86 @@ static int retry_open(qb_ipcs_service_t *s)
 	timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (timer < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event) < 0)
 		return -errno;
-	r = s->poll.dispatch_add(s->priority, epoll, QBI_POLL_EVENTS, s, retry_dispatch);
-	if (r < 0)
-		return r;
-	s->retry.epoll = qbi_take_fd(&epoll);
-	s->retry.timer = qbi_take_fd(&timer);
-	s->retry.alarm = 0;
+	error = r->set->poll.dispatch_add(r->set->priority, epoll, QBI_POLL_EVENTS, r->data,
+					  r->fn);
+	if (error < 0)
+		return error;
+	r->epoll = qbi_take_fd(&epoll);
+	r->timer = qbi_take_fd(&timer);
+	r->alarm = 0;
 	return 0;
 }
 
-static void retry_close(qb_ipcs_service_t *s)
+static void retry_close(struct qbi_retry *r)
 {
-	struct qbi_retry *r = &s->retry;
 	int epoll, timer;
 
 	qbi_mutex_lock(&r->lock);
 	epoll = qbi_take_fd(&r->epoll);
 	timer = qbi_take_fd(&r->timer);
 	qbi_mutex_unlock(&r->lock);
-	s->poll.dispatch_del(epoll);
+	r->set->poll.dispatch_del(epoll);
 	qbi_close(epoll);
 	qbi_close(timer);
 }
 
-int qbi_retry_hold(qb_ipcs_service_t *s)
+int qbi_retry_hold(struct qbi_retry *r)
 {
-	int r = s->retry.epoll < 0 ? retry_open(s) : 0;
+	int error = r->epoll < 0 ? retry_open(r) : 0;
 
-	if (r == 0)
-		s->retry.holders++;
-	return r;
+	if (error == 0)
+		r->holders++;
+	return error;
 }
 
-void qbi_retry_release(qb_ipcs_service_t *s)
+void qbi_retry_release(struct qbi_retry *r)
 {
-	if (--s->retry.holders == 0)
-		retry_close(s);
+	if (--r->holders == 0)
+		retry_close(r);
 }
 
 /* -- Who waits ----------------------------------------------------------------- */
 
-int qbi_retry_watch(qb_ipcs_service_t *s, qb_ipcs_connection_t *c,
-		    enum qbi_channel channel, int fd)
+int qbi_retry_watch(struct qbi_retry *r, struct qbi_retry_entry *e, enum qbi_channel channel,
+		    int fd)
 {
-	struct epoll_event event = { .events = EPOLLOUT | EPOLLONESHOT, .data.ptr = c };
-	struct qbi_retry_entry *e = &c->retry;
+	struct epoll_event event = { .events = EPOLLOUT | EPOLLONESHOT, .data.ptr = e };
 	int op = e->fd[channel] < 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-	int r = 0;
+	int error = 0;
 
-	qbi_mutex_lock(&s->retry.lock);
-	if (epoll_ctl(s->retry.epoll, op, fd, &event) < 0)
-		r = -errno;
+	qbi_mutex_lock(&r->lock);
+	if (epoll_ctl(r->epoll, op, fd, &event) < 0)
+		error = -errno;
 	else
 		e->fd[channel] = fd;
-	qbi_mutex_unlock(&s->retry.lock);
-	return r;
+	qbi_mutex_unlock(&r->lock);
+	return error;
 }
 
-void qbi_retry_after(qb_ipcs_service_t *s, qb_ipcs_connection_t *c)
+void qbi_retry_after(struct qbi_retry *r, struct qbi_retry_entry *e)
 {
-	struct qbi_retry_entry *e = &c->retry;
-	struct qbi_retry *r = &s->retry;
 	uint64_t due;
 
 	qbi_mutex_lock(&r->lock);
 	due = qbi_now_ns() + interval_of(e->step);
 	if (qbi_list_is_empty(&e->link) || due < e->due) {
-		entry_move(&r->later[e->step], c, due);
+		entry_move(&r->later[e->step], e, due);
 		if (!r->alarm || due < r->alarm)
 			alarm_set(r, due);
 	}
 	qbi_mutex_unlock(&r->lock);
 }
 
-void qbi_retry_remove(qb_ipcs_service_t *s, qb_ipcs_connection_t *c)
+void qbi_retry_remove(struct qbi_retry *r, struct qbi_retry_entry *e)
 {
-	struct qbi_retry_entry *e = &c->retry;
 	size_t i;
 
-	qbi_mutex_lock(&s->retry.lock);
+	qbi_mutex_lock(&r->lock);
 	qbi_list_unlink(&e->link);
 	for (i = 0; i < QBI_CHANNELS; i++)
 		if (e->fd[i] >= 0) {
-			(void)epoll_ctl(s->retry.epoll, EPOLL_CTL_DEL, e->fd[i], NULL);
+			(void)epoll_ctl(r->epoll, EPOLL_CTL_DEL, e->fd[i], NULL);
 			e->fd[i] = -1;
 		}
-	qbi_mutex_unlock(&s->retry.lock);
+	qbi_mutex_unlock(&r->lock);
 }

@@ -1,21 +1,161 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Responses and events. Any thread that holds a reference may be here; what a client
- * did wrong is only noted (`broken`), and the dispatching thread, woken through the
- * stream, draws the consequence: no callback runs inside a send.
- */
+#include "server/send.h"
+
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "base/socket.h"
 #include "base/util.h"
 #include "server/connection.h"
-#include "server/service.h"
 
-void qbi_connection_break(qb_ipcs_connection_t *c)
+/* It cannot be used any more. The loop sees the hang-up that this causes. */
+static void connection_break(qb_ipcs_connection_t *c)
 {
 	c->broken = true;
 	(void)shutdown(c->stream.fd, SHUT_RDWR);
 }
+
+/* -- What waits, under `send` -------------------------------------------------- */
+
+static bool unsent_is_waiting(const struct qbi_unsent *u)
+{
+	return u->begun || u->refused;
+}
+
+/*
+ * Be woken by the socket, if one can tell. One that takes bytes although it has just
+ * refused some is out of memory, and would wake us for ever: then by time.
+ */
+static bool channel_watch(qb_ipcs_connection_t *c, enum qbi_channel channel)
+{
+	int fd = c->transport->server->wait_fd(c->end, channel);
+
+	if (fd < 0 || (c->retry.step > 0 && qbi_socket_room(fd) != QBI_FULL))
+		return false;
+	return qbi_retry_watch(&c->host->retry, &c->retry, channel, fd) == 0;
+}
+
+static void connection_wait(qb_ipcs_connection_t *c)
+{
+	bool waiting = false;
+	bool timer = false;
+	int channel;
+
+	for (channel = 0; channel < QBI_CHANNELS; channel++) {
+		if (!unsent_is_waiting(&c->unsent[channel]))
+			continue;
+		waiting = true;
+		timer |= !channel_watch(c, (enum qbi_channel)channel);
+	}
+	if (timer)
+		qbi_retry_after(&c->host->retry, &c->retry);
+	c->waiting = waiting;
+}
+
+static void unsent_begun(qb_ipcs_connection_t *c, enum qbi_channel channel)
+{
+	c->unsent[channel].begun = true;
+	connection_wait(c);
+}
+
+static void unsent_refused(qb_ipcs_connection_t *c, enum qbi_channel channel, size_t size)
+{
+	struct qbi_unsent *u = &c->unsent[channel];
+
+	if (!c->host->set.writable)
+		return;
+	if (!u->refused || size < u->size)
+		u->size = size;
+	if (u->refused)
+		return;
+	u->refused = true;
+	connection_wait(c);
+}
+
+static void unsent_progress(qb_ipcs_connection_t *c)
+{
+	if (c->retry.step == 0)
+		return;
+	c->retry.step = 0;
+	if (c->waiting)
+		connection_wait(c);
+}
+
+/* What of @channel has begun. 0, QBI_FULL, QBI_UNSENT, QBI_GONE, -errno. */
+static int channel_flush(qb_ipcs_connection_t *c, enum qbi_channel channel, bool *ret_moved)
+{
+	struct qbi_unsent *u = &c->unsent[channel];
+	int r = c->transport->server->flush(c->end, channel);
+
+	u->begun = r == QBI_UNSENT || r == QBI_FULL;
+	*ret_moved |= r == 0 || r == QBI_UNSENT;
+	return r;
+}
+
+/*
+ * Send what can go out of all that has begun. A sender may not return to its loop before
+ * the client has done something, and the client may wait for just this. 0, -errno.
+ */
+static int unsent_pass_on(qb_ipcs_connection_t *c)
+{
+	bool moved = false;
+	int channel;
+	int r = 0;
+
+	for (channel = 0; channel < QBI_CHANNELS && r >= 0; channel++)
+		if (c->unsent[channel].begun)
+			r = channel_flush(c, (enum qbi_channel)channel, &moved);
+	if (moved)
+		unsent_progress(c);
+	return r < 0 ? r : 0;
+}
+
+/*
+ * 0, -errno. *@ret_moved: something went out; *@ret_room: there is room again for what
+ * was refused.
+ */
+static int channel_resume(qb_ipcs_connection_t *c, enum qbi_channel channel,
+			  bool *ret_moved, bool *ret_room)
+{
+	const struct qbi_server_ops *ops = c->transport->server;
+	struct qbi_unsent *u = &c->unsent[channel];
+	int r = 0;
+
+	if (u->begun)
+		r = channel_flush(c, channel, ret_moved);
+	if (u->refused && !u->begun) {
+		if (r == 0)
+			r = ops->room(c->end, channel, u->size);
+		u->refused = r == QBI_FULL;
+		*ret_room |= r == 0;
+	}
+	return r < 0 ? r : 0;
+}
+
+/* True: the application is to be told that there is room. */
+static bool connection_try(qb_ipcs_connection_t *c, bool in_turn)
+{
+	bool moved = false, room = false;
+	int channel;
+	int r = 0;
+
+	for (channel = 0; channel < QBI_CHANNELS && r == 0; channel++)
+		r = channel_resume(c, (enum qbi_channel)channel, &moved, &room);
+	if (r < 0) {
+		connection_break(c);
+		c->waiting = false;
+		return false;
+	}
+	/* Room counts when something was sent into it. */
+	if (moved)
+		c->retry.step = 0;
+	else if ((in_turn || room) && c->retry.step < QBI_RETRY_STEPS - 1)
+		c->retry.step++;
+	connection_wait(c);
+	return room;
+}
+
+/* -- Sending -------------------------------------------------------------------- */
 
 /* 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -ENOBUFS, -errno. */
 static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
@@ -26,25 +166,25 @@ static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
 
 	if (msg->size > c->max_msg_size)
 		return -EMSGSIZE;
-	r = qbi_unsent_pass_on(c);
+	r = unsent_pass_on(c);
 	if (r == 0)
 		r = channel == QBI_EVENTS ? ops->eventv(c->end, msg)
 					  : ops->respondv(c->end, msg);
 	if (r == 0 || r == QBI_UNSENT)
-		qbi_unsent_progress(c);
+		unsent_progress(c);
 	if (r == QBI_UNSENT) {
-		qbi_unsent_begun(c, channel);
+		unsent_begun(c, channel);
 		return 0;
 	}
 	if (r == QBI_FULL) {
 		qbi_counter_add(&c->count.send_retries);
-		qbi_unsent_refused(c, channel, msg->size);
+		unsent_refused(c, channel, msg->size);
 	}
 	/* This message cannot be sent; the next one may be. */
 	if (r >= 0 || r == -EMSGSIZE || r == -ENOBUFS)
 		return r;
 	/* The client made nonsense of what we share: to the sender it is gone. */
-	qbi_connection_break(c);
+	connection_break(c);
 	return QBI_GONE;
 }
 
@@ -62,27 +202,60 @@ static int message_send(qb_ipcs_connection_t *c, enum qbi_channel channel,
 	return r;
 }
 
-int qbi_connection_respond(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
+int qbi_send_response(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
 {
 	return message_send(c, QBI_RESPONSES, msg, &c->count.responses);
 }
 
-int qbi_connection_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
+int qbi_send_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
 {
 	return message_send(c, QBI_EVENTS, msg, &c->count.events);
 }
 
-uint32_t qbi_connection_events_queued(qb_ipcs_connection_t *c)
+uint32_t qbi_send_events_queued(qb_ipcs_connection_t *c)
 {
 	uint32_t n = 0;
 
 	qbi_mutex_lock(&c->send);
 	if (c->sendable && !c->broken) {
 		/* Who waits for fewer may do so away from the loop. */
-		if (qbi_unsent_pass_on(c) < 0)
-			qbi_connection_break(c);
+		if (unsent_pass_on(c) < 0)
+			connection_break(c);
 		n = c->transport->server->events_queued(c->end);
 	}
 	qbi_mutex_unlock(&c->send);
 	return n;
+}
+
+/* -- Dispatching thread --------------------------------------------------------- */
+
+void qbi_send_resume(qb_ipcs_connection_t *c, bool in_turn)
+{
+	struct qbi_settings *set = &c->host->set;
+	bool room = false;
+	qbi_writable_fn fn;
+
+	qbi_mutex_lock(&c->send);
+	if (c->sendable && !c->broken)
+		room = connection_try(c, in_turn);
+	qbi_mutex_unlock(&c->send);
+	fn = set->writable;
+	if (room && fn && qbi_connection_is_connected(c))
+		fn(c, set->writable_data);
+}
+
+static void connection_due(struct qbi_retry_entry *e)
+{
+	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *c = qbi_connection_ref(
+		qbi_container_of(e, struct qb_ipcs_connection, retry));
+
+	qbi_send_resume(c, true);
+}
+
+void qbi_send_begin(qb_ipcs_connection_t *c)
+{
+	qbi_mutex_lock(&c->send);
+	c->retry.fn = connection_due;
+	c->sendable = true;
+	qbi_mutex_unlock(&c->send);
 }

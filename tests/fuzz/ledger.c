@@ -53,13 +53,13 @@ static void client_add(struct ledger *l, const qb_ipcs_connection_t *c)
 {
 	struct sum *user = user_of(l, c->peer.uid);
 
-	FUZZ_CHECK(c->account && c->account->uid == c->peer.uid);
-	if (c->counted == QBI_COUNTED_HANDSHAKE) {
+	FUZZ_CHECK(c->quota.account && c->quota.account->uid == c->peer.uid);
+	if (c->quota.counted == QBI_COUNTED_HANDSHAKE) {
 		user->handshakes++;
 		l->all.handshakes++;
 		return;
 	}
-	FUZZ_CHECK(c->counted == QBI_COUNTED_CONNECTION);
+	FUZZ_CHECK(c->quota.counted == QBI_COUNTED_CONNECTION);
 	user->connections++;
 	l->all.connections++;
 	user->memory += memory_of(c);
@@ -67,19 +67,20 @@ static void client_add(struct ledger *l, const qb_ipcs_connection_t *c)
 	l->buffers += qbi_memory_size(c->buffer);
 	l->active += qbi_connection_is_connected(c);
 	if (c->number > last.last_number)
-		FUZZ_CHECK(c->hello.max_msg_size <= service->limits.at.message_size);
+		FUZZ_CHECK(c->hello.max_msg_size <= service->host.limits.at.message_size);
 }
 
 static struct ledger ledger_now(void)
 {
-	struct ledger l = { .last_number = service->last_number,
+	struct ledger l = { .last_number = service->host.last_number,
 			    .refused.size = sizeof(l.refused) };
+	struct qbi_roster_entry *e = NULL;
 	struct qbi_list *pos;
 
-	qbi_list_for_each (pos, &service->handshakes)
-		client_add(&l, qbi_list_entry(pos, struct qb_ipcs_connection, link));
-	qbi_list_for_each (pos, &service->connections)
-		client_add(&l, qbi_list_entry(pos, struct qb_ipcs_connection, link));
+	qbi_list_for_each (pos, &service->host.limits.handshakes)
+		client_add(&l, qbi_list_entry(pos, struct qb_ipcs_connection, quota.link));
+	while ((e = qbi_roster_next(&service->host.connections, e)))
+		client_add(&l, qbi_list_entry(e, struct qb_ipcs_connection, listed));
 	FUZZ_CHECK(qbipc_service_refusals_get(service, &l.refused) == 0);
 	return l;
 }
@@ -88,7 +89,7 @@ static struct ledger ledger_now(void)
 
 static void accounts_check(struct ledger *l)
 {
-	const struct qbi_limits *limits = &service->limits;
+	const struct qbi_limits *limits = &service->host.limits;
 	unsigned int accounts = 0;
 	struct qbi_list *pos;
 
@@ -106,8 +107,8 @@ static void accounts_check(struct ledger *l)
 	}
 	/* Each user once, and nobody without clients. */
 	FUZZ_CHECK(accounts == l->users);
-	FUZZ_CHECK(limits->handshakes == l->all.handshakes);
-	FUZZ_CHECK(limits->connections == l->all.connections);
+	FUZZ_CHECK(limits->n_handshakes == l->all.handshakes);
+	FUZZ_CHECK(limits->n_connections == l->all.connections);
 }
 
 static void within(uint64_t now, uint64_t before, uint64_t limit)
@@ -117,7 +118,7 @@ static void within(uint64_t now, uint64_t before, uint64_t limit)
 
 static void limits_check(struct ledger *l)
 {
-	const struct qbipc_service_limits *at = &service->limits.at;
+	const struct qbipc_service_limits *at = &service->host.limits.at;
 
 	within(l->all.handshakes, last.all.handshakes, at->handshakes);
 	within(l->all.connections, last.all.connections, at->connections);
@@ -200,6 +201,6 @@ unsigned int ledger_clients(void)
 
 size_t ledger_memory(void)
 {
-	return last.all.memory + last.buffers + qbi_memory_size(service->scratch) +
+	return last.all.memory + last.buffers + qbi_memory_size(service->host.scratch) +
 	       (size_t)ledger_clients() * CLIENT_BESIDES;
 }

@@ -225,19 +225,19 @@ static void on_log(int priority, const char *text, void *data)
 START_TEST(line_of_log_tells_who_why_and_how_many_were_kept_quiet)
 {
 	struct ucred peer = { .pid = 12, .uid = 34 };
-	struct qbi_refusal_record *r = &service->refusals.by[QBI_REFUSED_MEMORY];
+	struct qbi_refusal_record *r = &service->host.refusals.by[QBI_REFUSED_MEMORY];
 
 	qbipc_log_hook_set(on_log, NULL);
 	for (int k = 0; k < 4; k++)
-		qbi_refusals_note(&service->refusals, QBI_REFUSED_MEMORY, &peer, "reason %d", k);
+		qbi_refusals_note(&service->host.refusals, QBI_REFUSED_MEMORY, &peer, "reason %d", k);
 	ck_assert_int_eq(lines, 1);
 	ck_assert_str_eq(line, "4 service limits: pid 12, uid 34: reason 0");
 	r->pace.told_at -= 10 * QBI_NS_PER_S;
-	qbi_refusals_note(&service->refusals, QBI_REFUSED_MEMORY, NULL, "reason 4");
+	qbi_refusals_note(&service->host.refusals, QBI_REFUSED_MEMORY, NULL, "reason 4");
 	ck_assert_int_eq(lines, 2);
 	ck_assert_str_eq(line, "4 service limits: reason 4 (3 more since this was last said)");
 	/* Each reason has a line of its own. */
-	qbi_refusals_note(&service->refusals, QBI_REFUSED_JUNK, NULL, "another");
+	qbi_refusals_note(&service->host.refusals, QBI_REFUSED_JUNK, NULL, "another");
 	ck_assert_int_eq(lines, 3);
 	qbipc_log_hook_set(NULL, NULL);
 }
@@ -272,8 +272,8 @@ START_TEST(each_reason_has_a_count_of_its_own)
 	uint64_t sum = 0, i;
 
 	for (i = 0; i < QBI_REFUSALS; i++) {
-		qbi_refusals_note(&service->refusals, (enum qbi_refusal)i, NULL, "for a test");
-		qbi_refusals_read(&service->refusals, &refusals);
+		qbi_refusals_note(&service->host.refusals, (enum qbi_refusal)i, NULL, "for a test");
+		qbi_refusals_read(&service->host.refusals, &refusals);
 		sum = refusals.handshakes + refusals.handshakes_per_uid +
 		      refusals.handshakes_overdue + refusals.handshakes_bad +
 		      refusals.connections + refusals.connections_per_uid +
@@ -291,19 +291,19 @@ END_TEST
 START_TEST(room_kept_for_requests_is_that_of_the_largest_client)
 {
 	enum { SMALL = 12328, LARGE = 60000 };
-	void *large = qbi_service_scratch_take(service, LARGE), *small;
+	void *large = qbi_host_scratch_take(&service->host, LARGE), *small;
 
-	qbi_service_scratch_give(service, large);
-	small = qbi_service_scratch_take(service, SMALL);
+	qbi_host_scratch_give(&service->host, large);
+	small = qbi_host_scratch_take(&service->host, SMALL);
 	ck_assert_ptr_eq(small, large);
-	qbi_service_scratch_give(service, small);
-	ck_assert_uint_eq(qbi_memory_size(service->scratch), LARGE);
-	large = qbi_service_scratch_take(service, LARGE);
-	small = qbi_service_scratch_take(service, SMALL);
+	qbi_host_scratch_give(&service->host, small);
+	ck_assert_uint_eq(qbi_memory_size(service->host.scratch), LARGE);
+	large = qbi_host_scratch_take(&service->host, LARGE);
+	small = qbi_host_scratch_take(&service->host, SMALL);
 	ck_assert_ptr_ne(small, large);
-	qbi_service_scratch_give(service, _i ? large : small);
-	qbi_service_scratch_give(service, _i ? small : large);
-	ck_assert_ptr_eq(service->scratch, large);
+	qbi_host_scratch_give(&service->host, _i ? large : small);
+	qbi_host_scratch_give(&service->host, _i ? small : large);
+	ck_assert_ptr_eq(service->host.scratch, large);
 }
 END_TEST
 

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/host.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/util.h"
+
+void qbi_host_init(struct qbi_host *h, void (*free)(struct qbi_host *h))
+{
+	*h = (struct qbi_host){ .refs = 1, .free = free };
+	qbi_limits_init(&h->limits);
+	qbi_deadlines_init(&h->deadlines);
+	qbi_deadline_init(&h->overdue, NULL);
+	qbi_retry_init(&h->retry);
+	qbi_roster_init(&h->connections);
+}
+
+void qbi_host_deinit(struct qbi_host *h)
+{
+	qbi_retry_deinit(&h->retry);
+	qbi_selector_free(h->selector);
+	qbi_memory_free(h->scratch);
+	free(h->set.name);
+}
+
+struct qbi_host *qbi_host_ref(struct qbi_host *h)
+{
+	atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
+	return h;
+}
+
+void qbi_host_unref(struct qbi_host *h)
+{
+	/* Release what this holder did to whoever frees; acquire it there. */
+	if (atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) == 1)
+		h->free(h);
+}
+
+void *qbi_host_scratch_take(struct qbi_host *h, size_t size)
+{
+	if (h->scratch && qbi_memory_size(h->scratch) >= size)
+		return QBI_TAKE(h->scratch);
+	return qbi_memory_new(size);
+}
+
+void qbi_host_scratch_give(struct qbi_host *h, void *scratch)
+{
+	if (qbi_memory_size(h->scratch) < qbi_memory_size(scratch)) {
+		void *smaller = h->scratch;
+
+		h->scratch = scratch;
+		scratch = smaller;
+	}
+	qbi_memory_free(scratch);
+}
+
+int qbi_host_handshakes_changed(struct qbi_host *h)
+{
+	return qbi_deadlines_set(&h->deadlines, &h->overdue, qbi_limits_overdue_at(&h->limits));
+}
