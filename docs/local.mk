@@ -34,3 +34,20 @@ check_PROGRAMS += tests/docs/results
 endif
 
 include $(srcdir)/docs/man/local.mk
+
+# The reference for a browser, made of headers and guides: make html.
+EXTRA_DIST += docs/Doxyfile docs/html/header.awk docs/html/markdown.awk docs/html/style.css
+
+.PHONY: html-reference clean-html-reference
+html-local: html-reference
+html-reference:
+	@test -n '$(DOXYGEN)' || \
+		{ echo 'make html needs doxygen (package doxygen; configure found none)' >&2; exit 1; }
+	$(AM_V_GEN)rm -rf docs/html-reference && $(MKDIR_P) docs/html-reference && \
+	SRCDIR='$(abs_srcdir)' OUTPUT='$(abs_builddir)/docs/html-reference' VERSION='$(VERSION)' \
+		$(DOXYGEN) $(srcdir)/docs/Doxyfile
+	@echo 'The reference is docs/html-reference/index.html'
+
+clean-local: clean-html-reference
+clean-html-reference:
+	rm -rf docs/html-reference

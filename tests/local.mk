@@ -27,6 +27,7 @@ ring_cflags = $(loop_cflags)
 AM_TESTS_ENVIRONMENT = \
 	CC='$(CC)'; export CC; \
 	CXX='$(CXX)'; export CXX; \
+	DOXYGEN='$(DOXYGEN)'; export DOXYGEN; \
 	MAKE='$(MAKE)'; export MAKE; \
 	LIBQB_HEADERS='$(LIBQB_HEADERS)'; export LIBQB_HEADERS; \
 	LIBQB_LIBRARY='$(LIBQB_LIBRARY)'; export LIBQB_LIBRARY; \

@@ -1,7 +1,6 @@
 # Manual pages. Section 3 is made from the comments in the headers, with awk alone; the
 # other sections are written by hand: each *.1 and *.7 here is installed.
 #
-#	make html		all pages for a browser, in docs/man/html (needs mandoc)
 #	make MAN3_SUFFIX=3qbipc	for a system where libqb's pages have the same names
 
 # Of the release, so that pages do not depend on when they are made.
@@ -36,19 +35,3 @@ $(man3_stamp): $(man_headers) $(man_scripts) docs/man/pages docs/man/local.mk
 	$(AM_V_GEN)rm -rf docs/man/man3 docs/man/man3.*.stamp && $(MKDIR_P) docs/man/man3 && \
 	$(man_awk) -v out=docs/man/man3 -f $(srcdir)/docs/man/mdoc.awk $(man_from) && \
 	touch $@
-
-# -- For a browser ---------------------------------------------------------------
-
-MANDOC = mandoc
-EXTRA_DIST += docs/man/html.sh
-
-.PHONY: html-man
-html-local: html-man
-html-man: $(man_pages)
-	$(AM_V_GEN)MANDOC='$(MANDOC)' $(SHELL) $(srcdir)/docs/man/html.sh docs/man/html \
-		$(srcdir)/docs/man $(man_pages)
-
-clean-local: clean-html-man
-.PHONY: clean-html-man
-clean-html-man:
-	rm -rf docs/man/html
