@@ -3,6 +3,7 @@ EXTRA_DIST += \
 	docs/README.md \
 	docs/adapters.md \
 	docs/architecture.md \
+	docs/assumptions.md \
 	docs/fuzzing.md \
 	docs/deploying.md \
 	docs/getting-started.md \

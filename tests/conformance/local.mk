@@ -19,7 +19,8 @@ conformance_suites = \
 	tests/conformance/server-stats \
 	tests/conformance/threads \
 	tests/conformance/users-cluster \
-	tests/conformance/users-daemons
+	tests/conformance/users-daemons \
+	tests/conformance/users-habits
 if HAVE_CHECK
 check_PROGRAMS += $(conformance_suites)
 endif
