@@ -260,11 +260,18 @@ static void dir_unlink(struct qbi_shm_dir *d)
 
 void qbi_shm_dir_remove(struct qbi_shm_dir *d)
 {
+	if (!d->path[0])
+		return;
+	dir_unlink(d);
+	qbi_shm_dir_forget(d);
+}
+
+void qbi_shm_dir_forget(struct qbi_shm_dir *d)
+{
 	size_t i;
 
 	if (!d->path[0])
 		return;
-	dir_unlink(d);
 	for (i = 0; i < QBI_SHM_DIR_FILES; i++)
 		free(QBI_TAKE(d->files[i]));
 	d->fd = qbi_close(d->fd);

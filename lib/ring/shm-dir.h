@@ -74,4 +74,7 @@ int qbi_shm_dir_hand_over(struct qbi_shm_dir *d, const struct qbi_owner *owner);
  * once; good on a half-built directory. */
 void qbi_shm_dir_remove(struct qbi_shm_dir *d);
 
+/* It is somebody else's to remove. Twice is once. */
+void qbi_shm_dir_forget(struct qbi_shm_dir *d);
+
 #endif

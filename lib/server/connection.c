@@ -217,15 +217,15 @@ int qbi_connection_watch_update(qb_ipcs_connection_t *c)
 
 static void stream_close(qb_ipcs_connection_t *c)
 {
-	if (c->stream.fd >= 0)
+	if (c->stream.fd >= 0 && !qbi_settings_are_copied(&c->host->set))
 		(void)shutdown(c->stream.fd, SHUT_RDWR);
 	c->stream.fd = qbi_close(c->stream.fd);
 }
 
-static void end_close(qb_ipcs_connection_t *c, bool keep_queued)
+static void end_close(qb_ipcs_connection_t *c, enum qbi_parting how)
 {
 	if (c->end)
-		c->transport->server->close(c->end, keep_queued);
+		c->transport->server->close(c->end, how);
 	free(QBI_TAKE(c->end));
 	c->request.fd = -1;	/* the transport's, closed by it */
 }
@@ -240,7 +240,7 @@ static void retry_let_go(qb_ipcs_connection_t *c)
 void qbi_connection_retract(qb_ipcs_connection_t *c)
 {
 	watch_drop(c, &c->request);
-	end_close(c, false);
+	end_close(c, QBI_PART_AT_ONCE);
 	retry_let_go(c);
 }
 
@@ -267,7 +267,9 @@ static void connection_release(qb_ipcs_connection_t *c)
 	 * remove its files, and this may be the last one. */
 	if (!keep_queued)
 		stream_close(c);
-	end_close(c, keep_queued);
+	end_close(c, qbi_settings_are_copied(&c->host->set) ? QBI_PART_COPY
+		     : keep_queued			? QBI_PART_KEEPING
+							: QBI_PART_AT_ONCE);
 	c->waiting = false;
 	stream_close(c);
 	qbi_mutex_unlock(&c->send);
@@ -371,4 +373,29 @@ qb_ipcs_connection_t *qbi_connection_next_known(struct qbi_host *h,
 						qb_ipcs_connection_t *current)
 {
 	return next_that(h, current, qbi_connection_is_known);
+}
+
+void qbi_connections_own(struct qbi_host *h)
+{
+	uint32_t before = h->set.generation;
+	qb_ipcs_connection_t *c, *next;
+	int r;
+
+	if (!qbi_settings_are_copied(&h->set))
+		return;
+	h->set.generation = qbi_generation();
+	r = qbi_deadlines_renew(&h->deadlines);
+	if (r == 0)
+		r = qbi_retry_renew(&h->retry);
+	if (r < 0) {
+		h->set.generation = before;	/* the next call tries again */
+		qbi_log(LOG_ERR, "service %s: cannot go on after fork: %s", h->set.name,
+			strerror(-r));
+		return;
+	}
+	for (c = qbi_connection_next(h, NULL); c; c = next) {
+		qbi_retry_watch_again(&h->retry, &c->retry);
+		next = qbi_connection_next(h, c);
+		qbi_connection_unref(c);
+	}
 }

@@ -187,4 +187,10 @@ qb_ipcs_connection_t *qbi_connection_next(struct qbi_host *h, qb_ipcs_connection
 qb_ipcs_connection_t *qbi_connection_next_known(struct qbi_host *h,
 						qb_ipcs_connection_t *current);
 
+/*
+ * The loop of this process calls: if that is a child of the one that dispatched the service
+ * before, which went into the background, all is this one's from now on.
+ */
+void qbi_connections_own(struct qbi_host *h);
+
 #endif

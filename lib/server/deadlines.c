@@ -55,6 +55,8 @@ static void deadlines_leave(struct qbi_deadlines *d)
 		return;
 	d->set->poll.dispatch_del(d->fd);
 	d->in_loop = false;
+	if (qbi_settings_are_copied(d->set))
+		return;
 	(void)timerfd_settime(d->fd, 0, &never, NULL);
 }
 
@@ -80,6 +82,8 @@ static int deadlines_update(struct qbi_deadlines *d)
 	struct itimerspec when;
 	int r;
 
+	if (d->set && qbi_settings_are_copied(d->set))
+		return 0;
 	if (!next) {
 		deadlines_leave(d);
 		return 0;
@@ -139,4 +143,18 @@ void qbi_deadlines_close(struct qbi_deadlines *d)
 		qbi_list_unlink(first);
 	deadlines_leave(d);
 	d->fd = qbi_close(d->fd);
+}
+
+int qbi_deadlines_renew(struct qbi_deadlines *d)
+{
+	int r;
+
+	if (d->fd < 0)
+		return 0;
+	if (d->in_loop)
+		d->set->poll.dispatch_del(d->fd);
+	d->in_loop = false;
+	d->fd = qbi_close(d->fd);
+	r = qbi_deadlines_open(d, d->set, d->fn, d->data);
+	return r < 0 ? r : deadlines_update(d);
 }

@@ -65,4 +65,7 @@ static inline bool qbi_deadline_waits(const struct qbi_deadline *e)
  */
 int qbi_deadlines_set(struct qbi_deadlines *d, struct qbi_deadline *e, uint64_t due);
 
+/* After fork(2), a timer of this process in place of the parent's. 0 or -errno. */
+int qbi_deadlines_renew(struct qbi_deadlines *d);
+
 #endif

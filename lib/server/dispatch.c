@@ -276,6 +276,7 @@ int32_t qbi_dispatch_connection(int32_t fd, int32_t revents, void *data)
 {
 	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *c = qbi_connection_ref(data);
 
+	qbi_connections_own(c->host);
 	if (c->state == QBI_CONNECTION_HANDSHAKE)
 		qbi_handshake_continue(c);
 	else if (c->state == QBI_CONNECTION_ESTABLISHED)

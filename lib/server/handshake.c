@@ -166,7 +166,7 @@ static int transport_open(qb_ipcs_connection_t *c, const struct qbi_server_spec 
 	int r = ops->open(c->end, spec, reply);
 
 	while ((r == -EMFILE || r == -ENFILE) && qbi_handshake_make_room(c->host)) {
-		ops->close(c->end, false);
+		ops->close(c->end, QBI_PART_AT_ONCE);
 		reply_close_fds(reply);
 		memset(c->end, 0, ops->state_size);
 		r = ops->open(c->end, spec, reply);

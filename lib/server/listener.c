@@ -230,6 +230,7 @@ static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)
 	_cleanup_(qbi_host_unrefp) struct qbi_host *h = qbi_host_ref(l->host);
 	unsigned int left = ACCEPTED_AT_ONCE;
 
+	qbi_connections_own(h);
 	while (client_take(l) && --left && !h->stopped)
 		;
 	/* Shut down by somebody who has it too: nobody comes, and it never falls silent. */
@@ -329,13 +330,23 @@ int qbi_listener_open(struct qbi_listener *l)
 	return r;
 }
 
+static void listener_withdraw(const struct qbi_listener *l)
+{
+	if (l->address.sun_path[0] != '\0')
+		(void)unlink(l->address.sun_path);
+	/* A child of ours may have it too, and clients would wait for that one. What was
+	 * passed to us may go on to somebody else. */
+	if (l->address.sun_family == AF_UNIX)
+		(void)shutdown(l->fd, SHUT_RDWR);
+}
+
 void qbi_listener_close(struct qbi_listener *l)
 {
 	listener_leave(l);
 	listener_note_success(l);
 	(void)qbi_deadlines_set(&l->host->deadlines, &l->rest, QBI_FOREVER);
-	if (l->fd >= 0 && l->address.sun_path[0] != '\0')
-		(void)unlink(l->address.sun_path);
+	if (l->fd >= 0 && !qbi_settings_are_copied(&l->host->set))
+		listener_withdraw(l);
 	l->fd = qbi_close(l->fd);
 	l->spare = qbi_close(l->spare);
 }

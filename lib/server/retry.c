@@ -225,6 +225,34 @@ void qbi_retry_release(struct qbi_retry *r)
 		retry_close(r);
 }
 
+int qbi_retry_renew(struct qbi_retry *r)
+{
+	int error;
+
+	if (r->epoll < 0)
+		return 0;
+	retry_close(r);
+	error = retry_open(r);
+	if (error < 0)
+		return error;
+	qbi_mutex_lock(&r->lock);
+	alarm_update(r);
+	qbi_mutex_unlock(&r->lock);
+	return 0;
+}
+
+void qbi_retry_watch_again(struct qbi_retry *r, struct qbi_retry_entry *e)
+{
+	struct epoll_event event = { .events = EPOLLOUT | EPOLLONESHOT, .data.ptr = e };
+	size_t i;
+
+	qbi_mutex_lock(&r->lock);
+	for (i = 0; i < QBI_CHANNELS; i++)
+		if (e->fd[i] >= 0)
+			(void)epoll_ctl(r->epoll, EPOLL_CTL_ADD, e->fd[i], &event);
+	qbi_mutex_unlock(&r->lock);
+}
+
 /* -- Who waits ----------------------------------------------------------------- */
 
 int qbi_retry_watch(struct qbi_retry *r, struct qbi_retry_entry *e, enum qbi_channel channel,
@@ -234,6 +262,8 @@ int qbi_retry_watch(struct qbi_retry *r, struct qbi_retry_entry *e, enum qbi_cha
 	int op = e->fd[channel] < 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 	int error = 0;
 
+	if (qbi_settings_are_copied(r->set))
+		return -ECHILD;
 	qbi_mutex_lock(&r->lock);
 	if (epoll_ctl(r->epoll, op, fd, &event) < 0)
 		error = -errno;
@@ -247,6 +277,8 @@ void qbi_retry_after(struct qbi_retry *r, struct qbi_retry_entry *e)
 {
 	uint64_t due;
 
+	if (qbi_settings_are_copied(r->set))
+		return;
 	qbi_mutex_lock(&r->lock);
 	due = qbi_now_ns() + interval_of(e->step);
 	if (qbi_list_is_empty(&e->link) || due < e->due) {
@@ -265,7 +297,8 @@ void qbi_retry_remove(struct qbi_retry *r, struct qbi_retry_entry *e)
 	qbi_list_unlink(&e->link);
 	for (i = 0; i < QBI_CHANNELS; i++)
 		if (e->fd[i] >= 0) {
-			(void)epoll_ctl(r->epoll, EPOLL_CTL_DEL, e->fd[i], NULL);
+			if (!qbi_settings_are_copied(r->set))
+				(void)epoll_ctl(r->epoll, EPOLL_CTL_DEL, e->fd[i], NULL);
 			e->fd[i] = -1;
 		}
 	qbi_mutex_unlock(&r->lock);

@@ -84,6 +84,13 @@ int qbi_retry_watch(struct qbi_retry *r, struct qbi_retry_entry *e, enum qbi_cha
 /* Call @e once, after the interval of its step or earlier. */
 void qbi_retry_after(struct qbi_retry *r, struct qbi_retry_entry *e);
 
+/*
+ * After fork(2): an epoll and a timer of this process, and there again each whose socket was
+ * watched. 0 or -errno.
+ */
+int qbi_retry_renew(struct qbi_retry *r);
+void qbi_retry_watch_again(struct qbi_retry *r, struct qbi_retry_entry *e);
+
 /* Forget it, before its descriptors are closed. Dispatching thread. Idempotent. */
 void qbi_retry_remove(struct qbi_retry *r, struct qbi_retry_entry *e);
 

@@ -12,7 +12,8 @@
 static void connection_break(qb_ipcs_connection_t *c)
 {
 	c->broken = true;
-	(void)shutdown(c->stream.fd, SHUT_RDWR);
+	if (!qbi_settings_are_copied(&c->host->set))
+		(void)shutdown(c->stream.fd, SHUT_RDWR);
 }
 
 /* -- What waits, under `send` -------------------------------------------------- */

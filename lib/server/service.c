@@ -31,6 +31,10 @@ static int32_t retry_dispatch(int32_t fd, int32_t revents, void *data)
 {
 	_cleanup_(qbi_host_unrefp) struct qbi_host *h = qbi_host_ref(data);
 
+	if (qbi_settings_are_copied(&h->set)) {
+		qbi_connections_own(h);	/* this was the parent's epoll */
+		return 0;
+	}
 	return qbi_retry_run(&h->retry);
 }
 
@@ -38,6 +42,10 @@ static int32_t deadlines_dispatch(int32_t fd, int32_t revents, void *data)
 {
 	_cleanup_(qbi_host_unrefp) struct qbi_host *h = qbi_host_ref(data);
 
+	if (qbi_settings_are_copied(&h->set)) {
+		qbi_connections_own(h);	/* this was the parent's timer */
+		return 0;
+	}
 	return qbi_deadlines_run(&h->deadlines);
 }
 
@@ -57,6 +65,7 @@ qb_ipcs_service_t *qbi_service_new(const char *name, int32_t id, enum qb_ipc_typ
 		qbi_service_unref(s);
 		return NULL;
 	}
+	set->generation = qbi_generation();
 	set->id = id;
 	set->type = type;
 	set->on = *handlers;
@@ -116,6 +125,7 @@ int qbi_service_run(qb_ipcs_service_t *s)
 		qbi_log(LOG_ERR, "service %s cannot run: %s", h->set.name, strerror(-r));
 		return r;
 	}
+	h->set.generation = qbi_generation();	/* there was nothing to share before */
 	qbi_look_init(&h->shared.look);
 	r = qbi_deadlines_open(&h->deadlines, &h->set, deadlines_dispatch, h);
 	if (r == 0)

@@ -12,8 +12,10 @@
 #include <poll.h>
 #include <qb/qbipcs.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "base/mutex.h"
 #include "base/owner.h"
 
 /* Events that the library asks the application's loop for. */
@@ -22,6 +24,9 @@
 typedef void (*qbi_writable_fn)(struct qb_ipcs_connection *c, void *data);
 
 struct qbi_settings {
+	/* Of the process that dispatches the service. Another one, after fork(2), has a
+	 * copy, which shares timers, epoll, files and sockets and leaves them alone. */
+	_Atomic(uint32_t) generation;
 	char *name;
 	int32_t id;
 	enum qb_ipc_type type;
@@ -38,5 +43,10 @@ struct qbi_settings {
 	_Atomic(qbi_writable_fn) writable;	/* there is room again; NULL: nobody cares */
 	void *writable_data;			/* the dispatching thread's */
 };
+
+static inline bool qbi_settings_are_copied(const struct qbi_settings *set)
+{
+	return set->generation != qbi_generation();
+}
 
 #endif

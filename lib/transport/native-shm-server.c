@@ -287,7 +287,7 @@ static uint32_t native_server_events_queued(void *st)
 	return qbi_ring_queued(&s->event);
 }
 
-static void native_server_close(void *st, bool keep_queued)
+static void native_server_close(void *st, enum qbi_parting how)
 {
 	struct native_server *s = st;
 
@@ -296,12 +296,12 @@ static void native_server_close(void *st, bool keep_queued)
 	if (s->shared->busy == s)
 		s->shared->busy = NULL;
 	/* For everybody who has it: a child of ours may, and would keep the client. */
-	if (s->bell >= 0)
+	if (s->bell >= 0 && how != QBI_PART_COPY)
 		(void)shutdown(s->bell, SHUT_RDWR);
 	s->bell = qbi_close(s->bell);
-	if (keep_queued)
+	if (how == QBI_PART_KEEPING)
 		qbi_region_punch_taken(&s->region);
-	else
+	else if (how == QBI_PART_AT_ONCE)
 		qbi_region_punch(&s->region);
 	qbi_region_close(&s->region);
 }

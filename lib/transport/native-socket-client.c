@@ -215,6 +215,8 @@ static void native_client_close(void *st, bool server_gone)
 
 	if (!c->opened)
 		return;
+	qbi_packets_end(&c->call);
+	qbi_packets_end(&c->event);
 	qbi_packets_close(&c->call);
 	qbi_packets_close(&c->event);
 	qbi_region_close(&c->region);

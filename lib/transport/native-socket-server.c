@@ -186,7 +186,7 @@ static uint32_t native_server_events_queued(void *st)
 	return queued <= s->events_sent ? queued : 0;
 }
 
-static void native_server_close(void *st, bool keep_queued)
+static void native_server_close(void *st, enum qbi_parting how)
 {
 	struct native_server *s = st;
 
@@ -194,9 +194,13 @@ static void native_server_close(void *st, bool keep_queued)
 		return;
 	if (s->shared->busy == s)
 		s->shared->busy = NULL;
+	if (how != QBI_PART_COPY) {
+		qbi_packets_end(&s->call);
+		qbi_packets_end(&s->event);
+		qbi_region_punch(&s->region);
+	}
 	qbi_packets_close(&s->call);
 	qbi_packets_close(&s->event);
-	qbi_region_punch(&s->region);
 	qbi_region_close(&s->region);
 }
 

@@ -53,11 +53,14 @@ void qbi_packets_make_room(int fd, uint32_t max_msg_size)
 	qbi_socket_raise_buffers(fd, max_msg_size + OVERHEAD);
 }
 
-void qbi_packets_close(struct qbi_packets *p)
+void qbi_packets_end(struct qbi_packets *p)
 {
-	/* For everybody who has it: a child of ours may, and would keep the peer. */
 	if (p->fd >= 0)
 		(void)shutdown(p->fd, SHUT_RDWR);
+}
+
+void qbi_packets_close(struct qbi_packets *p)
+{
 	p->fd = qbi_close_foreign(p->fd);
 	free(QBI_TAKE(p->out));
 	free(QBI_TAKE(p->in));

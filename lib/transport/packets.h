@@ -61,6 +61,7 @@ int qbi_packets_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_
 bool qbi_packets_is_readable(const struct qbi_packets *p);
 
 /* Twice is once. */
+void qbi_packets_end(struct qbi_packets *p);
 void qbi_packets_close(struct qbi_packets *p);
 
 #endif

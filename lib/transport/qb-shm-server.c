@@ -194,12 +194,9 @@ static uint32_t shm_server_events_queued(void *st)
 	return qbi_qbring_count(&s->event);
 }
 
-static void shm_server_close(void *st, bool keep_queued)
+/* What the client sees of the end. */
+static void server_withdraw(struct shm_server *s, bool keep_queued)
 {
-	struct shm_server *s = st;
-
-	if (!s->opened)
-		return;
 	qbi_fault_guard_check(true);
 	if (s->request.head)
 		qbi_qbring_refs_add(&s->request, -1);
@@ -211,10 +208,21 @@ static void shm_server_close(void *st, bool keep_queued)
 		qbi_qbring_punch(&s->response);
 		qbi_qbring_punch(&s->event);
 	}
+	qbi_shm_dir_remove(&s->dir);
+}
+
+static void shm_server_close(void *st, enum qbi_parting how)
+{
+	struct shm_server *s = st;
+
+	if (!s->opened)
+		return;
+	if (how != QBI_PART_COPY)
+		server_withdraw(s, how == QBI_PART_KEEPING);
 	qbi_qbring_close(&s->request);
 	qbi_qbring_close(&s->response);
 	qbi_qbring_close(&s->event);
-	qbi_shm_dir_remove(&s->dir);
+	qbi_shm_dir_forget(&s->dir);
 }
 
 extern const struct qbi_server_ops qbi_qb_shm_server;

@@ -439,7 +439,7 @@ static uint32_t socket_server_events_queued(void *st)
 	return qbi_qbcontrol_queued(&s->control, QBI_QBCONTROL_EVENT);
 }
 
-static void socket_server_close(void *st, bool keep_queued)
+static void socket_server_close(void *st, enum qbi_parting how)
 {
 	struct socket_server *s = st;
 
@@ -447,10 +447,16 @@ static void socket_server_close(void *st, bool keep_queued)
 		return;
 	while (!qbi_list_is_empty(&s->backlog))
 		backlog_pop(s);
+	/* For everybody who has it: a child of ours may, and the client would talk to it. */
+	if (s->request >= 0 && how != QBI_PART_COPY)
+		(void)shutdown(s->request, SHUT_RDWR);
 	s->request = qbi_close(s->request);
 	s->event = qbi_close(s->event);
 	qbi_qbcontrol_close(&s->control);
-	qbi_shm_dir_remove(&s->dir);
+	if (how == QBI_PART_COPY)
+		qbi_shm_dir_forget(&s->dir);
+	else
+		qbi_shm_dir_remove(&s->dir);
 }
 
 extern const struct qbi_server_ops qbi_qb_socket_server;

@@ -93,6 +93,17 @@ enum qbi_channel {
 	QBI_CHANNELS,
 };
 
+/* How an end of a server is closed. */
+enum qbi_parting {
+	QBI_PART_AT_ONCE,	/* the client keeps no memory */
+	/* The application ended the connection, and what it has sent before is still for
+	 * the client to read. */
+	QBI_PART_KEEPING,
+	/* In a child of the process that has it: memory goes and descriptors are closed,
+	 * but nothing that is shared is touched. */
+	QBI_PART_COPY,
+};
+
 struct qbi_server_ops {
 	size_t state_size;		/* the core allocates this much, zeroed */
 
@@ -165,12 +176,8 @@ struct qbi_server_ops {
 	/* Events that the client has not taken yet, as far as one can tell. */
 	uint32_t (*events_queued)(void *st);
 
-	/*
-	 * Give everything back. @keep_queued: the application ended the connection, and
-	 * what it has sent before is still for the client to read; else the client keeps
-	 * no memory. May run twice, and on a state that never opened.
-	 */
-	void (*close)(void *st, bool keep_queued);
+	/* Give everything back. May run twice, and on a state that never opened. */
+	void (*close)(void *st, enum qbi_parting how);
 };
 
 /* What a client's end is made from. */

@@ -52,6 +52,7 @@ limits_suites = \
 	tests/conformance/accept-refused \
 	tests/conformance/cancelled \
 	tests/conformance/file-size \
+	tests/conformance/forked \
 	tests/conformance/limits-connections \
 	tests/conformance/limits-descriptors \
 	tests/conformance/limits-handshakes
