@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/socket.h"
+
 static void others_act(void);
 #define QBI_SHARED_HOOK(address, size) others_act()
 
@@ -25,6 +27,7 @@ static ssize_t hooked_recv(int fd, void *buf, size_t size, int flags);
 static int hooked_poll(struct pollfd *p, nfds_t n, int timeout);
 #define recv(...) hooked_recv(__VA_ARGS__)
 #define poll(...) hooked_poll(__VA_ARGS__)
+#define qbi_poll(...) hooked_poll(__VA_ARGS__)
 
 #include "ring/wakeup.c"
 #include "ring/ring.c"
@@ -33,6 +36,7 @@ static int hooked_poll(struct pollfd *p, nfds_t n, int timeout);
 
 #undef recv
 #undef poll
+#undef qbi_poll
 
 #include "tests/lib/census.h"
 #include "tests/lib/deadline.h"
