@@ -73,7 +73,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 
 	service = qb_ipcs_create(name, 0, type, &handlers);
-	qb_ipcs_poll_handlers_set(service, qbipc_poll_libevent_handlers(&poll));
+	qbipc_poll_libevent_attach(&poll, service);
 	r = qb_ipcs_run(service);
 	if (r < 0) {
 		fprintf(stderr, "%s: %s\n", name, strerror(-r));

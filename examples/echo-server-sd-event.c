@@ -76,7 +76,7 @@ int main(int argc, char **argv)
 	qbipc_poll_sd_event_init(&poll, event);
 
 	service = qb_ipcs_create(name, 0, type, &handlers);
-	qb_ipcs_poll_handlers_set(service, qbipc_poll_sd_event_handlers(&poll));
+	qbipc_poll_sd_event_attach(&poll, service);
 	r = qb_ipcs_run(service);
 	if (r < 0) {
 		fprintf(stderr, "%s: %s\n", name, strerror(-r));

@@ -18,9 +18,11 @@ qbipcinclude_HEADERS = \
 	include/qbipc/peer.h \
 	include/qbipc/memory.h \
 	include/qbipc/snapshot.h \
-	include/qbipc/limits.h
+	include/qbipc/limits.h \
+	include/qbipc/loop.h \
+	include/qbipc/poll.h
 
-# Poll adapters: of no use to the library, each for the loop of another one.
+# Poll adapters: each for the loop of another library, over qbipc/poll.h.
 qbipcinclude_HEADERS += \
 	include/qbipc/poll-glib.h \
 	include/qbipc/poll-libev.h \
@@ -28,9 +30,3 @@ qbipcinclude_HEADERS += \
 	include/qbipc/poll-libuv.h \
 	include/qbipc/poll-qb.h \
 	include/qbipc/poll-sd-event.h
-qbipcpollincludedir = $(qbipcincludedir)/poll
-qbipcpollinclude_HEADERS = \
-	include/qbipc/poll/client.h \
-	include/qbipc/poll/handlers.h \
-	include/qbipc/poll/jobs.h \
-	include/qbipc/poll/watch.h

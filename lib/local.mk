@@ -10,6 +10,7 @@ include $(srcdir)/lib/loop/local.mk
 include $(srcdir)/lib/server/local.mk
 include $(srcdir)/lib/client/local.mk
 include $(srcdir)/lib/api/local.mk
+include $(srcdir)/lib/adapter/local.mk
 
 lib_LTLIBRARIES = lib/libqbipc.la
 lib_libqbipc_la_SOURCES =

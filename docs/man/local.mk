@@ -8,7 +8,7 @@ man_date = November 22, 2026
 MAN3_SUFFIX = 3
 
 man_headers := $(patsubst $(srcdir)/%,%,$(sort $(wildcard $(srcdir)/include/qb/*.h \
-	$(srcdir)/include/qbipc/*.h $(srcdir)/include/qbipc/poll/client.h)))
+	$(srcdir)/include/qbipc/*.h)))
 man_scripts = \
 	docs/man/parse.awk \
 	docs/man/families.awk \

@@ -25,6 +25,7 @@
 #include <qbipc/events.h>
 #include <qbipc/handlers.h>
 #include <qbipc/listen.h>
+#include <qbipc/loop.h>
 #include <qbipc/peer.h>
 #include <qbipc/memory.h>
 #include <qbipc/snapshot.h>

@@ -6,7 +6,7 @@
  *     struct qbipc_poll_glib loop;
  *
  *     qbipc_poll_glib_init(&loop, NULL);
- *     qb_ipcs_poll_handlers_set(service, qbipc_poll_glib_handlers(&loop));
+ *     qbipc_poll_glib_attach(&loop, service);
  *     qb_ipcs_run(service);
  *     g_main_loop_run(main_loop);
  *     qb_ipcs_destroy(service);
@@ -23,8 +23,7 @@
 
 #include <glib.h>
 
-#include <qbipc/poll/client.h>
-#include <qbipc/poll/handlers.h>
+#include <qbipc/poll.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,7 +31,7 @@ extern "C" {
 
 /** A GMainContext that services and clients' connections are in. */
 struct qbipc_poll_glib {
-	struct qbipc_poll base;
+	struct qbipc_poll *poll;
 	GMainContext *context;
 };
 
@@ -61,13 +60,13 @@ static inline gint qbipc_glib_priority(enum qb_loop_priority p)
 }
 
 /* The values of GIOCondition are those of poll(2). */
-static inline GIOCondition qbipc_glib_condition(int32_t events)
+static inline GIOCondition qbipc_glib_condition(int events)
 {
 	return (GIOCondition)(events & (POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP |
 					POLLNVAL));
 }
 
-static inline GSource *qbipc_glib_source_new(struct qbipc_poll *poll, GSourceFuncs *funcs,
+static inline GSource *qbipc_glib_source_new(void *loop, GSourceFuncs *funcs,
 					     enum qb_loop_priority p, void *of)
 {
 	GSource *s = g_source_new(funcs, sizeof(struct qbipc_glib_source));
@@ -75,7 +74,7 @@ static inline GSource *qbipc_glib_source_new(struct qbipc_poll *poll, GSourceFun
 	((struct qbipc_glib_source *)s)->of = of;
 	g_source_set_name(s, "qbipc");
 	g_source_set_priority(s, qbipc_glib_priority(p));
-	g_source_attach(s, ((struct qbipc_poll_glib *)poll)->context);
+	g_source_attach(s, ((struct qbipc_poll_glib *)loop)->context);
 	return s;
 }
 
@@ -92,24 +91,24 @@ static inline gboolean qbipc_glib_watch_ready(GSource *s, GSourceFunc fn, gpoint
 
 	(void)fn;
 	(void)data;
-	qbipc_poll_ready(&w->base, (int32_t)g_source_query_unix_fd(s, w->tag));
+	qbipc_poll_ready(&w->base, (int)g_source_query_unix_fd(s, w->tag));
 	return G_SOURCE_CONTINUE;	/* unless destroyed meanwhile */
 }
 
-static inline int32_t qbipc_glib_watch_start(struct qbipc_poll_watch *base)
+static inline int qbipc_glib_watch_start(struct qbipc_poll_watch *base)
 {
 	static GSourceFuncs funcs = {
 		NULL, NULL, qbipc_glib_watch_ready, NULL, NULL, NULL,
 	};
 	struct qbipc_glib_watch *w = (struct qbipc_glib_watch *)base;
 
-	w->source = qbipc_glib_source_new(base->poll, &funcs, base->priority, w);
+	w->source = qbipc_glib_source_new(base->loop, &funcs, base->priority, w);
 	w->tag = g_source_add_unix_fd(w->source, base->fd,
 				      qbipc_glib_condition(base->events));
 	return 0;
 }
 
-static inline int32_t qbipc_glib_watch_update(struct qbipc_poll_watch *base)
+static inline int qbipc_glib_watch_update(struct qbipc_poll_watch *base)
 {
 	struct qbipc_glib_watch *w = (struct qbipc_glib_watch *)base;
 
@@ -133,7 +132,7 @@ static inline gboolean qbipc_glib_jobs_ready(GSource *s, GSourceFunc fn, gpointe
 	return G_SOURCE_CONTINUE;
 }
 
-static inline int32_t qbipc_glib_jobs_arm(struct qbipc_poll_jobs *base, unsigned int ms)
+static inline int qbipc_glib_jobs_arm(struct qbipc_poll_jobs *base, unsigned int ms)
 {
 	static GSourceFuncs funcs = {
 		NULL, NULL, qbipc_glib_jobs_ready, NULL, NULL, NULL,
@@ -141,7 +140,7 @@ static inline int32_t qbipc_glib_jobs_arm(struct qbipc_poll_jobs *base, unsigned
 	struct qbipc_glib_jobs *j = (struct qbipc_glib_jobs *)base;
 
 	if (!j->source)
-		j->source = qbipc_glib_source_new(base->poll, &funcs, base->priority, j);
+		j->source = qbipc_glib_source_new(base->loop, &funcs, base->priority, j);
 	g_source_set_ready_time(j->source, g_get_monotonic_time() + (gint64)ms * 1000);
 	return 0;
 }
@@ -163,36 +162,36 @@ static inline void qbipc_glib_jobs_stop(struct qbipc_poll_jobs *base)
  * @return      0
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-static inline int32_t qbipc_poll_glib_init(struct qbipc_poll_glib *l,
+static inline int qbipc_poll_glib_init(struct qbipc_poll_glib *l,
 					   GMainContext *context)
 {
 	static const struct qbipc_poll_ops ops = {
-		false,
+		sizeof(ops),
+		0,
 		sizeof(struct qbipc_glib_watch),
+		sizeof(struct qbipc_glib_jobs),
 		qbipc_glib_watch_start,
 		qbipc_glib_watch_update,
 		qbipc_glib_watch_stop,
-		sizeof(struct qbipc_glib_jobs),
 		qbipc_glib_jobs_arm,
 		qbipc_glib_jobs_stop,
 	};
 
 	l->context = g_main_context_ref(context ? context : g_main_context_default());
-	return qbipc_poll_init(&l->base, &ops);
+	return qbipc_poll_new(&ops, l, &l->poll);
 }
 
 /**
- * What qb_ipcs_poll_handlers_set() wants. Any number of services may use one loop.
+ * Have a service live in the loop. Any number of services may share one.
  *
  * @param l     loop
- * @return      handlers, good until qbipc_poll_glib_fini(); NULL and errno ENOSPC when
- *              QBIPC_POLL_LOOPS loops of this translation unit have theirs
+ * @param s     service that does not run yet
+ * @return      0; -EINVAL the loop has ended or @p s is NULL; -EBUSY the service runs
  * @note        Threads: as for init.
  */
-static inline struct qb_ipcs_poll_handlers *
-qbipc_poll_glib_handlers(struct qbipc_poll_glib *l)
+static inline int qbipc_poll_glib_attach(struct qbipc_poll_glib *l, qb_ipcs_service_t *s)
 {
-	return qbipc_poll_handlers(&l->base);
+	return qbipc_poll_attach(l->poll, s);
 }
 
 /**
@@ -204,7 +203,8 @@ qbipc_poll_glib_handlers(struct qbipc_poll_glib *l)
  */
 static inline void qbipc_poll_glib_fini(struct qbipc_poll_glib *l)
 {
-	qbipc_poll_fini(&l->base);
+	qbipc_poll_free(l->poll);
+	l->poll = NULL;
 	if (l->context)
 		g_main_context_unref(l->context);
 	l->context = NULL;
@@ -235,7 +235,7 @@ qbipc_glib_watch_client(struct qbipc_poll_glib *l, enum qb_loop_priority p,
 			qb_ipcc_connection_t *c, qbipc_client_event_fn event,
 			qbipc_client_gone_fn gone, void *data)
 {
-	return qbipc_client_watch_new(&l->base, p, c, event, gone, data);
+	return qbipc_client_watch_new(l->poll, p, c, event, gone, data);
 }
 
 #ifdef __cplusplus

@@ -6,7 +6,7 @@
  *     struct qbipc_poll_libev loop;
  *
  *     qbipc_poll_libev_init(&loop, EV_DEFAULT);
- *     qb_ipcs_poll_handlers_set(service, qbipc_poll_libev_handlers(&loop));
+ *     qbipc_poll_libev_attach(&loop, service);
  *     qb_ipcs_run(service);
  *     ev_run(EV_DEFAULT_ 0);
  *     qb_ipcs_destroy(service);
@@ -26,8 +26,7 @@
 
 #include <ev.h>
 
-#include <qbipc/poll/client.h>
-#include <qbipc/poll/handlers.h>
+#include <qbipc/poll.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -39,7 +38,7 @@ extern "C" {
 
 /** An ev_loop that services and clients' connections are in. */
 struct qbipc_poll_libev {
-	struct qbipc_poll base;
+	struct qbipc_poll *poll;
 	struct ev_loop *loop;
 };
 
@@ -53,9 +52,9 @@ struct qbipc_libev_jobs {
 	ev_timer timer;	/* its data is this */
 };
 
-static inline struct ev_loop *qbipc_libev_loop(struct qbipc_poll *poll)
+static inline struct ev_loop *qbipc_libev_loop(void *loop)
 {
-	return ((struct qbipc_poll_libev *)poll)->loop;
+	return ((struct qbipc_poll_libev *)loop)->loop;
 }
 
 static inline int qbipc_libev_priority(enum qb_loop_priority p)
@@ -63,7 +62,7 @@ static inline int qbipc_libev_priority(enum qb_loop_priority p)
 	return p == QB_LOOP_HIGH ? 1 : p == QB_LOOP_MED ? 0 : -1;
 }
 
-static inline int qbipc_libev_what(int32_t events)
+static inline int qbipc_libev_what(int events)
 {
 	return (events & POLLIN ? EV_READ : 0) | (events & POLLOUT ? EV_WRITE : 0);
 }
@@ -81,7 +80,7 @@ static inline void qbipc_libev_watch_ready(struct ev_loop *loop, ev_io *io, int 
 					    (what & EV_WRITE ? POLLOUT : 0));
 }
 
-static inline int32_t qbipc_libev_watch_start(struct qbipc_poll_watch *base)
+static inline int qbipc_libev_watch_start(struct qbipc_poll_watch *base)
 {
 	struct qbipc_libev_watch *w = (struct qbipc_libev_watch *)base;
 
@@ -89,16 +88,16 @@ static inline int32_t qbipc_libev_watch_start(struct qbipc_poll_watch *base)
 	ev_io_set(&w->io, base->fd, qbipc_libev_what(base->events));
 	ev_set_priority(&w->io, qbipc_libev_priority(base->priority));
 	w->io.data = w;
-	ev_io_start(qbipc_libev_loop(base->poll), &w->io);
+	ev_io_start(qbipc_libev_loop(base->loop), &w->io);
 	return 0;
 }
 
 static inline void qbipc_libev_watch_stop(struct qbipc_poll_watch *base)
 {
-	ev_io_stop(qbipc_libev_loop(base->poll), &((struct qbipc_libev_watch *)base)->io);
+	ev_io_stop(qbipc_libev_loop(base->loop), &((struct qbipc_libev_watch *)base)->io);
 }
 
-static inline int32_t qbipc_libev_watch_update(struct qbipc_poll_watch *base)
+static inline int qbipc_libev_watch_update(struct qbipc_poll_watch *base)
 {
 	qbipc_libev_watch_stop(base);
 	return qbipc_libev_watch_start(base);
@@ -116,10 +115,10 @@ static inline void qbipc_libev_jobs_stop(struct qbipc_poll_jobs *base)
 	struct qbipc_libev_jobs *j = (struct qbipc_libev_jobs *)base;
 
 	if (j->timer.data)
-		ev_timer_stop(qbipc_libev_loop(base->poll), &j->timer);
+		ev_timer_stop(qbipc_libev_loop(base->loop), &j->timer);
 }
 
-static inline int32_t qbipc_libev_jobs_arm(struct qbipc_poll_jobs *base, unsigned int ms)
+static inline int qbipc_libev_jobs_arm(struct qbipc_poll_jobs *base, unsigned int ms)
 {
 	struct qbipc_libev_jobs *j = (struct qbipc_libev_jobs *)base;
 
@@ -128,7 +127,7 @@ static inline int32_t qbipc_libev_jobs_arm(struct qbipc_poll_jobs *base, unsigne
 	ev_timer_set(&j->timer, ms / 1000., 0.);
 	ev_set_priority(&j->timer, qbipc_libev_priority(base->priority));
 	j->timer.data = j;
-	ev_timer_start(qbipc_libev_loop(base->poll), &j->timer);
+	ev_timer_start(qbipc_libev_loop(base->loop), &j->timer);
 	return 0;
 }
 
@@ -141,36 +140,36 @@ static inline int32_t qbipc_libev_jobs_arm(struct qbipc_poll_jobs *base, unsigne
  * @return      0; -EMFILE, -ENFILE: it takes one descriptor
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-static inline int32_t qbipc_poll_libev_init(struct qbipc_poll_libev *l,
+static inline int qbipc_poll_libev_init(struct qbipc_poll_libev *l,
 					    struct ev_loop *loop)
 {
 	static const struct qbipc_poll_ops ops = {
-		true,
+		sizeof(ops),
+		1,
 		sizeof(struct qbipc_libev_watch),
+		sizeof(struct qbipc_libev_jobs),
 		qbipc_libev_watch_start,
 		qbipc_libev_watch_update,
 		qbipc_libev_watch_stop,
-		sizeof(struct qbipc_libev_jobs),
 		qbipc_libev_jobs_arm,
 		qbipc_libev_jobs_stop,
 	};
 
 	l->loop = loop;
-	return qbipc_poll_init(&l->base, &ops);
+	return qbipc_poll_new(&ops, l, &l->poll);
 }
 
 /**
- * What qb_ipcs_poll_handlers_set() wants. Any number of services may use one loop.
+ * Have a service live in the loop. Any number of services may share one.
  *
  * @param l     loop
- * @return      handlers, good until qbipc_poll_libev_fini(); NULL and errno ENOSPC when
- *              QBIPC_POLL_LOOPS loops of this translation unit have theirs
+ * @param s     service that does not run yet
+ * @return      0; -EINVAL the loop has ended or @p s is NULL; -EBUSY the service runs
  * @note        Threads: as for init.
  */
-static inline struct qb_ipcs_poll_handlers *
-qbipc_poll_libev_handlers(struct qbipc_poll_libev *l)
+static inline int qbipc_poll_libev_attach(struct qbipc_poll_libev *l, qb_ipcs_service_t *s)
 {
-	return qbipc_poll_handlers(&l->base);
+	return qbipc_poll_attach(l->poll, s);
 }
 
 /**
@@ -182,7 +181,8 @@ qbipc_poll_libev_handlers(struct qbipc_poll_libev *l)
  */
 static inline void qbipc_poll_libev_fini(struct qbipc_poll_libev *l)
 {
-	qbipc_poll_fini(&l->base);
+	qbipc_poll_free(l->poll);
+	l->poll = NULL;
 }
 
 /**
@@ -210,7 +210,7 @@ qbipc_libev_watch_client(struct qbipc_poll_libev *l, enum qb_loop_priority p,
 			 qb_ipcc_connection_t *c, qbipc_client_event_fn event,
 			 qbipc_client_gone_fn gone, void *data)
 {
-	return qbipc_client_watch_new(&l->base, p, c, event, gone, data);
+	return qbipc_client_watch_new(l->poll, p, c, event, gone, data);
 }
 
 #ifdef __cplusplus

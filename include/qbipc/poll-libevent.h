@@ -7,7 +7,7 @@
  *
  *     event_base_priority_init(base, 3);
  *     qbipc_poll_libevent_init(&loop, base);
- *     qb_ipcs_poll_handlers_set(service, qbipc_poll_libevent_handlers(&loop));
+ *     qbipc_poll_libevent_attach(&loop, service);
  *     qb_ipcs_run(service);
  *     event_base_dispatch(base);
  *     qb_ipcs_destroy(service);
@@ -29,8 +29,7 @@
 
 #include <event2/event.h>
 
-#include <qbipc/poll/client.h>
-#include <qbipc/poll/handlers.h>
+#include <qbipc/poll.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,7 +37,7 @@ extern "C" {
 
 /** An event_base that services and clients' connections are in. */
 struct qbipc_poll_libevent {
-	struct qbipc_poll base;
+	struct qbipc_poll *poll;
 	struct event_base *events;
 };
 
@@ -52,20 +51,20 @@ struct qbipc_libevent_jobs {
 	struct event *ev;
 };
 
-static inline struct event_base *qbipc_libevent_base(struct qbipc_poll *poll)
+static inline struct event_base *qbipc_libevent_base(void *loop)
 {
-	return ((struct qbipc_poll_libevent *)poll)->events;
+	return ((struct qbipc_poll_libevent *)loop)->events;
 }
 
-static inline int qbipc_libevent_priority(struct qbipc_poll *poll,
+static inline int qbipc_libevent_priority(void *loop,
 					  enum qb_loop_priority p)
 {
-	int n = event_base_get_npriorities(qbipc_libevent_base(poll));
+	int n = event_base_get_npriorities(qbipc_libevent_base(loop));
 
 	return p == QB_LOOP_HIGH ? 0 : p == QB_LOOP_MED ? n / 2 : n - 1;
 }
 
-static inline short qbipc_libevent_what(int32_t events)
+static inline short qbipc_libevent_what(int events)
 {
 	return (short)(EV_PERSIST | (events & POLLIN ? EV_READ : 0) |
 		       (events & POLLOUT ? EV_WRITE : 0));
@@ -78,22 +77,21 @@ static inline void qbipc_libevent_watch_ready(evutil_socket_t fd, short what, vo
 			 (what & EV_READ ? POLLIN : 0) | (what & EV_WRITE ? POLLOUT : 0));
 }
 
-static inline int32_t qbipc_libevent_watch_enter(struct qbipc_libevent_watch *w)
+static inline int qbipc_libevent_watch_enter(struct qbipc_libevent_watch *w)
 {
-	struct qbipc_poll *poll = w->base.poll;
+	int priority = qbipc_libevent_priority(w->base.loop, w->base.priority);
 
-	if (event_priority_set(w->ev,
-			       qbipc_libevent_priority(poll, w->base.priority)) < 0)
+	if (event_priority_set(w->ev, priority) < 0)
 		return -EINVAL;
 	return event_add(w->ev, NULL) < 0 ? -ENOMEM : 0;
 }
 
-static inline int32_t qbipc_libevent_watch_start(struct qbipc_poll_watch *base)
+static inline int qbipc_libevent_watch_start(struct qbipc_poll_watch *base)
 {
 	struct qbipc_libevent_watch *w = (struct qbipc_libevent_watch *)base;
-	int32_t r;
+	int r;
 
-	w->ev = event_new(qbipc_libevent_base(base->poll), base->fd,
+	w->ev = event_new(qbipc_libevent_base(base->loop), base->fd,
 			  qbipc_libevent_what(base->events),
 			  qbipc_libevent_watch_ready, w);
 	if (!w->ev)
@@ -104,12 +102,12 @@ static inline int32_t qbipc_libevent_watch_start(struct qbipc_poll_watch *base)
 	return r;
 }
 
-static inline int32_t qbipc_libevent_watch_update(struct qbipc_poll_watch *base)
+static inline int qbipc_libevent_watch_update(struct qbipc_poll_watch *base)
 {
 	struct qbipc_libevent_watch *w = (struct qbipc_libevent_watch *)base;
 
 	event_del(w->ev);
-	if (event_assign(w->ev, qbipc_libevent_base(base->poll), base->fd,
+	if (event_assign(w->ev, qbipc_libevent_base(base->loop), base->fd,
 			 qbipc_libevent_what(base->events), qbipc_libevent_watch_ready,
 			 w) < 0)
 		return -EINVAL;
@@ -128,19 +126,19 @@ static inline void qbipc_libevent_jobs_ready(evutil_socket_t fd, short what, voi
 	qbipc_poll_jobs_run((struct qbipc_poll_jobs *)data);
 }
 
-static inline int32_t qbipc_libevent_jobs_arm(struct qbipc_poll_jobs *base,
+static inline int qbipc_libevent_jobs_arm(struct qbipc_poll_jobs *base,
 					      unsigned int ms)
 {
 	struct qbipc_libevent_jobs *j = (struct qbipc_libevent_jobs *)base;
 	struct timeval when;
 
 	if (!j->ev) {
-		j->ev = event_new(qbipc_libevent_base(base->poll), -1, 0,
+		j->ev = event_new(qbipc_libevent_base(base->loop), -1, 0,
 				  qbipc_libevent_jobs_ready, j);
 		if (!j->ev)
 			return -ENOMEM;
 		(void)event_priority_set(
-			j->ev, qbipc_libevent_priority(base->poll, base->priority));
+			j->ev, qbipc_libevent_priority(base->loop, base->priority));
 	}
 	when.tv_sec = 0;
 	when.tv_usec = (suseconds_t)ms * 1000;
@@ -164,36 +162,36 @@ static inline void qbipc_libevent_jobs_stop(struct qbipc_poll_jobs *base)
  * @return      0; -EMFILE, -ENFILE: it takes one descriptor
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-static inline int32_t qbipc_poll_libevent_init(struct qbipc_poll_libevent *l,
+static inline int qbipc_poll_libevent_init(struct qbipc_poll_libevent *l,
 					       struct event_base *events)
 {
 	static const struct qbipc_poll_ops ops = {
-		true,
+		sizeof(ops),
+		1,
 		sizeof(struct qbipc_libevent_watch),
+		sizeof(struct qbipc_libevent_jobs),
 		qbipc_libevent_watch_start,
 		qbipc_libevent_watch_update,
 		qbipc_libevent_watch_stop,
-		sizeof(struct qbipc_libevent_jobs),
 		qbipc_libevent_jobs_arm,
 		qbipc_libevent_jobs_stop,
 	};
 
 	l->events = events;
-	return qbipc_poll_init(&l->base, &ops);
+	return qbipc_poll_new(&ops, l, &l->poll);
 }
 
 /**
- * What qb_ipcs_poll_handlers_set() wants. Any number of services may use one loop.
+ * Have a service live in the loop. Any number of services may share one.
  *
  * @param l     loop
- * @return      handlers, good until qbipc_poll_libevent_fini(); NULL and errno ENOSPC
- *              when QBIPC_POLL_LOOPS loops of this translation unit have theirs
+ * @param s     service that does not run yet
+ * @return      0; -EINVAL the loop has ended or @p s is NULL; -EBUSY the service runs
  * @note        Threads: as for init.
  */
-static inline struct qb_ipcs_poll_handlers *
-qbipc_poll_libevent_handlers(struct qbipc_poll_libevent *l)
+static inline int qbipc_poll_libevent_attach(struct qbipc_poll_libevent *l, qb_ipcs_service_t *s)
 {
-	return qbipc_poll_handlers(&l->base);
+	return qbipc_poll_attach(l->poll, s);
 }
 
 /**
@@ -205,7 +203,8 @@ qbipc_poll_libevent_handlers(struct qbipc_poll_libevent *l)
  */
 static inline void qbipc_poll_libevent_fini(struct qbipc_poll_libevent *l)
 {
-	qbipc_poll_fini(&l->base);
+	qbipc_poll_free(l->poll);
+	l->poll = NULL;
 }
 
 /**
@@ -233,7 +232,7 @@ qbipc_libevent_watch_client(struct qbipc_poll_libevent *l, enum qb_loop_priority
 			    qb_ipcc_connection_t *c, qbipc_client_event_fn event,
 			    qbipc_client_gone_fn gone, void *data)
 {
-	return qbipc_client_watch_new(&l->base, p, c, event, gone, data);
+	return qbipc_client_watch_new(l->poll, p, c, event, gone, data);
 }
 
 #ifdef __cplusplus

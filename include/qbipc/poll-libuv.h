@@ -6,7 +6,7 @@
  *     struct qbipc_poll_libuv loop;
  *
  *     qbipc_poll_libuv_init(&loop, uv_default_loop());
- *     qb_ipcs_poll_handlers_set(service, qbipc_poll_libuv_handlers(&loop));
+ *     qbipc_poll_libuv_attach(&loop, service);
  *     qb_ipcs_run(service);
  *     uv_run(uv_default_loop(), UV_RUN_DEFAULT);
  *     qb_ipcs_destroy(service);
@@ -28,8 +28,7 @@
 
 #include <uv.h>
 
-#include <qbipc/poll/client.h>
-#include <qbipc/poll/handlers.h>
+#include <qbipc/poll.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -37,7 +36,7 @@ extern "C" {
 
 /** A uv_loop_t that services and clients' connections are in. */
 struct qbipc_poll_libuv {
-	struct qbipc_poll base;
+	struct qbipc_poll *poll;
 	uv_loop_t *loop;
 };
 
@@ -52,9 +51,9 @@ struct qbipc_libuv_jobs {
 	uv_timer_t timer;	/* its data is this, once there is one */
 };
 
-static inline uv_loop_t *qbipc_libuv_loop(struct qbipc_poll *poll)
+static inline uv_loop_t *qbipc_libuv_loop(void *loop)
 {
-	return ((struct qbipc_poll_libuv *)poll)->loop;
+	return ((struct qbipc_poll_libuv *)loop)->loop;
 }
 
 static inline void qbipc_libuv_watch_closed(uv_handle_t *handle)
@@ -65,7 +64,7 @@ static inline void qbipc_libuv_watch_closed(uv_handle_t *handle)
 static inline void qbipc_libuv_watch_ready(uv_poll_t *handle, int status, int what);
 
 /* Hang-ups of what is read or written are reported as that. */
-static inline int32_t qbipc_libuv_watch_update(struct qbipc_poll_watch *base)
+static inline int qbipc_libuv_watch_update(struct qbipc_poll_watch *base)
 {
 	struct qbipc_libuv_watch *w = (struct qbipc_libuv_watch *)base;
 	int what = (base->events & POLLIN ? UV_READABLE : 0) |
@@ -80,15 +79,15 @@ static inline int32_t qbipc_libuv_watch_update(struct qbipc_poll_watch *base)
 static inline void qbipc_libuv_watch_ready(uv_poll_t *handle, int status, int what)
 {
 	struct qbipc_poll_watch *w = (struct qbipc_poll_watch *)handle->data;
-	int32_t revents = (what & UV_READABLE ? POLLIN : 0) |
+	int revents = (what & UV_READABLE ? POLLIN : 0) |
 			  (what & UV_WRITABLE ? POLLOUT : 0) |
 			  (what & UV_PRIORITIZED ? POLLPRI : 0) |
 			  (what & UV_DISCONNECT ? POLLHUP : 0);
 
-	w->refs++;
+	qbipc_poll_watch_ref(w);
 	qbipc_poll_ready(w, status < 0 ? POLLERR : revents);
 	/* libuv watches no longer what had an error; the function may have cleared it. */
-	if (w->poll && !uv_is_active((uv_handle_t *)handle))
+	if (w->loop && !uv_is_active((uv_handle_t *)handle))
 		(void)qbipc_libuv_watch_update(w);
 	qbipc_poll_watch_unref(w);
 }
@@ -100,15 +99,15 @@ static inline void qbipc_libuv_watch_stop(struct qbipc_poll_watch *base)
 	uv_close((uv_handle_t *)&w->handle, qbipc_libuv_watch_closed);
 }
 
-static inline int32_t qbipc_libuv_watch_start(struct qbipc_poll_watch *base)
+static inline int qbipc_libuv_watch_start(struct qbipc_poll_watch *base)
 {
 	struct qbipc_libuv_watch *w = (struct qbipc_libuv_watch *)base;
-	int32_t r = uv_poll_init(qbipc_libuv_loop(base->poll), &w->handle, base->fd);
+	int r = uv_poll_init(qbipc_libuv_loop(base->loop), &w->handle, base->fd);
 
 	if (r < 0)
 		return r;
 	w->handle.data = w;
-	base->refs++;
+	qbipc_poll_watch_ref(base);
 	r = qbipc_libuv_watch_update(base);
 	if (r < 0)
 		qbipc_libuv_watch_stop(base);
@@ -125,17 +124,17 @@ static inline void qbipc_libuv_jobs_closed(uv_handle_t *handle)
 	qbipc_poll_jobs_unref((struct qbipc_poll_jobs *)handle->data);
 }
 
-static inline int32_t qbipc_libuv_jobs_arm(struct qbipc_poll_jobs *base, unsigned int ms)
+static inline int qbipc_libuv_jobs_arm(struct qbipc_poll_jobs *base, unsigned int ms)
 {
 	struct qbipc_libuv_jobs *j = (struct qbipc_libuv_jobs *)base;
 
 	if (!j->timer.data) {
-		int32_t r = uv_timer_init(qbipc_libuv_loop(base->poll), &j->timer);
+		int r = uv_timer_init(qbipc_libuv_loop(base->loop), &j->timer);
 
 		if (r < 0)
 			return r;
 		j->timer.data = j;
-		base->refs++;
+		qbipc_poll_jobs_ref(base);
 	}
 	return uv_timer_start(&j->timer, qbipc_libuv_jobs_ready, ms, 0);
 }
@@ -157,35 +156,35 @@ static inline void qbipc_libuv_jobs_stop(struct qbipc_poll_jobs *base)
  * @return      0
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-static inline int32_t qbipc_poll_libuv_init(struct qbipc_poll_libuv *l, uv_loop_t *loop)
+static inline int qbipc_poll_libuv_init(struct qbipc_poll_libuv *l, uv_loop_t *loop)
 {
 	static const struct qbipc_poll_ops ops = {
-		false,
+		sizeof(ops),
+		0,
 		sizeof(struct qbipc_libuv_watch),
+		sizeof(struct qbipc_libuv_jobs),
 		qbipc_libuv_watch_start,
 		qbipc_libuv_watch_update,
 		qbipc_libuv_watch_stop,
-		sizeof(struct qbipc_libuv_jobs),
 		qbipc_libuv_jobs_arm,
 		qbipc_libuv_jobs_stop,
 	};
 
 	l->loop = loop;
-	return qbipc_poll_init(&l->base, &ops);
+	return qbipc_poll_new(&ops, l, &l->poll);
 }
 
 /**
- * What qb_ipcs_poll_handlers_set() wants. Any number of services may use one loop.
+ * Have a service live in the loop. Any number of services may share one.
  *
  * @param l     loop
- * @return      handlers, good until qbipc_poll_libuv_fini(); NULL and errno ENOSPC when
- *              QBIPC_POLL_LOOPS loops of this translation unit have theirs
+ * @param s     service that does not run yet
+ * @return      0; -EINVAL the loop has ended or @p s is NULL; -EBUSY the service runs
  * @note        Threads: as for init.
  */
-static inline struct qb_ipcs_poll_handlers *
-qbipc_poll_libuv_handlers(struct qbipc_poll_libuv *l)
+static inline int qbipc_poll_libuv_attach(struct qbipc_poll_libuv *l, qb_ipcs_service_t *s)
 {
-	return qbipc_poll_handlers(&l->base);
+	return qbipc_poll_attach(l->poll, s);
 }
 
 /**
@@ -198,7 +197,8 @@ qbipc_poll_libuv_handlers(struct qbipc_poll_libuv *l)
  */
 static inline void qbipc_poll_libuv_fini(struct qbipc_poll_libuv *l)
 {
-	qbipc_poll_fini(&l->base);
+	qbipc_poll_free(l->poll);
+	l->poll = NULL;
 }
 
 /**
@@ -226,7 +226,7 @@ qbipc_libuv_watch_client(struct qbipc_poll_libuv *l, enum qb_loop_priority p,
 			 qb_ipcc_connection_t *c, qbipc_client_event_fn event,
 			 qbipc_client_gone_fn gone, void *data)
 {
-	return qbipc_client_watch_new(&l->base, p, c, event, gone, data);
+	return qbipc_client_watch_new(l->poll, p, c, event, gone, data);
 }
 
 #ifdef __cplusplus

@@ -8,7 +8,7 @@
  *     qb_loop_t *l = qb_loop_create();
  *
  *     qbipc_poll_qb_init(&loop, l);
- *     qb_ipcs_poll_handlers_set(service, qbipc_poll_qb_handlers(&loop));
+ *     qbipc_poll_qb_attach(&loop, service);
  *     qb_ipcs_run(service);
  *     qb_loop_run(l);
  *     qb_ipcs_destroy(service);
@@ -22,8 +22,7 @@
 
 #include <qb/qbloop.h>
 
-#include <qbipc/poll/client.h>
-#include <qbipc/poll/handlers.h>
+#include <qbipc/poll.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -31,60 +30,60 @@ extern "C" {
 
 /** A qb_loop_t that services and clients' connections are in. */
 struct qbipc_poll_qb {
-	struct qbipc_poll base;
+	struct qbipc_poll *poll;
 	qb_loop_t *loop;
 };
 
 struct qbipc_qb_jobs {
 	struct qbipc_poll_jobs base;
-	bool queued;
+	int queued;	/* not 0: in the loop */
 };
 
-static inline qb_loop_t *qbipc_qb_loop(struct qbipc_poll *poll)
+static inline qb_loop_t *qbipc_qb_loop(void *loop)
 {
-	return ((struct qbipc_poll_qb *)poll)->loop;
+	return ((struct qbipc_poll_qb *)loop)->loop;
 }
 
 /* Always 0: what is to go has been taken out by then. */
-static inline int32_t qbipc_qb_watch_ready(int32_t fd, int32_t revents, void *data)
+static inline int qbipc_qb_watch_ready(int fd, int revents, void *data)
 {
 	(void)fd;
 	qbipc_poll_ready((struct qbipc_poll_watch *)data, revents);
 	return 0;
 }
 
-static inline int32_t qbipc_qb_watch_start(struct qbipc_poll_watch *w)
+static inline int qbipc_qb_watch_start(struct qbipc_poll_watch *w)
 {
-	return qb_loop_poll_add(qbipc_qb_loop(w->poll), w->priority, w->fd, w->events, w,
+	return qb_loop_poll_add(qbipc_qb_loop(w->loop), w->priority, w->fd, w->events, w,
 				qbipc_qb_watch_ready);
 }
 
-static inline int32_t qbipc_qb_watch_update(struct qbipc_poll_watch *w)
+static inline int qbipc_qb_watch_update(struct qbipc_poll_watch *w)
 {
-	return qb_loop_poll_mod(qbipc_qb_loop(w->poll), w->priority, w->fd, w->events, w,
+	return qb_loop_poll_mod(qbipc_qb_loop(w->loop), w->priority, w->fd, w->events, w,
 				qbipc_qb_watch_ready);
 }
 
 static inline void qbipc_qb_watch_stop(struct qbipc_poll_watch *w)
 {
-	(void)qb_loop_poll_del(qbipc_qb_loop(w->poll), w->fd);
+	(void)qb_loop_poll_del(qbipc_qb_loop(w->loop), w->fd);
 }
 
 static inline void qbipc_qb_jobs_ready(void *data)
 {
-	((struct qbipc_qb_jobs *)data)->queued = false;
+	((struct qbipc_qb_jobs *)data)->queued = 0;
 	qbipc_poll_jobs_run((struct qbipc_poll_jobs *)data);
 }
 
 /* The loop itself lets a job wait that comes again and again. */
-static inline int32_t qbipc_qb_jobs_arm(struct qbipc_poll_jobs *base, unsigned int ms)
+static inline int qbipc_qb_jobs_arm(struct qbipc_poll_jobs *base, unsigned int ms)
 {
 	struct qbipc_qb_jobs *j = (struct qbipc_qb_jobs *)base;
-	int32_t r = 0;
+	int r = 0;
 
 	(void)ms;
 	if (!j->queued)
-		r = qb_loop_job_add(qbipc_qb_loop(base->poll), base->priority, j,
+		r = qb_loop_job_add(qbipc_qb_loop(base->loop), base->priority, j,
 				    qbipc_qb_jobs_ready);
 	j->queued = j->queued || r == 0;
 	return r;
@@ -93,7 +92,7 @@ static inline int32_t qbipc_qb_jobs_arm(struct qbipc_poll_jobs *base, unsigned i
 static inline void qbipc_qb_jobs_stop(struct qbipc_poll_jobs *base)
 {
 	if (((struct qbipc_qb_jobs *)base)->queued)
-		(void)qb_loop_job_del(qbipc_qb_loop(base->poll), base->priority, base,
+		(void)qb_loop_job_del(qbipc_qb_loop(base->loop), base->priority, base,
 				      qbipc_qb_jobs_ready);
 }
 
@@ -106,35 +105,35 @@ static inline void qbipc_qb_jobs_stop(struct qbipc_poll_jobs *base)
  * @return      0
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-static inline int32_t qbipc_poll_qb_init(struct qbipc_poll_qb *l, qb_loop_t *loop)
+static inline int qbipc_poll_qb_init(struct qbipc_poll_qb *l, qb_loop_t *loop)
 {
 	static const struct qbipc_poll_ops ops = {
-		false,
+		sizeof(ops),
+		0,
 		sizeof(struct qbipc_poll_watch),
+		sizeof(struct qbipc_qb_jobs),
 		qbipc_qb_watch_start,
 		qbipc_qb_watch_update,
 		qbipc_qb_watch_stop,
-		sizeof(struct qbipc_qb_jobs),
 		qbipc_qb_jobs_arm,
 		qbipc_qb_jobs_stop,
 	};
 
 	l->loop = loop;
-	return qbipc_poll_init(&l->base, &ops);
+	return qbipc_poll_new(&ops, l, &l->poll);
 }
 
 /**
- * What qb_ipcs_poll_handlers_set() wants. Any number of services may use one loop.
+ * Have a service live in the loop. Any number of services may share one.
  *
  * @param l     loop
- * @return      handlers, good until qbipc_poll_qb_fini(); NULL and errno ENOSPC when
- *              QBIPC_POLL_LOOPS loops of this translation unit have theirs
+ * @param s     service that does not run yet
+ * @return      0; -EINVAL the loop has ended or @p s is NULL; -EBUSY the service runs
  * @note        Threads: as for init.
  */
-static inline struct qb_ipcs_poll_handlers *
-qbipc_poll_qb_handlers(struct qbipc_poll_qb *l)
+static inline int qbipc_poll_qb_attach(struct qbipc_poll_qb *l, qb_ipcs_service_t *s)
 {
-	return qbipc_poll_handlers(&l->base);
+	return qbipc_poll_attach(l->poll, s);
 }
 
 /**
@@ -146,7 +145,8 @@ qbipc_poll_qb_handlers(struct qbipc_poll_qb *l)
  */
 static inline void qbipc_poll_qb_fini(struct qbipc_poll_qb *l)
 {
-	qbipc_poll_fini(&l->base);
+	qbipc_poll_free(l->poll);
+	l->poll = NULL;
 }
 
 /**
@@ -174,7 +174,7 @@ qbipc_qb_watch_client(struct qbipc_poll_qb *l, enum qb_loop_priority p,
 		      qb_ipcc_connection_t *c, qbipc_client_event_fn event,
 		      qbipc_client_gone_fn gone, void *data)
 {
-	return qbipc_client_watch_new(&l->base, p, c, event, gone, data);
+	return qbipc_client_watch_new(l->poll, p, c, event, gone, data);
 }
 
 #ifdef __cplusplus

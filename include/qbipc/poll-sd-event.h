@@ -6,7 +6,7 @@
  *     struct qbipc_poll_sd_event loop;
  *
  *     qbipc_poll_sd_event_init(&loop, event);
- *     qb_ipcs_poll_handlers_set(service, qbipc_poll_sd_event_handlers(&loop));
+ *     qbipc_poll_sd_event_attach(&loop, service);
  *     qb_ipcs_run(service);
  *     sd_event_loop(event);
  *     qb_ipcs_destroy(service);
@@ -25,8 +25,7 @@
 
 #include <systemd/sd-event.h>
 
-#include <qbipc/poll/client.h>
-#include <qbipc/poll/handlers.h>
+#include <qbipc/poll.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,7 +33,7 @@ extern "C" {
 
 /** An sd_event that services and clients' connections are in. */
 struct qbipc_poll_sd_event {
-	struct qbipc_poll base;
+	struct qbipc_poll *poll;
 	sd_event *event;
 };
 
@@ -48,9 +47,9 @@ struct qbipc_sd_event_jobs {
 	sd_event_source *source;
 };
 
-static inline sd_event *qbipc_sd_event_of(struct qbipc_poll *poll)
+static inline sd_event *qbipc_sd_event_of(void *loop)
 {
-	return ((struct qbipc_poll_sd_event *)poll)->event;
+	return ((struct qbipc_poll_sd_event *)loop)->event;
 }
 
 static inline int64_t qbipc_sd_event_priority(enum qb_loop_priority p)
@@ -61,7 +60,7 @@ static inline int64_t qbipc_sd_event_priority(enum qb_loop_priority p)
 }
 
 /* The values of epoll(7) are those of poll(2); POLLNVAL is none of them. */
-static inline uint32_t qbipc_sd_event_what(int32_t events)
+static inline uint32_t qbipc_sd_event_what(int events)
 {
 	return (uint32_t)(events & (POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP));
 }
@@ -71,7 +70,7 @@ static inline int qbipc_sd_event_watch_ready(sd_event_source *source, int fd,
 {
 	(void)source;
 	(void)fd;
-	qbipc_poll_ready((struct qbipc_poll_watch *)data, (int32_t)revents);
+	qbipc_poll_ready((struct qbipc_poll_watch *)data, (int)revents);
 	return 0;	/* stays, unless dropped meanwhile */
 }
 
@@ -82,10 +81,10 @@ static inline void qbipc_sd_event_source_end(sd_event_source *source)
 	sd_event_source_unref(source);
 }
 
-static inline int32_t qbipc_sd_event_watch_start(struct qbipc_poll_watch *base)
+static inline int qbipc_sd_event_watch_start(struct qbipc_poll_watch *base)
 {
 	struct qbipc_sd_event_watch *w = (struct qbipc_sd_event_watch *)base;
-	int32_t r = sd_event_add_io(qbipc_sd_event_of(base->poll), &w->source, base->fd,
+	int r = sd_event_add_io(qbipc_sd_event_of(base->loop), &w->source, base->fd,
 				    qbipc_sd_event_what(base->events),
 				    qbipc_sd_event_watch_ready, w);
 
@@ -98,10 +97,10 @@ static inline int32_t qbipc_sd_event_watch_start(struct qbipc_poll_watch *base)
 	return r < 0 ? r : 0;
 }
 
-static inline int32_t qbipc_sd_event_watch_update(struct qbipc_poll_watch *base)
+static inline int qbipc_sd_event_watch_update(struct qbipc_poll_watch *base)
 {
 	struct qbipc_sd_event_watch *w = (struct qbipc_sd_event_watch *)base;
-	int32_t r = sd_event_source_set_io_events(w->source,
+	int r = sd_event_source_set_io_events(w->source,
 						  qbipc_sd_event_what(base->events));
 
 	if (r >= 0)
@@ -124,13 +123,13 @@ static inline int qbipc_sd_event_jobs_ready(sd_event_source *source, uint64_t us
 	return 0;
 }
 
-static inline int32_t qbipc_sd_event_jobs_arm(struct qbipc_poll_jobs *base,
+static inline int qbipc_sd_event_jobs_arm(struct qbipc_poll_jobs *base,
 					      unsigned int ms)
 {
 	struct qbipc_sd_event_jobs *j = (struct qbipc_sd_event_jobs *)base;
-	sd_event *event = qbipc_sd_event_of(base->poll);
+	sd_event *event = qbipc_sd_event_of(base->loop);
 	uint64_t when;
-	int32_t r = sd_event_now(event, CLOCK_MONOTONIC, &when);
+	int r = sd_event_now(event, CLOCK_MONOTONIC, &when);
 
 	if (r < 0)
 		return r;
@@ -167,36 +166,36 @@ static inline void qbipc_sd_event_jobs_stop(struct qbipc_poll_jobs *base)
  * @return      0
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-static inline int32_t qbipc_poll_sd_event_init(struct qbipc_poll_sd_event *l,
+static inline int qbipc_poll_sd_event_init(struct qbipc_poll_sd_event *l,
 					       sd_event *event)
 {
 	static const struct qbipc_poll_ops ops = {
-		false,
+		sizeof(ops),
+		0,
 		sizeof(struct qbipc_sd_event_watch),
+		sizeof(struct qbipc_sd_event_jobs),
 		qbipc_sd_event_watch_start,
 		qbipc_sd_event_watch_update,
 		qbipc_sd_event_watch_stop,
-		sizeof(struct qbipc_sd_event_jobs),
 		qbipc_sd_event_jobs_arm,
 		qbipc_sd_event_jobs_stop,
 	};
 
 	l->event = sd_event_ref(event);
-	return qbipc_poll_init(&l->base, &ops);
+	return qbipc_poll_new(&ops, l, &l->poll);
 }
 
 /**
- * What qb_ipcs_poll_handlers_set() wants. Any number of services may use one loop.
+ * Have a service live in the loop. Any number of services may share one.
  *
  * @param l     loop
- * @return      handlers, good until qbipc_poll_sd_event_fini(); NULL and errno ENOSPC
- *              when QBIPC_POLL_LOOPS loops of this translation unit have theirs
+ * @param s     service that does not run yet
+ * @return      0; -EINVAL the loop has ended or @p s is NULL; -EBUSY the service runs
  * @note        Threads: as for init.
  */
-static inline struct qb_ipcs_poll_handlers *
-qbipc_poll_sd_event_handlers(struct qbipc_poll_sd_event *l)
+static inline int qbipc_poll_sd_event_attach(struct qbipc_poll_sd_event *l, qb_ipcs_service_t *s)
 {
-	return qbipc_poll_handlers(&l->base);
+	return qbipc_poll_attach(l->poll, s);
 }
 
 /**
@@ -208,7 +207,8 @@ qbipc_poll_sd_event_handlers(struct qbipc_poll_sd_event *l)
  */
 static inline void qbipc_poll_sd_event_fini(struct qbipc_poll_sd_event *l)
 {
-	qbipc_poll_fini(&l->base);
+	qbipc_poll_free(l->poll);
+	l->poll = NULL;
 	l->event = sd_event_unref(l->event);
 }
 
@@ -237,7 +237,7 @@ qbipc_sd_event_watch_client(struct qbipc_poll_sd_event *l, enum qb_loop_priority
 			    qb_ipcc_connection_t *c, qbipc_client_event_fn event,
 			    qbipc_client_gone_fn gone, void *data)
 {
-	return qbipc_client_watch_new(&l->base, p, c, event, gone, data);
+	return qbipc_client_watch_new(l->poll, p, c, event, gone, data);
 }
 
 #ifdef __cplusplus

@@ -94,13 +94,8 @@ void qb_ipcc_disconnect(qb_ipcc_connection_t *c)
 
 int32_t qb_ipcc_fd_get(qb_ipcc_connection_t *c, int32_t *fd)
 {
-	int r;
+	int r = c && fd ? qbi_client_event_fd(c) : -EINVAL;
 
-	if (!c || !c->end || !fd)
-		return -EINVAL;
-	pthread_mutex_lock(&c->send);
-	r = c->transport->client->event_fd(c->end);
-	pthread_mutex_unlock(&c->send);
 	if (r < 0)
 		return r;
 	*fd = r;

@@ -44,7 +44,7 @@ void qb_ipcs_unref(qb_ipcs_service_t *s)
 void qb_ipcs_poll_handlers_set(qb_ipcs_service_t *s, struct qb_ipcs_poll_handlers *handlers)
 {
 	if (s && handlers)
-		s->host.set.poll = *handlers;
+		qbi_app_loop_handlers_set(&s->host.set.loop, handlers);
 }
 
 void qb_ipcs_service_context_set(qb_ipcs_service_t *s, void *context)

@@ -11,5 +11,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/api/limits.c \
 	lib/api/listen.c \
 	lib/api/loop.c \
+	lib/api/service-loop.c \
 	lib/api/memory.c \
 	lib/api/snapshot.c

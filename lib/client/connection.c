@@ -72,6 +72,18 @@ int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t
 	return client_outcome(c, r);
 }
 
+int qbi_client_event_fd(qb_ipcc_connection_t *c)
+{
+	int r;
+
+	if (!c->end)
+		return -EINVAL;
+	pthread_mutex_lock(&c->send);
+	r = c->transport->client->event_fd(c->end);
+	pthread_mutex_unlock(&c->send);
+	return r;
+}
+
 int qbi_client_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline,
 		    size_t *ret_size)
 {

@@ -75,6 +75,9 @@ bool qbi_client_is_connected(qb_ipcc_connection_t *c);
  */
 int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline);
 
+/* The descriptor that is readable while there is an event; -EINVAL not connected yet. */
+int qbi_client_event_fd(qb_ipcc_connection_t *c);
+
 /* 0, QBI_EMPTY at the deadline, QBI_GONE, -ENOBUFS, -errno. */
 int qbi_client_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline,
 		    size_t *ret_size);

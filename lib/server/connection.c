@@ -175,16 +175,16 @@ void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer)
 
 static int watch_set(qb_ipcs_connection_t *c, struct qbi_watch *w, int32_t events)
 {
-	const struct qb_ipcs_poll_handlers *poll = &c->host->set.poll;
+	const struct qbi_app_loop *loop = &c->host->set.loop;
 	enum qb_loop_priority priority = c->host->set.priority;
 	int r;
 
 	if (w->fd < 0 || (w->events == events && w->priority == priority))
 		return 0;
 	if (w->events)
-		r = poll->dispatch_mod(priority, w->fd, events, c, c->dispatch);
+		r = qbi_app_loop_mod(loop, priority, w->fd, events, c, c->dispatch);
 	else
-		r = poll->dispatch_add(priority, w->fd, events, c, c->dispatch);
+		r = qbi_app_loop_add(loop, priority, w->fd, events, c, c->dispatch);
 	if (r < 0)
 		return r;
 	w->events = events;
@@ -195,7 +195,7 @@ static int watch_set(qb_ipcs_connection_t *c, struct qbi_watch *w, int32_t event
 static void watch_drop(qb_ipcs_connection_t *c, struct qbi_watch *w)
 {
 	if (w->fd >= 0 && w->events)
-		c->host->set.poll.dispatch_del(w->fd);
+		qbi_app_loop_del(&c->host->set.loop, w->fd);
 	w->events = 0;
 }
 
@@ -287,8 +287,7 @@ static void connection_closed(void *data)
 	const struct qbi_settings *set = &c->host->set;
 	int32_t again = set->on.connection_closed ? set->on.connection_closed(c) : 0;
 
-	if (again != 0 && set->poll.job_add &&
-	    set->poll.job_add(QB_LOOP_LOW, c, connection_closed) == 0)
+	if (again != 0 && qbi_app_loop_job(&set->loop, QB_LOOP_LOW, c, connection_closed))
 		return;
 	qbi_connection_enter(c, QBI_CONNECTION_CLOSED);
 	qbi_connection_unref(c);

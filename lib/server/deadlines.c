@@ -53,7 +53,7 @@ static void deadlines_leave(struct qbi_deadlines *d)
 
 	if (!d->in_loop)
 		return;
-	d->set->poll.dispatch_del(d->fd);
+	qbi_app_loop_del(&d->set->loop, d->fd);
 	d->in_loop = false;
 	if (qbi_settings_are_copied(d->set))
 		return;
@@ -68,7 +68,7 @@ static int deadlines_join(struct qbi_deadlines *d)
 		return 0;
 	if (d->fd < 0)
 		return -ESHUTDOWN;
-	r = d->set->poll.dispatch_add(d->set->priority, d->fd, QBI_POLL_EVENTS, d->data, d->fn);
+	r = qbi_app_loop_add(&d->set->loop, d->set->priority, d->fd, QBI_POLL_EVENTS, d->data, d->fn);
 	if (r < 0)
 		return r;
 	d->in_loop = true;
@@ -152,7 +152,7 @@ int qbi_deadlines_renew(struct qbi_deadlines *d)
 	if (d->fd < 0)
 		return 0;
 	if (d->in_loop)
-		d->set->poll.dispatch_del(d->fd);
+		qbi_app_loop_del(&d->set->loop, d->fd);
 	d->in_loop = false;
 	d->fd = qbi_close(d->fd);
 	r = qbi_deadlines_open(d, d->set, d->fn, d->data);

@@ -20,6 +20,7 @@ void qbi_host_deinit(struct qbi_host *h)
 {
 	qbi_retry_deinit(&h->retry);
 	qbi_selector_free(h->selector);
+	qbi_app_loop_deinit(&h->set.loop);
 	qbi_memory_free(h->scratch);
 	free(h->set.name);
 }

@@ -96,7 +96,7 @@ static int client_accept(const struct qbi_listener *l)
 static int listener_join(struct qbi_listener *l)
 {
 	const struct qbi_settings *set = &l->host->set;
-	int r = set->poll.dispatch_add(set->priority, l->fd, QBI_POLL_EVENTS, l,
+	int r = qbi_app_loop_add(&set->loop, set->priority, l->fd, QBI_POLL_EVENTS, l,
 				       listener_dispatch);
 
 	l->in_loop = r >= 0;
@@ -106,7 +106,7 @@ static int listener_join(struct qbi_listener *l)
 static void listener_leave(struct qbi_listener *l)
 {
 	if (l->in_loop)
-		l->host->set.poll.dispatch_del(l->fd);
+		qbi_app_loop_del(&l->host->set.loop, l->fd);
 	l->in_loop = false;
 }
 

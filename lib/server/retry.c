@@ -187,7 +187,7 @@ static int retry_open(struct qbi_retry *r)
 	timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (timer < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event) < 0)
 		return -errno;
-	error = r->set->poll.dispatch_add(r->set->priority, epoll, QBI_POLL_EVENTS, r->data,
+	error = qbi_app_loop_add(&r->set->loop, r->set->priority, epoll, QBI_POLL_EVENTS, r->data,
 					  r->fn);
 	if (error < 0)
 		return error;
@@ -205,7 +205,7 @@ static void retry_close(struct qbi_retry *r)
 	epoll = qbi_take_fd(&r->epoll);
 	timer = qbi_take_fd(&r->timer);
 	qbi_mutex_unlock(&r->lock);
-	r->set->poll.dispatch_del(epoll);
+	qbi_app_loop_del(&r->set->loop, epoll);
 	qbi_close(epoll);
 	qbi_close(timer);
 }

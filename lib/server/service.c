@@ -95,7 +95,7 @@ static int service_check(const qb_ipcs_service_t *s)
 		return -ENOTSUP;
 	if (!qbi_transport_has_type(set->type))
 		return -EINVAL;
-	if (!set->poll.dispatch_add || !set->poll.dispatch_mod || !set->poll.dispatch_del)
+	if (!qbi_app_loop_is_complete(&set->loop))
 		return -EINVAL;
 	return qbi_service_name_check(set->name);
 }

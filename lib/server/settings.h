@@ -17,6 +17,7 @@
 
 #include "base/mutex.h"
 #include "base/owner.h"
+#include "server/app-loop.h"
 
 /* Events that the library asks the application's loop for. */
 #define QBI_POLL_EVENTS (POLLIN | POLLPRI | POLLNVAL)
@@ -31,7 +32,7 @@ struct qbi_settings {
 	int32_t id;
 	enum qb_ipc_type type;
 	struct qb_ipcs_service_handlers on;
-	struct qb_ipcs_poll_handlers poll;	/* all NULL until set */
+	struct qbi_app_loop loop;
 	void *context;
 
 	enum qb_loop_priority priority;		/* of its fds in the loop */

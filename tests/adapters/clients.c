@@ -123,17 +123,17 @@ static int32_t other_ready(int32_t fd, int32_t revents, void *data)
 /* An eventfd that is always readable, next to a queue of events. */
 START_TEST(other_descriptors_have_their_turn_between_events)
 {
-	struct qb_ipcs_poll_handlers *poll_of;
+	struct qbipc_poll *poll_of;
 	int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	client_setup(_i);
-	poll_of = test_loop.handlers(loop);
-	ck_assert_int_eq(poll_of->dispatch_add(QB_LOOP_MED, fd, POLLIN, NULL, other_ready),
+	poll_of = test_loop.poll(loop);
+	ck_assert_int_eq(qbipc_poll_add(poll_of, QB_LOOP_MED, fd, POLLIN, NULL, other_ready),
 			 0);
 	events_send(FLOOD);
 	run_until_event(FLOOD);
 	ck_assert_int_ge(other_turns, FLOOD / QBIPC_CLIENT_EVENTS - 2);
-	ck_assert_int_eq(poll_of->dispatch_del(fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, fd), 0);
 	close(fd);
 	qbipc_client_unwatch(watch);
 	client_teardown();

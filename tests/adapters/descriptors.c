@@ -21,7 +21,7 @@ START_TEST(input_is_reported_until_it_is_read)
 	run_calls(3);
 	ck_assert_int_eq(p.calls, 3);
 	ck_assert_int_eq(p.revents, POLLIN);
-	ck_assert_int_eq(poll_of->dispatch_del(p.fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, p.fd), 0);
 	pair_close(&p);
 }
 END_TEST
@@ -32,7 +32,7 @@ START_TEST(output_is_reported_after_mod)
 
 	pair_open(&p);
 	pair_add(&p, QB_LOOP_MED, INPUT);
-	ck_assert_int_eq(poll_of->dispatch_mod(QB_LOOP_MED, p.fd, INPUT | POLLOUT, &p,
+	ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_MED, p.fd, INPUT | POLLOUT, &p,
 					       pair_ready), 0);
 	run_calls(1);
 	ck_assert_int_eq(p.revents, POLLOUT);
@@ -41,7 +41,7 @@ START_TEST(output_is_reported_after_mod)
 	if (p.revents != (POLLIN | POLLOUT))	/* it was on its way */
 		run_calls(1);
 	ck_assert_int_eq(p.revents, POLLIN | POLLOUT);
-	ck_assert_int_eq(poll_of->dispatch_del(p.fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, p.fd), 0);
 	pair_close(&p);
 }
 END_TEST
@@ -62,13 +62,13 @@ START_TEST(mod_changes_function_and_data)
 	pair_open(&p);
 	pair_add(&p, QB_LOOP_MED, INPUT);
 	told = p.fd;
-	ck_assert_int_eq(poll_of->dispatch_mod(QB_LOOP_MED, p.fd, INPUT, &told, other_ready),
+	ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_MED, p.fd, INPUT, &told, other_ready),
 			 0);
 	pair_feed(&p);
 	test_loop.run(pairs_loop);
 	ck_assert_int_eq(told, -1);
 	ck_assert_int_eq(p.calls, 0);
-	ck_assert_int_eq(poll_of->dispatch_del(p.fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, p.fd), 0);
 	pair_close(&p);
 }
 END_TEST
@@ -84,7 +84,7 @@ START_TEST(a_hang_up_is_reported_as_that_or_as_input)
 	run_calls(1);
 	ck_assert(p.revents & (POLLIN | POLLHUP));
 	ck_assert_int_eq(recv(p.fd, &byte, 1, 0), 0);
-	ck_assert_int_eq(poll_of->dispatch_del(p.fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, p.fd), 0);
 	pair_close(&p);
 }
 END_TEST
@@ -101,13 +101,13 @@ START_TEST(watched_for_hang_ups_only_input_is_no_news_and_a_hang_up_is)
 	pair_feed(&p);
 	run_marker(&marker);
 	ck_assert_int_eq(p.calls, 0);
-	ck_assert_int_eq(poll_of->dispatch_del(marker.fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, marker.fd), 0);
 	pair_hang_up(&p);
 	run_calls(1);
 	ck_assert_int_eq(p.calls, 1);
 	ck_assert(p.revents & POLLHUP);
 	ck_assert(!(p.revents & POLLIN));
-	ck_assert_int_eq(poll_of->dispatch_del(p.fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, p.fd), 0);
 	pair_close(&p);
 	pair_close(&marker);
 }
@@ -123,19 +123,19 @@ START_TEST(input_is_reported_again_when_it_is_wanted_again)
 	pair_add(&marker, QB_LOOP_MED, INPUT);
 	pair_feed(&p);
 	for (int i = 0; i < 3; i++) {
-		ck_assert_int_eq(poll_of->dispatch_mod(QB_LOOP_HIGH, p.fd, HANG_UP, &p,
+		ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_HIGH, p.fd, HANG_UP, &p,
 						       pair_ready), 0);
 		p.calls = 0;
 		run_marker(&marker);
 		ck_assert_int_eq(p.calls, 0);
-		ck_assert_int_eq(poll_of->dispatch_mod(QB_LOOP_HIGH, p.fd, INPUT, &p,
+		ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_HIGH, p.fd, INPUT, &p,
 						       pair_ready), 0);
 		while (!p.calls)
 			run_calls(1);
 		ck_assert_int_eq(p.revents, POLLIN);
 	}
-	ck_assert_int_eq(poll_of->dispatch_del(p.fd), 0);
-	ck_assert_int_eq(poll_of->dispatch_del(marker.fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, p.fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, marker.fd), 0);
 	pair_close(&p);
 	pair_close(&marker);
 }
@@ -154,7 +154,7 @@ START_TEST(several_hang_ups_are_reported_each)
 	run_calls(5);
 	for (int i = 0; i < 5; i++) {
 		ck_assert_int_eq(p[i].calls, 1);
-		ck_assert_int_eq(poll_of->dispatch_del(p[i].fd), -EBADF);
+		ck_assert_int_eq(qbipc_poll_del(poll_of, p[i].fd), -EBADF);
 		pair_close(&p[i]);
 	}
 }
@@ -169,8 +169,8 @@ START_TEST(a_loop_that_ends_when_nothing_is_left_does)
 		return;
 	pair_open(&p);
 	pair_add(&p, QB_LOOP_MED, HANG_UP);
-	ck_assert_int_eq(poll_of->dispatch_mod(QB_LOOP_MED, p.fd, INPUT, &p, pair_ready), 0);
-	ck_assert_int_eq(poll_of->dispatch_mod(QB_LOOP_MED, p.fd, HANG_UP, &p, pair_ready),
+	ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_MED, p.fd, INPUT, &p, pair_ready), 0);
+	ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_MED, p.fd, HANG_UP, &p, pair_ready),
 			 0);
 	p.result = -1;
 	pair_hang_up(&p);
@@ -220,7 +220,7 @@ START_TEST(a_descriptor_that_had_an_error_stays)
 		pair_add(&p, QB_LOOP_MED, watched[i]);
 		run_calls(2);
 		ck_assert_int_eq(p.calls, 2);
-		ck_assert_int_eq(poll_of->dispatch_del(p.fd), 0);
+		ck_assert_int_eq(qbipc_poll_del(poll_of, p.fd), 0);
 		pair_close(&p);
 	}
 }
@@ -261,9 +261,9 @@ START_TEST(mod_changes_the_priority)
 	low.result = high.result = -1;
 	pair_add(&low, QB_LOOP_HIGH, INPUT);
 	pair_add(&high, QB_LOOP_LOW, INPUT);
-	ck_assert_int_eq(poll_of->dispatch_mod(QB_LOOP_LOW, low.fd, INPUT, &low,
+	ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_LOW, low.fd, INPUT, &low,
 					       pair_ready), 0);
-	ck_assert_int_eq(poll_of->dispatch_mod(QB_LOOP_HIGH, high.fd, INPUT, &high,
+	ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_HIGH, high.fd, INPUT, &high,
 					       pair_ready), 0);
 	pair_feed(&low);
 	pair_feed(&high);
@@ -279,25 +279,25 @@ START_TEST(nonsense_is_refused)
 	struct pair p;
 
 	pair_open(&p);
-	ck_assert_int_eq(poll_of->dispatch_del(p.fd), -EBADF);
-	ck_assert_int_eq(poll_of->dispatch_mod(QB_LOOP_MED, p.fd, INPUT, &p, pair_ready),
+	ck_assert_int_eq(qbipc_poll_del(poll_of, p.fd), -EBADF);
+	ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_MED, p.fd, INPUT, &p, pair_ready),
 			 -EBADF);
-	ck_assert_int_lt(poll_of->dispatch_add(QB_LOOP_MED, -1, INPUT, &p, pair_ready), 0);
-	ck_assert_int_eq(poll_of->dispatch_del(-1), -EBADF);
-	ck_assert_int_eq(poll_of->dispatch_del(INT32_MAX), -EBADF);
-	ck_assert_int_eq(poll_of->dispatch_add(QB_LOOP_MED, p.fd, INPUT, &p, NULL), -EINVAL);
-	ck_assert_int_eq(poll_of->dispatch_add((enum qb_loop_priority)3, p.fd, INPUT, &p,
+	ck_assert_int_lt(qbipc_poll_add(poll_of, QB_LOOP_MED, -1, INPUT, &p, pair_ready), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, -1), -EBADF);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, INT32_MAX), -EBADF);
+	ck_assert_int_eq(qbipc_poll_add(poll_of, QB_LOOP_MED, p.fd, INPUT, &p, NULL), -EINVAL);
+	ck_assert_int_eq(qbipc_poll_add(poll_of, (enum qb_loop_priority)3, p.fd, INPUT, &p,
 					       pair_ready), -EINVAL);
 	pair_add(&p, QB_LOOP_MED, INPUT);
-	ck_assert_int_eq(poll_of->dispatch_add(QB_LOOP_MED, p.fd, INPUT, &p, pair_ready),
+	ck_assert_int_eq(qbipc_poll_add(poll_of, QB_LOOP_MED, p.fd, INPUT, &p, pair_ready),
 			 -EEXIST);
-	ck_assert_int_eq(poll_of->dispatch_mod(QB_LOOP_MED, p.fd, INPUT, &p, NULL), -EINVAL);
-	ck_assert_int_eq(poll_of->dispatch_mod((enum qb_loop_priority)3, p.fd, INPUT, &p,
+	ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_MED, p.fd, INPUT, &p, NULL), -EINVAL);
+	ck_assert_int_eq(qbipc_poll_mod(poll_of, (enum qb_loop_priority)3, p.fd, INPUT, &p,
 					       pair_ready), -EINVAL);
 	pair_feed(&p);
 	run_calls(1);
-	ck_assert_int_eq(poll_of->dispatch_del(p.fd), 0);
-	ck_assert_int_eq(poll_of->dispatch_del(p.fd), -EBADF);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, p.fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, p.fd), -EBADF);
 	pair_close(&p);
 }
 END_TEST

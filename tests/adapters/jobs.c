@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Jobs of a loop, through the poll handlers that a service would call. */
+/* Jobs of a loop, as a service would have them run. */
 #include <errno.h>
 #include <stdint.h>
 
@@ -9,7 +9,7 @@
 enum { JOBS_MAX = 64, PAUSE_MS = 50 };
 
 static void *loop;
-static struct qb_ipcs_poll_handlers *poll_of;
+static struct qbipc_poll *poll_of;
 
 /* What ran, in order; the loop stops at the last one. */
 static int ran[JOBS_MAX];
@@ -26,7 +26,7 @@ static void job_note(void *data)
 
 static void job_add(enum qb_loop_priority p, qb_loop_job_dispatch_fn fn, int number)
 {
-	ck_assert_int_eq(poll_of->job_add(p, (void *)(intptr_t)number, fn), 0);
+	ck_assert_int_eq(qbipc_poll_job(poll_of, p, (void *)(intptr_t)number, fn), 0);
 }
 
 static void run_jobs(int n)
@@ -40,7 +40,7 @@ static void run_jobs(int n)
 static void setup(void)
 {
 	loop = test_loop.open();
-	poll_of = test_loop.handlers(loop);
+	poll_of = test_loop.poll(loop);
 	ck_assert_ptr_nonnull(poll_of);
 }
 
@@ -127,9 +127,9 @@ END_TEST
 
 START_TEST(bad_jobs_are_refused)
 {
-	ck_assert_int_eq(poll_of->job_add(QB_LOOP_LOW, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(poll_of->job_add((enum qb_loop_priority)3, NULL, job_note), -EINVAL);
-	ck_assert_int_eq(poll_of->job_add((enum qb_loop_priority)-1, NULL, job_note),
+	ck_assert_int_eq(qbipc_poll_job(poll_of, QB_LOOP_LOW, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(qbipc_poll_job(poll_of, (enum qb_loop_priority)3, NULL, job_note), -EINVAL);
+	ck_assert_int_eq(qbipc_poll_job(poll_of, (enum qb_loop_priority)-1, NULL, job_note),
 			 -EINVAL);
 }
 END_TEST

@@ -10,9 +10,10 @@
 #define TEST_ADAPTERS_LOOP_H
 
 #include <stdbool.h>
+#include <stdlib.h>
 
 #include <check.h>
-#include <qbipc/poll/client.h>
+#include <qbipc/poll.h>
 
 #include "tests/lib/adapter.h"
 
@@ -24,7 +25,8 @@ struct test_loop {
 	void *(*open)(void);
 	void (*run)(void *loop);	/* returns after stop() */
 	void (*stop)(void *loop);	/* from a callback */
-	struct qb_ipcs_poll_handlers *(*handlers)(void *loop);
+	struct qbipc_poll *(*poll)(void *loop);
+	int (*attach)(void *loop, qb_ipcs_service_t *s);
 	struct qbipc_client_watch *(*watch_client)(void *loop, enum qb_loop_priority p,
 						   qb_ipcc_connection_t *c,
 						   qbipc_client_event_fn event,
@@ -38,9 +40,13 @@ extern const struct adapter adapter_real;
 
 /* The rest of a loop-*.c: the functions that are the same but for names. */
 #define TEST_LOOP_COMMON(lib)                                                       \
-	static struct qb_ipcs_poll_handlers *loop_handlers(void *loop)              \
+	static struct qbipc_poll *loop_poll(void *loop)                             \
 	{                                                                           \
-		return qbipc_poll_##lib##_handlers(&((struct loop *)loop)->poll);   \
+		return ((struct loop *)loop)->poll.poll;                            \
+	}                                                                           \
+	static int loop_attach(void *loop, qb_ipcs_service_t *s)                    \
+	{                                                                           \
+		return qbipc_poll_##lib##_attach(&((struct loop *)loop)->poll, s);  \
 	}                                                                           \
 	static struct qbipc_client_watch *loop_watch_client(                        \
 		void *loop, enum qb_loop_priority p, qb_ipcc_connection_t *c,       \
@@ -57,7 +63,7 @@ extern const struct adapter adapter_real;
 #define TEST_LOOP(lib_name, ...)                                                    \
 	const struct test_loop test_loop = {                                        \
 		.name = lib_name, .open = loop_open, .run = loop_run,               \
-		.stop = loop_stop, .handlers = loop_handlers,                       \
+		.stop = loop_stop, .poll = loop_poll, .attach = loop_attach,        \
 		.watch_client = loop_watch_client, .end = loop_end,                 \
 		.close = loop_close, __VA_ARGS__                                    \
 	}

@@ -2,14 +2,13 @@
 /* Several loops, and the end of one. */
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <qbipc/poll/handlers.h>
-
 #include "tests/adapters/loop.h"
 
-enum { THREADS = 4, TURNS = 200 };
+enum { THREADS = 4, TURNS = 200, MANY = 20 };
 
 struct task {
 	void *loop;
@@ -34,14 +33,14 @@ static int32_t task_ready(int32_t fd, int32_t revents, void *data)
 
 static void task_open(struct task *t, int32_t events)
 {
-	struct qb_ipcs_poll_handlers *poll_of;
+	struct qbipc_poll *poll_of;
 
 	t->loop = test_loop.open();
 	t->calls = 0;
-	poll_of = test_loop.handlers(t->loop);
+	poll_of = test_loop.poll(t->loop);
 	REQUIRE(poll_of);
 	REQUIRE(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, t->fds));
-	REQUIRE(poll_of->dispatch_add(QB_LOOP_MED, t->fds[0], events, t, task_ready) == 0);
+	REQUIRE(qbipc_poll_add(poll_of, QB_LOOP_MED, t->fds[0], events, t, task_ready) == 0);
 	REQUIRE(send(t->fds[1], "x", 1, 0) == 1);
 }
 
@@ -52,34 +51,57 @@ static void task_close(struct task *t)
 	close(t->fds[1]);
 }
 
-START_TEST(handlers_are_the_same_each_time)
-{
-	void *loop = test_loop.open();
+/* Services, each in a loop of its own: all in one program, and one function for them. */
+struct tenant {
+	void *loop;
+	qb_ipcs_service_t *service;
+	char name[64];
+	int calls;
+};
 
-	ck_assert_ptr_nonnull(test_loop.handlers(loop));
-	ck_assert_ptr_eq(test_loop.handlers(loop), test_loop.handlers(loop));
-	test_loop.close(loop);
+static int32_t tenant_accept(qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
+{
+	struct tenant *t = qb_ipcs_connection_service_context_get(c);
+
+	t->calls++;
+	test_loop.stop(t->loop);
+	return -EACCES;
 }
-END_TEST
 
-START_TEST(as_many_loops_as_promised_have_handlers_and_no_more)
+static void tenant_open(struct tenant *t, int number)
 {
-	void *loops[QBIPC_POLL_LOOPS + 1];
+	struct qb_ipcs_service_handlers handlers = { .connection_accept = tenant_accept };
 
-	for (int round = 0; round < 2; round++) {
-		for (int i = 0; i <= QBIPC_POLL_LOOPS; i++)
-			loops[i] = test_loop.open();
-		for (int i = 0; i < QBIPC_POLL_LOOPS; i++)
-			ck_assert_ptr_nonnull(test_loop.handlers(loops[i]));
-		errno = 0;
-		ck_assert_ptr_null(test_loop.handlers(loops[QBIPC_POLL_LOOPS]));
-		ck_assert_int_eq(errno, ENOSPC);
-		/* One that ends leaves its set to the next. */
-		test_loop.close(loops[3]);
-		ck_assert_ptr_nonnull(test_loop.handlers(loops[QBIPC_POLL_LOOPS]));
-		for (int i = 0; i <= QBIPC_POLL_LOOPS; i++)
-			if (i != 3)
-				test_loop.close(loops[i]);
+	t->calls = 0;
+	t->loop = test_loop.open();
+	snprintf(t->name, sizeof(t->name), "tenant-%d-%d", (int)getpid(), number);
+	t->service = qb_ipcs_create(t->name, 0, QB_IPC_SHM, &handlers);
+	ck_assert_ptr_nonnull(t->service);
+	qb_ipcs_service_context_set(t->service, t);
+	ck_assert_int_eq(test_loop.attach(t->loop, t->service), 0);
+	ck_assert_int_eq(qb_ipcs_run(t->service), 0);
+	ck_assert_int_eq(test_loop.attach(t->loop, t->service), -EBUSY);
+}
+
+START_TEST(any_number_of_loops_have_services)
+{
+	struct tenant tenants[MANY];
+
+	for (int i = 0; i < MANY; i++)
+		tenant_open(&tenants[i], i);
+	for (int i = MANY - 1; i >= 0; i--) {
+		qb_ipcc_connection_t *c;
+		int fd;
+
+		c = qb_ipcc_connect_async(tenants[i].name, 0, &fd);
+		ck_assert_ptr_nonnull(c);
+		test_loop.run(tenants[i].loop);
+		qb_ipcc_disconnect(c);
+	}
+	for (int i = 0; i < MANY; i++) {
+		ck_assert_int_eq(tenants[i].calls, 1);
+		qb_ipcs_destroy(tenants[i].service);
+		test_loop.close(tenants[i].loop);
 	}
 }
 END_TEST
@@ -91,8 +113,8 @@ START_TEST(loops_do_not_know_each_others_descriptors)
 
 	task_open(&a, POLLIN);
 	task_open(&b, POLLIN);
-	ck_assert_int_eq(test_loop.handlers(b.loop)->dispatch_del(a.fds[0]), -EBADF);
-	ck_assert_int_eq(test_loop.handlers(a.loop)->dispatch_del(b.fds[0]), -EBADF);
+	ck_assert_int_eq(qbipc_poll_del(test_loop.poll(b.loop), a.fds[0]), -EBADF);
+	ck_assert_int_eq(qbipc_poll_del(test_loop.poll(a.loop), b.fds[0]), -EBADF);
 	test_loop.run(a.loop);
 	ck_assert_int_eq(a.calls, TURNS);
 	ck_assert_int_eq(b.calls, 0);
@@ -160,22 +182,19 @@ START_TEST(a_callback_may_end_the_adapter)
 }
 END_TEST
 
-START_TEST(handlers_of_an_ended_adapter_refuse)
+START_TEST(service_whose_loop_has_ended_is_not_harmed)
 {
-	struct qb_ipcs_poll_handlers old;
-	struct task a = { 0 };
+	struct tenant t;
 
-	task_open(&a, POLLIN);
-	old = *test_loop.handlers(a.loop);
-	test_loop.end(a.loop);
-	test_loop.end(a.loop);
-	ck_assert_int_eq(old.dispatch_del(a.fds[0]), -EBADF);
-	ck_assert_int_eq(old.dispatch_mod(QB_LOOP_MED, a.fds[0], POLLIN, &a, task_ready),
-			 -EBADF);
-	ck_assert_int_eq(old.dispatch_add(QB_LOOP_MED, a.fds[0], POLLIN, &a, task_ready),
-			 -EINVAL);
-	ck_assert_int_eq(old.job_add(QB_LOOP_MED, NULL, free), -EINVAL);
-	task_close(&a);
+	tenant_open(&t, 0);
+	test_loop.end(t.loop);
+	test_loop.end(t.loop);
+	ck_assert_int_eq(test_loop.attach(t.loop, t.service), -EINVAL);
+	/* Its loop cannot be told any more of what goes. */
+	test_loop.close(t.loop);
+	qb_ipcs_ref(t.service);
+	qb_ipcs_destroy(t.service);
+	ck_assert_int_eq(qb_ipcs_run(t.service), -EINVAL);
 }
 END_TEST
 
@@ -183,11 +202,10 @@ void add_loop_tests(Suite *s)
 {
 	TCase *tc = tcase_loop(s, "loops");
 
-	tcase_add_test(tc, handlers_are_the_same_each_time);
-	tcase_add_test(tc, as_many_loops_as_promised_have_handlers_and_no_more);
+	tcase_add_test(tc, any_number_of_loops_have_services);
 	tcase_add_test(tc, loops_do_not_know_each_others_descriptors);
 	tcase_add_test(tc, loops_of_several_threads_run_at_the_same_time);
 	tcase_add_test(tc, what_is_left_in_the_loop_is_dropped_at_its_end);
 	tcase_add_test(tc, a_callback_may_end_the_adapter);
-	tcase_add_test(tc, handlers_of_an_ended_adapter_refuse);
+	tcase_add_test(tc, service_whose_loop_has_ended_is_not_harmed);
 }

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 void *pairs_loop;
-struct qb_ipcs_poll_handlers *poll_of;
+struct qbipc_poll *poll_of;
 
 static int calls_total;
 static int calls_until_stop;	/* total at which the loop stops */
@@ -39,7 +39,7 @@ void pair_open(struct pair *p)
 
 void pair_add(struct pair *p, enum qb_loop_priority priority, int32_t events)
 {
-	ck_assert_int_eq(poll_of->dispatch_add(priority, p->fd, events, p, pair_ready), 0);
+	ck_assert_int_eq(qbipc_poll_add(poll_of, priority, p->fd, events, p, pair_ready), 0);
 }
 
 void pair_feed(struct pair *p)
@@ -69,7 +69,7 @@ void run_calls(int n)
 void pairs_setup(void)
 {
 	pairs_loop = test_loop.open();
-	poll_of = test_loop.handlers(pairs_loop);
+	poll_of = test_loop.poll(pairs_loop);
 	ck_assert_ptr_nonnull(poll_of);
 }
 

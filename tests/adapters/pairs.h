@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Descriptors for the loop under test, put there as a service would: through its poll
- * handlers. Each is one end of a pair, whose other end is the test's.
+ * Descriptors for the loop under test, put there as a service would. Each is one end of a pair, whose other end is the test's.
  */
 #ifndef TEST_ADAPTERS_PAIRS_H
 #define TEST_ADAPTERS_PAIRS_H
@@ -26,9 +25,9 @@ struct pair {
 	struct pair *other;
 };
 
-/* A loop, and its handlers: the fixture of the cases. */
+/* A loop, and what the adapter makes of it: the fixture of the cases. */
 extern void *pairs_loop;
-extern struct qb_ipcs_poll_handlers *poll_of;
+extern struct qbipc_poll *poll_of;
 void pairs_setup(void);
 void pairs_teardown(void);
 

@@ -63,7 +63,7 @@ static int32_t real_add(enum qb_loop_priority p, int32_t fd, int32_t events, voi
 	adapter_counts.adds++;
 	if (!r)
 		return -EBADF;
-	result = test_loop.handlers(loop)->dispatch_add(p, fd, events, r, real_dispatch);
+	result = qbipc_poll_add(test_loop.poll(loop), p, fd, events, r, real_dispatch);
 	if (result < 0)
 		registration_end(r);
 	return result;
@@ -81,7 +81,7 @@ static int32_t real_mod(enum qb_loop_priority p, int32_t fd, int32_t events, voi
 	r->events = events;
 	r->data = data;
 	r->fn = fn;
-	return test_loop.handlers(loop)->dispatch_mod(p, fd, events, r, real_dispatch);
+	return qbipc_poll_mod(test_loop.poll(loop), p, fd, events, r, real_dispatch);
 }
 
 static int32_t real_del(int32_t fd)
@@ -92,13 +92,13 @@ static int32_t real_del(int32_t fd)
 	if (!r)
 		return -EBADF;
 	registration_end(r);
-	return test_loop.handlers(loop)->dispatch_del(fd);
+	return qbipc_poll_del(test_loop.poll(loop), fd);
 }
 
 static int32_t real_job_add(enum qb_loop_priority p, void *data,
 			    qb_loop_job_dispatch_fn fn)
 {
-	return test_loop.handlers(loop)->job_add(p, data, fn);
+	return qbipc_poll_job(test_loop.poll(loop), p, data, fn);
 }
 
 /* -- A server's loop ----------------------------------------------------------- */
@@ -133,13 +133,13 @@ static void real_close(void)
 
 static void real_watch(int fd, qb_ipcs_dispatch_fn_t fn, void *data)
 {
-	REQUIRE(test_loop.handlers(loop)->dispatch_add(QB_LOOP_HIGH, fd, POLLIN, data,
+	REQUIRE(qbipc_poll_add(test_loop.poll(loop), QB_LOOP_HIGH, fd, POLLIN, data,
 						       fn) == 0);
 }
 
 static void real_unwatch(int fd)
 {
-	REQUIRE(test_loop.handlers(loop)->dispatch_del(fd) == 0);
+	REQUIRE(qbipc_poll_del(test_loop.poll(loop), fd) == 0);
 }
 
 const struct adapter adapter_real = {

@@ -21,8 +21,8 @@ START_TEST(a_negative_result_removes)
 	pair_add(&marker, QB_LOOP_MED, INPUT);
 	run_marker(&marker);
 	ck_assert_int_eq(p.calls, 1);
-	ck_assert_int_eq(poll_of->dispatch_del(p.fd), -EBADF);
-	ck_assert_int_eq(poll_of->dispatch_del(marker.fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, p.fd), -EBADF);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, marker.fd), 0);
 	pair_close(&p);
 	pair_close(&marker);
 }
@@ -30,7 +30,7 @@ END_TEST
 
 static void act_remove(struct pair *p)
 {
-	ck_assert_int_eq(poll_of->dispatch_del(p->fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, p->fd), 0);
 	close(p->fd);
 }
 
@@ -50,7 +50,7 @@ START_TEST(a_descriptor_may_remove_itself)
 		pair_add(&marker, QB_LOOP_MED, INPUT);
 		run_marker(&marker);
 		ck_assert_int_eq(p.calls, 1);
-		ck_assert_int_eq(poll_of->dispatch_del(marker.fd), 0);
+		ck_assert_int_eq(qbipc_poll_del(poll_of, marker.fd), 0);
 		close(p.peer);
 		pair_close(&marker);
 	}
@@ -86,7 +86,7 @@ static void check_removed_by_another(int32_t events)
 	pair_add(&marker, QB_LOOP_LOW, INPUT);
 	run_marker(&marker);
 	ck_assert_int_eq(p[0].calls + p[1].calls, 1);
-	ck_assert_int_eq(poll_of->dispatch_del(marker.fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, marker.fd), 0);
 	close(p[p[0].calls ? 0 : 1].fd);
 	for (int i = 0; i < 2; i++)
 		if (p[i].peer >= 0)
@@ -105,7 +105,7 @@ static void act_silence_other(struct pair *p)
 {
 	struct pair *o = p->other;
 
-	ck_assert_int_eq(poll_of->dispatch_mod(QB_LOOP_MED, o->fd, HANG_UP, o, pair_ready),
+	ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_MED, o->fd, HANG_UP, o, pair_ready),
 			 0);
 	p->act = NULL;
 }
@@ -125,7 +125,7 @@ START_TEST(one_whose_input_is_no_longer_wanted_is_not_called_although_it_was_rea
 	ck_assert_int_eq(p[0].calls + p[1].calls, 3);
 	ck_assert(!p[0].calls || !p[1].calls);
 	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(poll_of->dispatch_del(p[i].fd), 0);
+		ck_assert_int_eq(qbipc_poll_del(poll_of, p[i].fd), 0);
 		pair_close(&p[i]);
 	}
 }
@@ -161,8 +161,8 @@ static void check_number_used_again(int32_t result)
 	pair_feed(&next);
 	while (!next.calls)
 		run_calls(1);
-	ck_assert_int_eq(poll_of->dispatch_del(next.fd), 0);
-	ck_assert_int_eq(poll_of->dispatch_del(marker.fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, next.fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, marker.fd), 0);
 	pair_close(&next);
 	pair_close(&marker);
 	close(p.peer);
@@ -216,10 +216,10 @@ START_TEST(a_descriptor_may_come_back)
 		pair_add(&p, QB_LOOP_HIGH, INPUT);
 		while (!p.calls)
 			run_calls(1);
-		ck_assert_int_eq(poll_of->dispatch_del(p.fd), 0);
+		ck_assert_int_eq(qbipc_poll_del(poll_of, p.fd), 0);
 		run_marker(&marker);
 	}
-	ck_assert_int_eq(poll_of->dispatch_del(marker.fd), 0);
+	ck_assert_int_eq(qbipc_poll_del(poll_of, marker.fd), 0);
 	pair_close(&p);
 	pair_close(&marker);
 }

@@ -2,34 +2,38 @@
 /* The common part of the poll adapters over a library that fails when it is told to. */
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <check.h>
-#include <qbipc/poll/handlers.h>
+#include <qbipc/poll.h>
 
 #include "tests/lib/variant.h"
 
 /* What the library was asked to do, and what it answers. */
 static struct {
 	int starts, updates, stops, arms;
-	int32_t start_result, update_result, arm_result;
+	int start_result, update_result, arm_result;
 	unsigned int last_ms;
-	int32_t last_events;
+	int last_events;
+	struct qbipc_poll_watch *last_watch;
+	struct qbipc_poll_jobs *last_jobs;
 } lib;
 
-static struct qbipc_poll loop;
+static struct qbipc_poll *loop;
 static int fds[2];
 
-static int32_t fake_start(struct qbipc_poll_watch *w)
+static int fake_start(struct qbipc_poll_watch *w)
 {
 	lib.starts++;
+	lib.last_watch = w;
 	lib.last_events = w->events;
 	return lib.start_result;
 }
 
-static int32_t fake_update(struct qbipc_poll_watch *w)
+static int fake_update(struct qbipc_poll_watch *w)
 {
 	lib.updates++;
 	lib.last_events = w->events;
@@ -41,9 +45,10 @@ static void fake_stop(struct qbipc_poll_watch *w)
 	lib.stops++;
 }
 
-static int32_t fake_arm(struct qbipc_poll_jobs *j, unsigned int ms)
+static int fake_arm(struct qbipc_poll_jobs *j, unsigned int ms)
 {
 	lib.arms++;
+	lib.last_jobs = j;
 	lib.last_ms = ms;
 	return lib.arm_result;
 }
@@ -53,6 +58,7 @@ static void fake_jobs_stop(struct qbipc_poll_jobs *j)
 }
 
 static const struct qbipc_poll_ops fake_ops = {
+	.size = sizeof(fake_ops),
 	.in_out_only = true,
 	.watch_size = sizeof(struct qbipc_poll_watch),
 	.watch_start = fake_start,
@@ -71,13 +77,13 @@ static int32_t nothing(int32_t fd, int32_t revents, void *data)
 static void setup(void)
 {
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	ck_assert_int_eq(qbipc_poll_init(&loop, &fake_ops), 0);
+	ck_assert_int_eq(qbipc_poll_new(&fake_ops, &lib, &loop), 0);
 }
 
 /* Each start that did not fail has its stop. */
 static void teardown(void)
 {
-	qbipc_poll_fini(&loop);
+	qbipc_poll_free(loop);
 	ck_assert_int_eq(lib.starts, lib.stops);
 	close(fds[0]);
 	close(fds[1]);
@@ -85,19 +91,19 @@ static void teardown(void)
 
 static int32_t add(int32_t events)
 {
-	return qbipc_poll_add(&loop, QB_LOOP_MED, fds[0], events, NULL, nothing);
+	return qbipc_poll_add(loop, QB_LOOP_MED, fds[0], events, NULL, nothing);
 }
 
 static int32_t mod(enum qb_loop_priority p, int32_t events)
 {
-	return qbipc_poll_mod(&loop, p, fds[0], events, NULL, nothing);
+	return qbipc_poll_mod(loop, p, fds[0], events, NULL, nothing);
 }
 
 START_TEST(what_the_library_refuses_is_not_there)
 {
 	lib.start_result = -ENOSPC;
 	ck_assert_int_eq(add(POLLIN), -ENOSPC);
-	ck_assert_ptr_null(qbipc_poll_find(&loop, fds[0]));
+	ck_assert_int_eq(qbipc_poll_del(loop, fds[0]), -EBADF);
 	ck_assert_int_eq(lib.stops, 0);
 	lib.starts = 0;
 	lib.start_result = 0;
@@ -122,8 +128,8 @@ START_TEST(a_change_that_the_library_refuses_has_not_happened)
 	ck_assert_int_eq(add(POLLIN), 0);
 	lib.update_result = -ENOMEM;
 	ck_assert_int_eq(mod(QB_LOOP_HIGH, POLLOUT), -ENOMEM);
-	ck_assert_int_eq(qbipc_poll_find(&loop, fds[0])->events, POLLIN);
-	ck_assert_int_eq(qbipc_poll_find(&loop, fds[0])->priority, QB_LOOP_MED);
+	ck_assert_int_eq(lib.last_watch->events, POLLIN);
+	ck_assert_int_eq(lib.last_watch->priority, QB_LOOP_MED);
 	lib.update_result = 0;
 	ck_assert_int_eq(mod(QB_LOOP_HIGH, POLLOUT), 0);
 	ck_assert_int_eq(lib.updates, 2);
@@ -137,9 +143,9 @@ START_TEST(hang_ups_take_one_descriptor_of_the_library)
 	ck_assert_int_eq(add(POLLHUP), 0);
 	ck_assert_int_eq(lib.starts, 1);
 	ck_assert_int_eq(lib.last_events, POLLIN);
-	ck_assert_int_eq(qbipc_poll_add(&loop, QB_LOOP_LOW, fds[1], 0, NULL, nothing), 0);
+	ck_assert_int_eq(qbipc_poll_add(loop, QB_LOOP_LOW, fds[1], 0, NULL, nothing), 0);
 	ck_assert_int_eq(lib.starts, 1);
-	ck_assert_int_eq(qbipc_poll_del(&loop, fds[1]), 0);
+	ck_assert_int_eq(qbipc_poll_del(loop, fds[1]), 0);
 	ck_assert_int_eq(lib.stops, 0);
 	ck_assert_int_eq(mod(QB_LOOP_MED, POLLIN), 0);
 	ck_assert_int_eq(lib.starts, 2);
@@ -169,7 +175,7 @@ START_TEST(input_that_the_library_refuses_to_watch_again_can_be_asked_for_again)
 	ck_assert_int_eq(lib.last_events, POLLIN);
 	lib.starts--;	/* the one that failed */
 	ck_assert_int_eq(lib.starts, 2);
-	ck_assert_int_eq(qbipc_poll_del(&loop, fds[0]), 0);
+	ck_assert_int_eq(qbipc_poll_del(loop, fds[0]), 0);
 }
 END_TEST
 
@@ -179,7 +185,7 @@ START_TEST(a_watch_that_fell_out_can_be_removed)
 	lib.start_result = -ENOMEM;
 	ck_assert_int_eq(mod(QB_LOOP_MED, POLLIN), -ENOMEM);
 	lib.starts--;
-	ck_assert_int_eq(qbipc_poll_del(&loop, fds[0]), 0);
+	ck_assert_int_eq(qbipc_poll_del(loop, fds[0]), 0);
 }
 END_TEST
 
@@ -196,11 +202,11 @@ START_TEST(a_report_of_what_is_no_longer_watched_is_no_news)
 {
 	struct qbipc_poll_watch *w;
 
-	ck_assert_int_eq(qbipc_poll_watch_new(&loop, QB_LOOP_MED, fds[0], POLLOUT, NULL,
-					      note, &w), 0);
+	ck_assert_int_eq(qbipc_poll_add(loop, QB_LOOP_MED, fds[0], POLLOUT, NULL, note), 0);
+	w = lib.last_watch;
 	qbipc_poll_ready(w, POLLOUT | POLLIN);
 	ck_assert_int_eq(last_revents, POLLOUT);
-	ck_assert_int_eq(qbipc_poll_mod(&loop, QB_LOOP_MED, fds[0], POLLIN, NULL, note), 0);
+	ck_assert_int_eq(qbipc_poll_mod(loop, QB_LOOP_MED, fds[0], POLLIN, NULL, note), 0);
 	qbipc_poll_ready(w, POLLOUT);
 	ck_assert_int_eq(last_revents, POLLOUT);
 	last_revents = 0;
@@ -219,30 +225,30 @@ static void job(void *data)
 START_TEST(a_job_without_a_timer_is_refused)
 {
 	lib.arm_result = -EMFILE;
-	ck_assert_int_eq(qbipc_poll_job_add(&loop, QB_LOOP_LOW, NULL, job), -ENOMEM);
+	ck_assert_int_eq(qbipc_poll_job(loop, QB_LOOP_LOW, NULL, job), -ENOMEM);
 	lib.arm_result = 0;
-	ck_assert_int_eq(qbipc_poll_job_add(&loop, QB_LOOP_LOW, NULL, job), 0);
-	qbipc_poll_jobs_run(loop.jobs[QB_LOOP_LOW]);
+	ck_assert_int_eq(qbipc_poll_job(loop, QB_LOOP_LOW, NULL, job), 0);
+	qbipc_poll_jobs_run(lib.last_jobs);
 	ck_assert_int_eq(jobs_run, 1);
 }
 END_TEST
 
 static void job_again(void *data)
 {
-	ck_assert_int_eq(qbipc_poll_job_add(&loop, QB_LOOP_LOW, NULL, job_again), 0);
+	ck_assert_int_eq(qbipc_poll_job(loop, QB_LOOP_LOW, NULL, job_again), 0);
 	jobs_run++;
 }
 
 START_TEST(a_job_that_comes_again_waits_for_the_pause)
 {
-	ck_assert_int_eq(qbipc_poll_job_add(&loop, QB_LOOP_LOW, NULL, job_again), 0);
+	ck_assert_int_eq(qbipc_poll_job(loop, QB_LOOP_LOW, NULL, job_again), 0);
 	ck_assert_uint_eq(lib.last_ms, 0);
-	qbipc_poll_jobs_run(loop.jobs[QB_LOOP_LOW]);
+	qbipc_poll_jobs_run(lib.last_jobs);
 	ck_assert_int_eq(jobs_run, 1);
 	ck_assert_int_eq(lib.arms, 2);
 	ck_assert_uint_eq(lib.last_ms, QBIPC_POLL_JOB_PAUSE);
 	/* Another one does not wait with it. */
-	ck_assert_int_eq(qbipc_poll_job_add(&loop, QB_LOOP_LOW, NULL, job), 0);
+	ck_assert_int_eq(qbipc_poll_job(loop, QB_LOOP_LOW, NULL, job), 0);
 	ck_assert_uint_eq(lib.last_ms, 0);
 }
 END_TEST
@@ -250,25 +256,59 @@ END_TEST
 START_TEST(without_a_descriptor_there_is_no_loop_and_nothing_to_end)
 {
 	struct rlimit limit, none = { 0 };
-	struct qbipc_poll other;
-	int32_t r;
+	struct qbipc_poll *other;
+	int r;
 
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	none.rlim_max = limit.rlim_max;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-	r = qbipc_poll_init(&other, &fake_ops);
+	r = qbipc_poll_new(&fake_ops, &lib, &other);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	ck_assert_int_eq(r, -EMFILE);
-	qbipc_poll_fini(&other);
+	ck_assert_ptr_null(other);
 }
 END_TEST
 
-START_TEST(fini_of_nothing_does_nothing)
+static int refused(struct qbipc_poll_ops ops)
 {
-	struct qbipc_poll zero = { 0 };
+	struct qbipc_poll *other = loop;
+	int r = qbipc_poll_new(&ops, &lib, &other);
 
-	qbipc_poll_fini(&zero);
-	qbipc_poll_fini(&zero);
+	ck_assert_ptr_null(other);
+	return r;
+}
+
+START_TEST(adapters_that_make_no_sense_are_refused)
+{
+	struct {
+		struct qbipc_poll_ops known;
+		void *later;
+	} newer = { .known = fake_ops };
+	struct qbipc_poll_ops ops = fake_ops;
+	struct qbipc_poll *other;
+
+	ck_assert_int_eq(qbipc_poll_new(NULL, &lib, &other), -EINVAL);
+	ck_assert_int_eq(qbipc_poll_new(&ops, NULL, &other), -EINVAL);
+	ck_assert_int_eq(qbipc_poll_new(&ops, &lib, NULL), -EINVAL);
+	ops.size = 8;
+	ck_assert_int_eq(refused(ops), -EINVAL);
+	ops = fake_ops;
+	ops.watch_size = sizeof(struct qbipc_poll_watch) - 1;
+	ck_assert_int_eq(refused(ops), -EINVAL);
+	ops = fake_ops;
+	ops.jobs_stop = NULL;
+	ck_assert_int_eq(refused(ops), -EINVAL);
+	newer.known.size = sizeof(newer);
+	newer.later = &newer;
+	ck_assert_int_eq(qbipc_poll_new(&newer.known, &lib, &other), -E2BIG);
+	newer.later = NULL;
+	ck_assert_int_eq(qbipc_poll_new(&newer.known, &lib, &other), 0);
+	qbipc_poll_free(other);
+	qbipc_poll_free(NULL);
+	ck_assert_int_eq(qbipc_poll_attach(NULL, NULL), -EINVAL);
+	ck_assert_int_eq(qbipc_poll_attach(loop, NULL), -EINVAL);
+	ck_assert_int_eq(qbipc_poll_mod(NULL, QB_LOOP_MED, 0, 0, NULL, nothing), -EBADF);
+	ck_assert_int_eq(qbipc_poll_job(NULL, QB_LOOP_MED, NULL, free), -EINVAL);
 }
 END_TEST
 
@@ -290,6 +330,6 @@ int main(void)
 	tcase_add_test(tc, a_job_without_a_timer_is_refused);
 	tcase_add_test(tc, a_job_that_comes_again_waits_for_the_pause);
 	tcase_add_test(tc, without_a_descriptor_there_is_no_loop_and_nothing_to_end);
-	tcase_add_test(tc, fini_of_nothing_does_nothing);
+	tcase_add_test(tc, adapters_that_make_no_sense_are_refused);
 	return suite_main(s);
 }

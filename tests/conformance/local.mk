@@ -81,6 +81,7 @@ addition_suites = \
 	tests/conformance/connect-timeout \
 	tests/conformance/handlers \
 	tests/conformance/handlers-refused \
+	tests/conformance/loop-set \
 	tests/conformance/peer \
 	tests/conformance/sized \
 	tests/conformance/stopped-server

@@ -1,0 +1,6 @@
+lib_libqbipc_core_la_SOURCES += \
+	lib/adapter/client.c \
+	lib/adapter/jobs.c \
+	lib/adapter/poll.c \
+	lib/adapter/poll.h \
+	lib/adapter/quiet.c

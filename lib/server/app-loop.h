@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The application's poll loop, as a service has it: functions and the pointer that they
+ * are called with. libqb's poll handlers, which have no pointer, are given ours.
+ *
+ * Threads: set before the service runs; called by the dispatching thread.
+ */
+#ifndef QBI_SERVER_APP_LOOP_H
+#define QBI_SERVER_APP_LOOP_H
+
+#include <qbipc/loop.h>
+#include <stdbool.h>
+
+struct qbi_app_loop {
+	struct qbipc_loop_ops ops;		/* all NULL until set */
+	void *loop;
+	struct qb_ipcs_poll_handlers handlers;	/* what @loop points to, if they are used */
+};
+
+/* As qbipc_service_loop_set(), for a service that does not run. */
+int qbi_app_loop_set(struct qbi_app_loop *l, const struct qbipc_loop_ops *ops, void *loop);
+/* @l stays where it is. Handlers that are missing are found missing by the run. */
+void qbi_app_loop_handlers_set(struct qbi_app_loop *l, const struct qb_ipcs_poll_handlers *handlers);
+/* Give the application its pointer back. Twice is once. */
+void qbi_app_loop_deinit(struct qbi_app_loop *l);
+
+static inline bool qbi_app_loop_is_complete(const struct qbi_app_loop *l)
+{
+	return l->ops.add && l->ops.mod && l->ops.del;
+}
+
+static inline int qbi_app_loop_add(const struct qbi_app_loop *l, enum qb_loop_priority p, int fd,
+			       int events, void *data, qb_ipcs_dispatch_fn_t fn)
+{
+	return l->ops.add(l->loop, p, fd, events, data, fn);
+}
+
+static inline int qbi_app_loop_mod(const struct qbi_app_loop *l, enum qb_loop_priority p, int fd,
+			       int events, void *data, qb_ipcs_dispatch_fn_t fn)
+{
+	return l->ops.mod(l->loop, p, fd, events, data, fn);
+}
+
+static inline void qbi_app_loop_del(const struct qbi_app_loop *l, int fd)
+{
+	(void)l->ops.del(l->loop, fd);
+}
+
+/* False: it is not called. */
+static inline bool qbi_app_loop_job(const struct qbi_app_loop *l, enum qb_loop_priority p,
+				void *data, qb_loop_job_dispatch_fn fn)
+{
+	return l->ops.job && l->ops.job(l->loop, p, data, fn) == 0;
+}
+
+#endif
