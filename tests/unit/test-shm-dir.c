@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -389,6 +390,44 @@ START_TEST(unprivileged_server_serves_all_the_same)
 }
 END_TEST
 
+/* Its exit status; 77: this system gives us no namespace. */
+static int serve_in_a_namespace(void)
+{
+	const struct qbi_owner stranger = { 4321, 4321, 0660 };
+	struct qbi_shm_dir mine;
+	struct stat st;
+	int fd;
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		return 77;
+	if (qbi_shm_dir_create(&mine, getpid(), 1) < 0)
+		return 1;
+	if (qbi_shm_dir_file(&mine, "qb-request-s-data", 4096, &stranger, &fd) < 0)
+		return 2;
+	if (fstat(fd, &st) < 0 || (st.st_mode & 07777) != 0660)
+		return 3;
+	if (qbi_shm_dir_hand_over(&mine, &stranger) < 0)
+		return 4;
+	qbi_shm_dir_remove(&mine);
+	return 0;
+}
+
+/* fchown(2) says EINVAL of a user that the namespace has not got. */
+START_TEST(server_in_a_user_namespace_serves_by_mode_whom_it_cannot_name)
+{
+	int status;
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0)
+		_exit(serve_in_a_namespace());
+	census_adopt(pid);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	ck_assert(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("shm-dir");
@@ -414,6 +453,7 @@ int main(void)
 	tcase_add_test(t, what_the_client_added_stays_with_its_directory);
 	tcase_add_loop_test(t, another_directory_in_its_place_is_left_alone, 0, 2);
 	tcase_add_test(t, unprivileged_server_serves_all_the_same);
+	tcase_add_test(t, server_in_a_user_namespace_serves_by_mode_whom_it_cannot_name);
 	suite_add_tcase(s, t);
 
 	SRunner *sr = srunner_create(s);
