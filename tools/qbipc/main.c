@@ -89,7 +89,7 @@ int main(int argc, char **argv)
 	}
 	command = command_find(argv[1]);
 	if (!command) {
-		tool_complain("there is no command of that name; try qbipc --help");
+		tool_complain("%s: there is no command of that name; try qbipc --help", argv[1]);
 		return TOOL_USAGE;
 	}
 	return command->run(command, argc - 1, argv + 1);

@@ -116,6 +116,8 @@ const char *tool_only_argument(const struct tool_command *self, int argc, char *
 		tool_misused(self, "the name of a service is missing");
 	if (optind + 1 < argc)
 		tool_misused(self, "%s: one argument too many", argv[optind + 1]);
+	if (argv[optind][0] == '\0')
+		tool_misused(self, "the name of a service is empty");
 	return argv[optind];
 }
 

@@ -201,8 +201,12 @@ static void snapshot_print_json(const struct watch *w, const qbipc_snapshot_t *s
 
 /* -- Command ------------------------------------------------------------------- */
 
-static int watch_fail(const struct watch *w, int error)
+static int watch_fail(const struct watch *w, const struct history *h, int error)
 {
+	if (h->time_ns && (error == -ECONNREFUSED || error == -ENOENT)) {
+		tool_complain("%s: the service has ended", w->name);
+		return TOOL_NO_SERVICE;
+	}
 	if (error == -EOPNOTSUPP) {
 		tool_complain("%s: cannot be watched: it does not use this library", w->name);
 		return TOOL_FAILED;
@@ -222,7 +226,7 @@ static int watch_once(const struct watch *w, struct history *h)
 	int r = qbipc_snapshot_get(w->name, w->timeout_ms, &snapshot);
 
 	if (r < 0)
-		return watch_fail(w, r);
+		return watch_fail(w, h, r);
 	qbipc_snapshot_info_get(snapshot, &info);
 	if (w->json)
 		snapshot_print_json(w, snapshot, &info);
@@ -276,7 +280,7 @@ static int watch_run(const struct tool_command *self, int argc, char **argv)
 	}
 	w.name = tool_only_argument(self, argc, argv);
 	if (w.interval_ns < 10 * NS_PER_MS)
-		w.interval_ns = 10 * NS_PER_MS;
+		tool_misused(self, "an interval is at least 0.01 seconds");
 	w.clear = !w.json && w.count != 1 && isatty(STDOUT_FILENO);
 	return watch_repeat(&w);
 }
