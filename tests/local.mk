@@ -5,8 +5,8 @@ TESTS += $(check_PROGRAMS)
 # A program without a line of its own is made of the source of its name, and linked to the
 # library, or to its objects where it looks inside (unit) or needs the library of its
 # folder (hostile).
-public_ldadd = tests/lib/libtestlib.la lib/libqbipc.la $(CHECK_LIBS) -lpthread
-core_ldadd = tests/lib/libtestlib.la lib/libqbipc-core.la $(CHECK_LIBS) -lpthread
+public_ldadd = tests/lib/libtestlib.la lib/libqbipc.la $(CHECK_LIBS) -lpthread -ldl
+core_ldadd = tests/lib/libtestlib.la lib/libqbipc-core.la $(CHECK_LIBS) -lpthread -ldl
 hostile_ldadd = tests/hostile/libhostile.la $(public_ldadd)
 LDADD = $(public_ldadd)
 tests/unit/%: LDADD = $(core_ldadd)
@@ -29,6 +29,8 @@ AM_TESTS_ENVIRONMENT = \
 	CXX='$(CXX)'; export CXX; \
 	DOXYGEN='$(DOXYGEN)'; export DOXYGEN; \
 	MAKE='$(MAKE)'; export MAKE; \
+	QBIPC_TEST_LIBRARY='$(abs_top_builddir)/lib/.libs/libqbipc.so.0'; \
+	export QBIPC_TEST_LIBRARY; \
 	LIBQB_HEADERS='$(LIBQB_HEADERS)'; export LIBQB_HEADERS; \
 	LIBQB_LIBRARY='$(LIBQB_LIBRARY)'; export LIBQB_LIBRARY; \
 	bindir='$(bindir)'; export bindir; \

@@ -13,12 +13,19 @@ else
 TESTS += tests/compat/no-libqb.sh
 endif
 
-# Not ours in the search path, and no wrapper scripts: they execute each other.
+# Not ours in the search path, and no wrapper scripts: they execute each other. libtool's
+# own way to that (-no-install) splits a path with a space, so they find the library from
+# where they are, and make sure that it is the one of this build (tests/lib/loaded.c).
 compat_libqb_cppflags = -I$(top_srcdir) $(LIBQB_CFLAGS)
+compat_ldadd = lib/.libs/libqbipc.so -ldl
+compat_dependencies = lib/libqbipc.la
+compat_ldflags = $(AM_LDFLAGS) -Wl,-rpath,'$$ORIGIN/../../lib/.libs'
 
-tests_compat_callbacks_qbipc_SOURCES = tests/compat/callbacks.c
-tests_compat_callbacks_qbipc_LDADD = lib/libqbipc.la
-tests_compat_callbacks_qbipc_LDFLAGS = $(AM_LDFLAGS) -no-install
+tests_compat_callbacks_qbipc_SOURCES = tests/compat/callbacks.c tests/lib/loaded.c
+tests_compat_callbacks_qbipc_CPPFLAGS = $(AM_CPPFLAGS)
+tests_compat_callbacks_qbipc_LDADD = $(compat_ldadd)
+tests_compat_callbacks_qbipc_DEPENDENCIES = $(compat_dependencies)
+tests_compat_callbacks_qbipc_LDFLAGS = $(compat_ldflags)
 tests_compat_callbacks_libqb_SOURCES = tests/compat/callbacks.c
 tests_compat_callbacks_libqb_CPPFLAGS = $(compat_libqb_cppflags)
 tests_compat_callbacks_libqb_LDADD = $(LIBQB_LIBS)
@@ -29,10 +36,12 @@ compat_server_sources = \
 	tests/compat/protocol.h \
 	tests/lib/pattern.c \
 	tests/lib/pattern.h
-tests_compat_compat_server_qbipc_SOURCES = $(compat_server_sources) tests/compat/listen-qbipc.c
+tests_compat_compat_server_qbipc_SOURCES = $(compat_server_sources) \
+	tests/compat/listen-qbipc.c tests/lib/loaded.c
 tests_compat_compat_server_qbipc_CPPFLAGS = $(AM_CPPFLAGS)
-tests_compat_compat_server_qbipc_LDADD = lib/libqbipc.la
-tests_compat_compat_server_qbipc_LDFLAGS = $(AM_LDFLAGS) -no-install
+tests_compat_compat_server_qbipc_LDADD = $(compat_ldadd)
+tests_compat_compat_server_qbipc_DEPENDENCIES = $(compat_dependencies)
+tests_compat_compat_server_qbipc_LDFLAGS = $(compat_ldflags)
 tests_compat_compat_server_libqb_SOURCES = $(compat_server_sources) tests/compat/listen-libqb.c
 tests_compat_compat_server_libqb_CPPFLAGS = $(compat_libqb_cppflags)
 tests_compat_compat_server_libqb_LDADD = $(LIBQB_LIBS)
@@ -51,10 +60,12 @@ compat_client_sources = \
 tests_compat_compat_client_qbipc_SOURCES = $(compat_client_sources)
 tests_compat_compat_client_qbipc_CPPFLAGS = $(AM_CPPFLAGS) -DCLIENT_LIBRARY='"qbipc"'
 tests_compat_compat_client_qbipc_LDADD = \
-	tests/lib/libtestlib.la lib/libqbipc.la $(CHECK_LIBS) -lpthread
-tests_compat_compat_client_qbipc_LDFLAGS = $(AM_LDFLAGS) -no-install
+	tests/lib/libtestlib.la $(compat_ldadd) $(CHECK_LIBS) -lpthread
+tests_compat_compat_client_qbipc_DEPENDENCIES = \
+	tests/lib/libtestlib.la $(compat_dependencies)
+tests_compat_compat_client_qbipc_LDFLAGS = $(compat_ldflags)
 tests_compat_compat_client_libqb_SOURCES = $(compat_client_sources)
 tests_compat_compat_client_libqb_CPPFLAGS = \
 	$(compat_libqb_cppflags) -DCLIENT_LIBRARY='"libqb"' -DCLIENT_IS_LIBQB
 tests_compat_compat_client_libqb_LDADD = \
-	tests/lib/libtestlib.la $(CHECK_LIBS) $(LIBQB_LIBS) -lpthread
+	tests/lib/libtestlib.la $(CHECK_LIBS) $(LIBQB_LIBS) -lpthread -ldl

@@ -28,7 +28,7 @@ endif
 conformance_libqb_programs = $(conformance_suites:tests/conformance/%=tests/conformance/libqb-%)
 CLEANFILES += $(conformance_libqb_programs)
 tests/conformance/libqb-%: tests/conformance/%.o tests/lib/libtestlib.la
-	$(AM_V_CCLD)$(LINK) $< tests/lib/libtestlib.la $(CHECK_LIBS) $(LIBQB_LIBS) -lpthread
+	$(AM_V_CCLD)$(LINK) $< tests/lib/libtestlib.la $(CHECK_LIBS) $(LIBQB_LIBS) -lpthread -ldl
 
 # Differences are what this is for: it shows them and does not fail.
 conformance-libqb: $(conformance_libqb_programs)

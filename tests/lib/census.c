@@ -17,6 +17,7 @@
 #include <check.h>
 
 #include "tests/lib/deadline.h"
+#include "tests/lib/loaded.h"
 
 enum { ADOPTED_MAX = 64, SETTLE_MS = 2000 };
 
@@ -187,6 +188,7 @@ static void start_hidden_threads(void)
 
 void census_setup(void)
 {
+	loaded_verify();
 	start_hidden_threads();
 	adopted_count = 0;
 	began = time(NULL) - 1;

@@ -13,6 +13,8 @@ tests_lib_libtestlib_la_SOURCES = \
 	tests/lib/deadline.c \
 	tests/lib/deadline.h \
 	tests/lib/host.c \
+	tests/lib/loaded.c \
+	tests/lib/loaded.h \
 	tests/lib/message.c \
 	tests/lib/message.h \
 	tests/lib/pattern.c \
