@@ -13,6 +13,7 @@ EXTRA_DIST += \
 	docs/porting-from-libqb.md \
 	docs/promises.md \
 	docs/protocol.md \
+	docs/release.md \
 	docs/security.md \
 	docs/threads.md \
 	docs/tuning.md \

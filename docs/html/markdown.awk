@@ -33,7 +33,7 @@ function link(text, target,    file, place)
 		return file ~ /\.(svg|png)$/ ? "[" text "](" target ")" : text
 	if (file ~ /docs\/README\.md$/)
 		return "[" text "](pages.html)"
-	if (stem(file) !~ /^[a-z]/ && stem(file) !~ /^(NEWS|CONTRIBUTING)?$/)
+	if (stem(file) !~ /^[a-z]/ && stem(file) !~ /^(NEWS|CONTRIBUTING|SECURITY)?$/)
 		return file ~ /README\.md$/ ? "[" text "](index.html)" : text
 	file = file == "" ? stem(FILENAME) : stem(file)
 	return "[" text "](@ref guide-" file (place != "" ? "-" place : "") ")"
