@@ -33,6 +33,7 @@ ssize_t qbi_result(enum qbi_call call, int r, size_t size)
 	case QBI_AGAIN:
 	case QBI_PARTIAL:
 	case QBI_UNANNOUNCED:
+	case QBI_FAREWELL:
 		break;
 	}
 	assert(!"an outcome that stays inside");

@@ -26,6 +26,7 @@ enum qbi_outcome {
 	QBI_AGAIN = 6,	/* nothing is known by this: look again */
 	QBI_PARTIAL = 7,	/* a part has come, the rest has not */
 	QBI_UNANNOUNCED = 8,	/* it is there, and its wake-up is not yet */
+	QBI_FAREWELL = 9,	/* the peer has said that it leaves */
 };
 
 #define QBI_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -94,6 +94,7 @@ struct qb_ipcs_connection {
 	struct qbi_watch request;	/* the transport's own descriptor, if it has one */
 	struct qbi_hello hello;		/* as far as it has arrived */
 	size_t hello_size;		/* bytes of it */
+	bool no_native;			/* it gets libqb's wire whatever it speaks */
 	uint32_t max_msg_size;		/* agreed */
 	void *buffer;			/* its last request; NULL: none, or in use */
 	size_t buffer_used;		/* bytes of it that requests have reached */

@@ -25,10 +25,8 @@
 
 static void connection_drop(qb_ipcs_connection_t *c, int reason)
 {
-	/* A farewell is not held against it. */
-	if (reason != -ESHUTDOWN)
-		qbi_refusals_note(&c->host->refusals, QBI_REFUSED_NONSENSE, &c->peer,
-				  "dropped: %s", strerror(-reason));
+	qbi_refusals_note(&c->host->refusals, QBI_REFUSED_NONSENSE, &c->peer, "dropped: %s",
+			  strerror(-reason));
 	c->misbehaved = true;
 	qbi_connection_disconnect(c);
 }
@@ -124,7 +122,7 @@ static int request_select(qb_ipcs_connection_t *c, void *data, size_t size)
 	return r < 0 ? request_refuse(c, choice.handler, data, size, r) : r;
 }
 
-/* As above. */
+/* As above; or QBI_FAREWELL. */
 static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 {
 	struct qb_ipc_request_header *header = buf;
@@ -135,11 +133,11 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 		c->drain_left -= size;
 	}
 	if (size == 0)
-		return -ESHUTDOWN;
+		return QBI_FAREWELL;
 	if (size < sizeof(*header))
 		return -EBADMSG;
 	if (header->id == QB_IPC_MSG_DISCONNECT || header->size == 0)
-		return -ESHUTDOWN;
+		return QBI_FAREWELL;
 	/* What is passed on has a header: handlers look at one. */
 	if (header->size < (int32_t)sizeof(*header) || (size_t)header->size > size)
 		return -EBADMSG;
@@ -180,7 +178,7 @@ static bool share_was_cut(const struct qbi_host *h, const struct share *left)
 
 /*
  * Take requests until the batch is done, none is left, or the application had enough.
- * 0, QBI_EMPTY when none is left, QBI_GONE, -errno. *@ret_again: it may go on at once.
+ * 0, QBI_EMPTY when none is left, QBI_GONE, QBI_FAREWELL, -errno. *@ret_again: it may go on at once.
  */
 static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 {
@@ -211,8 +209,10 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 		left.bytes -= size < left.bytes ? size : left.bytes;
 		taken++;
 		r = request_process(c, qbi_connection_request_settle(c, buf, size), size);
-		if (r < 0 || !c->end)
-			return r < 0 ? r : 0;
+		if (r < 0 || r == QBI_FAREWELL)
+			return r;
+		if (!c->end)
+			return 0;
 		if (r == QBI_FULL)
 			break;
 	}
@@ -243,7 +243,7 @@ static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 	if (!c->end)
 		return;
 	qbi_dispatch_again = again && !c->flow;
-	if (r == QBI_GONE)
+	if (r == QBI_GONE || r == QBI_FAREWELL)
 		hang_up_note(c);
 	if (junk_is_too_much(c))
 		connection_drop_for_junk(c);

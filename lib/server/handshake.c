@@ -191,8 +191,8 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 	/* The native wire passes descriptors. Where the client may not have them, libqb's
 	 * wire leaves the refusal to the kernel, as its users expect. */
 	if (!qbi_access_granted(c->stream.fd, &c->peer, &c->owner))
-		c->hello.mark = 0;
-	c->transport = qbi_transport_for_service(h->set.type, &c->hello);
+		c->no_native = true;
+	c->transport = qbi_transport_for_service(h->set.type, &c->hello, !c->no_native);
 	if (!c->transport)
 		return -ENOTSUP;
 	ops = c->transport->server;
@@ -271,7 +271,7 @@ static int connection_open(qb_ipcs_connection_t *c)
 	qbi_log_rarely(LOG_NOTICE, "no native wire for pid %d: %s; libqb's instead",
 		       c->peer.pid, strerror(-r));
 	qbi_connection_retract(c);
-	c->hello.mark = 0;
+	c->no_native = true;
 	return connection_offer(c);
 }
 

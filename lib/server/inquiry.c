@@ -37,7 +37,7 @@ static void welcome_fill(const qb_ipcs_connection_t *c, struct qbi_welcome *welc
 			 int32_t error, uint32_t question)
 {
 	const struct qbi_transport *t = qbi_transport_for_service(c->host->set.type,
-								  &c->hello);
+								  &c->hello, true);
 
 	qbi_welcome_init(welcome, error);
 	welcome->mark = QBI_WIRE_MARK;

@@ -105,9 +105,12 @@ static const struct qbi_transport *transport_find(enum qb_ipc_type type, uint32_
 }
 
 const struct qbi_transport *qbi_transport_for_service(enum qb_ipc_type type,
-						      const struct qbi_hello *hello)
+						      const struct qbi_hello *hello,
+						      bool native)
 {
-	return transport_find(type_on_wire(type), version_common(hello->mark, hello->version));
+	uint32_t version = native ? version_common(hello->mark, hello->version) : 0;
+
+	return transport_find(type_on_wire(type), version);
 }
 
 const struct qbi_transport *qbi_transport_for_welcome(const struct qbi_welcome *welcome)

@@ -242,9 +242,13 @@ uint32_t qbi_transport_version(void);
 /* Registered transports, best first: @index from 0; NULL after the last. */
 const struct qbi_transport *qbi_transport_nth(size_t index);
 
-/* The best one for a service of @type and a client that said @hello, or NULL. */
+/*
+ * The best one for a service of @type and a client that said @hello, or NULL. Without
+ * @native only one of libqb's wire.
+ */
 const struct qbi_transport *qbi_transport_for_service(enum qb_ipc_type type,
-						      const struct qbi_hello *hello);
+						      const struct qbi_hello *hello,
+						      bool native);
 
 /* The one that the server chose, or NULL when it is not known here. */
 const struct qbi_transport *qbi_transport_for_welcome(const struct qbi_welcome *welcome);
