@@ -112,7 +112,7 @@ int qbi_ring_take(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size);
 /* Consumer: size of the oldest message without taking it. 0, QBI_EMPTY, -EBADMSG. */
 int qbi_ring_peek(struct qbi_ring *r, size_t *ret_size);
 
-/* Consumer: is there nothing? Looks at the shared word in any case. */
+/* Consumer: is there nothing? Looks at the shared word when nothing was seen before. */
 bool qbi_ring_is_empty(struct qbi_ring *r);
 
 /* Consumer: is the oldest message, of @size bytes, the only one? */
