@@ -29,4 +29,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/socket.c \
 	lib/base/socket.h \
 	lib/base/syscalls.h \
+	lib/base/turn.c \
+	lib/base/turn.h \
 	lib/base/util.h

@@ -26,9 +26,6 @@ static qb_ipcc_connection_t *connection_new(void)
 		return NULL;
 	c->stream = -1;
 	c->flow_max = 1;
-	pthread_mutex_init(&c->send, NULL);
-	pthread_mutex_init(&c->recv, NULL);
-	pthread_mutex_init(&c->event, NULL);
 	return c;
 }
 
@@ -74,6 +71,7 @@ int qbi_client_start(const char *name, size_t max_msg_size, uint64_t deadline,
 static int client_open_end(qb_ipcc_connection_t *c, struct qbi_answer *a)
 {
 	struct qbi_client_spec spec = {
+		.turns = { &c->send, &c->recv, &c->event },
 		.stream = c->stream,
 		.server = a->server,
 		.welcome = &a->welcome,
@@ -183,8 +181,5 @@ void qbi_client_free(qb_ipcc_connection_t *c)
 	if (c->stream >= 0)
 		(void)shutdown(c->stream, SHUT_RDWR);
 	c->stream = qbi_close(c->stream);
-	pthread_mutex_destroy(&c->send);
-	pthread_mutex_destroy(&c->recv);
-	pthread_mutex_destroy(&c->event);
 	free(c);
 }

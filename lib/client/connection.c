@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/util.h"
@@ -20,33 +19,26 @@ bool qbi_client_is_connected(qb_ipcc_connection_t *c)
 	return !c->gone;
 }
 
+static bool client_was_left(qb_ipcc_connection_t *c)
+{
+	return c->send.broken == QBI_TURN_LEFT || c->recv.broken == QBI_TURN_LEFT ||
+	       c->event.broken == QBI_TURN_LEFT;
+}
+
 /*
- * The server broke its own wire: nothing it says from now on means anything. The
- * connection is over as if the server had gone.
+ * The server broke its own wire, and nothing it says from now on means anything; or one of
+ * us left in the middle: the connection is over as if the server had gone, for those that
+ * sleep, too. Not so when one was in the middle in our parent, whose stream it is as well.
  */
 static int client_outcome(qb_ipcc_connection_t *c, int r)
 {
-	if (r == -EBADMSG) {
+	if (r == -EBADMSG || (r == QBI_GONE && client_was_left(c))) {
 		(void)shutdown(c->stream, SHUT_RDWR);
 		r = QBI_GONE;
 	}
 	if (r == QBI_GONE)
 		c->gone = true;
 	return r;
-}
-
-/* A turn, which others may have until the deadline of theirs. */
-static bool turn_take(pthread_mutex_t *turn, uint64_t deadline)
-{
-	struct timespec until;
-
-	if (pthread_mutex_trylock(turn) == 0)
-		return true;
-	if (deadline == QBI_FOREVER)
-		return pthread_mutex_lock(turn) == 0;
-	until.tv_sec = (time_t)(deadline / QBI_NS_PER_S);
-	until.tv_nsec = (long)(deadline % QBI_NS_PER_S);
-	return pthread_mutex_clocklock(turn, CLOCK_MONOTONIC, &until) == 0;
 }
 
 int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline)
@@ -59,14 +51,15 @@ int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t
 		return -EMSGSIZE;
 	if (c->gone)
 		return QBI_GONE;
-	if (!turn_take(&c->send, deadline))
-		return QBI_FULL;
+	r = qbi_turn_take(&c->send, deadline);
+	if (r)
+		return client_outcome(c, r);
 	flow = ops->flow(c->end);
 	if (flow != 0 && flow <= c->flow_max)
 		r = QBI_FULL;
 	else
 		r = ops->sendv(c->end, msg, deadline);
-	pthread_mutex_unlock(&c->send);
+	qbi_turn_release(&c->send);
 	if (r == QBI_FULL && !qbi_client_is_connected(c))
 		r = QBI_GONE;
 	return client_outcome(c, r);
@@ -78,32 +71,33 @@ int qbi_client_event_fd(qb_ipcc_connection_t *c)
 
 	if (!c->end)
 		return -EINVAL;
-	pthread_mutex_lock(&c->send);
+	if (qbi_turn_take(&c->event, QBI_FOREVER))
+		return -ENOTCONN;
 	r = c->transport->client->event_fd(c->end);
-	pthread_mutex_unlock(&c->send);
+	qbi_turn_release(&c->event);
 	return r;
 }
 
 int qbi_client_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline,
 		    size_t *ret_size)
 {
-	int r;
+	int r = qbi_turn_take(&c->recv, deadline);
 
-	if (!turn_take(&c->recv, deadline))
-		return QBI_EMPTY;
+	if (r)
+		return r == QBI_FULL ? QBI_EMPTY : client_outcome(c, r);
 	r = c->transport->client->recv(c->end, buf, size, deadline, ret_size);
-	pthread_mutex_unlock(&c->recv);
+	qbi_turn_release(&c->recv);
 	return client_outcome(c, r);
 }
 
 int qbi_client_event_recv(qb_ipcc_connection_t *c, void *buf, size_t size,
 			  uint64_t deadline, size_t *ret_size)
 {
-	int r;
+	int r = qbi_turn_take(&c->event, deadline);
 
-	if (!turn_take(&c->event, deadline))
-		return QBI_EMPTY;
+	if (r)
+		return r == QBI_FULL ? QBI_EMPTY : client_outcome(c, r);
 	r = c->transport->client->event_recv(c->end, buf, size, deadline, ret_size);
-	pthread_mutex_unlock(&c->event);
+	qbi_turn_release(&c->event);
 	return client_outcome(c, r);
 }

@@ -5,8 +5,8 @@
  * Owner: the application, from connect to disconnect (or to a connect_continue that
  * failed).
  * Threads: one thread each may send, receive responses and receive events at the same
- * time, and any number may send: `send`, `recv` and `event` serialise each of the
- * three. Disconnect runs alone.
+ * time, and any number may do each of the three: they take turns, and who sleeps lets the
+ * others (base/turn.h). Disconnect runs alone.
  * Trust: the server is whoever answered the name. What it says is checked
  * (wire/handshake.h), what it names is verified (the transport), and a mistake of its
  * making ends the connection.
@@ -14,7 +14,6 @@
 #ifndef QBI_CLIENT_CONNECTION_H
 #define QBI_CLIENT_CONNECTION_H
 
-#include <pthread.h>
 #include <qb/qbipcc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -36,9 +35,9 @@ struct qb_ipcc_connection {
 	_Atomic(uint32_t) flow_max;		/* flow-control values up to it stop us */
 	_Atomic(bool) gone;			/* the server is; once true stays true */
 	void *context;
-	pthread_mutex_t send;
-	pthread_mutex_t recv;
-	pthread_mutex_t event;
+	struct qbi_turn send;
+	struct qbi_turn recv;
+	struct qbi_turn event;
 };
 
 /*

@@ -45,23 +45,32 @@ ssize_t qbi_wakeup_receive(int stream, size_t n)
 	return got < 0 && errno == EAGAIN ? -EAGAIN : -ENOTCONN;
 }
 
-int qbi_wakeup_wait(int stream, uint64_t deadline)
+bool qbi_wakeup_is_there(int stream)
+{
+	char byte;
+
+	return recv(stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+int qbi_wakeup_wait(int stream, struct qbi_turn *turn, uint64_t deadline)
 {
 	struct pollfd p = { .fd = stream, .events = POLLIN };
 	int timeout = qbi_deadline_to_poll(deadline);
-	int n = qbi_poll(&p, 1, timeout);
-	ssize_t got;
+	int r = qbi_turn_poll(turn, &p, 1, timeout);
 	char byte;
+	ssize_t n;
 
-	if (n < 0)
-		return n;
-	if (n == 0)
+	if (r)
+		return r;
+	if (!p.revents)
 		return timeout == 0 ? QBI_EMPTY : QBI_AGAIN;
-	got = recv(stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	if (got > 0)
+	n = recv(stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (n > 0)
 		return 0;
-	/* Another thread, or process, may have been quicker. */
-	return got < 0 && (errno == EAGAIN || errno == EINTR) ? QBI_AGAIN : QBI_GONE;
+	/* Somebody else has received it. */
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return timeout == 0 ? QBI_EMPTY : QBI_AGAIN;
+	return QBI_GONE;
 }
 
 bool qbi_wakeup_is_over(int stream)

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/turn.h"
 #include "base/util.h"
 
 /* Send up to @n wake-ups. How many went; -EAGAIN the stream is full; -ENOTCONN nobody
@@ -44,10 +45,13 @@ static inline int qbi_wakeup_send_due(int stream, uint64_t *due)
 ssize_t qbi_wakeup_receive(int stream, size_t n);
 
 /*
- * Wait for a wake-up, and leave it there. 0; QBI_EMPTY none until @deadline
- * (base/clock.h); QBI_AGAIN look again; QBI_GONE the end; -errno.
+ * Wait for a wake-up, resting, and leave it there. 0 it is there; QBI_EMPTY none
+ * until @deadline (base/clock.h); QBI_AGAIN look again; QBI_GONE the end; -errno.
  */
-int qbi_wakeup_wait(int stream, uint64_t deadline);
+int qbi_wakeup_wait(int stream, struct qbi_turn *turn, uint64_t deadline);
+
+/* Is a wake-up there, which is left there? */
+bool qbi_wakeup_is_there(int stream);
 
 /* Has the other end closed the stream? Wake-ups may still wait to be read. */
 bool qbi_wakeup_is_over(int stream);

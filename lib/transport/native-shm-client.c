@@ -36,6 +36,7 @@
 struct native_client {
 	bool opened;
 	int stream;		/* borrowed */
+	struct qbi_client_turns turns;
 	int bell;		/* readable when a response waits for a sleeper */
 	struct qbi_region region;
 	struct qbi_ring request;
@@ -56,6 +57,7 @@ static int native_client_open(void *st, const struct qbi_client_spec *spec)
 	c->opened = true;
 	c->bell = -1;
 	c->stream = spec->stream;
+	c->turns = spec->turns;
 	if (spec->n_fds != 2 || !qbi_socket_is(spec->fds[1], SOCK_STREAM))
 		return -EBADMSG;
 	r = qbi_region_open(&c->region, spec->welcome->max_msg_size, spec->fds[0]);
@@ -119,7 +121,9 @@ static int ring_server(struct native_client *c, bool ring, uint64_t deadline)
 			c->due -= (size_t)n;
 		if (!c->due)
 			return 0;
-		(void)poll(&p, 1, qbi_deadline_to_poll_at_most(deadline, RING_WAIT_MS));
+		if (qbi_turn_poll(c->turns.send, &p, 1,
+				  qbi_deadline_to_poll_at_most(deadline, RING_WAIT_MS)))
+			return QBI_GONE;
 	}
 	return 0;
 }
@@ -145,6 +149,7 @@ static bool response_look(struct native_client *c, uint64_t deadline)
 {
 	struct qbi_looking looking;
 	uint64_t now, length;
+	bool found;
 
 	if (!c->look.longest)
 		return false;
@@ -154,42 +159,28 @@ static bool response_look(struct native_client *c, uint64_t deadline)
 		return false;
 	qbi_looking_begin(&looking, now, length, deadline,
 			  qbi_region_shares_cpu(&c->region, QBI_REGION_CLIENT));
+	qbi_turn_watch(c->turns.recv, true);
 	do
-		if (!qbi_ring_is_empty(&c->response))
-			return true;
-	while (qbi_looking_again(&looking));
+		found = !qbi_ring_is_empty(&c->response);
+	while (!found && qbi_looking_again(&looking));
+	qbi_turn_watch(c->turns.recv, false);
+	if (found)
+		return true;
 	qbi_look_gave_up(&c->look, looking.start, looking.now);
 	return false;
 }
 
-/* The bell is readable. As event_take_junk(). */
-static void bell_take_junk(struct native_client *c)
+static bool response_was_rung(struct native_client *c)
 {
-	if (c->response.owed <= 0 && !qbi_ring_has_rung(&c->response) &&
-	    qbi_ring_is_empty(&c->response))
-		(void)qbi_wakeup_receive(c->bell, 1);
+	return c->response.owed > 0 || qbi_ring_has_rung(&c->response) ||
+	       !qbi_ring_is_empty(&c->response);
 }
 
-/*
- * Sleep until the server rings, for ever: one system call that takes the byte as well,
- * in advance of its being counted. 0 look again, QBI_GONE.
- */
-static int response_sleep_for_ever(struct native_client *c)
+/* As event_take_junk(), once the bell was found readable with our turn begun anew. */
+static void bell_take_junk(struct native_client *c)
 {
-	struct pollfd p = { .fd = c->bell, .events = POLLIN };
-	char byte;
-	ssize_t n = recv(c->bell, &byte, 1, 0);
-
-	if (n > 0) {
-		c->response.owed--;
-		return 0;
-	}
-	if (n < 0 && errno == EINTR)
-		return 0;
-	/* The server could make its end, and so ours, one that does not block. */
-	if (n < 0 && errno == EAGAIN)
-		return poll(&p, 1, -1) > 0 && (p.revents & HUNG_UP) ? QBI_GONE : 0;
-	return QBI_GONE;
+	if (!response_was_rung(c) && qbi_wakeup_is_there(c->bell) && !response_was_rung(c))
+		(void)qbi_wakeup_receive(c->bell, 1);
 }
 
 /*
@@ -199,14 +190,13 @@ static int response_sleep_for_ever(struct native_client *c)
 static int response_sleep(struct native_client *c, uint64_t deadline)
 {
 	struct pollfd p = { .fd = c->bell, .events = POLLIN };
-	int timeout, n;
+	int timeout = qbi_deadline_to_poll(deadline);
+	int r = qbi_turn_poll(c->turns.recv, &p, 1, timeout);
 
-	if (deadline == QBI_FOREVER)
-		return response_sleep_for_ever(c);
-	timeout = qbi_deadline_to_poll(deadline);
-	n = qbi_poll(&p, 1, timeout);
-	if (n <= 0)
-		return n == 0 && timeout == 0 ? QBI_EMPTY : n;
+	if (r)
+		return r;
+	if (!p.revents)
+		return timeout == 0 ? QBI_EMPTY : 0;
 	if (p.revents & HUNG_UP)
 		return QBI_GONE;
 	bell_take_junk(c);
@@ -344,7 +334,7 @@ static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 			return r;
 		if (gone)
 			return QBI_GONE;
-		waited = qbi_wakeup_wait(c->stream, deadline);
+		waited = qbi_wakeup_wait(c->stream, c->turns.event, deadline);
 		if (waited < 0 || waited == QBI_EMPTY)
 			return waited;
 		gone = waited == QBI_GONE;

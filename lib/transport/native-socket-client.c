@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 
@@ -28,7 +27,8 @@ struct native_client {
 	struct qbi_packets event;	/* events in */
 	uint32_t events_taken;
 	struct qbi_look look;		/* for responses */
-	pthread_mutex_t out;		/* senders and receivers send what is left */
+	struct qbi_client_turns turns;
+	struct qbi_turn out;		/* senders and receivers send what is left */
 	_Atomic(bool) unfinished;	/* a request has begun to go out */
 };
 
@@ -52,7 +52,7 @@ static int native_client_open(void *st, const struct qbi_client_spec *spec)
 	c->opened = true;
 	c->call = (struct qbi_packets)QBI_PACKETS_INIT;
 	c->event = (struct qbi_packets)QBI_PACKETS_INIT;
-	pthread_mutex_init(&c->out, NULL);
+	c->turns = spec->turns;
 	qbi_look_init(&c->look);
 	if (spec->n_fds != 3)
 		return -EBADMSG;
@@ -81,12 +81,13 @@ static uint32_t native_client_flow(void *st)
 /* Send what is left of a request that has begun. 0, QBI_UNSENT, QBI_GONE, -errno. */
 static int request_flush(struct native_client *c)
 {
-	int r;
+	int r = qbi_turn_take(&c->out, QBI_FOREVER);
 
-	pthread_mutex_lock(&c->out);
+	if (r)
+		return r;
 	r = qbi_packets_flush(&c->call);
 	c->unfinished = r == QBI_UNSENT;
-	pthread_mutex_unlock(&c->out);
+	qbi_turn_release(&c->out);
 	return r;
 }
 
@@ -106,7 +107,8 @@ static int request_finish(struct native_client *c, uint64_t deadline)
 	while ((r = request_flush(c)) == QBI_UNSENT && timeout > 0) {
 		struct pollfd p = { .fd = c->call.fd, .events = POLLOUT };
 
-		(void)poll(&p, 1, timeout);
+		if (qbi_turn_poll(c->turns.send, &p, 1, timeout) == QBI_GONE)
+			return QBI_GONE;
 		timeout = qbi_deadline_to_poll(deadline);
 	}
 	return r == QBI_UNSENT ? 0 : r;
@@ -115,33 +117,37 @@ static int request_finish(struct native_client *c, uint64_t deadline)
 static int native_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
 {
 	struct native_client *c = st;
-	int r;
+	int r = qbi_turn_take(&c->out, QBI_FOREVER);
 
-	pthread_mutex_lock(&c->out);
+	if (r)
+		return r;
 	r = qbi_packets_sendv(&c->call, msg);
 	c->unfinished = r == QBI_UNSENT;
-	pthread_mutex_unlock(&c->out);
+	qbi_turn_release(&c->out);
 	return r == QBI_UNSENT ? request_finish(c, deadline) : r;
 }
 
-/* Sleep until there is something to take from @p, or to send. 0 or -errno. */
-static int message_sleep(struct native_client *c, struct qbi_packets *p, int timeout)
+/* Sleep until there is something to take from @p, or to send. 0, QBI_GONE, -errno. */
+static int message_sleep(struct native_client *c, struct qbi_packets *p,
+			 struct qbi_turn *turn, int timeout)
 {
 	struct pollfd fds[2] = {
 		{ .fd = p->fd, .events = POLLIN },
 		{ .fd = c->unfinished ? c->call.fd : -1, .events = POLLOUT },
 	};
+	int r = qbi_turn_poll(turn, fds, 2, timeout);
 
-	int r = qbi_poll(fds, 2, timeout);
-
-	if (r > 0 && fds[1].revents)
+	if (r)
+		return r;
+	if (fds[1].revents)
 		(void)request_flush(c);
-	return r < 0 ? r : 0;
+	return 0;
 }
 
 /* Take a message, or wait for it. 0, QBI_EMPTY, QBI_GONE, -errno. */
-static int message_wait(struct native_client *c, struct qbi_packets *p, void *buf,
-			size_t size, uint64_t deadline, size_t *ret_size)
+static int message_wait(struct native_client *c, struct qbi_packets *p,
+			struct qbi_turn *turn, void *buf, size_t size, uint64_t deadline,
+			size_t *ret_size)
 {
 	for (;;) {
 		int r = qbi_packets_take(p, buf, size, ret_size);
@@ -152,8 +158,8 @@ static int message_wait(struct native_client *c, struct qbi_packets *p, void *bu
 		timeout = qbi_deadline_to_poll(deadline);
 		if (timeout == 0)
 			return QBI_EMPTY;
-		r = message_sleep(c, p, timeout);
-		if (r < 0)
+		r = message_sleep(c, p, turn, timeout);
+		if (r)
 			return r;
 	}
 }
@@ -173,11 +179,15 @@ static int response_look(struct native_client *c, void *buf, size_t size, uint64
 		return QBI_EMPTY;
 	qbi_looking_begin(&looking, now, length, deadline, true);
 	do {
-		int r = qbi_packets_take(&c->call, buf, size, ret_size);
+		int r;
 
+		qbi_turn_watch(c->turns.recv, false);
+		r = qbi_packets_take(&c->call, buf, size, ret_size);
 		if (r != QBI_EMPTY)
 			return r;
+		qbi_turn_watch(c->turns.recv, true);
 	} while (qbi_looking_again(&looking));
+	qbi_turn_watch(c->turns.recv, false);
 	qbi_look_gave_up(&c->look, looking.start, looking.now);
 	return QBI_EMPTY;
 }
@@ -192,7 +202,7 @@ static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadlin
 		r = response_look(c, buf, size, deadline, ret_size);
 	if (r != QBI_EMPTY)
 		return r;
-	r = message_wait(c, &c->call, buf, size, deadline, ret_size);
+	r = message_wait(c, &c->call, c->turns.recv, buf, size, deadline, ret_size);
 	if (r == 0 && deadline != 0)
 		qbi_look_was_woken(&c->look);
 	return r;
@@ -202,7 +212,8 @@ static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 				    size_t *ret_size)
 {
 	struct native_client *c = st;
-	int r = message_wait(c, &c->event, buf, size, deadline, ret_size);
+	int r = message_wait(c, &c->event, c->turns.event, buf, size, deadline,
+			     ret_size);
 
 	if (r == 0)
 		qbi_region_taken_set(&c->region, ++c->events_taken);

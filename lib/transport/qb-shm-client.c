@@ -32,6 +32,7 @@
 struct shm_client {
 	bool opened;
 	int stream;
+	struct qbi_client_turns turns;
 	struct qbi_qbring request;
 	struct qbi_qbring response;
 	struct qbi_qbring event;
@@ -53,6 +54,7 @@ static int shm_client_open(void *st, const struct qbi_client_spec *spec)
 
 	c->opened = true;
 	c->stream = spec->stream;
+	c->turns = spec->turns;
 	c->request = (struct qbi_qbring)QBI_QBRING_INIT;
 	c->response = (struct qbi_qbring)QBI_QBRING_INIT;
 	c->event = (struct qbi_qbring)QBI_QBRING_INIT;
@@ -99,7 +101,9 @@ static int credit_get(struct shm_client *c, uint64_t deadline)
 	c->credit = qbi_wakeup_room(c->stream, c->send_buffer);
 	if (c->credit)
 		return 0;
-	(void)poll(&p, 1, qbi_deadline_to_poll_at_most(deadline, FULL_STREAM_WAIT_MS));
+	if (qbi_turn_poll(c->turns.send, &p, 1,
+			  qbi_deadline_to_poll_at_most(deadline, FULL_STREAM_WAIT_MS)))
+		return QBI_GONE;
 	if (p.revents & (POLLHUP | POLLERR | POLLNVAL))
 		return QBI_GONE;
 	c->credit = qbi_wakeup_room(c->stream, c->send_buffer);
@@ -123,9 +127,9 @@ static int wake_server(struct shm_client *c, uint64_t deadline)
 			return QBI_GONE;
 		if (n > 0)
 			c->due -= (size_t)n;
-		else
-			(void)poll(&p, 1,
-				   qbi_deadline_to_poll_at_most(deadline, WAKE_WAIT_MS));
+		else if (qbi_turn_poll(c->turns.send, &p, 1,
+				       qbi_deadline_to_poll_at_most(deadline, WAKE_WAIT_MS)))
+			return QBI_GONE;
 	}
 	return 0;
 }
@@ -145,6 +149,24 @@ static int shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadli
 	return wake_server(c, deadline);
 }
 
+/*
+ * Sleep until there is a response or @until; then look for the server, without one. 0,
+ * QBI_EMPTY, QBI_GONE, -EBADMSG.
+ */
+static int response_sleep(struct shm_client *c, uint64_t until)
+{
+	bool gone = false;
+	int r;
+
+	qbi_turn_rest(c->turns.recv);
+	r = qbi_qbring_wait(&c->response, until);
+	if (r == QBI_EMPTY)
+		gone = qbi_wakeup_is_over(c->stream);	/* may be cancelled here */
+	if (qbi_turn_resume(c->turns.recv))
+		return QBI_GONE;
+	return gone ? QBI_GONE : r;
+}
+
 static int shm_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
 			   size_t *ret_size)
 {
@@ -161,16 +183,18 @@ static int shm_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
 		if (gone)
 			return QBI_GONE;
 		now = qbi_now_ns();
-		slice = deadline - now > LIVENESS_SLICE ? now + LIVENESS_SLICE : deadline;
-		if (now < deadline)
-			r = qbi_qbring_wait(&c->response, slice);
-		if (r == 0)
-			continue;
+		if (now >= deadline) {
+			r = qbi_wakeup_is_over(c->stream) ? QBI_GONE : QBI_EMPTY;
+		} else {
+			slice = deadline - now > LIVENESS_SLICE ? now + LIVENESS_SLICE
+								: deadline;
+			r = response_sleep(c, slice);
+		}
 		if (r < 0)
 			return r;
-		/* Look for the server, and once more for what it left, before giving up. */
-		gone = qbi_wakeup_is_over(c->stream);
-		if (!gone && qbi_now_ns() >= deadline)
+		/* Look once more for what it left before giving up. */
+		gone = r == QBI_GONE;
+		if (r == QBI_EMPTY && qbi_now_ns() >= deadline)
 			return QBI_EMPTY;
 	}
 }
@@ -232,7 +256,7 @@ static int shm_client_event_recv(void *st, void *buf, size_t size, uint64_t dead
 			return r;
 		if (gone)
 			return QBI_GONE;
-		waited = qbi_wakeup_wait(c->stream, deadline);
+		waited = qbi_wakeup_wait(c->stream, c->turns.event, deadline);
 		if (waited < 0 || waited == QBI_EMPTY)
 			return waited;
 		gone = waited == QBI_GONE;

@@ -27,6 +27,7 @@
 struct socket_client {
 	bool opened;
 	int stream;
+	struct qbi_client_turns turns;
 	uint32_t max_msg_size;
 	struct qbi_shm_peer_file file;	/* the control file, verified */
 	struct qbi_qbcontrol control;
@@ -58,6 +59,7 @@ static int socket_client_open(void *st, const struct qbi_client_spec *spec)
 
 	c->opened = true;
 	c->stream = spec->stream;
+	c->turns = spec->turns;
 	c->max_msg_size = spec->welcome->max_msg_size;
 	c->file = (struct qbi_shm_peer_file)QBI_SHM_PEER_FILE_INIT;
 	c->control = (struct qbi_qbcontrol)QBI_QBCONTROL_INIT;
@@ -101,23 +103,27 @@ static uint32_t socket_client_flow(void *st)
 	return qbi_qbcontrol_flow_get(&c->control);
 }
 
-/* Wait until @fd is readable. 0, QBI_EMPTY at the deadline, QBI_GONE, -errno. */
-static int client_wait(struct socket_client *c, int fd, uint64_t deadline)
+/* Wait until @fd is readable, resting. 0, QBI_EMPTY at the deadline, QBI_GONE,
+ * -errno. */
+static int client_wait(struct socket_client *c, int fd, struct qbi_turn *turn,
+		       uint64_t deadline)
 {
 	struct pollfd p[2] = {
 		{ .fd = fd, .events = POLLIN },
 		{ .fd = c->stream, .events = POLLRDHUP },
 	};
 	int timeout;
-	int n;
+	int r;
 
 	do {
 		timeout = qbi_deadline_to_poll(deadline);
-		n = qbi_poll(p, 2, timeout);
-	} while (n == 0 && timeout != 0);
-	if (n <= 0)
-		return n < 0 ? n : QBI_EMPTY;
-	return p[0].revents ? 0 : QBI_GONE;
+		r = qbi_turn_poll(turn, p, 2, timeout);
+		if (r)
+			return r;
+	} while (!p[0].revents && !p[1].revents && timeout != 0);
+	if (p[0].revents)
+		return 0;
+	return p[1].revents ? QBI_GONE : QBI_EMPTY;
 }
 
 static int socket_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
@@ -125,7 +131,7 @@ static int socket_client_sendv(void *st, const struct qbi_msg *msg, uint64_t dea
 	struct socket_client *c = st;
 	int r = qbi_socket_send_message(c->response, msg);
 
-	if (r == QBI_FULL && client_wait(c, -1, 0) == QBI_GONE)
+	if (r == QBI_FULL && client_wait(c, -1, NULL, 0) == QBI_GONE)
 		return QBI_GONE;
 	if (r == 0) {
 		qbi_fault_guard_check(false);
@@ -157,7 +163,7 @@ static int client_receive(struct socket_client *c, int fd, void *buf, size_t siz
 }
 
 static int client_recv(struct socket_client *c, int fd, enum qbi_qbcontrol_channel channel,
-		       void *buf, size_t size, uint64_t deadline, size_t *ret_size)
+		       struct qbi_turn *turn, void *buf, size_t size, uint64_t deadline, size_t *ret_size)
 {
 	bool gone = false;
 
@@ -172,7 +178,7 @@ static int client_recv(struct socket_client *c, int fd, enum qbi_qbcontrol_chann
 			return r;
 		if (gone)
 			return QBI_GONE;
-		r = client_wait(c, fd, deadline);
+		r = client_wait(c, fd, turn, deadline);
 		if (r < 0 || r == QBI_EMPTY)
 			return r;
 		gone = r == QBI_GONE;
@@ -184,8 +190,8 @@ static int socket_client_recv(void *st, void *buf, size_t size, uint64_t deadlin
 {
 	struct socket_client *c = st;
 
-	return client_recv(c, c->response, QBI_QBCONTROL_RESPONSE, buf, size, deadline,
-			   ret_size);
+	return client_recv(c, c->response, QBI_QBCONTROL_RESPONSE, c->turns.recv, buf,
+			   size, deadline, ret_size);
 }
 
 static int socket_client_event_recv(void *st, void *buf, size_t size, uint64_t deadline,
@@ -193,7 +199,8 @@ static int socket_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 {
 	struct socket_client *c = st;
 
-	return client_recv(c, c->event, QBI_QBCONTROL_EVENT, buf, size, deadline, ret_size);
+	return client_recv(c, c->event, QBI_QBCONTROL_EVENT, c->turns.event, buf, size,
+			   deadline, ret_size);
 }
 
 static void socket_client_close(void *st, bool server_gone)

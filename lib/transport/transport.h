@@ -14,13 +14,14 @@
  *            respondv, eventv, flush, room,
  *            wait_fd, events_queued              one thread at a time
  *            open, close                         nothing else at the same time
- *   client   sendv, flow                         one thread at a time
- *            recv                                one thread at a time
- *            event_recv                          one thread at a time
+ *   client   sendv, flow                         the thread whose turn it is
+ *            recv                                the same of another turn
+ *            event_recv                          and of a third
  *            open, close                         nothing else at the same time
  *
  * So one thread each may be in take and in one of respondv and eventv, or in sendv, recv
- * and event_recv.
+ * and event_recv; but of the last three, any number that rest (base/turn.h). Those rest
+ * whenever they sleep, and have then to expect that others sent or received meanwhile.
  *
  * Trust: the peer is hostile on both sides. An operation that finds nonsense in
  * what the peer wrote returns -EBADMSG; the core then drops the connection.
@@ -40,6 +41,7 @@
 #include "base/look.h"
 #include "base/msg.h"
 #include "base/owner.h"
+#include "base/turn.h"
 #include "wire/handshake.h"
 
 /* Descriptors that may travel with the welcome. */
@@ -180,8 +182,16 @@ struct qbi_server_ops {
 	void (*close)(void *st, enum qbi_parting how);
 };
 
+/* Who sends, who receives responses and who receives events; NULL: one thread does. */
+struct qbi_client_turns {
+	struct qbi_turn *send;
+	struct qbi_turn *recv;
+	struct qbi_turn *event;
+};
+
 /* What a client's end is made from. */
 struct qbi_client_spec {
+	struct qbi_client_turns turns;		/* borrowed for the life of the state */
 	int stream;				/* borrowed for the life of the state */
 	struct ucred server;			/* as the kernel told it */
 	const struct qbi_welcome *welcome;	/* checked; valid during open() only */

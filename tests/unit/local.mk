@@ -61,6 +61,7 @@ native_tests = \
 	tests/unit/test-memory-lock \
 	tests/unit/test-send-outcomes \
 	tests/unit/test-threads \
+	tests/unit/test-turn \
 	tests/unit/test-writable \
 	tests/unit/test-native-ends \
 	tests/unit/test-native-events \

@@ -29,6 +29,7 @@ static int hooked_poll(struct pollfd *p, nfds_t n, int timeout);
 #define poll(...) hooked_poll(__VA_ARGS__)
 #define qbi_poll(...) hooked_poll(__VA_ARGS__)
 
+#include "base/turn.c"
 #include "ring/wakeup.c"
 #include "ring/ring.c"
 #include "transport/native-shm-client.c"

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Whose turn it is to use one part of an object, which several threads do.
+ *
+ * Invariant: a turn is only had while its part is worked on. Who sleeps rests: others have
+ * their turns meanwhile, and afterwards the part is looked at anew. So nothing is kept for
+ * ever by a thread that is cancelled, ends or leaves by siglongjmp, nor in a child of
+ * fork(2): that is where threads are which sleep (base/lock.h does the rest).
+ *
+ * A thread that has its turn cannot be cancelled, so functions of libc that are
+ * cancellation points may be called then. One that vanishes nevertheless, while it
+ * changes the part, leaves that broken: who comes next is told.
+ *
+ * Turns nest, the last that was taken being released, or resting, first.
+ */
+#ifndef QBI_BASE_TURN_H
+#define QBI_BASE_TURN_H
+
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/lock.h"
+
+/* Zeros are a free one. */
+struct qbi_turn {
+	struct qbi_lock lock;
+	int cancel_state;		/* of who has it, for when it is released */
+	_Atomic(bool) changing;		/* the part may be in any state */
+	_Atomic(int) broken;		/* somebody left while changing it; stays so */
+};
+
+enum qbi_turn_broken {
+	QBI_TURN_WHOLE = 0,
+	QBI_TURN_LEFT = 1,	/* for all of this process */
+	QBI_TURN_COPIED = 2,	/* somebody was changing it when this process was forked */
+};
+
+/*
+ * 0; QBI_FULL others have it until @deadline; QBI_GONE somebody left the part half
+ * changed: it is not to be used any more, and the turn is not taken.
+ */
+int qbi_turn_take(struct qbi_turn *t, uint64_t deadline);
+void qbi_turn_release(struct qbi_turn *t);
+
+/*
+ * Around sleeping. After a resume one has the turn again: 0; QBI_GONE but the part is not
+ * to be used. With NULL nobody else is there to have a turn, and nothing happens.
+ */
+void qbi_turn_rest(struct qbi_turn *t);
+int qbi_turn_resume(struct qbi_turn *t);
+
+/*
+ * poll(2), resting if it may sleep; @revents are 0 where nothing has happened. Others may
+ * have used up what has by now. 0; QBI_GONE as resume; -errno as qbi_poll().
+ */
+int qbi_turn_poll(struct qbi_turn *t, struct pollfd *fds, nfds_t n, int timeout);
+
+/* Still one's turn, but nothing is changed: who vanishes now leaves the part whole. */
+static inline void qbi_turn_watch(struct qbi_turn *t, bool on)
+{
+	if (t)
+		atomic_store_explicit(&t->changing, !on, memory_order_relaxed);
+}
+
+#endif
