@@ -22,4 +22,18 @@ lib_libqbipc_la_DEPENDENCIES = lib/libqbipc-core.la lib/libqbipc.map
 
 pkgconfigdir = $(libdir)/pkgconfig
 pkgconfig_DATA = lib/libqbipc.pc
+
+# For programs that build with CMake. Where the headers are it says from where it lies, so
+# that a tree may be moved.
+cmakedir = $(libdir)/cmake/libqbipc
+cmake_DATA = lib/libqbipcConfig.cmake lib/libqbipcConfigVersion.cmake
+CLEANFILES += lib/libqbipcConfig.cmake
+EXTRA_DIST += lib/libqbipcConfig.cmake.in
+
+lib/libqbipcConfig.cmake: lib/libqbipcConfig.cmake.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) lib && \
+	from=$$(realpath -m --relative-to='$(libdir)' '$(includedir)') && \
+	$(SED) "s|@includedir_from_libdir[@]|$$from|" \
+		$(srcdir)/lib/libqbipcConfig.cmake.in >$@.tmp && mv $@.tmp $@
+
 EXTRA_DIST += lib/libqbipc.map lib/LAYERS
