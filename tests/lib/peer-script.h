@@ -39,7 +39,12 @@ static inline void peer_script_set(const struct peer_write *writes, size_t n)
 static inline void peer_acts(uintptr_t address, size_t size)
 {
 	while (peer.left && peer.writes->before <= peer.accesses) {
-		memcpy(peer.writes->to, &peer.writes->value, peer.writes->size);
+		const char *value = (const char *)&peer.writes->value;
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+		value += sizeof(peer.writes->value) - peer.writes->size;
+#endif
+		memcpy(peer.writes->to, value, peer.writes->size);
 		peer.writes++;
 		peer.left--;
 	}
