@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	docs/performance.md \
 	docs/performance-clients.svg \
 	docs/performance-size.svg \
+	docs/platforms.md \
 	docs/porting-from-libqb.md \
 	docs/promises.md \
 	docs/protocol.md \
