@@ -61,6 +61,7 @@ include $(srcdir)/tests/fuzz/local.mk
 include $(srcdir)/tests/machines/local.mk
 include $(srcdir)/tests/model/local.mk
 include $(srcdir)/tests/programs/local.mk
+include $(srcdir)/tests/sandbox/local.mk
 include $(srcdir)/tests/bench/local.mk
 include $(srcdir)/tests/soak/local.mk
 

@@ -21,11 +21,14 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/msg.h \
 	lib/base/mutex.c \
 	lib/base/mutex.h \
+	lib/base/once.h \
 	lib/base/owner.h \
 	lib/base/peer.c \
 	lib/base/peer.h \
 	lib/base/sized.c \
 	lib/base/sized.h \
+	lib/base/refused.c \
+	lib/base/refused.h \
 	lib/base/socket.c \
 	lib/base/socket.h \
 	lib/base/syscalls.h \

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/look.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/cpus.h"
+#include "base/once.h"
 
 /* What is left of a budget that shrank. */
 #define BUDGET_MIN 1000
@@ -24,7 +24,7 @@
 #define REAL_TIME_NS 20000
 
 static _Atomic(uint64_t) longest = QBI_LOOK_DEFAULT_NS;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct qbi_once once;
 static bool quota_below_two_cpus;
 
 static void setting_read(void)
@@ -44,7 +44,7 @@ static void setting_read(void)
 
 void qbi_look_longest_set(uint64_t ns)
 {
-	(void)pthread_once(&once, setting_read);
+	qbi_once_run(&once, setting_read);
 	longest = ns;
 }
 
@@ -57,7 +57,7 @@ static bool is_real_time(void)
 
 void qbi_look_init(struct qbi_look *l)
 {
-	(void)pthread_once(&once, setting_read);
+	qbi_once_run(&once, setting_read);
 	*l = (struct qbi_look){ .longest = longest };
 	if (l->longest && (quota_below_two_cpus || qbi_cpus_is_one()))
 		l->longest = 0;

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 
 #include "base/log.h"
+#include "base/refused.h"
+#include "base/util.h"
 
 static _Atomic(enum qbi_memory_lock) lock_mode;
 
@@ -34,13 +36,27 @@ static int pages_lock(void *base, size_t size)
 	return mode == QBI_MEMORY_LOCK_MUST ? r : 0;
 }
 
+/* Of memory that is not active yet. Written once, when mprotect(2) turns out refused. */
+static _Atomic(int) protection = PROT_NONE;
+
+int qbi_memory_protection(void)
+{
+	return protection;
+}
+
 int qbi_memory_activate(void *base, size_t size)
 {
 	int r = pages_lock(base, size);
 
 	if (r < 0)
 		return r;
-	return mprotect(base, size, PROT_READ | PROT_WRITE) < 0 ? -errno : 0;
+	if (protection == (PROT_READ | PROT_WRITE) ||
+	    mprotect(base, size, PROT_READ | PROT_WRITE) == 0)
+		return 0;
+	if (!qbi_is_refused(errno))
+		return -errno;
+	protection = PROT_READ | PROT_WRITE;
+	return QBI_AGAIN;
 }
 
 /* In front of what qbi_memory_new() returns. */
@@ -51,14 +67,16 @@ struct block {
 
 static struct block *block_map(size_t size)
 {
-	void *base = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *base = mmap(NULL, size, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct block *b = base;
+	int r;
 
 	if (base == MAP_FAILED)
 		return NULL;
-	if (qbi_memory_activate(base, size) < 0) {
+	r = qbi_memory_activate(base, size);
+	if (r) {
 		munmap(base, size);
-		return NULL;
+		return r == QBI_AGAIN ? block_map(size) : NULL;
 	}
 	b->mapped = true;
 	return b;

@@ -20,10 +20,14 @@ enum qbi_memory_lock {
 /* For all that is mapped afterwards. */
 void qbi_memory_lock_set(enum qbi_memory_lock mode);
 
+/* What to map memory with that is to be activated: PROT_NONE, if that can be changed. */
+int qbi_memory_protection(void);
+
 /*
- * Whole pages that were just mapped with PROT_NONE become readable and writable, and are
+ * Whole pages that were just mapped with that protection become readable and writable, and are
  * locked if they are to be. That way the kernel fills none of them in advance either when
- * the process has locked all its future memory (mlockall). 0 or -errno.
+ * the process has locked all its future memory (mlockall). 0 or -errno; QBI_AGAIN where protections may not
+ * be changed: map it anew.
  */
 int qbi_memory_activate(void *base, size_t size);
 

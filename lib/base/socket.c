@@ -4,8 +4,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
+#include "base/refused.h"
+#include "base/refused.h"
 #include "base/util.h"
 
 /* Linux 6.16; the headers may be older than the kernel. */
@@ -75,14 +79,15 @@ int qbi_datagram_connect(int fd, const struct sockaddr_un *address)
 	return connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
 }
 
-bool qbi_socket_is(int fd, int type)
+int qbi_socket_check(int fd, int type)
 {
 	int domain, actual;
 	socklen_t len = sizeof(int);
 
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
-	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &actual, &len) == 0 &&
-	       domain == AF_UNIX && actual == type;
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &actual, &len) < 0)
+		return errno == ENOTSOCK ? -EBADMSG : -errno;
+	return domain == AF_UNIX && actual == type ? 0 : -EBADMSG;
 }
 
 int qbi_no_memory(size_t size)
@@ -141,13 +146,30 @@ int qbi_socket_send_message(int fd, const struct qbi_msg *msg)
 				: qbi_socket_sendv(fd, msg->iov, msg->n);
 }
 
+/* The same with a system call that a sandbox may still allow. */
+static int pieces_send(int fd, const struct iovec *iov, size_t n)
+{
+	size_t size = pieces_size(iov, n), at = 0;
+	_cleanup_(qbi_freep) char *block = malloc(size + 1);
+
+	if (!block)
+		return qbi_no_memory(size);
+	for (; n--; at += iov++->iov_len)
+		if (iov->iov_len)
+			memcpy(block + at, iov->iov_base, iov->iov_len);
+	if (send(fd, block, size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return outcome_of_send(errno, size);
+	return 0;
+}
+
 int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n)
 {
 	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n };
 
-	if (sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return outcome_of_send(errno, pieces_size(iov, n));
-	return 0;
+	if (sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return 0;
+	return qbi_is_refused(errno) ? pieces_send(fd, iov, n)
+				     : outcome_of_send(errno, pieces_size(iov, n));
 }
 
 int qbi_poll(struct pollfd *fds, size_t n, int timeout)

@@ -44,8 +44,9 @@ int qbi_datagram_connect(int fd, const struct sockaddr_un *address);
 /* Room in both buffers for messages of @size bytes, as far as the system lets us. */
 void qbi_socket_raise_buffers(int fd, uint32_t size);
 
-/* Is @fd, which a peer passed, a unix socket of this @type? */
-bool qbi_socket_is(int fd, int type);
+/* Is @fd, which a peer passed, a unix socket of this @type? 0; -EBADMSG no; -errno it
+ * may not be asked. */
+int qbi_socket_check(int fd, int type);
 
 /*
  * The kernel wants most of a message in one piece of memory. So much it has again before

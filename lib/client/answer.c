@@ -63,6 +63,21 @@ static void answer_take_control(struct qbi_answer *a, struct msghdr *m)
 		a->fds_kept_out = true;
 }
 
+/*
+ * No credentials came along, since a sandbox did not let us ask for them: then who made
+ * the listening socket is the server. Where we did ask, an answer without any is nobody's.
+ */
+static void answer_ask_server(struct qbi_answer *a, int stream)
+{
+	socklen_t size = sizeof(a->server);
+	socklen_t len = sizeof(int);
+	int asked = 1;
+
+	if (getsockopt(stream, SOL_SOCKET, SO_PASSCRED, &asked, &len) == 0 && !asked)
+		a->have_server = getsockopt(stream, SOL_SOCKET, SO_PEERCRED, &a->server,
+					    &size) == 0;
+}
+
 /* Read some. 0 complete, QBI_EMPTY nothing there now, QBI_PARTIAL more to come, -errno. */
 static int answer_read(struct qbi_answer *a, int stream)
 {
@@ -83,6 +98,8 @@ static int answer_read(struct qbi_answer *a, int stream)
 	if (n == 0)
 		return -ECONNRESET;
 	a->size += (size_t)n;
+	if (!a->have_server)
+		answer_ask_server(a, stream);
 	return a->size < sizeof(a->welcome) ? QBI_PARTIAL : 0;
 }
 

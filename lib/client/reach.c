@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/refused.h"
 #include "base/util.h"
 #include "wire/names.h"
 
@@ -95,7 +96,8 @@ int qbi_reach(const char *name, uint64_t deadline, int *ret_stream)
 	if (fd < 0)
 		return -errno;
 	/* Before connecting, so that the answer carries the server's credentials. */
-	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 &&
+	    !qbi_is_refused(errno))
 		return -errno;
 	r = service_connect(fd, &address, deadline);
 	if (r < 0)

@@ -6,10 +6,13 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/refused.h"
 #include "base/util.h"
 
 /* All loops, oldest first. The head is atomic: it is read without the lock. */
@@ -54,10 +57,33 @@ static void registry_remove(struct qb_loop *l)
 	qbi_mutex_unlock(&registry_lock);
 }
 
+/*
+ * In place of an eventfd, which a sandbox may refuse: a datagram socket that is its own
+ * peer, and so takes nothing from anybody else.
+ */
+static int echo_socket_open(void)
+{
+	_cleanup_(qbi_closep) int fd =
+		socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un self = { .sun_family = AF_UNIX };
+	socklen_t len = sizeof(self.sun_family);
+
+	/* Bound to nothing, the kernel finds a name. */
+	if (fd < 0 || bind(fd, (struct sockaddr *)&self, len) < 0)
+		return -errno;
+	len = sizeof(self);
+	if (getsockname(fd, (struct sockaddr *)&self, &len) < 0 ||
+	    connect(fd, (struct sockaddr *)&self, len) < 0)
+		return -errno;
+	return qbi_take_fd(&fd);
+}
+
 static int wake_fd_open(void)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
+	if (fd < 0 && qbi_is_refused(errno))
+		return echo_socket_open();
 	return fd < 0 ? -errno : fd;
 }
 

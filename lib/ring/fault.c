@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -29,6 +30,7 @@
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/refused.h"
 
 #define FAULT_LEVELS 8
 
@@ -227,6 +229,20 @@ static struct sigaction level_action(const struct fault_level *level)
 
 /* -- Installing ------------------------------------------------------------- */
 
+/*
+ * A sandbox that does not let us handle signals costs the protection, not the service:
+ * @error is 0 then.
+ */
+static int install_refusal(int error)
+{
+	if (!qbi_is_refused(error))
+		return -error;
+	qbi_log_rarely(LOG_WARNING,
+		       "signals may not be handled (%s): a peer that truncates a file that is "
+		       "mapped here would end this process", strerror(error));
+	return 0;
+}
+
 static int fault_install(void)
 {
 	struct sigaction found, replaced, ours;
@@ -234,7 +250,7 @@ static int fault_install(void)
 	int tries;
 
 	if (sigaction(SIGBUS, NULL, &found) < 0)
-		return -errno;
+		return install_refusal(errno);
 	for (tries = 0; tries < FAULT_INSTALL_TRIES; tries++) {
 		if (level_of(&found))
 			return 0;
@@ -246,7 +262,7 @@ static int fault_install(void)
 		}
 		ours = level_action(level);
 		if (sigaction(SIGBUS, &ours, &replaced) < 0)
-			return -errno;
+			return install_refusal(errno);
 		if (action_is_same(&replaced, &found))
 			return 0;
 		/* The application changed it in between: cover that one instead. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/util.h"
 
 static size_t page_round(size_t size)
 {
@@ -23,7 +24,7 @@ static int mapping_fill(char *base, const struct qbi_mapping_file *files, size_t
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		parts[i] = mmap(base, files[i].size, PROT_NONE,
+		parts[i] = mmap(base, files[i].size, qbi_memory_protection(),
 				MAP_SHARED | MAP_FIXED, files[i].fd, 0);
 		if (parts[i] == MAP_FAILED)
 			return -errno;
@@ -54,9 +55,9 @@ int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files
 		r = qbi_memory_activate(base, total);
 	if (r == 0)
 		r = qbi_fault_guard_add(&m->guard, base, total);
-	if (r < 0) {
+	if (r) {
 		munmap(base, total);
-		return r;
+		return r == QBI_AGAIN ? qbi_mapping_open(m, files, n) : r;
 	}
 	for (i = 0; i < QBI_MAPPING_PARTS; i++)
 		m->part[i] = parts[i];

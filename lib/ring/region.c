@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/refused.h"
 #include "base/util.h"
 
 #define WORDS_SIZE 4096
@@ -36,15 +37,15 @@ static size_t region_size(uint32_t max_msg_size)
 static int region_map(struct qbi_region *m, uint32_t max_msg_size, int fd)
 {
 	size_t size = region_size(max_msg_size);
-	void *base = mmap(NULL, size, PROT_NONE, MAP_SHARED, fd, 0);
+	void *base = mmap(NULL, size, qbi_memory_protection(), MAP_SHARED, fd, 0);
 	int r;
 
 	if (base == MAP_FAILED)
 		return -errno;
 	r = qbi_memory_activate(base, size);
-	if (r < 0) {
+	if (r) {
 		munmap(base, size);
-		return r;
+		return r == QBI_AGAIN ? region_map(m, max_msg_size, fd) : r;
 	}
 	m->words = base;
 	m->size = size;
@@ -78,13 +79,17 @@ int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size, int fd)
 	struct statfs fs;
 	struct stat st;
 	int seals = fcntl(fd, F_GET_SEALS);
+	int r;
 
 	/* Only a memfd has the first two, and anything else says EINVAL. */
 	if (seals < 0 && errno != EINVAL)
 		return -errno;
 	if (seals < 0 || (seals & SEALS) != SEALS)
 		return -EBADMSG;
-	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+	r = qbi_status_get(fd, &st);
+	if (r < 0)
+		return r;
+	if (fstatfs(fd, &fs) < 0)
 		return -errno;
 	/* A hole punched into huge pages may find none to fill it: a fault. */
 	if (fs.f_type != TMPFS_MAGIC)

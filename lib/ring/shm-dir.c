@@ -15,12 +15,16 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/refused.h"
 #include "base/syscalls.h"
 #include "base/util.h"
 
 /* What one signal may cost, and how many may come before a step is done. */
 #define ALLOCATE_STEP ((off_t)1 << 20)
 #define ALLOCATE_TRIES 100
+
+/* What a system call returns for a fault is not below this, negated. */
+#define MAX_ERRNO 4095
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
@@ -73,22 +77,28 @@ int qbi_shm_open_below(int root, const char *name, int flags)
 	int fd = (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
 
 	/* Before Linux 5.6, or kept from us by one who does not know it. */
-	return fd < 0 && (errno == ENOSYS || errno == EPERM) ?
+	return fd < 0 && (qbi_is_refused(errno)) ?
 		       open_below_in_steps(root, name, flags) : fd;
 }
 
 /* mkdtemp(3) obeys the umask; the descriptor's mode does not. */
 static int dir_open_new(struct qbi_shm_dir *d)
 {
+	uid_t self = geteuid();
 	struct stat st;
+	int r;
 
 	d->fd = open(d->path, DIR_FLAGS);
 	/* A umask may forbid the owner too. The parent is sticky: the name is still ours. */
 	if (d->fd < 0 && errno == EACCES && chmod(d->path, 0700) == 0)
 		d->fd = open(d->path, DIR_FLAGS);
-	if (d->fd < 0 || fstat(d->fd, &st) < 0)
+	if (d->fd < 0)
 		return -errno;
-	if (st.st_uid != geteuid())
+	r = qbi_status_get(d->fd, &st);
+	if (r < 0)
+		return r;
+	/* A negative errno: a sandbox does not let us know. We made the directory, anyhow. */
+	if (st.st_uid != self && self < (uid_t)-MAX_ERRNO)
 		return -EACCES;
 	if ((st.st_mode & 07777) != 0700 && fchmod(d->fd, 0700) < 0)
 		return -errno;
@@ -156,7 +166,7 @@ static int fd_allocate(int fd, size_t size)
 /* Without the privilege; no such user in our namespace, or in that of the file system. */
 static bool owner_is_out_of_reach(int error)
 {
-	return error == EPERM || error == EINVAL || error == EOVERFLOW;
+	return qbi_is_refused(error) || error == EINVAL || error == EOVERFLOW;
 }
 
 static int fd_give(int fd, const struct qbi_owner *owner, mode_t mode)
@@ -166,7 +176,7 @@ static int fd_give(int fd, const struct qbi_owner *owner, mode_t mode)
 	/* Where it cannot be given the client is served as far as modes allow. */
 	if (given && fchown(fd, owner->uid, owner->gid) < 0 && !owner_is_out_of_reach(errno))
 		return -errno;
-	if (fchmod(fd, mode) < 0 && errno != EPERM)
+	if (fchmod(fd, mode) < 0 && !qbi_is_refused(errno))
 		return -errno;
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/refused.h"
 #include "base/util.h"
 #include "ring/shm-dir.h"
 
@@ -84,8 +85,10 @@ static int owner_check(uid_t uid, const char *dir, const struct qbi_peer_cred *s
 static int file_check(int fd, const char *dir, const size_t *sizes,
 		      const struct qbi_peer_cred *server, struct stat *st)
 {
-	if (fstat(fd, st) < 0)
-		return -errno;
+	int r = qbi_status_get(fd, st);
+
+	if (r < 0)
+		return r;
 	/* Another name elsewhere: it was not made for this. */
 	if (!S_ISREG(st->st_mode) || st->st_nlink > 1)
 		return -EACCES;
@@ -128,8 +131,9 @@ static int peer_open(struct qbi_shm_peer_file *f, const char *path, const char *
 	r = dir_open(dir, &dir_fd);
 	if (r < 0)
 		return r;
-	if (fstat(dir_fd, &dir_st) < 0)
-		return -errno;
+	r = qbi_status_get(dir_fd, &dir_st);
+	if (r < 0)
+		return r;
 	fd = qbi_shm_open_below(dir_fd, name, FILE_FLAGS);
 	if (fd < 0)
 		return -errno;
@@ -195,7 +199,7 @@ void qbi_shm_peer_remove(struct qbi_shm_peer_file *f)
 
 	if (!f->name || dir_open(NULL, &root) < 0 || dir_open(f->dir, &dir_fd) < 0)
 		return;
-	if (fstat(dir_fd, &st) < 0 || !inode_is(&st, f->dir_dev, f->dir_ino))
+	if (qbi_status_get(dir_fd, &st) < 0 || !inode_is(&st, f->dir_dev, f->dir_ino))
 		return;
 	if (fstatat(dir_fd, f->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    inode_is(&st, f->dev, f->ino))

@@ -2,10 +2,13 @@
 #include "server/deadlines.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/refused.h"
 #include "base/util.h"
 
 static struct qbi_deadline *deadline_of(struct qbi_list *link)
@@ -40,11 +43,22 @@ static struct qbi_deadline *deadline_next(const struct qbi_deadlines *d)
 int qbi_deadlines_open(struct qbi_deadlines *d, const struct qbi_settings *set,
 		       qb_ipcs_dispatch_fn_t fn, void *data)
 {
+	static const struct itimerspec never;
+	_cleanup_(qbi_closep) int fd = -1;
+
 	d->set = set;
 	d->fn = fn;
 	d->data = data;
-	d->fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	return d->fd < 0 ? -errno : 0;
+	fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (fd >= 0 && timerfd_settime(fd, 0, &never, NULL) == 0) {
+		d->fd = qbi_take_fd(&fd);
+		return 0;
+	}
+	if (!qbi_is_refused(errno))
+		return -errno;
+	qbi_log(LOG_NOTICE, "no timers here: %s", strerror(errno));
+	d->no_timer = true;
+	return 0;
 }
 
 static void deadlines_leave(struct qbi_deadlines *d)
@@ -104,6 +118,27 @@ static int deadlines_update(struct qbi_deadlines *d)
 	return 0;
 }
 
+/* Call those that are due. What they do may bring us here again: once at a time. */
+static void deadlines_expire(struct qbi_deadlines *d, uint64_t now)
+{
+	struct qbi_deadline *e;
+
+	d->expiring = true;
+	while ((e = deadline_next(d)) && e->due <= now) {
+		qbi_list_unlink(&e->link);
+		e->fn(e);
+	}
+	d->expiring = false;
+}
+
+/* What is late is seen when something else begins to wait: better than never. */
+static int without_timer(struct qbi_deadlines *d)
+{
+	if (!d->expiring)
+		deadlines_expire(d, qbi_now_ns());
+	return QBI_GONE;
+}
+
 int qbi_deadlines_set(struct qbi_deadlines *d, struct qbi_deadline *e, uint64_t due)
 {
 	int r;
@@ -112,6 +147,8 @@ int qbi_deadlines_set(struct qbi_deadlines *d, struct qbi_deadline *e, uint64_t 
 	e->due = due;
 	if (due != QBI_FOREVER)
 		qbi_list_push_back(&d->waiting, &e->link);
+	if (d->no_timer)
+		return without_timer(d);
 	r = deadlines_update(d);
 	if (r < 0)
 		qbi_list_unlink(&e->link);
@@ -120,17 +157,12 @@ int qbi_deadlines_set(struct qbi_deadlines *d, struct qbi_deadline *e, uint64_t 
 
 int32_t qbi_deadlines_run(struct qbi_deadlines *d)
 {
-	struct qbi_deadline *e;
-	uint64_t expirations, now;
+	uint64_t expirations;
 
 	if (read(d->fd, &expirations, sizeof(expirations)) < 0 && errno == EAGAIN)
 		return 0;
-	now = qbi_now_ns();
 	d->set_to = QBI_FOREVER;
-	while ((e = deadline_next(d)) && e->due <= now) {
-		qbi_list_unlink(&e->link);
-		e->fn(e);
-	}
+	deadlines_expire(d, qbi_now_ns());
 	(void)deadlines_update(d);
 	return d->in_loop ? 0 : -ESHUTDOWN;
 }
@@ -143,6 +175,7 @@ void qbi_deadlines_close(struct qbi_deadlines *d)
 		qbi_list_unlink(first);
 	deadlines_leave(d);
 	d->fd = qbi_close(d->fd);
+	d->no_timer = false;
 }
 
 int qbi_deadlines_renew(struct qbi_deadlines *d)

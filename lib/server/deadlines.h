@@ -35,6 +35,8 @@ struct qbi_deadlines {
 	void *data;
 	struct qbi_list waiting;
 	int fd;			/* timerfd; -1: the service does not run */
+	bool no_timer;		/* a sandbox refuses them */
+	bool expiring;		/* those that are due are being called */
 	bool in_loop;
 	uint64_t set_to;	/* when it goes off, never too late; meaningful in the loop */
 };
@@ -60,8 +62,8 @@ static inline bool qbi_deadline_waits(const struct qbi_deadline *e)
 
 /*
  * @e waits until @due from now on; QBI_FOREVER: it does not wait. Joins the loop, sets the
- * timer, or leaves. 0; -errno when the timer is needed and cannot be had, then @e does not
- * wait.
+ * timer, or leaves. 0; QBI_GONE there is no timer: it waits, and is seen to be late when
+ * this is called the next time; -errno when it cannot be set, then @e does not wait.
  */
 int qbi_deadlines_set(struct qbi_deadlines *d, struct qbi_deadline *e, uint64_t due);
 

@@ -112,7 +112,9 @@ static int welcome_send(qb_ipcs_connection_t *c, const struct qbi_reply *reply)
 		memcpy(CMSG_DATA(cmsg), reply->fds, size);
 	}
 	do
-		n = sendmsg(c->stream.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = reply->n_fds ? sendmsg(c->stream.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT)
+				 : send(c->stream.fd, iov.iov_base, iov.iov_len,
+					MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;

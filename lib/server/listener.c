@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/refused.h"
 #include "base/socket.h"
 #include "base/util.h"
 #include "server/connection.h"
@@ -85,7 +86,7 @@ static int client_accept(const struct qbi_listener *l)
 	_cleanup_(qbi_closep) int fd =
 		accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+	if (fd >= 0 || !qbi_is_refused(errno))
 		return qbi_take_fd(&fd);
 	fd = accept(l->fd, NULL, NULL);
 	if (fd < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
@@ -251,7 +252,7 @@ static int adopted_check(int fd)
 		return -errno;
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0)
 		return -errno;
-	if (!qbi_socket_is(fd, SOCK_STREAM))
+	if (qbi_socket_check(fd, SOCK_STREAM) < 0)
 		return -EPROTOTYPE;
 	return listens ? 0 : -EINVAL;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/refused.h"
 #include "base/util.h"
 
 #define INTERVAL_FIRST (1 * QBI_NS_PER_MS)
@@ -185,7 +186,11 @@ static int retry_open(struct qbi_retry *r)
 	if (epoll < 0)
 		return -errno;
 	timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (timer < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event) < 0)
+	/* Without timers, a rest goes out when the connection is dispatched for something
+	 * else. */
+	if (timer < 0 && !qbi_is_refused(errno))
+		return -errno;
+	if (timer >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event) < 0)
 		return -errno;
 	error = qbi_app_loop_add(&r->set->loop, r->set->priority, epoll, QBI_POLL_EVENTS, r->data,
 					  r->fn);

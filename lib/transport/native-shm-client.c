@@ -58,8 +58,11 @@ static int native_client_open(void *st, const struct qbi_client_spec *spec)
 	c->bell = -1;
 	c->stream = spec->stream;
 	c->turns = spec->turns;
-	if (spec->n_fds != 2 || !qbi_socket_is(spec->fds[1], SOCK_STREAM))
+	if (spec->n_fds != 2)
 		return -EBADMSG;
+	r = qbi_socket_check(spec->fds[1], SOCK_STREAM);
+	if (r < 0)
+		return r;
 	r = qbi_region_open(&c->region, spec->welcome->max_msg_size, spec->fds[0]);
 	if (r < 0)
 		return r;

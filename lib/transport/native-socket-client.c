@@ -34,9 +34,9 @@ struct native_client {
 
 static int client_open_pair(struct qbi_packets *p, int *fd, uint32_t max_msg_size)
 {
-	int r = -EBADMSG;
+	int r = qbi_socket_check(*fd, SOCK_SEQPACKET);
 
-	if (qbi_socket_is(*fd, SOCK_SEQPACKET))
+	if (r == 0)
 		r = qbi_packets_open(p, *fd, max_msg_size);
 	if (r == 0)
 		*fd = -1;

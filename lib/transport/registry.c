@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/once.h"
 #include "base/util.h"
 #include "transport/transport.h"
 
@@ -61,7 +61,7 @@ static enum qb_ipc_type type_on_wire(enum qb_ipc_type type)
 	return type == QB_IPC_NATIVE ? QB_IPC_SHM : type;
 }
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct qbi_once once;
 static _Atomic(bool) native_on = true;
 
 static void setting_read(void)
@@ -74,13 +74,13 @@ static void setting_read(void)
 
 void qbi_transport_native_set(bool on)
 {
-	(void)pthread_once(&once, setting_read);
+	qbi_once_run(&once, setting_read);
 	native_on = on;
 }
 
 uint32_t qbi_transport_version(void)
 {
-	(void)pthread_once(&once, setting_read);
+	qbi_once_run(&once, setting_read);
 	return native_on ? NATIVE_VERSION : 0;
 }
 
