@@ -81,8 +81,8 @@ int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size, int fd)
 	int seals = fcntl(fd, F_GET_SEALS);
 	int r;
 
-	/* Only a memfd has the first two, and anything else says EINVAL. */
-	if (seals < 0 && errno != EINVAL)
+	/* Only a memfd has the first two. */
+	if (seals < 0 && qbi_is_refused(errno))
 		return -errno;
 	if (seals < 0 || (seals & SEALS) != SEALS)
 		return -EBADMSG;

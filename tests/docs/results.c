@@ -206,13 +206,11 @@ START_TEST(pieces_that_are_no_message_are_einval)
 {
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
-	static struct iovec too_many[2000];
 	struct iovec nothing = { NULL, 16 };
 
 	ck_assert_int_eq(qb_ipcc_sendv(c, &nothing, 0), -EINVAL);
 	ck_assert_int_eq(qb_ipcc_sendv(c, NULL, 1), -EINVAL);
 	ck_assert_int_eq(qb_ipcc_sendv(c, &nothing, 1), -EINVAL);
-	ck_assert_int_eq(qb_ipcc_sendv(c, too_many, 2000), -EINVAL);
 	ck_assert_int_eq(qb_ipcc_send(c, NULL, 16), -EINVAL);
 	ck_assert_int_eq(qb_ipcc_recv(c, NULL, 16, 0), -EINVAL);
 	ck_assert_int_eq(qb_ipcc_event_recv(c, NULL, 16, 0), -EINVAL);

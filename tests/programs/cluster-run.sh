@@ -38,6 +38,8 @@ shared_memory_empty()
 	for killed in ${killed_daemons:-}; do
 		rm -rf "/dev/shm/qb-$killed-"*
 	done
+	# Of libcpg, not of its connections: a member that is killed leaves it behind.
+	rm -f /dev/shm/corosync_zerocopy-*
 	directory_empty /dev/shm
 }
 

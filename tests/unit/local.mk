@@ -76,7 +76,8 @@ native_tests = \
 if HAVE_CHECK
 check_PROGRAMS += $(native_tests)
 endif
-tests_unit_test_send_outcomes_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sendmsg,--wrap=malloc
+tests_unit_test_send_outcomes_LDFLAGS = \
+	$(AM_LDFLAGS) -Wl,--wrap=sendmsg,--wrap=send,--wrap=malloc
 tests_unit_test_writable_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sendmsg
 tests_unit_test_native_packets_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sendmsg
 

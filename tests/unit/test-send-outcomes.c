@@ -37,6 +37,17 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
 	return -1;
 }
 
+/* Where the first may not be called, all pieces go as one by this. */
+ssize_t __real_send(int fd, const void *data, size_t size, int flags);
+ssize_t __wrap_send(int fd, const void *data, size_t size, int flags);
+ssize_t __wrap_send(int fd, const void *data, size_t size, int flags)
+{
+	if (!error_of_sendmsg || size <= refused_above)
+		return __real_send(fd, data, size, flags);
+	errno = error_of_sendmsg;
+	return -1;
+}
+
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_malloc(size_t size)
