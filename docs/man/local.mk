@@ -13,7 +13,7 @@ man_scripts = \
 	docs/man/parse.awk \
 	docs/man/families.awk \
 	docs/man/mdoc.awk
-EXTRA_DIST += $(man_scripts) docs/man/lint.awk docs/man/pages docs/man/mandoc.css
+EXTRA_DIST += $(man_scripts) docs/man/lint.awk docs/man/pages
 
 man_awk = $(AWK) -v pages=$(srcdir)/docs/man/pages -v suffix=$(MAN3_SUFFIX) \
 	-v version=$(PACKAGE_VERSION) -v date='$(man_date)' \
