@@ -7,6 +7,7 @@ EXTRA_DIST += \
 	docs/fuzzing.md \
 	docs/deploying.md \
 	docs/getting-started.md \
+	docs/glossary.md \
 	docs/overview.svg \
 	docs/performance.md \
 	docs/performance-clients.svg \
