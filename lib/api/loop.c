@@ -30,7 +30,7 @@ qb_loop_t *qb_loop_create(void)
 	return l;
 }
 
-/* Of NULL it frees nothing: nobody means the first loop of somebody else by that. */
+/* NULL is ignored here; elsewhere it means the default loop, which another owner may use. */
 void qb_loop_destroy(struct qb_loop *l)
 {
 	if (l)

@@ -87,7 +87,7 @@ static uint64_t state_mine(const struct qbi_lock *l)
 		self.tid = (uint32_t)syscall(SYS_gettid);
 		self.generation = g;
 	}
-	/* Who shares the lock are of different generations: there the threads must do. */
+	/* Processes that share a lock differ in generation: there the thread id must suffice. */
 	return (l->shared ? 0 : (uint64_t)g << STATE_GENERATION_SHIFT) | self.tid;
 }
 
@@ -176,7 +176,7 @@ static bool state_take_over(struct qbi_lock *l, uint64_t state, uint64_t mine,
 	uint64_t to = mine | (state & STATE_CONTENDED);
 
 	if (state >> STATE_GENERATION_SHIFT != mine >> STATE_GENERATION_SHIFT) {
-		/* Who waited for it is there, too. */
+		/* The waiters are in the parent process as well: none to wake here. */
 		*ret = QBI_LOCK_FORKED;
 		return state_replace(l, state, mine);
 	}

@@ -41,7 +41,7 @@ struct qbi_lock {
 
 enum qbi_lock_outcome {
 	QBI_LOCK_TAKEN = 0,
-	/* Taken over. Who held it ... */
+	/* Taken over. The previous holder ... */
 	QBI_LOCK_REENTERED = 1,	/* is this thread: it left without releasing */
 	QBI_LOCK_ORPHANED = 2,	/* is a thread that has ended */
 	QBI_LOCK_FORKED = 3,	/* is in the process that this one was forked from */

@@ -7,20 +7,20 @@
 #include "base/cpus.h"
 #include "base/once.h"
 
-/* What is left of a budget that shrank. */
+/* A budget does not shrink below this. */
 #define BUDGET_MIN 1000
 
-/* Vain looks take at most a quarter of the time, and this much in one go. */
+/* Polling in vain takes at most a quarter of the time, and at most this much at once. */
 #define ALLOWANCE_SHARE 4
 #define ALLOWANCE_MAX 1000000
 
-/* One time slice that somebody else took is paid back; more is not held against us. */
+/* Limit of the debt: one time slice that another thread took is paid back, not more. */
 #define DEBT_MAX 4000000
 
-/* Time that a thread which never sleeps keeps its CPU before it offers it to others. */
+/* How long a thread that never sleeps keeps its CPU before it yields. */
 #define GIVE_WAY_NS 50000
 
-/* A real-time thread keeps others from its CPU while it looks: a shorter stay. */
+/* A real-time thread keeps others off its CPU while it polls: a shorter limit. */
 #define REAL_TIME_NS 20000
 
 static _Atomic(uint64_t) longest = QBI_LOOK_DEFAULT_NS;
@@ -77,8 +77,9 @@ static void allowance_spend(struct qbi_look *l, uint64_t spent)
 }
 
 /*
- * Offer the CPU to others. False: somebody took it for a time slice. Who sleeps and is
- * woken waits less beside such a one, so that is charged.
+ * Offer the CPU to other threads. False: another thread ran for a time slice. Next to such
+ * a thread, sleeping and being woken costs less time than busy polling, so its time slice
+ * is charged to the allowance.
  */
 static bool give_way(struct qbi_look *l)
 {
@@ -100,7 +101,7 @@ uint64_t qbi_look_allowed(struct qbi_look *l, uint64_t now)
 	if (l->allowance > ALLOWANCE_MAX)
 		l->allowance = ALLOWANCE_MAX;
 	l->filled = now;
-	/* Who is about to sleep gives way by that. */
+	/* The budget is too small to poll: the caller sleeps, and that yields the CPU. */
 	if ((int64_t)l->budget >= l->allowance)
 		return 0;
 	if (now - l->gave_way >= GIVE_WAY_NS) {

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Looking before sleeping: stay awake for a bounded, adaptive time, because a message
- * that is found takes half a microsecond and one that has to wake us takes twenty.
+ * Busy polling before sleeping ("look" in names): check for a message in a loop for a
+ * bounded, adaptive time, because a message found this way takes half a microsecond and
+ * one that has to wake the thread takes twenty.
  *
- * Idea: ski rental. Never look for longer than sleeping and waking would cost. The
- * budget grows when a message came so soon after we had given up that a longer look
- * would have found it, and shrinks when looking found nothing. What is spent in vain is
- * paid from an allowance that fills with a share of the time that passes, so however
- * unlucky the pattern of messages, vain looks cost no more than that share of a CPU; an
- * idle connection does not look at all. With one usable CPU nobody can answer while we
- * look, and we do not.
+ * Idea: ski rental. Never poll for longer than sleeping and waking would cost. The budget
+ * grows when a message came so soon after polling gave up that a longer poll would have
+ * found it, and shrinks when polling found nothing. Time polled in vain is paid from an
+ * allowance, a token bucket that fills with a share of the time that passes. So whatever
+ * the pattern of messages, polling in vain costs no more than that share of a CPU, and an
+ * idle connection does not poll at all. With one usable CPU the peer cannot answer while
+ * this end polls, so there is no polling.
  *
- * Between looks: `pause` for the first microsecond, then sched_yield(2), because the
- * other end, or another client, may be waiting for this very CPU. While others use it we
- * do not, so that time costs nothing and is not counted: eight clients on two CPUs hand
- * the CPUs round instead of sleeping and being woken (docs/performance.md).
+ * Between checks: `pause` for the first microsecond, then sched_yield(2), because the
+ * other end, or another client, may be waiting for this very CPU. Time in which other
+ * threads run on it costs nothing and is not counted: eight clients on two CPUs hand the
+ * CPUs round instead of sleeping and being woken (docs/performance.md).
  *
  * Owner: one struct qbi_look per service, or per client connection and channel.
  * Threads: one at a time per struct. The setting is for the process, any thread.
@@ -30,47 +31,48 @@
 
 #include "base/clock.h"
 
-/* What sleeping and being woken costs both ends together, and so the longest look. */
+/* Cost of sleeping and waking for both ends together, hence the longest busy poll. */
 #define QBI_LOOK_DEFAULT_NS 50000
 
-/* The longest that may be set: beyond it, looking is a service nobody asked for. */
+/* The largest value that may be set. */
 #define QBI_LOOK_MAX_US 1000
 
 struct qbi_look {
-	uint64_t longest;	/* ns; 0: never look */
-	uint64_t budget;	/* ns; what the next look may take */
-	uint64_t began;		/* when the last look that was given up began; 0 none */
-	int64_t allowance;	/* ns that may still be spent in vain; below 0: too many were */
-	uint64_t filled;	/* when it was last filled */
-	uint64_t gave_way;	/* when this thread last yielded for others' sake */
+	uint64_t longest;	/* ns; 0: never poll */
+	uint64_t budget;	/* ns; limit of the next busy poll */
+	uint64_t began;		/* start of the last poll that found nothing; 0 none */
+	int64_t allowance;	/* ns that may still be polled in vain; below 0: in debt */
+	uint64_t filled;	/* when the allowance was last filled */
+	uint64_t gave_way;	/* when this thread last yielded to give others the CPU */
 };
 
 /*
- * One look that is going on. Time in which others had the CPU because we yielded is not
- * spent: it moves start and end.
+ * A busy poll in progress. Time in which other threads ran because this one yielded does
+ * not count: it moves start and end.
  */
 struct qbi_looking {
 	uint64_t pause;		/* ns of pausing before yielding begins */
 	uint64_t start;
 	uint64_t end;
-	uint64_t limit;		/* and no later than this, whoever had the CPU */
+	uint64_t limit;		/* hard end, even if other threads had the CPU */
 	uint64_t now;		/* as of the last time the clock was read */
 	unsigned int turns;
 };
 
 /*
- * Longest look of this process in nanoseconds, 0 never. The environment variable
- * QBIPC_BUSY_POLL_US sets it at the start; this changes it for what is made afterwards.
+ * Set the longest busy poll of this process in nanoseconds; 0: never poll. The initial
+ * value comes from the environment variable QBIPC_BUSY_POLL_US. A change applies to
+ * services and connections that are made afterwards.
  */
 void qbi_look_longest_set(uint64_t ns);
 
-/* Ready to use; looks at how many CPUs this thread may use. */
+/* Initialize. Reads how many CPUs this thread may use. */
 void qbi_look_init(struct qbi_look *l);
 
 /*
- * How long a look may take that begins @now. 0: do not look. An end that always finds
- * something never sleeps, and others that wait for its CPU would wait for whole time
- * slices: so this yields now and then.
+ * How long a busy poll that begins @now may take; 0: do not poll. An end that always finds
+ * a message never sleeps, and other threads would wait whole time slices for its CPU: so
+ * this function yields now and then.
  */
 uint64_t qbi_look_allowed(struct qbi_look *l, uint64_t now);
 

@@ -30,13 +30,13 @@ static int pages_lock(void *base, size_t size)
 	if (mlock2(base, size, MLOCK_ONFAULT) == 0)
 		return 0;
 	r = -errno;
-	/* How much it is, and so whether it goes, may be a client's to say. */
+	/* A client can choose the size and so cause this failure: limit the log lines. */
 	qbi_log_rarely(LOG_WARNING, "cannot lock %zu bytes of memory: %s", size,
 		       strerror(-r));
 	return mode == QBI_MEMORY_LOCK_MUST ? r : 0;
 }
 
-/* Of memory that is not active yet. Written once, when mprotect(2) turns out refused. */
+/* Protection of inactive memory. Written once, when mprotect(2) turns out to be refused. */
 static _Atomic(int) protection = PROT_NONE;
 
 int qbi_memory_protection(void)

@@ -36,7 +36,7 @@ void qbi_send_only(int fd)
 	(void)shutdown(fd, SHUT_RD);
 }
 
-/* Room for one message of @size bytes, as far as the system lets us. */
+/* Raise the buffer to one message of @size bytes, within the limits of the system. */
 static void buffer_raise(int fd, int option, int force_option, uint32_t size)
 {
 	int wanted = size > INT_MAX / 2 ? INT_MAX / 2 : (int)size;

@@ -19,21 +19,21 @@
 void qbi_refuse_descriptors(int fd);
 
 /*
- * Urgent data becomes part of the stream like any other: else it makes the socket readable
- * and yet is not there for who looks without taking, as often as it is looked.
+ * Make urgent (out-of-band) data part of the stream. Otherwise it makes poll(2) report the
+ * socket readable although recv(2) with MSG_PEEK finds nothing, and the poll loop spins.
  */
 void qbi_take_urgent_inline(int fd);
 
 /*
- * Nothing is ever read from this end of a connected pair: the other one cannot send, and
- * nothing of it waits here, neither bytes nor descriptors.
+ * Shut down the receiving direction of this end of a connected pair: the peer can no longer
+ * send, so neither bytes nor descriptors are queued here.
  */
 void qbi_send_only(int fd);
 
 /*
- * A socket bound to @address with room for messages of @max_msg_size bytes, as far as
- * the system lets us. Takes no descriptors. With a @peer it is connected to that before
- * it has an address, so that nothing of anybody else's ever comes. The socket or -errno.
+ * Make a socket bound to @address, with buffers for messages of @max_msg_size bytes if the
+ * system's limits allow. It accepts no descriptors. With a @peer it is connected before it
+ * is bound, so that it never receives from anybody else. Returns the socket or -errno.
  */
 int qbi_datagram_open(const struct sockaddr_un *address, const struct sockaddr_un *peer,
 		      uint32_t max_msg_size);
@@ -41,7 +41,7 @@ int qbi_datagram_open(const struct sockaddr_un *address, const struct sockaddr_u
 /* 0 or -errno. */
 int qbi_datagram_connect(int fd, const struct sockaddr_un *address);
 
-/* Room in both buffers for messages of @size bytes, as far as the system lets us. */
+/* Raise both buffers to @size bytes, within the limits of the system. */
 void qbi_socket_raise_buffers(int fd, uint32_t size);
 
 /* Is @fd, which a peer passed, a unix socket of this @type? 0; -EBADMSG no; -errno it

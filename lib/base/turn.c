@@ -20,7 +20,7 @@ static int turn_enter(struct qbi_turn *t, uint64_t deadline)
 	if (r == QBI_LOCK_TIMEOUT)
 		return QBI_FULL;
 	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-	/* Who left with its turn did not get its own state back: it does now. */
+	/* A thread that left without releasing has its old cancel state restored now. */
 	if (r != QBI_LOCK_REENTERED || cancel_state == PTHREAD_CANCEL_ENABLE)
 		t->cancel_state = cancel_state;
 	if (r != QBI_LOCK_TAKEN && atomic_load_explicit(&t->changing, memory_order_relaxed))

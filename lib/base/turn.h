@@ -2,16 +2,17 @@
 /*
  * Whose turn it is to use one part of an object, which several threads do.
  *
- * Invariant: a turn is only had while its part is worked on. Who sleeps rests: others have
- * their turns meanwhile, and afterwards the part is looked at anew. So nothing is kept for
- * ever by a thread that is cancelled, ends or leaves by siglongjmp, nor in a child of
- * fork(2): that is where threads are which sleep (base/lock.h does the rest).
+ * Invariant: a thread holds a turn only while it works on the part. Before it sleeps it
+ * rests the turn: other threads may take it meanwhile, and afterwards the thread checks the
+ * state of the part again. So a thread that is cancelled, ends or leaves by siglongjmp does
+ * not keep the turn for ever, nor does a child of fork(2) inherit it: such a thread is
+ * usually asleep at that moment (base/lock.h handles the other cases).
  *
- * A thread that has its turn cannot be cancelled, so functions of libc that are
- * cancellation points may be called then. One that vanishes nevertheless, while it
- * changes the part, leaves that broken: who comes next is told.
+ * A thread that holds a turn cannot be cancelled, so it may call functions of libc that are
+ * cancellation points. If a thread vanishes nevertheless while it changes the part, the
+ * part is broken, and the next holder is told.
  *
- * Turns nest, the last that was taken being released, or resting, first.
+ * Turns nest: the one taken last is released, or rested, first.
  */
 #ifndef QBI_BASE_TURN_H
 #define QBI_BASE_TURN_H
@@ -26,7 +27,7 @@
 /* Zeros are a free one. */
 struct qbi_turn {
 	struct qbi_lock lock;
-	int cancel_state;		/* of who has it, for when it is released */
+	int cancel_state;		/* of the holder, restored on release */
 	_Atomic(bool) changing;		/* the part may be in any state */
 	_Atomic(int) broken;		/* somebody left while changing it; stays so */
 };

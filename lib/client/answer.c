@@ -35,7 +35,8 @@ static void answer_take_fds(struct qbi_answer *a, const struct cmsghdr *cmsg)
 	}
 }
 
-/* Who can make others write to a stream cannot borrow their names for what he said. */
+/* An attacker may trick another process into writing to the stream: all parts of an answer
+ * must come from one sender, so it cannot pass off its own bytes as that process's. */
 static void answer_take_server(struct qbi_answer *a, const struct cmsghdr *cmsg)
 {
 	struct ucred who;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The server's answer to the first message, and what comes along: descriptors, and who
- * sent it.
+ * The server's answer to the first message, with its descriptors and the credentials of
+ * its sender.
  *
- * Trust: what answers may be anybody. Descriptors are only kept as far as an answer may
- * have some, and the rest of one that has begun does not keep us long.
+ * Trust: any process may answer. No more descriptors are kept than an answer may carry, and
+ * the wait for the rest of an answer that has begun is bounded.
  */
 #ifndef QBI_CLIENT_ANSWER_H
 #define QBI_CLIENT_ANSWER_H

@@ -91,8 +91,9 @@ static int client_open_end(qb_ipcc_connection_t *c, struct qbi_answer *a)
 }
 
 /*
- * One answer and what follows from it. 0; what the server refused with, of any sign;
- * -errno. *@ret_native: the native wire was offered, and it could not be used.
+ * Wait for one answer and set up the connection from it. Returns 0, -errno, or the error
+ * with which the server refused, of any sign. *@ret_native: the server offered the native
+ * wire, but it could not be used.
  */
 static int client_establish(qb_ipcc_connection_t *c, uint64_t deadline, bool *ret_native)
 {
@@ -120,7 +121,7 @@ static int client_establish(qb_ipcc_connection_t *c, uint64_t deadline, bool *re
 	return r;
 }
 
-/* Give back what the first attempt has made, all but the stream. */
+/* Release everything that the first attempt has made, except the stream. */
 static void client_retract(qb_ipcc_connection_t *c)
 {
 	if (c->end)

@@ -60,9 +60,9 @@ static int address_connect(int fd, const struct sockaddr_un *address, socklen_t 
 }
 
 /*
- * Our servers pad an abstract address to the size of the struct, as libqb's do. Who hands
- * a listening socket to a server cannot always say that (systemd's @name), so when nobody
- * is there the same name is tried as it is.
+ * Our servers pad an abstract address to the size of the struct, as libqb's do. A service
+ * manager that passes a listening socket cannot always do that (systemd's @name), so when
+ * the padded address refuses, the unpadded one is tried.
  */
 static int service_connect(int fd, const struct sockaddr_un *address, uint64_t deadline)
 {

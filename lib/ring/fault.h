@@ -50,7 +50,7 @@ extern __thread struct qbi_fault_thread qbi_fault_thread
  */
 int qbi_fault_guard_add(struct qbi_fault_guard *g, void *base, size_t size);
 
-/* Twice is once. The last guard puts the previous action back, unless somebody
+/* Idempotent. The last guard puts the previous action back, unless somebody
  * else's is installed by now. Call it before unmapping. */
 void qbi_fault_guard_remove(struct qbi_fault_guard *g);
 

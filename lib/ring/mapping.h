@@ -44,7 +44,7 @@ int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files
  */
 void qbi_mapping_punch(struct qbi_mapping *m, size_t from, size_t to);
 
-/* Nobody may be inside. Twice is once. */
+/* No thread may be inside. Idempotent. */
 void qbi_mapping_close(struct qbi_mapping *m);
 
 #endif

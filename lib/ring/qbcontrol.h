@@ -33,7 +33,7 @@ struct qbi_qbcontrol {
 /* Map @fd, a file of QBI_QBCONTROL_SIZE bytes; it stays the caller's. 0 or -errno. */
 int qbi_qbcontrol_open(struct qbi_qbcontrol *c, int fd);
 
-/* Twice is once. */
+/* Idempotent. */
 void qbi_qbcontrol_close(struct qbi_qbcontrol *c);
 
 /* A message was sent (+1) or taken (-1). */

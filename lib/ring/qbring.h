@@ -82,7 +82,7 @@ void qbi_qbring_punch(struct qbi_qbring *r);
  * account, has not taken stays. */
 void qbi_qbring_punch_taken(struct qbi_qbring *r);
 
-/* Unmap. Files stay. Twice is once. */
+/* Unmap. Files stay. Idempotent. */
 void qbi_qbring_close(struct qbi_qbring *r);
 
 /* Client, before close: unlink the files, for a server that was killed. */

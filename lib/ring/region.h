@@ -71,7 +71,7 @@ void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qb
 void qbi_region_punch(struct qbi_region *m);
 void qbi_region_punch_taken(struct qbi_region *m);
 
-/* Unmap. Twice is once. */
+/* Unmap. Idempotent. */
 void qbi_region_close(struct qbi_region *m);
 
 /* Flow-control value: published by the server, relaxed, alone. */

@@ -35,7 +35,7 @@ bool qbi_shm_dir_was_made(void)
 	return dir_was_made;
 }
 
-/* What is mounted there may never answer: it is not asked. */
+/* AT_STATX_DONT_SYNC: a network file system mounted there may never answer. */
 static int device_of(int fd, dev_t *ret)
 {
 	struct statx st;
@@ -46,8 +46,8 @@ static int device_of(int fd, dev_t *ret)
 	return 0;
 }
 
-/* By three calls: the place, what it is on, and then that same place, whatever is mounted
- * over it meanwhile. */
+/* In three steps: open the entry with O_PATH, check its file system, then reopen the same
+ * inode through the descriptor, so that a mount made in between has no effect. */
 static int open_below_in_steps(int root, const char *name, int flags)
 {
 	_cleanup_(qbi_closep) int place = openat(root, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -173,7 +173,7 @@ static int fd_give(int fd, const struct qbi_owner *owner, mode_t mode)
 {
 	bool given = owner->uid != (uid_t)-1 || owner->gid != (gid_t)-1;
 
-	/* Where it cannot be given the client is served as far as modes allow. */
+	/* If the owner cannot be changed, only the mode decides who can open the file. */
 	if (given && fchown(fd, owner->uid, owner->gid) < 0 && !owner_is_out_of_reach(errno))
 		return -errno;
 	if (fchmod(fd, mode) < 0 && !qbi_is_refused(errno))

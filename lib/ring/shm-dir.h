@@ -70,11 +70,11 @@ int qbi_shm_dir_file(struct qbi_shm_dir *d, const char *name, size_t size,
  * descriptor is closed. 0 or -errno. */
 int qbi_shm_dir_hand_over(struct qbi_shm_dir *d, const struct qbi_owner *owner);
 
-/* Unlink our files and the directory, as far as they are still ours. Twice is
- * once; good on a half-built directory. */
+/* Unlink those of our files, and the directory, that are still the ones we made.
+ * Idempotent; works on a half-built directory. */
 void qbi_shm_dir_remove(struct qbi_shm_dir *d);
 
-/* It is somebody else's to remove. Twice is once. */
+/* Give up the directory: somebody else removes it. Idempotent. */
 void qbi_shm_dir_forget(struct qbi_shm_dir *d);
 
 #endif

@@ -55,10 +55,10 @@ int qbi_shm_peer_open(struct qbi_shm_peer_file *f, const char *path, const char 
 		      const size_t *sizes, const struct qbi_peer_cred *server);
 
 /* Unlink the file if the name still leads to it, and its directory if that became
- * empty. For when the server was killed and cannot. Twice is once. */
+ * empty. For a server that was killed and cannot do so itself. Idempotent. */
 void qbi_shm_peer_remove(struct qbi_shm_peer_file *f);
 
-/* Close the descriptor and forget the names. Twice is once. */
+/* Close the descriptor and forget the names. Idempotent. */
 void qbi_shm_peer_close(struct qbi_shm_peer_file *f);
 
 #endif

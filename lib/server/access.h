@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who may use what a connection is made of. With files the kernel decides, by their
- * owner and mode (qb_ipcs_connection_auth_set()); passed descriptors ask nobody, so the
- * same question is answered here before any is passed.
+ * Access check for the resources of a connection. For files the kernel checks owner and
+ * mode (qb_ipcs_connection_auth_set()). A passed descriptor is usable without a check, so
+ * the same check is made here before any is passed.
  */
 #ifndef QBI_SERVER_ACCESS_H
 #define QBI_SERVER_ACCESS_H

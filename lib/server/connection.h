@@ -92,7 +92,7 @@ struct qb_ipcs_connection {
 	struct qbi_owner owner;		/* of what the client opens */
 	struct qbi_watch stream;	/* owns the accepted socket */
 	struct qbi_watch request;	/* the transport's own descriptor, if it has one */
-	struct qbi_hello hello;		/* as far as it has arrived */
+	struct qbi_hello hello;		/* the part that has arrived */
 	size_t hello_size;		/* bytes of it */
 	bool no_native;			/* it gets libqb's wire whatever it speaks */
 	uint32_t max_msg_size;		/* agreed */
@@ -154,7 +154,7 @@ static inline void qbi_connection_unrefp(qb_ipcs_connection_t **c)
 		qbi_connection_unref(*c);
 }
 
-/* Is it up as far as the application is concerned? */
+/* Is the connection established from the application's point of view? */
 bool qbi_connection_is_connected(const qb_ipcs_connection_t *c);
 
 /* Does the application know it, from connection_created on? */

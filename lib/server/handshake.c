@@ -120,7 +120,7 @@ static int welcome_send(qb_ipcs_connection_t *c, const struct qbi_reply *reply)
 		return -errno;
 	if ((size_t)n == sizeof(*reply->welcome))
 		return 0;
-	/* What has begun cannot be taken back, and no refusal may follow half an answer. */
+	/* Part of the answer is sent: no refusal may follow it, so the stream ends here. */
 	(void)shutdown(c->stream.fd, SHUT_RDWR);
 	return -EAGAIN;
 }
@@ -158,8 +158,9 @@ static int32_t connection_accept(qb_ipcs_connection_t *c)
 }
 
 /*
- * When descriptors have run out, unfinished handshakes give up theirs: opening needs
- * several, and who came as far as this goes before who has not said a word.
+ * Open the transport. When the process is out of descriptors, close unfinished handshakes
+ * to free theirs: opening needs several descriptors, and a client whose handshake is
+ * complete takes priority over clients that have sent nothing yet.
  */
 static int transport_open(qb_ipcs_connection_t *c, const struct qbi_server_spec *spec,
 			  struct qbi_reply *reply)

@@ -19,7 +19,7 @@
 /* Count @c, which is new, and close others that are too many by that. 0; -ENOMEM. */
 int qbi_handshake_begin(qb_ipcs_connection_t *c);
 
-/* Read what there is of the client's first message and go as far as that allows. */
+/* Read the available part of the client's first message; proceed once it is complete. */
 void qbi_handshake_continue(qb_ipcs_connection_t *c);
 
 /* Out of descriptors: close a handshake of somebody not exempt. False: there is none. */

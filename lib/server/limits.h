@@ -3,14 +3,14 @@
  * Quotas of a service: how many handshakes and connections there are, in total and by
  * user, and how much memory they take.
  *
- * Idea: a client is counted from accept(2) to the end of its connection, by the user the
- * kernel says it was at connect: first as a handshake, then as a connection. A handshake
- * too many costs another one (the oldest), so that who comes next still gets in; a
- * connection too many is refused, so that who is in stays in. What has to go is said here;
- * the caller ends it.
+ * Idea: a client is counted from accept(2) to the end of its connection, by the user that
+ * the kernel reported at connect: first as a handshake, then as a connection. A handshake
+ * above the limit evicts the oldest one, so that new clients can still connect. A
+ * connection above the limit is refused, so that established connections stay. This file
+ * decides which client has to go; the caller ends it.
  *
- * Trust: everything here is decided by counts of ours and credentials of the kernel. Of
- * what the client says only the size of messages counts, which is checked before.
+ * Trust: every decision rests on the server's own counts and on credentials from the
+ * kernel. The client contributes only the message size, which was checked before.
  * Threads: the dispatching thread.
  */
 #ifndef QBI_SERVER_LIMITS_H
@@ -33,7 +33,7 @@ struct qbi_account {
 	uint64_t memory;		/* bytes that the connections may take */
 };
 
-/* Users are few, unless somebody makes many: then a chain is a 64th of them. */
+/* Users are few. Should there be many, a chain holds about a 64th of them. */
 #define QBI_ACCOUNT_BUCKETS 64
 
 struct qbi_limits {
@@ -41,11 +41,11 @@ struct qbi_limits {
 	struct qbi_list handshakes;	/* those counted as such, oldest first */
 	uint32_t n_handshakes;
 	uint32_t n_connections;
-	bool room_made;			/* one went already for the next that comes */
+	bool room_made;			/* a handshake was already evicted for the next client */
 	struct qbi_list accounts[QBI_ACCOUNT_BUCKETS];
 };
 
-/* As what a client is counted. */
+/* How a client is counted. */
 enum qbi_counted {
 	QBI_COUNTED_NOT,
 	QBI_COUNTED_HANDSHAKE,

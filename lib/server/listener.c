@@ -24,15 +24,16 @@
 #define BACKLOG SOMAXCONN
 
 /*
- * Who connects and leaves in a loop fills the queue with clients that are gone, and those
- * who mean it stand behind them: so many of the former go in one dispatch. Of the latter
- * one, which may take long to serve.
+ * A process that connects and disconnects in a loop fills the accept queue with clients
+ * that are gone, and delays the clients behind them. One dispatch therefore discards up to
+ * this many dead clients, but accepts a single live one, since serving it may take long.
  */
 #define ACCEPTED_AT_ONCE 64
 
 /*
- * Clients wait for this at most longer than what stops us lasts; nobody else notices. It
- * may last for good (a policy, a filter): then the pauses grow.
+ * Pause of the listener after an error. New clients wait at most this much longer than the
+ * cause of the error lasts; connected clients do not notice. The cause may be permanent (a
+ * policy, a filter): then the pauses grow.
  */
 #define REST_FIRST (100 * QBI_NS_PER_MS)
 #define REST_LONGEST (1600 * QBI_NS_PER_MS)

@@ -26,7 +26,7 @@ struct qbi_selector;
  */
 int qbi_selector_handler_take(struct qbipc_handler *ours, const struct qbipc_handler *theirs);
 
-/* Who a message is for. */
+/* The handler chosen for a message. */
 struct qbi_selector_choice {
 	const struct qbipc_handler *handler;	/* NULL: nobody */
 	struct qbi_selector_handler *known;	/* its entry; NULL: it is not registered */

@@ -27,7 +27,7 @@ void qbi_send_begin(qb_ipcs_connection_t *c);
 int qbi_send_response(qb_ipcs_connection_t *c, const struct qbi_msg *msg);
 int qbi_send_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg);
 
-/* Events that the client has not taken yet, as far as one can tell. */
+/* Number of events that the client has not taken yet, as known to the transport. */
 uint32_t qbi_send_events_queued(qb_ipcs_connection_t *c);
 
 /*

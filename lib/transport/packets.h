@@ -29,7 +29,7 @@ struct qbi_packets {
 	size_t out_size;
 	size_t out_done;
 
-	char *in;		/* a message of several pieces, as far as it has come */
+	char *in;		/* the received part of a message of several pieces */
 	size_t in_size;
 	size_t in_done;
 };
@@ -39,7 +39,7 @@ struct qbi_packets {
 /* Take over @fd, one end of a pair. 0 or -errno. */
 int qbi_packets_open(struct qbi_packets *p, int fd, uint32_t max_msg_size);
 
-/* Both buffers of @fd large enough for a whole message, as far as the system lets us. */
+/* Raise both buffers of @fd to a whole message, within the limits of the system. */
 void qbi_packets_make_room(int fd, uint32_t max_msg_size);
 
 /*
@@ -60,7 +60,7 @@ int qbi_packets_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_
 /* Is there anything to receive? */
 bool qbi_packets_is_readable(const struct qbi_packets *p);
 
-/* Twice is once. */
+/* Idempotent. */
 void qbi_packets_end(struct qbi_packets *p);
 void qbi_packets_close(struct qbi_packets *p);
 

@@ -280,8 +280,10 @@ static void server_count_sent(struct socket_server *s, enum qbi_qbcontrol_channe
 	qbi_qbcontrol_count(&s->control, channel, 1);
 }
 
-/* While nobody has asked anything the address is all that is known. 0, QBI_FULL, QBI_GONE,
- * -errno. */
+/*
+ * Connect to the client's address if no request has arrived yet: until then the address is
+ * all that is known of the client. 0, QBI_FULL, QBI_GONE, -errno.
+ */
 static int server_address_client(struct socket_server *s)
 {
 	int r;
@@ -292,7 +294,7 @@ static int server_address_client(struct socket_server *s)
 	return r == -ECONNREFUSED || r == -EAGAIN ? QBI_FULL : r;
 }
 
-/* To one that has left nothing is sent: the kernel would forget what it had sent to us. */
+/* A send to a client that has left would make the kernel discard its queued requests. */
 static int socket_server_respondv(void *st, const struct qbi_msg *msg)
 {
 	struct socket_server *s = st;

@@ -175,14 +175,14 @@ struct qbi_server_ops {
 	/* Publish the flow-control value: 0 go, 1 stop, 2 stop (optional clients). */
 	void (*flow_set)(void *st, uint32_t value);
 
-	/* Events that the client has not taken yet, as far as one can tell. */
+	/* Number of events that the client has not taken yet, as known to the transport. */
 	uint32_t (*events_queued)(void *st);
 
 	/* Give everything back. May run twice, and on a state that never opened. */
 	void (*close)(void *st, enum qbi_parting how);
 };
 
-/* Who sends, who receives responses and who receives events; NULL: one thread does. */
+/* Turns of threads that send, receive responses, receive events; NULL: a single thread. */
 struct qbi_client_turns {
 	struct qbi_turn *send;
 	struct qbi_turn *recv;

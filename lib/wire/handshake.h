@@ -75,24 +75,26 @@ _Static_assert(offsetof(struct qbi_welcome, request) == 40, "request @40");
 _Static_assert(offsetof(struct qbi_welcome, event) == 8232, "event @8232");
 
 /*
- * What a client says that wants messages of up to @max_msg_size bytes and speaks the
- * native wire up to @version; 0: libqb's only, and nothing that libqb would not send.
+ * Fill in the first message of a client that asks for messages of up to @max_msg_size bytes
+ * and supports the native wire up to @version. With 0 it supports only libqb's wire, and
+ * the message holds nothing that libqb would not send.
  */
 void qbi_hello_init(struct qbi_hello *hello, size_t max_msg_size, uint32_t version);
 
-/* It speaks libqb's wire only now: it has tried the native one, which did not work. */
+/* Offer libqb's wire only, after an attempt with the native wire has failed. */
 void qbi_hello_decline(struct qbi_hello *hello);
 
 /*
- * The same with a question instead: @ability is one of QBI_ABILITY_, @version may be 0.
+ * Fill in a question instead: @ability is one of QBI_ABILITY_, @version may be 0.
  */
 void qbi_hello_ask(struct qbi_hello *hello, size_t max_msg_size, uint32_t version,
 		   uint32_t ability);
 
 /*
- * A question for counters, of connections whose numbers are below @below; 0: of all. The
- * number goes where a client has what it wants of a connection, and 0 is what anybody
- * takes who knows no questions: libqb's wire and the smallest messages.
+ * Fill in a question for the counters of the connections whose numbers are below @below;
+ * 0: of all. The number shares the field in which a client states its wishes for a
+ * connection. A server that does not know questions reads 0 there as libqb's wire and the
+ * smallest messages.
  */
 void qbi_hello_ask_watch(struct qbi_hello *hello, uint64_t below);
 uint64_t qbi_hello_watch_below(const struct qbi_hello *hello);
