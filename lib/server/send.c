@@ -219,7 +219,7 @@ uint32_t qbi_send_events_queued(qb_ipcs_connection_t *c)
 
 	qbi_mutex_lock(&c->send);
 	if (c->sendable && !c->broken) {
-		/* The caller may wait for the queue to shrink in a thread without the poll loop. */
+		/* The caller may wait for fewer events, in a thread that runs no poll loop. */
 		if (unsent_pass_on(c) < 0)
 			connection_break(c);
 		n = c->transport->server->events_queued(c->end);
