@@ -15,8 +15,8 @@
  *	Q5 words      no partner: each is a statement by itself
  *
  * Q2 is what decides that a message exists; Q1 is checked because the semaphore may
- * lie. write_pt is published for the peer and never read here after the ring was
- * opened; the semaphore is taken down before read_pt moves, because a peer takes
+ * lie. write_pt is published for the peer and read here by who joins the ring alone
+ * (qbring.c); the semaphore is taken down before read_pt moves, because a peer takes
  * equal indexes with a raised semaphore for a full ring.
  */
 #include "ring/qbring.h"

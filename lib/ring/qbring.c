@@ -120,21 +120,34 @@ int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char 
 	return err;
 }
 
-/* The header must agree with what was agreed; where both ends stand is read here for
- * the only time, afterwards each end believes its own index. */
-static int ring_check_header(struct qbi_qbring *r)
+/* The header must agree with what was agreed; where both ends stand is read here alone,
+ * by who joins. Afterwards each end believes its own index. */
+static int ring_join(struct qbi_qbring *r)
 {
-	uint32_t word_size;
+	uint32_t word_size, write, read;
 
 	qbi_fault_enter(&r->map.guard);
 	qbi_shared_read(&word_size, &r->head->word_size, sizeof(word_size));
-	/* order Q5 (join): alone, the ring was made before its name was sent. */
-	r->write = qbi_shared_load(&r->head->write_pt, memory_order_relaxed);
-	r->read = qbi_shared_load(&r->head->read_pt, memory_order_relaxed);
+	/* order Q5 (join): alone, the ring was made before its name was sent; or it is
+	 * what a parent wrote, and the messages are not for us. */
+	write = qbi_shared_load(&r->head->write_pt, memory_order_relaxed);
+	read = qbi_shared_load(&r->head->read_pt, memory_order_relaxed);
 	if (!qbi_fault_leave(&r->map.guard) || word_size != r->word_size ||
-	    r->write >= r->word_size || r->read >= r->word_size)
+	    write >= r->word_size || read >= r->word_size)
 		return -EBADMSG;
+	r->write = write;
+	r->read = read;
 	return 0;
+}
+
+int qbi_qbring_resume(struct qbi_qbring *r)
+{
+	uint32_t before = r->write;
+	int err = ring_join(r);
+
+	/* How often it has come round the end meanwhile cannot be told. */
+	r->wrapped |= r->write != before;
+	return err;
 }
 
 static int ring_open(struct qbi_qbring *r, const char *prefix, size_t data_size,
@@ -155,7 +168,7 @@ static int ring_open(struct qbi_qbring *r, const char *prefix, size_t data_size,
 	r->file[0].fd = qbi_close(r->file[0].fd);
 	r->file[1].fd = qbi_close(r->file[1].fd);
 	if (err == 0)
-		err = ring_check_header(r);
+		err = ring_join(r);
 	return err;
 }
 

@@ -72,6 +72,13 @@ int qbi_qbring_open(struct qbi_qbring *r, const char *prefix, uint32_t max_msg_s
 void qbi_qbring_take_larger(struct qbi_qbring *r);
 
 /*
+ * Server, in a child of the process that had this end, instead of which it goes on: where
+ * that one has got to, which threads of it may have moved since. 0; -EBADMSG it is no
+ * place in the ring. Nothing else at the same time.
+ */
+int qbi_qbring_resume(struct qbi_qbring *r);
+
+/*
  * Server, before close, when nobody is to read any more: take the data's memory away,
  * which was accounted to us, from a client that keeps files or mappings. The header stays:
  * a libqb client that has just hung up still looks there for what to unmap.

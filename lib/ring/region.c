@@ -196,6 +196,30 @@ uint32_t qbi_region_taken_get(struct qbi_region *m)
 	return qbi_shared_load(&m->words->ring[QBI_REGION_EVENT].taken, memory_order_relaxed);
 }
 
+void qbi_region_sent_set(struct qbi_region *m, enum qbi_region_ring which, uint32_t count)
+{
+	/* order R3 (statistics): pairs with R3 in sent_get, after a fork. */
+	qbi_shared_store(&m->words->ring[which].put, count, memory_order_relaxed);
+}
+
+uint32_t qbi_region_sent_get(struct qbi_region *m, enum qbi_region_ring which)
+{
+	/* order R3 (statistics): pairs with R3 in sent_set. */
+	return qbi_shared_load(&m->words->ring[which].put, memory_order_relaxed);
+}
+
+void qbi_region_unsent_set(struct qbi_region *m, enum qbi_region_ring which, uint64_t bytes)
+{
+	/* order R3 (statistics): pairs with R3 in unsent_get, after a fork. */
+	qbi_shared_store64(&m->words->ring[which].tail, bytes, memory_order_relaxed);
+}
+
+uint64_t qbi_region_unsent_get(struct qbi_region *m, enum qbi_region_ring which)
+{
+	/* order R3 (statistics): pairs with R3 in unsent_set. */
+	return qbi_shared_load64(&m->words->ring[which].tail, memory_order_relaxed);
+}
+
 bool qbi_region_shares_cpu(struct qbi_region *m, enum qbi_region_end me)
 {
 	bool server = me == QBI_REGION_SERVER;

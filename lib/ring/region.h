@@ -82,6 +82,16 @@ uint32_t qbi_region_flow_get(struct qbi_region *m);
 void qbi_region_taken_set(struct qbi_region *m, uint32_t count);
 uint32_t qbi_region_taken_get(struct qbi_region *m);
 
+/*
+ * Where there are no rings, of responses and events, by the server for the server: messages
+ * that were sent, and bytes that are still to be sent of one that has begun. A process
+ * that goes on in its parent's place compares. Relaxed.
+ */
+void qbi_region_sent_set(struct qbi_region *m, enum qbi_region_ring which, uint32_t count);
+uint32_t qbi_region_sent_get(struct qbi_region *m, enum qbi_region_ring which);
+void qbi_region_unsent_set(struct qbi_region *m, enum qbi_region_ring which, uint64_t bytes);
+uint64_t qbi_region_unsent_get(struct qbi_region *m, enum qbi_region_ring which);
+
 enum qbi_region_end {
 	QBI_REGION_SERVER,
 	QBI_REGION_CLIENT,

@@ -110,6 +110,8 @@ int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring)
 	r->tail += stride;
 	r->tail_offset = ring_advance(r, r->tail_offset, stride);
 	r->put++;
+	/* order R3 (statistics): for a process that goes on here after a fork. */
+	qbi_shared_store(&r->words->put, r->put, memory_order_relaxed);
 	/*
 	 * order R1 (publish): header and payload before the tail that covers them; pairs
 	 * with R1 (consume) in tail_load(). order R5 (publish): whether the consumer was
@@ -252,6 +254,51 @@ bool qbi_ring_arm(struct qbi_ring *r, ssize_t last_size)
 bool qbi_ring_has_rung(struct qbi_ring *r)
 {
 	return tail_load(r) & RUNG;
+}
+
+/* -- After a fork -------------------------------------------------------------- */
+
+/* Has that process only gone forward, and can both words be of this ring? */
+static bool positions_are_sound(const struct qbi_ring *r, uint64_t known, uint64_t own,
+				uint64_t tail, uint64_t head)
+{
+	return own >= known && own % RECORD_ALIGN == 0 && tail - head <= r->capacity;
+}
+
+int qbi_ring_resume_producer(struct qbi_ring *r, bool *ret_ring)
+{
+	/* order R3 (resume): the producer's own; fork(2) or later, no message is for us. */
+	uint64_t word = qbi_shared_load64(&r->words->tail, memory_order_relaxed);
+	/* order R2 (reuse): pairs with R2 (release) in qbi_ring_take(). */
+	uint64_t head = qbi_shared_load64(&r->words->head, memory_order_acquire);
+	uint64_t tail = word & ~(uint64_t)RUNG;
+
+	if (!positions_are_sound(r, r->tail, tail, tail, head))
+		return -EBADMSG;
+	*ret_ring = tail != r->tail && (word & RUNG);
+	r->tail = tail;
+	r->tail_offset = tail % r->capacity;
+	r->head_seen = head;
+	/* order R3 (statistics) */
+	r->put = qbi_shared_load(&r->words->put, memory_order_relaxed);
+	return 0;
+}
+
+int qbi_ring_resume_consumer(struct qbi_ring *r)
+{
+	/* order R3 (resume): the consumer's own; alone. */
+	uint64_t head = qbi_shared_load64(&r->words->head, memory_order_relaxed);
+	uint64_t tail = tail_load(r) & ~(uint64_t)RUNG;
+
+	if (!positions_are_sound(r, r->head, head, tail, head))
+		return -EBADMSG;
+	r->head = head;
+	r->head_offset = head % r->capacity;
+	r->tail_seen = head;
+	/* order R3 (statistics) */
+	r->taken = qbi_shared_load(&r->words->taken, memory_order_relaxed);
+	r->owed = 0;
+	return 0;
 }
 
 uint64_t qbi_ring_waiting(struct qbi_ring_words *words, uint64_t capacity,

@@ -9,6 +9,9 @@
  * an 8-byte header and the payload, rounded up to 8; a record that does not fit before
  * the end of the data goes on at its start.
  *
+ * A process that goes on in the place of the one that it was forked from reads its own
+ * positions again, once: threads of that one may have gone on after the fork.
+ *
  * Trust: base, capacity and the own position are private. A shared word is read once,
  * checked and used from a local; a record's length is checked against what is there and
  * against the agreed maximum before a byte is copied. Nonsense is -EBADMSG.
@@ -38,7 +41,7 @@
  *       consume   loads of tail by the consumer: what it covers is visible
  *   R2  release   store of head in take, after the copy
  *       reuse     load of head in put: what it frees may be overwritten
- *   R3  statistics: relaxed, a number for people
+ *   R3  statistics: relaxed, a number for people; own positions after a fork
  *   R4  region.h: the flow-control value, relaxed, alone
  *   R6  region.h: the CPU an end runs on, relaxed, alone
  *   R5  arm       compare-and-swap of tail; one location orders it against R1 publish
@@ -59,6 +62,7 @@
 /* The shared words of one ring, each writer's on lines of its own. */
 struct qbi_ring_words {
 	_Alignas(QBI_CACHE_LINE) qbi_shared_u64 tail;	/* bytes written, | RUNG; producer */
+	qbi_shared_u32 put;				/* messages put; producer */
 	_Alignas(QBI_CACHE_LINE) qbi_shared_u64 head;	/* bytes taken; consumer */
 	qbi_shared_u32 taken;				/* messages taken; consumer */
 };
@@ -130,6 +134,16 @@ bool qbi_ring_has_rung(struct qbi_ring *r);
 
 /* Producer: messages that the consumer has not taken, if it is to be believed. */
 uint32_t qbi_ring_queued(struct qbi_ring *r);
+
+/*
+ * In a child of the process that had this end, instead of which it goes on: where that one
+ * has got to. Within the bounds of the ring and not behind what was known, or -EBADMSG; 0.
+ * Nothing else at the same time. Producer: *@ret_ring is set when something was put whose
+ * byte may not have been sent: one more does no harm. Consumer: no byte is owed; those
+ * that come all the same are for nothing.
+ */
+int qbi_ring_resume_producer(struct qbi_ring *r, bool *ret_ring);
+int qbi_ring_resume_consumer(struct qbi_ring *r);
 
 /*
  * Anybody: bytes that wait in a ring, by its shared words alone, and where in the data

@@ -109,6 +109,7 @@ struct qb_ipcs_connection {
 	_Atomic(bool) broken;		/* a sender found it unusable: drop it, drain nothing */
 	bool hung_up;			/* the client is gone; drain and close */
 	bool sendable;			/* under `send`: from CREATED on, to the end */
+	_Atomic(uint32_t) generation;	/* whose positions end has; written under `send` */
 	struct qbi_unsent unsent[QBI_CHANNELS];	/* under `send` */
 	_Atomic(bool) waiting;		/* on any of them; written under `send` */
 	bool misbehaved;		/* it is dropped for what it sent */
@@ -187,11 +188,5 @@ qb_ipcs_connection_t *qbi_connection_next(struct qbi_host *h, qb_ipcs_connection
 /* The same of those too that are going, until connection_closed has said that it is done. */
 qb_ipcs_connection_t *qbi_connection_next_known(struct qbi_host *h,
 						qb_ipcs_connection_t *current);
-
-/*
- * The loop of this process calls: if that is a child of the one that dispatched the service
- * before, which went into the background, all is this one's from now on.
- */
-void qbi_connections_own(struct qbi_host *h);
 
 #endif

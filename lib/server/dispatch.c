@@ -12,6 +12,7 @@
 #include "server/handshake.h"
 #include "server/selector.h"
 #include "server/send.h"
+#include "server/takeover.h"
 
 /* Wake-ups on a stream that carries none, read away per dispatch. */
 #define JUNK_BYTES 256
@@ -191,6 +192,9 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 	while (left.messages && left.bytes && !c->flow) {
 		size_t size;
 
+		/* The callback may have forked, and this be the child. */
+		if (c->generation != qbi_generation())
+			qbi_send_go_on(c);
 		r = ops->take(c->end, qbi_connection_request_place(c, buf), c->max_msg_size, &size);
 		if (r == QBI_EMPTY && !looked_again) {
 			looked_again = true;
@@ -276,7 +280,7 @@ int32_t qbi_dispatch_connection(int32_t fd, int32_t revents, void *data)
 {
 	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *c = qbi_connection_ref(data);
 
-	qbi_connections_own(c->host);
+	qbi_take_over(c->host);
 	if (c->state == QBI_CONNECTION_HANDSHAKE)
 		qbi_handshake_continue(c);
 	else if (c->state == QBI_CONNECTION_ESTABLISHED)

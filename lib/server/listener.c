@@ -19,6 +19,7 @@
 #include "server/connection.h"
 #include "server/dispatch.h"
 #include "server/handshake.h"
+#include "server/takeover.h"
 #include "wire/names.h"
 
 #define BACKLOG SOMAXCONN
@@ -232,7 +233,7 @@ static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)
 	_cleanup_(qbi_host_unrefp) struct qbi_host *h = qbi_host_ref(l->host);
 	unsigned int left = ACCEPTED_AT_ONCE;
 
-	qbi_connections_own(h);
+	qbi_take_over(h);
 	while (client_take(l) && --left && !h->stopped)
 		;
 	/* Shut down by somebody who has it too: nobody comes, and it never falls silent. */

@@ -33,4 +33,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/send.h \
 	lib/server/service.c \
 	lib/server/service.h \
-	lib/server/settings.h
+	lib/server/settings.h \
+	lib/server/takeover.c \
+	lib/server/takeover.h

@@ -16,6 +16,29 @@ static void connection_break(qb_ipcs_connection_t *c)
 		(void)shutdown(c->stream.fd, SHUT_RDWR);
 }
 
+/* Under `send`. False: it is broken. */
+static bool connection_go_on(qb_ipcs_connection_t *c)
+{
+	const struct qbi_server_ops *ops = c->transport->server;
+	uint32_t g = qbi_generation();
+
+	if (c->generation == g)
+		return !c->broken;
+	c->generation = g;
+	if (!c->broken && ops->resume && ops->resume(c->end) < 0)
+		connection_break(c);
+	return !c->broken;
+}
+
+void qbi_send_go_on(qb_ipcs_connection_t *c)
+{
+	qbi_mutex_lock(&c->send);
+	/* It was perhaps found broken before the stream was ours. */
+	if (c->sendable && !connection_go_on(c))
+		connection_break(c);
+	qbi_mutex_unlock(&c->send);
+}
+
 /* -- What waits, under `send` -------------------------------------------------- */
 
 static bool unsent_is_waiting(const struct qbi_unsent *u)
@@ -195,7 +218,7 @@ static int message_send(qb_ipcs_connection_t *c, enum qbi_channel channel,
 	int r = QBI_GONE;
 
 	qbi_mutex_lock(&c->send);
-	if (c->sendable && !c->broken)
+	if (c->sendable && connection_go_on(c))
 		r = message_pass(c, channel, msg);
 	if (r == 0)
 		qbi_counter_add(counter);
@@ -218,7 +241,7 @@ uint32_t qbi_send_events_queued(qb_ipcs_connection_t *c)
 	uint32_t n = 0;
 
 	qbi_mutex_lock(&c->send);
-	if (c->sendable && !c->broken) {
+	if (c->sendable && connection_go_on(c)) {
 		/* The caller may wait for fewer events, in a thread that runs no poll loop. */
 		if (unsent_pass_on(c) < 0)
 			connection_break(c);
@@ -237,7 +260,7 @@ void qbi_send_resume(qb_ipcs_connection_t *c, bool in_turn)
 	qbi_writable_fn fn;
 
 	qbi_mutex_lock(&c->send);
-	if (c->sendable && !c->broken)
+	if (c->sendable && connection_go_on(c))
 		room = connection_try(c, in_turn);
 	qbi_mutex_unlock(&c->send);
 	fn = set->writable;
@@ -258,5 +281,6 @@ void qbi_send_begin(qb_ipcs_connection_t *c)
 	qbi_mutex_lock(&c->send);
 	c->retry.fn = connection_due;
 	c->sendable = true;
+	c->generation = qbi_generation();
 	qbi_mutex_unlock(&c->send);
 }

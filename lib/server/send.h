@@ -20,6 +20,12 @@
 
 #include "base/msg.h"
 
+/*
+ * Before the transport is used: if the process has been forked from the one that used it
+ * last, go on where that one has got to. One that cannot is broken.
+ */
+void qbi_send_go_on(qb_ipcs_connection_t *c);
+
 /* The transport is up: from now on messages are accepted. Dispatching thread. */
 void qbi_send_begin(qb_ipcs_connection_t *c);
 

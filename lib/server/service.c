@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "server/connection.h"
 #include "server/handshake.h"
+#include "server/takeover.h"
 #include "transport/transport.h"
 #include "wire/names.h"
 
@@ -32,7 +33,7 @@ static int32_t retry_dispatch(int32_t fd, int32_t revents, void *data)
 	_cleanup_(qbi_host_unrefp) struct qbi_host *h = qbi_host_ref(data);
 
 	if (qbi_settings_are_copied(&h->set)) {
-		qbi_connections_own(h);	/* this was the parent's epoll */
+		qbi_take_over(h);	/* this was the parent's epoll */
 		return 0;
 	}
 	return qbi_retry_run(&h->retry);
@@ -43,7 +44,7 @@ static int32_t deadlines_dispatch(int32_t fd, int32_t revents, void *data)
 	_cleanup_(qbi_host_unrefp) struct qbi_host *h = qbi_host_ref(data);
 
 	if (qbi_settings_are_copied(&h->set)) {
-		qbi_connections_own(h);	/* this was the parent's timer */
+		qbi_take_over(h);	/* this was the parent's timer */
 		return 0;
 	}
 	return qbi_deadlines_run(&h->deadlines);

@@ -287,6 +287,33 @@ static uint32_t native_server_events_queued(void *st)
 	return qbi_ring_queued(&s->event);
 }
 
+/* A byte that cannot go out now is not missed: the client has others to read. */
+static int producer_resume(struct qbi_ring *r, int fd, uint64_t *due)
+{
+	bool ring;
+	int err = qbi_ring_resume_producer(r, &ring);
+
+	if (err)
+		return err;
+	*due += ring;
+	(void)qbi_wakeup_send_due(fd, due);
+	return 0;
+}
+
+static int native_server_resume(void *st)
+{
+	struct native_server *s = st;
+	int r = qbi_ring_resume_consumer(&s->request);
+
+	s->asleep = false;
+	s->waiting_since = 0;
+	if (r == 0)
+		r = producer_resume(&s->response, s->bell, &s->due_responses);
+	if (r == 0)
+		r = producer_resume(&s->event, s->stream, &s->due_events);
+	return r;
+}
+
 static void native_server_close(void *st, enum qbi_parting how)
 {
 	struct native_server *s = st;
@@ -322,5 +349,6 @@ const struct qbi_server_ops qbi_native_shm_server = {
 	.wait_fd = native_server_wait_fd,
 	.flow_set = native_server_flow_set,
 	.events_queued = native_server_events_queued,
+	.resume = native_server_resume,
 	.close = native_server_close,
 };

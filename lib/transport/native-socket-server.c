@@ -26,6 +26,7 @@ struct native_server {
 	struct qbi_packets call;	/* requests in, responses out */
 	struct qbi_packets event;	/* events out */
 	uint32_t events_sent;
+	uint64_t unsent[QBI_CHANNELS];	/* of a message that has begun; as published */
 	struct qbi_server_shared *shared;
 	bool asleep;			/* the last dispatch gave up looking */
 };
@@ -127,11 +128,35 @@ static int native_server_settle(void *st, unsigned int taken)
 	return 0;
 }
 
+static struct qbi_packets *packets_of(struct native_server *s, enum qbi_channel channel)
+{
+	return channel == QBI_EVENTS ? &s->event : &s->call;
+}
+
+static enum qbi_region_ring words_of(enum qbi_channel channel)
+{
+	return channel == QBI_EVENTS ? QBI_REGION_EVENT : QBI_REGION_RESPONSE;
+}
+
+/* How much of a message is still to go out, for a process that goes on here. */
+static void unsent_publish(struct native_server *s, enum qbi_channel channel)
+{
+	const struct qbi_packets *p = packets_of(s, channel);
+	uint64_t unsent = p->out ? p->out_size - p->out_done : 0;
+
+	if (s->unsent[channel] == unsent)
+		return;
+	s->unsent[channel] = unsent;
+	qbi_region_unsent_set(&s->region, words_of(channel), unsent);
+}
+
 static int native_server_respondv(void *st, const struct qbi_msg *msg)
 {
 	struct native_server *s = st;
+	int r = qbi_packets_sendv(&s->call, msg);
 
-	return qbi_packets_sendv(&s->call, msg);
+	unsent_publish(s, QBI_RESPONSES);
+	return r;
 }
 
 static int native_server_eventv(void *st, const struct qbi_msg *msg)
@@ -140,13 +165,9 @@ static int native_server_eventv(void *st, const struct qbi_msg *msg)
 	int r = qbi_packets_sendv(&s->event, msg);
 
 	if (r == 0 || r == QBI_UNSENT)
-		s->events_sent++;
+		qbi_region_sent_set(&s->region, QBI_REGION_EVENT, ++s->events_sent);
+	unsent_publish(s, QBI_EVENTS);
 	return r;
-}
-
-static struct qbi_packets *packets_of(struct native_server *s, enum qbi_channel channel)
-{
-	return channel == QBI_EVENTS ? &s->event : &s->call;
 }
 
 static int native_server_flush(void *st, enum qbi_channel channel)
@@ -155,6 +176,7 @@ static int native_server_flush(void *st, enum qbi_channel channel)
 	size_t before = p->out_done;
 	int r = qbi_packets_flush(p);
 
+	unsent_publish(st, channel);
 	return r == QBI_UNSENT && p->out_done == before ? QBI_FULL : r;
 }
 
@@ -184,6 +206,20 @@ static uint32_t native_server_events_queued(void *st)
 	uint32_t queued = s->events_sent - qbi_region_taken_get(&s->region);
 
 	return queued <= s->events_sent ? queued : 0;
+}
+
+/* Where in a message that process has stopped is known, but the message is not. */
+static int native_server_resume(void *st)
+{
+	struct native_server *s = st;
+	int channel;
+
+	for (channel = 0; channel < QBI_CHANNELS; channel++)
+		if (qbi_region_unsent_get(&s->region, words_of((enum qbi_channel)channel)) !=
+		    s->unsent[channel])
+			return -EBADMSG;
+	s->events_sent = qbi_region_sent_get(&s->region, QBI_REGION_EVENT);
+	return 0;
 }
 
 static void native_server_close(void *st, enum qbi_parting how)
@@ -219,5 +255,6 @@ const struct qbi_server_ops qbi_native_socket_server = {
 	.wait_fd = native_server_wait_fd,
 	.flow_set = native_server_flow_set,
 	.events_queued = native_server_events_queued,
+	.resume = native_server_resume,
 	.close = native_server_close,
 };

@@ -211,6 +211,20 @@ static void server_withdraw(struct shm_server *s, bool keep_queued)
 	qbi_shm_dir_remove(&s->dir);
 }
 
+/* Bytes of requests that were taken are for nothing, as nobody knows how many came. */
+static int shm_server_resume(void *st)
+{
+	struct shm_server *s = st;
+	int r;
+
+	qbi_fault_guard_check(false);
+	s->owed = 0;
+	r = qbi_qbring_resume(&s->request);
+	if (r == 0)
+		r = qbi_qbring_resume(&s->response);
+	return r ? r : qbi_qbring_resume(&s->event);
+}
+
 static void shm_server_close(void *st, enum qbi_parting how)
 {
 	struct shm_server *s = st;
@@ -241,5 +255,6 @@ const struct qbi_server_ops qbi_qb_shm_server = {
 	.wait_fd = shm_server_wait_fd,
 	.flow_set = shm_server_flow_set,
 	.events_queued = shm_server_events_queued,
+	.resume = shm_server_resume,
 	.close = shm_server_close,
 };

@@ -13,7 +13,7 @@
  *            flow_set                            the dispatching thread
  *            respondv, eventv, flush, room,
  *            wait_fd, events_queued              one thread at a time
- *            open, close                         nothing else at the same time
+ *            open, resume, close                 nothing else at the same time
  *   client   sendv, flow                         the thread whose turn it is
  *            recv                                the same of another turn
  *            event_recv                          and of a third
@@ -177,6 +177,14 @@ struct qbi_server_ops {
 
 	/* Number of events that the client has not taken yet, as known to the transport. */
 	uint32_t (*events_queued)(void *st);
+
+	/*
+	 * In a child of the process that had this end, instead of which it goes on: take
+	 * from what is shared how far that one has got, threads of which may have gone on
+	 * after the fork. 0; -EBADMSG when that makes no sense, or is in the middle of a
+	 * message. Optional.
+	 */
+	int (*resume)(void *st);
 
 	/* Give everything back. May run twice, and on a state that never opened. */
 	void (*close)(void *st, enum qbi_parting how);

@@ -19,6 +19,7 @@ conformance_suites = \
 	tests/conformance/server-send \
 	tests/conformance/server-stats \
 	tests/conformance/threads \
+	tests/conformance/users-background \
 	tests/conformance/users-cluster \
 	tests/conformance/users-daemons \
 	tests/conformance/users-habits

@@ -355,6 +355,95 @@ START_TEST(words_and_data_that_change_at_full_speed_are_survived)
 }
 END_TEST
 
+/* -- An own position, read again after a fork -------------------------------------------- */
+
+enum { RESUMED_SIZE = 40 };
+
+START_TEST(child_goes_on_where_its_parent_got_to)
+{
+	struct qbi_ring child;
+	uint32_t next = 1;
+	bool ring;
+
+	pair_begin(false);
+	ck_assert(qbi_ring_arm(&p.consumer, -1));
+	child = p.producer;
+	for (; next <= 3; next++)
+		ck_assert_int_eq(put_pattern(&p.producer, RESUMED_SIZE, next), 0);
+	ck_assert_int_eq(qbi_ring_resume_producer(&child, &ring), 0);
+	ck_assert(ring);
+	ck_assert_int_eq(put_pattern(&child, RESUMED_SIZE, next++), 0);
+	ck_assert_uint_eq(qbi_ring_queued(&child), 4);
+	take_pattern(&p.consumer, RESUMED_SIZE, 1);
+
+	child = p.consumer;
+	take_pattern(&p.consumer, RESUMED_SIZE, 2);
+	take_pattern(&p.consumer, RESUMED_SIZE, 3);
+	ck_assert_int_eq(qbi_ring_resume_consumer(&child), 0);
+	take_pattern(&child, RESUMED_SIZE, 4);
+	ck_assert(qbi_ring_is_empty(&child));
+	ck_assert_int_eq(child.owed, 0);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(child_of_a_parent_that_did_nothing_does_not_ring)
+{
+	bool ring = true;
+
+	pair_begin(true);
+	ck_assert_int_eq(qbi_ring_resume_producer(&p.producer, &ring), 0);
+	ck_assert(!ring);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(own_position_that_cannot_be_ends_it)
+{
+	static const uint64_t moved[] = { 2, 4, 12, -8ull, -(uint64_t)CAPACITY,
+					  CAPACITY + 8, 1ull << 32, 1ull << 63 };
+
+	for (size_t i = 0; i < QBI_ARRAY_SIZE(moved); i++) {
+		struct qbi_ring before;
+		bool ring;
+
+		pair_begin(false);
+		before = p.producer;
+		atomic_store(&p.words->tail, p.producer.tail + moved[i]);
+		ck_assert_int_eq(qbi_ring_resume_producer(&p.producer, &ring), -EBADMSG);
+		ck_assert_mem_eq(&before, &p.producer, sizeof(before));
+		pair_close(&p);
+
+		pair_begin(true);
+		before = p.consumer;
+		atomic_store(&p.words->head, p.consumer.head + moved[i]);
+		ck_assert_int_eq(qbi_ring_resume_consumer(&p.consumer), -EBADMSG);
+		ck_assert_mem_eq(&before, &p.consumer, sizeof(before));
+		pair_close(&p);
+	}
+}
+END_TEST
+
+START_TEST(own_position_that_could_be_is_believed_within_the_ring)
+{
+	for (uint64_t head = 0; head <= 2 * CAPACITY; head += 8) {
+		bool ring;
+
+		pair_begin(false);
+		/* Both words, so that they agree; the data is what the peer likes. */
+		atomic_store(&p.words->tail, p.producer.tail + head);
+		atomic_store(&p.words->head, p.consumer.head + head);
+		ck_assert_int_eq(qbi_ring_resume_producer(&p.producer, &ring), 0);
+		ck_assert_int_eq(qbi_ring_resume_consumer(&p.consumer), 0);
+		ck_assert_uint_lt(p.producer.tail_offset, CAPACITY);
+		ck_assert_uint_lt(p.consumer.head_offset, CAPACITY);
+		ck_assert_int_eq(put_guarded(MAX), 0);
+		ck_assert_int_eq(take_guarded(), 0);
+		pair_close(&p);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("native ring, hostile peer");
@@ -380,5 +469,11 @@ int main(void)
 	tcase_add_test(tc, waiting_is_never_more_than_the_ring);
 	tcase_add_test(tc, random_words_and_data_are_a_fault_or_a_message);
 	tcase_add_test(tc, words_and_data_that_change_at_full_speed_are_survived);
+
+	tc = tcase_new(s, "after a fork");
+	tcase_add_test(tc, child_goes_on_where_its_parent_got_to);
+	tcase_add_test(tc, child_of_a_parent_that_did_nothing_does_not_ring);
+	tcase_add_test(tc, own_position_that_cannot_be_ends_it);
+	tcase_add_test(tc, own_position_that_could_be_is_believed_within_the_ring);
 	return suite_main(s);
 }

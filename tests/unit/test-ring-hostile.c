@@ -342,6 +342,44 @@ START_TEST(random_bytes_at_full_speed_are_survived)
 }
 END_TEST
 
+/* -- An own index, read again after a fork ----------------------------------------- */
+
+START_TEST(child_goes_on_where_its_parent_got_to)
+{
+	uint32_t write = p.server.write;
+
+	ck_assert_int_eq(put_pattern(&p.server, 300, 1), 0);
+	ck_assert_int_eq(put_pattern(&p.server, 301, 2), 0);
+	p.server.write = write;		/* as the child has it */
+	ck_assert_int_eq(qbi_qbring_resume(&p.server), 0);
+	ck_assert_int_eq(put_pattern(&p.server, 302, 3), 0);
+	take_pattern(&p.client, 300, 1);
+	take_pattern(&p.client, 301, 2);
+	take_pattern(&p.client, 302, 3);
+}
+END_TEST
+
+START_TEST(own_index_outside_the_ring_ends_it)
+{
+	for (size_t v = 0; v < QBI_ARRAY_SIZE(values); v++) {
+		uint32_t write = p.server.write, read = p.server.read;
+		bool within = values[v] < pair_words(&p);
+
+		*header_word(write_pt) = values[v];
+		ck_assert_int_eq(qbi_qbring_resume(&p.server), within ? 0 : -EBADMSG);
+		ck_assert_uint_eq(p.server.write, within ? values[v] : write);
+		put_any(&p.server, PAIR_MAX);
+		*header_word(write_pt) = write;
+		*header_word(read_pt) = values[v];
+		ck_assert_int_eq(qbi_qbring_resume(&p.server), within ? 0 : -EBADMSG);
+		ck_assert_uint_eq(p.server.read, within ? values[v] : read);
+		take_watched(&p.server, PAIR_MAX);
+		*header_word(read_pt) = read;
+		ck_assert_int_eq(qbi_qbring_resume(&p.server), 0);
+	}
+}
+END_TEST
+
 /* -- Waiting on a liar --------------------------------------------------------- */
 
 static void *thread_wake_for_nothing(void *data)
@@ -397,6 +435,8 @@ int main(void)
 	tcase_add_test(words, own_index_in_the_header_decides_nothing);
 	tcase_add_test(words, names_in_the_header_decide_nothing);
 	tcase_add_test(words, header_that_contradicts_the_agreement_is_not_opened);
+	tcase_add_test(words, child_goes_on_where_its_parent_got_to);
+	tcase_add_test(words, own_index_outside_the_ring_ends_it);
 	suite_add_tcase(s, words);
 
 	tcase_add_checked_fixture(noise, hostile_setup, hostile_teardown);
