@@ -86,9 +86,9 @@ int qbipc_native_set(int on);
  * before it sleeps. A message that is found that way takes half a microsecond, one that
  * has to wake somebody takes twenty and more. The time actually spent adapts to how
  * messages come. Polling in vain takes at most a quarter of one CPU per service and per
- * client's connection, nothing at all while they are idle or when the process has one CPU
- * only, and real-time threads poll for 20 microseconds at a time at most. The environment
- * variable QBIPC_BUSY_POLL_US sets it from the start.
+ * client's connection, nothing at all while they are idle or when somebody else is busy on
+ * the only CPU that the process may use, and real-time threads poll for 20 microseconds at
+ * a time at most. The environment variable QBIPC_BUSY_POLL_US sets it from the start.
  *
  * @param us    longest time in microseconds, 0 to 1000; 0: no busy polling; default 50,
  *              what sleeping and waking costs on the machine of docs/performance.md

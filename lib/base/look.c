@@ -17,11 +17,25 @@
 /* Limit of the debt: one time slice that another thread took is paid back, not more. */
 #define DEBT_MAX 4000000
 
+/*
+ * On the only usable CPU, how long an end sleeps for messages after another thread took a
+ * time slice; twice as long each time if the next poll loses one too.
+ */
+#define CROWDED_MIN_NS 500000000
+#define CROWDED_MAX_NS 4000000000
+
 /* How long a thread that never sleeps keeps its CPU before it yields. */
 #define GIVE_WAY_NS 50000
 
 /* A real-time thread keeps others off its CPU while it polls: a shorter limit. */
 #define REAL_TIME_NS 20000
+
+/*
+ * How often affinity and scheduling class are read; and by an end that does not poll, how
+ * many calls pass between readings of the clock.
+ */
+#define NOTE_NS 100000000
+#define ASKED_PER_CLOCK 64
 
 static _Atomic(uint64_t) longest = QBI_LOOK_DEFAULT_NS;
 static struct qbi_once once;
@@ -55,25 +69,86 @@ static bool is_real_time(void)
 	return policy == SCHED_FIFO || policy == SCHED_RR;
 }
 
+/*
+ * The longest busy poll for this thread where it runs at present. On one CPU the other end
+ * can answer when this thread yields, but a real-time thread yields to its own priority only.
+ */
+static uint64_t longest_here(const struct qbi_look *l)
+{
+	if (!l->setting || quota_below_two_cpus)
+		return 0;
+	if (!is_real_time())
+		return l->setting;
+	if (l->one_cpu)
+		return 0;
+	return l->setting > REAL_TIME_NS ? REAL_TIME_NS : l->setting;
+}
+
+/* An administrator may have changed affinity or scheduling class. */
+static void surroundings_note(struct qbi_look *l, uint64_t now)
+{
+	uint64_t here;
+
+	l->noted = now;
+	l->one_cpu = qbi_cpus_is_one();
+	if (!l->one_cpu)
+		l->not_before = 0;
+	here = longest_here(l);
+	if (here == l->longest)
+		return;
+	l->longest = here;
+	l->budget = here;
+}
+
 void qbi_look_init(struct qbi_look *l)
 {
 	qbi_once_run(&once, setting_read);
-	*l = (struct qbi_look){ .longest = longest };
-	if (l->longest && (quota_below_two_cpus || qbi_cpus_is_one()))
-		l->longest = 0;
-	if (l->longest > REAL_TIME_NS && is_real_time())
-		l->longest = REAL_TIME_NS;
-	l->budget = l->longest;
+	*l = (struct qbi_look){ .setting = longest };
 	l->allowance = ALLOWANCE_MAX;
 	l->filled = qbi_now_ns();
 	l->gave_way = l->filled;
+	surroundings_note(l, l->filled);
 }
 
-static void allowance_spend(struct qbi_look *l, uint64_t spent)
+bool qbi_look_is_on(struct qbi_look *l)
 {
-	l->allowance -= (int64_t)spent;
+	uint64_t now;
+
+	if (l->longest || !l->setting)
+		return l->longest;
+	if (++l->asked % ASKED_PER_CLOCK)
+		return false;
+	now = qbi_now_ns();
+	if (now - l->noted >= NOTE_NS)
+		surroundings_note(l, now);
+	return l->longest;
+}
+
+/* Another thread is busy on the only usable CPU. */
+static void crowd_note(struct qbi_look *l, uint64_t now)
+{
+	bool still = l->crowded && now - l->not_before < 2 * l->crowded;
+
+	l->crowded = still ? l->crowded * 2 : CROWDED_MIN_NS;
+	if (l->crowded > CROWDED_MAX_NS)
+		l->crowded = CROWDED_MAX_NS;
+	l->not_before = now + l->crowded;
+}
+
+/*
+ * Polled in vain from @start to @now. A thread that cannot move to another CPU and lost a
+ * time slice would lose one at the next yield as well.
+ */
+static void allowance_spend(struct qbi_look *l, uint64_t start, uint64_t now)
+{
+	l->allowance -= (int64_t)(now - start);
 	if (l->allowance < -DEBT_MAX)
 		l->allowance = -DEBT_MAX;
+	if (now - start <= l->longest + QBI_LOOK_GIVEN_NS)
+		return;
+	surroundings_note(l, now);
+	if (l->one_cpu)
+		crowd_note(l, now);
 }
 
 /*
@@ -83,19 +158,21 @@ static void allowance_spend(struct qbi_look *l, uint64_t spent)
  */
 static bool give_way(struct qbi_look *l)
 {
-	uint64_t before = qbi_now_ns(), taken;
+	uint64_t before = qbi_now_ns(), now;
 
 	sched_yield();
-	taken = qbi_now_ns() - before;
-	if (taken <= QBI_LOOK_GIVEN_NS)
+	now = qbi_now_ns();
+	if (now - before <= QBI_LOOK_GIVEN_NS)
 		return true;
-	allowance_spend(l, taken);
+	allowance_spend(l, before, now);
 	return false;
 }
 
 uint64_t qbi_look_allowed(struct qbi_look *l, uint64_t now)
 {
-	if (!l->longest)
+	if (l->setting && now - l->noted >= NOTE_NS)
+		surroundings_note(l, now);
+	if (!l->longest || now < l->not_before)
 		return 0;
 	l->allowance += (int64_t)((now - l->filled) / ALLOWANCE_SHARE);
 	if (l->allowance > ALLOWANCE_MAX)
@@ -114,7 +191,7 @@ uint64_t qbi_look_allowed(struct qbi_look *l, uint64_t now)
 
 void qbi_look_gave_up(struct qbi_look *l, uint64_t start, uint64_t now)
 {
-	allowance_spend(l, now - start);
+	allowance_spend(l, start, now);
 	l->budget -= l->budget / 4;
 	if (l->budget < BUDGET_MIN)
 		l->budget = BUDGET_MIN;

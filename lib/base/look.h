@@ -9,13 +9,16 @@
  * found it, and shrinks when polling found nothing. Time polled in vain is paid from an
  * allowance, a token bucket that fills with a share of the time that passes. So whatever
  * the pattern of messages, polling in vain costs no more than that share of a CPU, and an
- * idle connection does not poll at all. With one usable CPU the peer cannot answer while
- * this end polls, so there is no polling.
+ * idle connection does not poll at all.
  *
  * Between checks: `pause` for the first microsecond, then sched_yield(2), because the
  * other end, or another client, may be waiting for this very CPU. Time in which other
  * threads run on it costs nothing and is not counted: eight clients on two CPUs hand the
  * CPUs round instead of sleeping and being woken (docs/performance.md).
+ *
+ * With one usable CPU this is the same, whether the other end has it too or one of its
+ * own, until a yield costs a time slice. Then another thread is busy there, and an end that
+ * sleeps runs again sooner than one that yields.
  *
  * Owner: one struct qbi_look per service, or per client connection and channel.
  * Threads: one at a time per struct. The setting is for the process, any thread.
@@ -38,11 +41,17 @@
 #define QBI_LOOK_MAX_US 1000
 
 struct qbi_look {
-	uint64_t longest;	/* ns; 0: never poll */
+	uint64_t setting;	/* ns; the longest poll as set; 0: never poll */
+	uint64_t longest;	/* ns; of that, what makes sense here; 0: do not poll */
+	uint64_t noted;		/* when affinity and scheduling class were last read */
+	bool one_cpu;		/* as of then: this thread may use no other */
+	unsigned int asked;	/* calls of qbi_look_is_on() that said no */
 	uint64_t budget;	/* ns; limit of the next busy poll */
 	uint64_t began;		/* start of the last poll that found nothing; 0 none */
 	int64_t allowance;	/* ns that may still be polled in vain; below 0: in debt */
 	uint64_t filled;	/* when the allowance was last filled */
+	uint64_t crowded;	/* ns; how long polling was last put off; 0 never */
+	uint64_t not_before;	/* no poll until then: the only usable CPU is crowded */
 	uint64_t gave_way;	/* when this thread last yielded to give others the CPU */
 };
 
@@ -66,8 +75,14 @@ struct qbi_looking {
  */
 void qbi_look_longest_set(uint64_t ns);
 
-/* Initialize. Reads how many CPUs this thread may use. */
+/*
+ * Initialize. Reads how many CPUs this thread may use and its scheduling class, which are
+ * read again ten times a second while messages come.
+ */
 void qbi_look_init(struct qbi_look *l);
+
+/* Does this end poll at present? Cheap when it does not. */
+bool qbi_look_is_on(struct qbi_look *l);
 
 /*
  * How long a busy poll that begins @now may take; 0: do not poll. An end that always finds

@@ -154,7 +154,7 @@ static bool response_look(struct native_client *c, uint64_t deadline)
 	uint64_t now, length;
 	bool found;
 
-	if (!c->look.longest)
+	if (!qbi_look_is_on(&c->look))
 		return false;
 	now = qbi_now_ns();
 	length = qbi_look_allowed(&c->look, now);

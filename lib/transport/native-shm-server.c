@@ -125,7 +125,7 @@ static int server_stay_awake(struct native_server *s, bool took)
 	struct qbi_look *look = &s->shared->look;
 	uint64_t now, allowed, spent;
 
-	if (s->asleep || !look->longest)
+	if (s->asleep || !qbi_look_is_on(look))
 		return QBI_EMPTY;
 	now = qbi_now_ns();
 	if (took || !s->waiting_since)

@@ -171,7 +171,7 @@ static int response_look(struct native_client *c, void *buf, size_t size, uint64
 	struct qbi_looking looking;
 	uint64_t now, length;
 
-	if (!c->look.longest)
+	if (!qbi_look_is_on(&c->look))
 		return QBI_EMPTY;
 	now = qbi_now_ns();
 	length = qbi_look_allowed(&c->look, now);

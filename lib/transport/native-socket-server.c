@@ -108,7 +108,7 @@ static int native_server_settle(void *st, unsigned int taken)
 	struct qbi_looking looking;
 	uint64_t now, allowed;
 
-	if (!taken || !look->longest)
+	if (!taken || !qbi_look_is_on(look))
 		return 0;
 	now = qbi_now_ns();
 	allowed = qbi_look_allowed(look, now);

@@ -12,11 +12,12 @@
 #include "tests/lib/variant.h"
 
 #define US 1000ull
+#define MS 1000000ull
 #define S 1000000000ull
 
 enum { LONGEST = 50000 };
 
-/* Two CPUs are needed to look at all; with one there is nothing to test here. */
+/* Where a quota leaves less than two CPUs nobody looks; there is nothing to test. */
 static bool may_look(void)
 {
 	struct qbi_look l;
@@ -360,17 +361,92 @@ START_TEST(nonsense_in_the_environment_variable_is_ignored)
 }
 END_TEST
 
-START_TEST(one_usable_cpu_never_looks)
+/* The other end has it when we yield, or has one of its own. */
+START_TEST(one_usable_cpu_is_enough_to_look)
 {
 	struct qbi_look l;
-	cpu_set_t set;
 
-	CPU_ZERO(&set);
-	CPU_SET((size_t)sched_getcpu(), &set);
-	ck_assert_int_eq(sched_setaffinity(0, sizeof(set), &set), 0);
-	qbi_look_longest_set(LONGEST);
+	if (!may_look())
+		return;
+	stay_on_one_cpu();
 	qbi_look_init(&l);
-	ck_assert_uint_eq(allowed_at(&l, qbi_now_ns() + S), 0);
+	ck_assert_uint_eq(allowed_at(&l, qbi_now_ns()), LONGEST);
+}
+END_TEST
+
+START_TEST(slice_that_somebody_took_of_our_only_cpu_ends_looking_for_half_a_second)
+{
+	struct qbi_look l;
+	uint64_t now;
+
+	if (!may_look())
+		return;
+	stay_on_one_cpu();
+	qbi_look_init(&l);
+	now = qbi_now_ns();
+	qbi_look_gave_up(&l, now, now + 4 * MS);
+	/* The debt is paid, but that is not all. */
+	ck_assert_uint_eq(allowed_at(&l, now + 450 * MS), 0);
+	now += 510 * MS;
+	ck_assert_uint_gt(allowed_at(&l, now), 0);
+	/* Still there at the next try: twice as long. */
+	qbi_look_gave_up(&l, now, now + 4 * MS);
+	ck_assert_uint_eq(allowed_at(&l, now + 950 * MS), 0);
+	now += 1010 * MS;
+	ck_assert_uint_gt(allowed_at(&l, now), 0);
+	/* Gone for long: as the first time. */
+	now += 60 * S;
+	ck_assert_uint_gt(allowed_at(&l, now), 0);
+	qbi_look_gave_up(&l, now, now + 4 * MS);
+	ck_assert_uint_gt(allowed_at(&l, now + 510 * MS), 0);
+}
+END_TEST
+
+/* As an administrator does it with a program that runs. */
+START_TEST(thread_that_is_moved_to_one_cpu_and_back_looks_as_is_right_there)
+{
+	struct qbi_look l;
+	cpu_set_t all;
+	uint64_t now;
+
+	ck_assert_int_eq(sched_getaffinity(0, sizeof(all), &all), 0);
+	if (!may_look() || CPU_COUNT(&all) < 2)
+		return;
+	qbi_look_init(&l);
+	now = qbi_now_ns();
+	qbi_look_gave_up(&l, now, now + 4 * MS);
+	/* There are others: the debt is all. */
+	ck_assert_uint_gt(allowed_at(&l, now + 50 * MS), 0);
+	stay_on_one_cpu();
+	/* Seen as soon as somebody takes a slice. */
+	now += 51 * MS;
+	qbi_look_gave_up(&l, now, now + 4 * MS);
+	ck_assert_uint_eq(allowed_at(&l, now + 50 * MS), 0);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(all), &all), 0);
+	ck_assert_uint_gt(allowed_at(&l, now + 200 * MS), 0);
+}
+END_TEST
+
+/* It yields to its own priority only. Needs the right to be a real-time process. */
+START_TEST(real_time_thread_with_one_cpu_does_not_look_until_it_is_an_ordinary_one)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	struct qbi_look l;
+	uint64_t end;
+
+	if (!may_look() || sched_setscheduler(0, SCHED_RR, &param) < 0)
+		return;
+	stay_on_one_cpu();
+	qbi_look_init(&l);
+	ck_assert(!qbi_look_is_on(&l));
+	ck_assert_uint_eq(allowed_at(&l, qbi_now_ns()), 0);
+	param.sched_priority = 0;
+	ck_assert_int_eq(sched_setscheduler(0, SCHED_OTHER, &param), 0);
+	end = qbi_now_ns() + 10 * S;
+	while (!qbi_look_is_on(&l) && qbi_now_ns() < end)
+		continue;
+	ck_assert(qbi_look_is_on(&l));
+	ck_assert_uint_gt(allowed_at(&l, qbi_now_ns()), 0);
 }
 END_TEST
 
@@ -414,7 +490,12 @@ int main(void)
 	tcase_add_test(tc, environment_variable_switches_looking_off);
 	tcase_add_test(tc, environment_variable_sets_the_longest_look_in_microseconds);
 	tcase_add_loop_test(tc, nonsense_in_the_environment_variable_is_ignored, 0, 5);
-	tcase_add_test(tc, one_usable_cpu_never_looks);
+	tcase_add_test(tc, one_usable_cpu_is_enough_to_look);
+	tcase_add_test(
+		tc, slice_that_somebody_took_of_our_only_cpu_ends_looking_for_half_a_second);
+	tcase_add_test(tc, thread_that_is_moved_to_one_cpu_and_back_looks_as_is_right_there);
+	tcase_add_test(
+		tc, real_time_thread_with_one_cpu_does_not_look_until_it_is_an_ordinary_one);
 	tcase_add_loop_test(tc, real_time_thread_looks_for_less, 0, 3);
 	return suite_main(s);
 }

@@ -291,7 +291,7 @@ static void responses_rounds(unsigned int junk)
 	size_t size;
 
 	ends_open(&e, NATIVE_SHM);
-	client()->look.longest = 0;
+	client()->look.setting = client()->look.longest = 0;
 	for (uint32_t round = 0; round < ROUNDS; round++) {
 		round_begin(&server()->response, server()->bell, round, junk);
 		if (setjmp(asleep))
@@ -369,7 +369,7 @@ static void dispatch(unsigned int batch, bool backs_off)
 static void requests_rounds(unsigned int batch, unsigned int junk, uint64_t look)
 {
 	ends_open(&e, NATIVE_SHM);
-	e.shared.look.longest = look;
+	e.shared.look.setting = e.shared.look.longest = look;
 	for (uint32_t round = 0; round < ROUNDS; round++) {
 		unsigned int idle = 0;
 
