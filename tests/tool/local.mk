@@ -3,6 +3,7 @@ if HAVE_CHECK
 check_PROGRAMS += \
 	tests/tool/test-inquiry \
 	tests/tool/test-inquirer \
+	tests/tool/test-terminal \
 	tests/tool/test-watch \
 	tests/tool/test-watcher
 endif

@@ -15,6 +15,8 @@ tools_qbipc_qbipc_SOURCES = \
 	tools/qbipc/plot.c \
 	tools/qbipc/process.c \
 	tools/qbipc/process.h \
+	tools/qbipc/screen.c \
+	tools/qbipc/screen.h \
 	tools/qbipc/sockets.c \
 	tools/qbipc/sockets.h \
 	tools/qbipc/text.c \

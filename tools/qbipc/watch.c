@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tools/qbipc/process.h"
+#include "tools/qbipc/screen.h"
 #include "tools/qbipc/text.h"
 #include "tools/qbipc/tool.h"
 
@@ -22,7 +23,7 @@ struct watch {
 	uint64_t count;		/* of snapshots; 0: until the service ends */
 	int32_t timeout_ms;
 	bool json;
-	bool clear;		/* the terminal, before each table */
+	bool screen;		/* the table fills a terminal */
 };
 
 /* The requests of a connection that the snapshot before had: for rates. */
@@ -83,64 +84,79 @@ static const char *flow_name(uint32_t flow)
 	return flow < 3 ? names[flow] : "?";
 }
 
-static void service_print(const struct watch *w, const struct qbipc_snapshot_info *info)
+static void service_print(FILE *out, const struct watch *w,
+			  const struct qbipc_snapshot_info *info)
 {
-	text_print(stdout, w->name, strlen(w->name));
-	printf(": pid %d, uid %u, %u connections, %" PRIu64 " ended, flow %s\n",
+	text_print(out, w->name, strlen(w->name));
+	fprintf(out, ": pid %d, uid %u, %u connections, %" PRIu64 " ended, flow %s\n",
 	       (int)info->pid, info->uid, info->connections, info->closed,
 	       flow_name(info->flow));
 	if (info->listed < info->connections)
-		printf("the newest %u of them:\n", info->listed);
-	printf("%8s %8s %7s %-8s %-5s %6s %12s %12s %12s %9s %8s  %s\n", "NUMBER", "PID",
+		fprintf(out, "the newest %u of them:\n", info->listed);
+	fprintf(out, "%8s %8s %7s %-8s %-5s %6s %12s %12s %12s %9s %8s  %s\n", "NUMBER", "PID",
 	       "UID", "WIRE", "FLOW", "QUEUE", "REQUESTS", "RESPONSES", "EVENTS",
 	       "REQ/S", "AGE", "COMMAND");
 }
 
-static void age_print(uint64_t ns)
+static void age_print(FILE *out, uint64_t ns)
 {
 	uint64_t s = ns / 1000000000;
 
 	if (s < 100 * 3600)
-		printf("%2u:%02u:%02u", (unsigned int)(s / 3600),
+		fprintf(out, "%2u:%02u:%02u", (unsigned int)(s / 3600),
 		       (unsigned int)(s / 60 % 60), (unsigned int)(s % 60));
 	else
-		printf("%7" PRIu64 "d", s / 86400);
+		fprintf(out, "%7" PRIu64 "d", s / 86400);
 }
 
-static void connection_print(const struct qbipc_snapshot_connection *c, double rate)
+static void connection_print(FILE *out, const struct qbipc_snapshot_connection *c,
+			     double rate)
 {
 	char command[COMMAND_SIZE], wire[32];
 	size_t n = process_command(c->pid, command, sizeof(command));
 
 	tool_wire_name(c->native, wire, sizeof(wire));
-	printf("%8" PRIu64 " %8d %7u %-8s %-5s %6u %12" PRIu64 " %12" PRIu64
+	fprintf(out, "%8" PRIu64 " %8d %7u %-8s %-5s %6u %12" PRIu64 " %12" PRIu64
 	       " %12" PRIu64 " ", c->number, (int)c->pid, c->uid, wire,
 	       flow_name(c->flow), c->event_q_length, c->requests, c->responses,
 	       c->events);
 	if (rate < 0)
-		printf("%9s ", "-");
+		fprintf(out, "%9s ", "-");
 	else
-		printf("%9.0f ", rate);
-	age_print(c->age_ns);
-	fputs("  ", stdout);
-	text_print(stdout, n ? command : "-", n ? n : 1);
-	putchar('\n');
+		fprintf(out, "%9.0f ", rate);
+	age_print(out, c->age_ns);
+	fputs("  ", out);
+	text_print(out, n ? command : "-", n ? n : 1);
+	fputc('\n', out);
 }
 
-static void table_print(const struct watch *w, const qbipc_snapshot_t *snapshot,
+static void table_print(FILE *out, const struct watch *w, const qbipc_snapshot_t *snapshot,
 			const struct qbipc_snapshot_info *info, const struct history *h)
 {
 	struct qbipc_snapshot_connection c = { .size = sizeof(c) };
 	uint32_t i;
 
-	/* Home, and nothing below it: no more than a terminal of the seventies knows. */
-	if (w->clear)
-		fputs("\033[H\033[J", stdout);
-	else if (h->time_ns)
-		putchar('\n');
-	service_print(w, info);
+	service_print(out, w, info);
 	for (i = 0; qbipc_snapshot_connection_get(snapshot, i, &c) == 0; i++)
-		connection_print(&c, rate_of(h, &c, info->time_ns));
+		connection_print(out, &c, rate_of(h, &c, info->time_ns));
+}
+
+static int table_show(const struct watch *w, const qbipc_snapshot_t *snapshot,
+		      const struct qbipc_snapshot_info *info, const struct history *h)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return -errno;
+	table_print(out, w, snapshot, info, h);
+	if (fclose(out) != 0) {
+		free(text);
+		return -ENOMEM;
+	}
+	screen_show(text, info->listed < info->connections ? 3 : 2);
+	return 0;
 }
 
 /* -- JSON ---------------------------------------------------------------------- */
@@ -203,7 +219,8 @@ static void snapshot_print_json(const struct watch *w, const qbipc_snapshot_t *s
 
 static int watch_fail(const struct watch *w, const struct history *h, int error)
 {
-	if (h->time_ns && (error == -ECONNREFUSED || error == -ENOENT)) {
+	if (h->time_ns && (error == -ECONNREFUSED || error == -ENOENT ||
+			   error == -ECONNRESET)) {
 		tool_complain("%s: the service has ended", w->name);
 		return TOOL_NO_SERVICE;
 	}
@@ -230,10 +247,17 @@ static int watch_once(const struct watch *w, struct history *h)
 	qbipc_snapshot_info_get(snapshot, &info);
 	if (w->json)
 		snapshot_print_json(w, snapshot, &info);
-	else
-		table_print(w, snapshot, &info, h);
+	else if (w->screen)
+		r = table_show(w, snapshot, &info, h);
+	else {
+		if (h->time_ns)
+			putchar('\n');
+		table_print(stdout, w, snapshot, &info, h);
+	}
 	history_set(h, snapshot, &info);
 	qbipc_snapshot_free(snapshot);
+	if (r < 0)
+		return tool_fail(w->name, r);
 	/* Nobody reads any more: it is main() that says so. */
 	return fflush(stdout) == 0 ? TOOL_OK : TOOL_FAILED;
 }
@@ -247,7 +271,10 @@ static int watch_repeat(const struct watch *w)
 
 	for (i = 1; status == TOOL_OK && i != w->count; i++) {
 		next += w->interval_ns;
-		tool_sleep_until(next);
+		if (!w->screen)
+			tool_sleep_until(next);
+		else if (!screen_wait(next))
+			break;
 		status = watch_once(w, &h);
 	}
 	free(h.list);
@@ -281,7 +308,9 @@ static int watch_run(const struct tool_command *self, int argc, char **argv)
 	w.name = tool_only_argument(self, argc, argv);
 	if (w.interval_ns < 10 * NS_PER_MS)
 		tool_misused(self, "an interval is at least 0.01 seconds");
-	w.clear = !w.json && w.count != 1 && isatty(STDOUT_FILENO);
+	w.screen = !w.json && w.count != 1 && isatty(STDOUT_FILENO);
+	if (w.screen)
+		screen_open();
 	return watch_repeat(&w);
 }
 
@@ -302,7 +331,8 @@ const struct tool_command tool_watch = {
 	.usage = "Usage: qbipc watch [OPTION...] NAME\n"
 		 "Show what the connections of the service NAME, or of the socket at that path\n"
 		 "if it has a slash, have done, newest first, until the service ends. Root and\n"
-		 "the service's own user may, and those whom the service allows.\n\n"
+		 "the service's own user may, and those whom the service allows.\n"
+		 "On a terminal, the newest that fit are shown; q quits.\n\n"
 		 "  -i, --interval=SECONDS  from one look to the next, at least 0.01 [1]\n"
 		 "  -c, --count=N           look so many times\n"
 		 "  -1, --once              look once\n"
