@@ -128,7 +128,7 @@ void qb_ipcc_disconnect(qb_ipcc_connection_t *c);
 int32_t qb_ipcc_fd_get(qb_ipcc_connection_t *c, int32_t *fd);
 
 /**
- * Who the server is, as the kernel told when it answered.
+ * Get the credentials of the server, which the kernel reported with its answer.
  *
  * @param c    connection
  * @param pid  set to the server's process id; may be NULL
@@ -193,8 +193,8 @@ ssize_t qb_ipcc_sendv(qb_ipcc_connection_t *c, const struct iovec *iov, size_t i
  * @param msg_ptr     room for the response, which starts with a struct
  *                    qb_ipc_response_header
  * @param msg_len     bytes of that room
- * @param ms_timeout  milliseconds to wait at most; 0 only looks, -1 waits until it comes
- *                    or the server goes
+ * @param ms_timeout  milliseconds to wait at most; 0 does not wait, -1 waits until a
+ *                    response comes or the server is gone
  * @return            bytes received;
  *                    -ETIMEDOUT none has come in that time;
  *                    -ENOTCONN the server is gone;
@@ -209,16 +209,15 @@ ssize_t qb_ipcc_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_len,
 /**
  * Send one request, then receive one response.
  *
- * A response that comes after the time has passed is what the next call receives:
- * compare ids.
+ * A response that arrives after the timeout is received by the next call: compare ids.
  *
  * @param c           connection
  * @param iov         as for qb_ipcc_sendv()
  * @param iov_len     as for qb_ipcc_sendv()
  * @param msg_ptr     as for qb_ipcc_recv()
  * @param msg_len     as for qb_ipcc_recv()
- * @param ms_timeout  milliseconds that all of it may take; negative waits until the
- *                    response comes or the server goes
+ * @param ms_timeout  milliseconds for sending and receiving together; negative waits until
+ *                    the response comes or the server is gone
  * @return            bytes received; or an error of qb_ipcc_sendv(), when nothing was
  *                    sent (-EAGAIN also when the time was over before it could be), or
  *                    of qb_ipcc_recv()
@@ -237,8 +236,8 @@ ssize_t qb_ipcc_sendv_recv(qb_ipcc_connection_t *c, const struct iovec *iov,
  * @param msg_ptr     room for the event, which starts with a struct
  *                    qb_ipc_response_header
  * @param msg_len     bytes of that room
- * @param ms_timeout  milliseconds to wait at most; 0 only looks, negative waits until
- *                    one comes or the server goes
+ * @param ms_timeout  milliseconds to wait at most; 0 does not wait, negative waits until
+ *                    an event comes or the server is gone
  * @return            bytes received;
  *                    -EAGAIN none has come in that time;
  *                    -ENOTCONN the server is gone and all its events have been received;
@@ -250,8 +249,8 @@ ssize_t qb_ipcc_event_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_le
 			   int32_t ms_timeout);
 
 /**
- * Keep a pointer of the application's with the connection. The library does not look
- * at it.
+ * Keep a pointer of the application's with the connection. The library does not interpret
+ * it.
  *
  * @param c        connection
  * @param context  any pointer

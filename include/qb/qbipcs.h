@@ -72,8 +72,8 @@ struct qb_ipcs_connection_stats {
 	uint64_t responses;		/**< responses sent */
 	uint64_t events;		/**< events sent */
 	uint64_t send_retries;		/**< sends that found no room */
-	uint64_t recv_retries;		/**< wake-ups that no request had sent, as far as seen */
-	int32_t flow_control_state;	/**< 0, or the value that clients see */
+	uint64_t recv_retries;		/**< wake-ups without a request, where noticed */
+	int32_t flow_control_state;	/**< flow-control value that clients see; 0: send */
 	uint64_t flow_control_count;	/**< times that value was changed */
 };
 
@@ -133,7 +133,7 @@ typedef int32_t (*qb_ipcs_dispatch_mod_fn)(enum qb_loop_priority p, int32_t fd,
  * descriptor is closed, also from its own dispatch function.
  *
  * @param fd  descriptor, which is in the loop
- * @return    0; a negative errno, which is not looked at
+ * @return    0; a negative errno, which is ignored
  */
 typedef int32_t (*qb_ipcs_dispatch_del_fn)(int32_t fd);
 
@@ -270,7 +270,7 @@ void qb_ipcs_poll_handlers_set(qb_ipcs_service_t *s,
  * Keep a pointer of the application's with the service.
  *
  * @param s        service; NULL is ignored
- * @param context  any pointer; the library does not look at it
+ * @param context  any pointer; the library does not interpret it
  * @note           Threads: one at a time per service.
  */
 void qb_ipcs_service_context_set(qb_ipcs_service_t *s, void *context);
@@ -288,7 +288,8 @@ void *qb_ipcs_service_context_get(qb_ipcs_service_t *s);
  * Start to listen.
  *
  * @param s  service. After a failure the creator's reference is gone: it must not be
- *           used again. One that runs is refused, keeps its reference and goes on
+ *           used again. If it runs already, the call fails, and the service keeps its
+ *           reference and goes on
  * @return   0;
  *           -EINVAL @p s is NULL, poll handlers are missing, the type is unknown, or the
  *           name is empty or has a slash;
@@ -302,7 +303,7 @@ void *qb_ipcs_service_context_get(qb_ipcs_service_t *s);
 int32_t qb_ipcs_run(qb_ipcs_service_t *s);
 
 /**
- * Disconnect all clients, stop listening and drop the creator's reference. Good for a
+ * Disconnect all clients, stop listening and drop the creator's reference. Also for a
  * service that never ran.
  *
  * @param s  service
@@ -312,7 +313,8 @@ int32_t qb_ipcs_run(qb_ipcs_service_t *s);
 void qb_ipcs_destroy(qb_ipcs_service_t *s);
 
 /**
- * Set how eagerly requests are taken, for connections of now and later.
+ * Set the priority of a service and how many requests one dispatch takes, for existing and
+ * future connections.
  *
  * @param s   service, running or not
  * @param rl  rate
@@ -396,9 +398,9 @@ void qb_ipcs_connection_ref(qb_ipcs_connection_t *c);
 void qb_ipcs_connection_unref(qb_ipcs_connection_t *c);
 
 /**
- * End a connection. Twice is once. The transport is gone at once, the memory of @p c
- * with its last reference. Inside the accept callback it does nothing, inside created it
- * takes effect when that returns.
+ * End a connection. Idempotent. The transport is closed at once; the memory of @p c is
+ * freed with its last reference. Inside the accept callback the call does nothing; inside
+ * the created callback it takes effect when that returns.
  *
  * @param c  connection
  * @note     Threads: the one that runs the poll loop.
@@ -418,7 +420,7 @@ int32_t qb_ipcs_service_id_get(qb_ipcs_connection_t *c);
  * Keep a pointer of the application's with the connection.
  *
  * @param c        connection
- * @param context  any pointer; the library does not look at it
+ * @param context  any pointer; the library does not interpret it
  * @note           Threads: one at a time per connection.
  */
 void qb_ipcs_context_set(qb_ipcs_connection_t *c, void *context);
@@ -502,9 +504,9 @@ qb_ipcs_connection_t *qb_ipcs_connection_next_get(qb_ipcs_service_t *pt,
 						  qb_ipcs_connection_t *current);
 
 /**
- * Who may open the files of a connection; in the accept callback only. Without it the
- * client owns them, mode 0600. A client that could not open such files is not given the
- * descriptors of the native wire either.
+ * Set owner and mode of the files of a connection; in the accept callback only. Without
+ * this call the client owns the files, with mode 0600. A client that could not open such
+ * files does not get the descriptors of the native wire either.
  *
  * @param conn  connection
  * @param uid   owner, a user id; -1 leaves it

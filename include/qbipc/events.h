@@ -50,7 +50,7 @@ extern "C" {
 typedef void (*qbipc_writable_fn)(qb_ipcs_connection_t *c, void *data);
 
 /**
- * Be told when a connection can take messages again.
+ * Set a function that is called when a connection can take messages again (back-pressure).
  *
  * After qb_ipcs_event_send() or qb_ipcs_response_send(), their v forms or
  * qbipc_service_broadcast() said -EAGAIN for a connection, @p fn is called as soon as
@@ -60,13 +60,13 @@ typedef void (*qbipc_writable_fn)(qb_ipcs_connection_t *c, void *data);
  * another thread was faster or the system is out of memory, and @p fn will be called
  * again. It is never called inside a send, nor once the connection is disconnected.
  *
- * Clients do not announce that they have read something. Sockets tell the service; rings
- * in shared memory are looked at after 1 ms, and while nothing moves after longer and
- * longer, up to 100 ms. When no connection waits this costs nothing.
+ * Clients do not announce that they have read a message. For sockets the kernel notifies
+ * the service. Rings in shared memory are checked after 1 ms, and then at growing intervals
+ * of up to 100 ms while the client reads nothing. When no connection waits for room, this
+ * costs nothing.
  *
  * @param s     service
- * @param fn    called by the thread that dispatches the service; NULL: nobody is told any
- *              more
+ * @param fn    called by the thread that dispatches the service; NULL: no function any more
  * @param data  passed to @p fn
  * @return      0; -EINVAL without a service
  * @note        Holds for refusals from now on.

@@ -14,10 +14,10 @@
  * A message that is shorter than its handler says is refused with -EBADMSG, before the
  * handler sees it. Both refusals are counted, logged at most once in ten seconds, and
  * answered: the client gets a response of sizeof(struct qb_ipc_response_header) bytes
- * with the id of its request and the errno, so that nobody waits in vain (unless its
- * queue of responses is full).
- * qbipc_service_refuse_set() decides otherwise. A service that uses none of this has
- * msg_process as ever.
+ * with the id of its request and the errno, so that the client does not wait in vain
+ * (unless its queue of responses is full).
+ * qbipc_service_refuse_set() changes that. A service that uses none of these functions has
+ * msg_process as before.
  */
 #ifndef QBIPC_HANDLERS_H_DEFINED
 #define QBIPC_HANDLERS_H_DEFINED
@@ -46,7 +46,7 @@ extern "C" {
 typedef int (*qbipc_handler_fn)(qb_ipcs_connection_t *c, void *data, size_t size,
 				    void *context);
 
-/** Nobody waits for a response to this message: when it is refused none is sent. */
+/** The client expects no response to this message: when it is refused, none is sent. */
 #define QBIPC_HANDLER_ONE_WAY 1u
 
 /** What is done with the messages of one id. Unused fields are zero. */
@@ -147,7 +147,7 @@ enum qbipc_refuse {
  * @param c        connection that it came from
  * @param message  the message; @p size bytes
  * @param size     its bytes, at least those of the header
- * @param error    -ENOSYS: nobody takes such messages; -EBADMSG: too short for its handler
+ * @param error    -ENOSYS: no handler takes such messages; -EBADMSG: too short for its handler
  * @param data     as given to qbipc_service_refuse_set()
  * @return         what to do; a value that is none of them answers
  */
@@ -183,7 +183,7 @@ struct qbipc_handler_stats {
  *
  * @param s      service
  * @param id     of its messages
- * @param stats  has its size set and is filled as far as that goes
+ * @param stats  filled in up to its size, which the caller has set
  * @return       0; -ENOENT no handler is registered for @p id; -EINVAL for a NULL argument
  *               or a size that no version of the struct has
  * @note         Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
@@ -194,7 +194,7 @@ int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int id,
 /** What was refused since the service has handlers, a selector or a hook. */
 struct qbipc_message_refusals {
 	size_t size;	/**< sizeof(struct qbipc_message_refusals), set by the caller */
-	uint64_t unknown;	/**< messages that nobody takes */
+	uint64_t unknown;	/**< messages without a handler */
 	uint64_t too_short;	/**< messages shorter than their handler says */
 	uint64_t answered;	/**< of both: those that were answered */
 	uint64_t disconnected;	/**< of both: those that ended their connection */
@@ -204,7 +204,7 @@ struct qbipc_message_refusals {
  * Read how many messages were refused.
  *
  * @param s         service
- * @param refusals  has its size set and is filled as far as that goes
+ * @param refusals  filled in up to its size, which the caller has set
  * @return          0; -EINVAL for a NULL argument or a size that no version of the struct
  *                  has
  * @note            Threads: the dispatching thread; before qb_ipcs_run(), any one thread.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /**
  * @file limits.h
- * How much a service puts up with: limits on what its clients may take, and counts of
- * what was refused. Included by <qb/qbipc_ext.h>.
+ * Quotas of a service: limits on the resources that its clients may use, and counts of
+ * refused clients. Included by <qb/qbipc_ext.h>.
  *
  * The defaults are meant never to be noticed by honest clients. Clients that run as root
  * or as the server's own (effective) user are exempt from the limits per user.
@@ -24,19 +24,19 @@ extern "C" {
 
 /**
  * Limits of one service. In all but the first field 0 stands for the default, so that a
- * program names those that it cares about and leaves the others to the library.
+ * program sets only the limits that it wants to change.
  */
 struct qbipc_service_limits {
 	size_t size;	/**< sizeof(struct qbipc_service_limits), set by the caller */
 	/**
-	 * Clients that are connected but have not yet said what they want. When there
-	 * are more, one is closed: the oldest of the user who has most of them. A
+	 * Clients that are connected but have not completed the handshake. When there
+	 * are more, one is closed: the oldest of the user that has most of them. A
 	 * quarter of the descriptors that the process may have is a limit as well.
 	 */
 	uint64_t handshakes;
 	/** The same per user; that user's oldest is closed. */
 	uint64_t handshakes_per_uid;
-	/** Milliseconds such a client has to say it; then it is closed. */
+	/** Milliseconds that a client has for the handshake; then it is closed. */
 	uint64_t handshake_ms;
 	/** Connections; more are refused with EUSERS. */
 	uint64_t connections;
@@ -44,8 +44,8 @@ struct qbipc_service_limits {
 	uint64_t connections_per_uid;
 	/**
 	 * Connections per user while less than a quarter of the descriptors that the
-	 * process may have is left (RLIMIT_NOFILE): nobody alone takes the rest. More
-	 * are refused with EDQUOT.
+	 * process may have is left (RLIMIT_NOFILE), so that one user alone cannot take
+	 * the rest. More are refused with EDQUOT.
 	 */
 	uint64_t connections_when_scarce;
 	/**
@@ -60,21 +60,22 @@ struct qbipc_service_limits {
 	 */
 	uint64_t message_size;
 	/**
-	 * Requests of one client served before others have their turn, where
-	 * qb_ipcs_request_rate_limit() allows more.
+	 * Requests of one client that are served before other clients get their turn,
+	 * where qb_ipcs_request_rate_limit() allows more.
 	 */
 	uint64_t dispatch_messages;
 	/** Bytes of such requests; the one that reaches the limit is still served. */
 	uint64_t dispatch_bytes;
 	/**
-	 * Wake-ups without a message by which a client may be ahead of its messages,
-	 * each of which makes up for one; then it is disconnected.
+	 * Wake-ups without a message (junk) that a client may send in excess; each
+	 * message offsets one. Beyond the limit the client is disconnected.
 	 */
 	uint64_t junk_wakeups;
 };
 
 /**
- * Set the limits of a service. They hold for what comes; nobody who is in is put out.
+ * Set the limits of a service. They apply to new clients; no established connection is
+ * closed.
  *
  * @param s       service, running or not
  * @param limits  with its size; 0 in a field stands for the default, QBIPC_NO_LIMIT for
@@ -90,7 +91,7 @@ int qbipc_service_limits_set(qb_ipcs_service_t *s, const struct qbipc_service_li
  * The limits of a service as they are, defaults filled in.
  *
  * @param s       service
- * @param limits  has its size set and is filled as far as that goes; fields that this
+ * @param limits  filled in up to its size, which the caller has set; fields that this
  *                library does not know become 0
  * @return        0; -EINVAL an argument is NULL or no version of the struct has that
  *                size
@@ -100,8 +101,8 @@ int qbipc_service_limits_get(qb_ipcs_service_t *s, struct qbipc_service_limits *
 
 /**
  * What a service refused since it was created, by reason. Each client is counted once.
- * For each reason there is also a line of log (see qbipc_log_hook_set()), at most one in
- * ten seconds, which tells how many were kept quiet before it.
+ * Each reason is also logged (see qbipc_log_hook_set()), at most once in ten seconds, with
+ * the number of messages that were suppressed before.
  */
 struct qbipc_service_refusals {
 	size_t size;	/**< sizeof(struct qbipc_service_refusals), set by the caller */
@@ -121,9 +122,9 @@ struct qbipc_service_refusals {
 	uint64_t junk_wakeups;		  /**< disconnected for that limit */
 	uint64_t nonsense;		  /**< disconnected for what they sent otherwise */
 	uint64_t watchers;		  /**< refused: not allowed to watch */
-	/** Nobody's refusal: times that accepting was put off, as nothing else helped. */
+	/** Not a refusal: how often the listener paused because it could not accept. */
 	uint64_t listener_rests;
-	/** Nobody's refusal: dispatches that dispatch_messages or _bytes cut short. */
+	/** Not a refusal: dispatches that dispatch_messages or dispatch_bytes ended early. */
 	uint64_t dispatches_cut;
 };
 
@@ -131,7 +132,7 @@ struct qbipc_service_refusals {
  * What a service refused so far. The counts only grow.
  *
  * @param s         service
- * @param refusals  has its size set and is filled as far as that goes; fields that this
+ * @param refusals  filled in up to its size, which the caller has set; fields that this
  *                  library does not know become 0
  * @return          0; -EINVAL an argument is NULL or no version of the struct has that
  *                  size

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /**
  * @file listen.h
- * Serving a socket that somebody else listens on: socket activation.
+ * Serving a socket that a service manager listens on: socket activation.
  *
  * A service manager (systemd.socket(5) and others) binds the address, starts the program
- * when the first client comes, and hands the listening descriptor over. The address has
- * to be one that clients look at:
+ * when the first client comes, and passes the listening descriptor. The address has to be
+ * one that clients try:
  *
  *     ListenStream=@NAME       clients that are this library
  *     ListenStream=DIR/NAME    all clients, when they use filesystem sockets
@@ -15,9 +15,9 @@
  * --with-force-sockets-config-file exists.
  *
  * NAME is the name given to qb_ipcs_create(). The address that a service binds itself is
- * abstract too, but padded with zeros to the end, which a unit file cannot say; a client
- * looks there first and then at @NAME. qb_ipcs_run() logs a warning when the descriptor
- * is bound to none of the three. examples/activated.socket is a unit to begin with.
+ * abstract too, but padded with zeros to the end, which a unit file cannot express; a
+ * client tries that address first and then @NAME. qb_ipcs_run() logs a warning when the
+ * descriptor is bound to none of the three. examples/activated.socket is a unit to begin with.
  */
 #ifndef QBIPC_LISTEN_H_DEFINED
 #define QBIPC_LISTEN_H_DEFINED
@@ -33,7 +33,7 @@ extern "C" {
  * Serve the clients of a descriptor that listens already, instead of binding the name of
  * the service. It becomes close-on-exec and non-blocking. The service closes it at its
  * end, also when qb_ipcs_run() fails, and leaves its address as it is: nothing is
- * unlinked, and who keeps a copy of the descriptor keeps the queue of clients.
+ * unlinked, and a process that keeps a copy of the descriptor keeps the queue of clients.
  *
  * @param s   service that was not run yet
  * @param fd  a unix stream socket that listens; the service's on success, the caller's

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /**
  * @file peer.h
- * Who is at the other end of a connection, as the kernel tells it.
+ * The process at the other end of a connection, as reported by the kernel.
  */
 #ifndef QBIPC_PEER_H_DEFINED
 #define QBIPC_PEER_H_DEFINED
@@ -17,8 +17,8 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /**
- * The other end. qbipc_peer_free() gives back what groups, label and pidfd hold; to keep
- * the descriptor, take it and set the field to -1.
+ * The other end. qbipc_peer_free() releases groups, label and pidfd; to keep the
+ * descriptor, copy it and set the field to -1.
  */
 struct qbipc_peer {
 	size_t size;	/**< sizeof(struct qbipc_peer), set by the caller */
@@ -34,11 +34,11 @@ struct qbipc_peer {
 };
 
 /**
- * Who is the client? All of it is as of the client's connect: a process that changed its
- * user since, or passed the connection on, is not noticed.
+ * Get the credentials of the client. All fields are as of the client's connect: the
+ * service does not notice when the process changes its user or passes the connection on.
  *
  * @param c     connection
- * @param peer  has its size set and is filled as far as that goes; untouched on failure
+ * @param peer  filled in up to its size, which the caller has set; untouched on failure
  * @return      0; -ENOTCONN the connection has ended: what is still known is its uid and
  *              gid as connection_accept got them; -EMFILE, -ENFILE no descriptor for the
  *              pidfd; -ENOMEM; -EINVAL for a NULL argument or a size that no
@@ -52,12 +52,13 @@ struct qbipc_peer {
 int qbipc_connection_peer_get(qb_ipcs_connection_t *c, struct qbipc_peer *peer);
 
 /**
- * Who is the server? pid, uid and gid are those of the process that answered, as of its
- * answer. The kernel tells the rest only of the process that began to listen: when that is
- * another, as with socket activation, there are no groups, an empty label and no pidfd.
+ * Get the credentials of the server. pid, uid and gid are those of the process that
+ * answered, as of its answer. The kernel reports the other fields only for the process that
+ * called listen(2): when that is a different one, as with socket activation, there are no
+ * groups, an empty label and no pidfd.
  *
  * @param c     connection
- * @param peer  has its size set and is filled as far as that goes; untouched on failure
+ * @param peer  filled in up to its size, which the caller has set; untouched on failure
  * @return      as qbipc_connection_peer_get(); -ENOTCONN before
  *              qb_ipcc_connect_continue() succeeded
  * @note        Threads: any.
@@ -65,7 +66,7 @@ int qbipc_connection_peer_get(qb_ipcs_connection_t *c, struct qbipc_peer *peer);
 int qbipc_client_peer_get(qb_ipcc_connection_t *c, struct qbipc_peer *peer);
 
 /**
- * Give back what a struct qbipc_peer holds and leave it empty. Twice is once.
+ * Release the resources of a struct qbipc_peer and leave it empty. Idempotent.
  *
  * @param peer  filled in by one of the functions above; NULL is fine
  * @note        Threads: any.

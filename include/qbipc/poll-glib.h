@@ -198,7 +198,7 @@ static inline int qbipc_poll_glib_attach(struct qbipc_poll_glib *l, qb_ipcs_serv
  * Take everything out of the loop. What is still there is dropped without being called:
  * destroy services and unwatch connections before.
  *
- * @param l     loop; twice is once, and one that is all zero is none
+ * @param l     loop; idempotent, and no effect on a struct that is all zero
  * @note        Threads: the one that runs the loop, or after it ran.
  */
 static inline void qbipc_poll_glib_fini(struct qbipc_poll_glib *l)

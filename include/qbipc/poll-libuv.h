@@ -192,7 +192,7 @@ static inline int qbipc_poll_libuv_attach(struct qbipc_poll_libuv *l, qb_ipcs_se
  * destroy services and unwatch connections before. Then run the
  * loop once more, which gives back its memory; @p l is not needed for that.
  *
- * @param l     loop; twice is once, and one that is all zero is none
+ * @param l     loop; idempotent, and no effect on a struct that is all zero
  * @note        Threads: the one that runs the loop, or after it ran.
  */
 static inline void qbipc_poll_libuv_fini(struct qbipc_poll_libuv *l)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /**
  * @file snapshot.h
- * Looking at services from outside: who answers a name, and the counters of a service
- * that allows it. The service answers from the library: no callback of its application
- * runs and no connection comes to be.
+ * Monitoring services from outside: which process serves a name, and the counters of a
+ * service that allows it. The service answers from the library: no callback of its
+ * application runs and no connection is made.
  */
 #ifndef QBIPC_WATCH_H_DEFINED
 #define QBIPC_WATCH_H_DEFINED
@@ -19,15 +19,15 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/** Who answered, and what a connection would be. */
+/** The process that answered, and the properties that a connection would have. */
 struct qbipc_probe_info {
 	size_t size;		/**< of this struct; the caller sets it */
 	pid_t pid;		/**< of the process that answered; 0: it cannot be seen
 				     from here */
 	uid_t uid;		/**< its effective user */
 	gid_t gid;		/**< its effective group */
-	int error;		/**< 0, or what clients are refused with: the other
-				     fields below say nothing then */
+	int error;		/**< 0, or the error that clients get: then the fields
+				     below have no meaning */
 	int type;		/**< QB_IPC_SHM or QB_IPC_SOCKET */
 	uint32_t native;	/**< version of the native wire; 0: libqb's wire */
 	uint32_t max_msg_size;	/**< bytes of the largest message */
@@ -37,16 +37,17 @@ struct qbipc_probe_info {
 };
 
 /**
- * Ask who serves a name and what a connection would be, without making one.
+ * Ask which process serves a name and which properties a connection would have, without
+ * making one.
  *
  * A service of this library answers without its application: connection_accept, which
  * may still refuse the caller or change the owner of the connection, does not run. A
- * service of libqb takes the question for a client and runs its callbacks.
+ * service of libqb treats the question as a client and runs its callbacks.
  *
  * @param name          of a service, or the path of its socket if it has a slash
  * @param max_msg_size  bytes of messages to ask for; 0 as few as possible
  * @param timeout_ms    milliseconds for all of it; negative waits for ever
- * @param info          filled on success; its size says how far
+ * @param info          filled in on success, up to its size, which the caller has set
  * @return  0;
  *          -EINVAL bad arguments;
  *          -ENAMETOOLONG the name or the path is too long for a socket;
@@ -56,7 +57,7 @@ struct qbipc_probe_info {
  *          -EACCES the path may not be used;
  *          -ETIMEDOUT the time is over;
  *          -ECONNRESET closed without an answer;
- *          -EBADMSG what answers is no service;
+ *          -EBADMSG the process that answers is no service;
  *          another -errno of the system
  * @note    Threads: any.
  */
@@ -64,8 +65,8 @@ int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
 		    struct qbipc_probe_info *info);
 
 /**
- * Allow others to read the counters of a service's connections. Without this call the
- * superuser and processes with the effective user of the service may; they always may.
+ * Allow a user and a group to read the counters of a service's connections. The superuser
+ * and processes with the effective user of the service always may, also without this call.
  *
  * @param s     service
  * @param uid   user that may; (uid_t)-1 none
@@ -91,7 +92,7 @@ struct qbipc_snapshot_info {
 	uint32_t listed;	/**< of them in this snapshot, the newest first */
 	uint32_t flow;		/**< flow-control value for new clients, 0 to 2 */
 	uint64_t closed;	/**< connections that have ended */
-	uint64_t time_ns;	/**< when this was, on the monotonic clock */
+	uint64_t time_ns;	/**< time of the snapshot, on the monotonic clock */
 };
 
 /** What a snapshot says of one connection. */
@@ -120,13 +121,13 @@ struct qbipc_snapshot_connection {
  * @param name          of a service, or the path of its socket if it has a slash
  * @param timeout_ms    milliseconds for all of it; negative waits for ever
  * @param ret_snapshot  to be freed with qbipc_snapshot_free(); unchanged on failure
- * @return  0; -EACCES the service does not allow it; -EOPNOTSUPP it has none
- *          (libqb; what it took for a client is closed again); -ENOMEM; otherwise as
- *          qbipc_probe()
- * @note    The service does not wait for the caller, and gives it 1024 connections at a
- *          time; the others are asked for until there are no more. Counters of
- *          one connection are of one moment, those of the service of the first. A
- *          connection that ends meanwhile may be missing, one that comes is.
+ * @return  0; -EACCES the service does not allow it; -EOPNOTSUPP the service has no
+ *          snapshots (libqb; the connection that it made for the question is closed
+ *          again); -ENOMEM; otherwise as qbipc_probe()
+ * @note    The service does not wait for the caller, and sends at most 1024 connections per
+ *          answer; this function asks again until it has all of them. The counters of one
+ *          connection are of one moment, those of the service of the first answer. A
+ *          connection that ends meanwhile may be missing, a new one is missing.
  * @note    Threads: any.
  */
 int qbipc_snapshot_get(const char *name, int timeout_ms, qbipc_snapshot_t **ret_snapshot);
@@ -135,7 +136,7 @@ int qbipc_snapshot_get(const char *name, int timeout_ms, qbipc_snapshot_t **ret_
  * What a snapshot says of the service.
  *
  * @param snapshot  of qbipc_snapshot_get()
- * @param info      filled; its size says how far
+ * @param info      filled in, up to its size, which the caller has set
  * @return  0; -EINVAL bad arguments
  * @note    Threads: any.
  */
@@ -147,7 +148,7 @@ int qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot,
  *
  * @param snapshot    of qbipc_snapshot_get()
  * @param index       from 0, the newest connection, to one below the number listed
- * @param connection  filled; its size says how far
+ * @param connection  filled in, up to its size, which the caller has set
  * @return  0; -ENOENT no such index; -EINVAL bad arguments
  * @note    Threads: any.
  */
