@@ -14,4 +14,10 @@
 
 extern __thread bool qbi_dispatch_again __attribute__((tls_model("initial-exec")));
 
+/*
+ * To the built-in loop from a function that adds a job: it is one that waits for something
+ * to happen, like a job that a job adds, and not to be run at once. Set around the adding.
+ */
+extern __thread bool qbi_job_can_wait __attribute__((tls_model("initial-exec")));
+
 #endif

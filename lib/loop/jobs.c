@@ -4,13 +4,15 @@
  *
  * A job added by a job does not cut the wait of the next cycle short: it runs when
  * something else happens, or after QBI_LOOP_PACE_MS. That paces a job that adds itself
- * until it is done, alone or by turns with others; the loop does not spin with it. All
- * other jobs run at once.
+ * until it is done, alone or by turns with others; the loop does not spin with it. So is
+ * the first call again of connection_closed (base/again.h), as with libqb. All other jobs
+ * run at once.
  */
 #include "loop/loop.h"
 
 #include <errno.h>
 
+#include "base/again.h"
 #include "base/util.h"
 
 struct qbi_job {
@@ -51,7 +53,7 @@ int qbi_job_add(struct qb_loop *l, enum qb_loop_priority level, void *data,
 	qbi_mutex_lock(&l->lock);
 	qbi_list_push_back(&l->jobs.waiting[level], &job->item.node);
 	l->jobs.any = true;
-	if (l->running != &qbi_job_kind || !qbi_loop_is_inside(l))
+	if (!qbi_job_can_wait && (l->running != &qbi_job_kind || !qbi_loop_is_inside(l)))
 		l->jobs.prompt = true;
 	qbi_mutex_unlock(&l->lock);
 	qbi_loop_wake(l);

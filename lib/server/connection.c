@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/again.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/util.h"
@@ -280,6 +281,19 @@ static void connection_release(qb_ipcs_connection_t *c)
 	retry_let_go(c);
 }
 
+static void connection_closed(void *data);
+
+/* The application waits for something: asking it at once would be in vain. */
+static bool closed_later(qb_ipcs_connection_t *c)
+{
+	bool added;
+
+	qbi_job_can_wait = true;
+	added = qbi_app_loop_job(&c->host->set.loop, QB_LOOP_LOW, c, connection_closed);
+	qbi_job_can_wait = false;
+	return added;
+}
+
 /* Also the job that asks again an application whose connection_closed was not done. */
 static void connection_closed(void *data)
 {
@@ -287,7 +301,7 @@ static void connection_closed(void *data)
 	const struct qbi_settings *set = &c->host->set;
 	int32_t again = set->on.connection_closed ? set->on.connection_closed(c) : 0;
 
-	if (again != 0 && qbi_app_loop_job(&set->loop, QB_LOOP_LOW, c, connection_closed))
+	if (again != 0 && closed_later(c))
 		return;
 	qbi_connection_enter(c, QBI_CONNECTION_CLOSED);
 	qbi_connection_unref(c);

@@ -38,6 +38,30 @@ START_TEST(closed_is_called_again_while_it_returns_non_zero)
 }
 END_TEST
 
+static int32_t closed_notes_when(struct server *sv, qb_ipcs_connection_t *c)
+{
+	int n = sv->shared->slot[0]++;
+
+	if (n == 0)
+		sv->shared->slot[1] = (int)now_ms();
+	sv->shared->slot[2] = (int)now_ms();
+	return n < 2 ? -1 : 0;
+}
+
+/* As with libqb: on a loop with nothing else to do, 50 ms later, and again. */
+START_TEST(closed_is_called_again_at_the_pace_of_jobs)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
+							   .closed = closed_notes_when });
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+
+	qb_ipcc_disconnect(c);
+	host_expect_trace(h, "accept:1 created:1 closed:1 closed:1 closed:1 destroyed:1");
+	ck_assert_int_ge(host_slot(h, 2) - host_slot(h, 1), 2 * 49);
+	host_stop(h);
+}
+END_TEST
+
 START_TEST(closed_that_wants_again_without_job_add_is_done)
 {
 	struct host *h = host_start(&(struct server_spec){
@@ -339,6 +363,7 @@ int main(void)
 
 	add_variant_test(tc, client_that_leaves_is_closed_then_destroyed);
 	add_transport_test(tc, closed_is_called_again_while_it_returns_non_zero);
+	add_transport_test(tc, closed_is_called_again_at_the_pace_of_jobs);
 	add_transport_test(tc, closed_that_wants_again_without_job_add_is_done);
 	add_variant_test(tc, refusal_by_accept_reaches_the_client_as_errno);
 	add_transport_test(tc, refusal_with_eagain_reaches_the_client_as_errno);
