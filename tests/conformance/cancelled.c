@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Threads that are cancelled while they send, or that end inside a callback: everybody
- * else is served as before.
+ * Threads that are cancelled while they send, or that end inside a callback or while they
+ * run the loop: everybody else is served as before.
  */
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <qb/qbipc_ext.h>
+#include <qb/qbloop.h>
+
+#include "tests/lib/census.h"
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
@@ -90,11 +98,180 @@ START_TEST(sender_that_is_cancelled_leaves_no_lock_behind)
 }
 END_TEST
 
+/* -- Threads that run the loop, and end -------------------------------------------------- */
+
+enum { MSG_EXIT = 60, MSG_CANCEL_SELF, MSG_CANCEL_LOOP, MSG_QUIT };
+
+static qb_loop_t *loop;
+static sem_t thread_is_done;
+static atomic_bool cancel_loop, quit;
+
+static int32_t loop_add(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
+			qb_ipcs_dispatch_fn_t fn)
+{
+	return qb_loop_poll_add(loop, p, fd, events, data, fn);
+}
+
+static int32_t loop_mod(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
+			qb_ipcs_dispatch_fn_t fn)
+{
+	return qb_loop_poll_mod(loop, p, fd, events, data, fn);
+}
+
+static int32_t loop_del(int32_t fd)
+{
+	return qb_loop_poll_del(loop, fd);
+}
+
+static int32_t loop_job(enum qb_loop_priority p, void *data, qb_loop_job_dispatch_fn fn)
+{
+	return qb_loop_job_add(loop, p, data, fn);
+}
+
+static void answer(qb_ipcs_connection_t *c, int32_t id)
+{
+	struct qb_ipc_response_header h = { .id = id, .size = sizeof(h) };
+
+	(void)qb_ipcs_response_send(c, &h, sizeof(h));
+}
+
+static int32_t end_or_answer(qb_ipcs_connection_t *c, void *data, size_t size)
+{
+	const struct qb_ipc_request_header *h = data;
+
+	switch (h->id) {
+	case MSG_EXIT:
+		sem_post(&thread_is_done);
+		pthread_exit(NULL);
+	case MSG_CANCEL_SELF:
+		sem_post(&thread_is_done);
+		pthread_cancel(pthread_self());
+		answer(c, h->id);	/* acts here, before anything is sent */
+		_exit(EXIT_FAILURE);
+	case MSG_CANCEL_LOOP:
+		answer(c, h->id);
+		cancel_loop = true;
+		sem_post(&thread_is_done);
+		return 0;
+	case MSG_QUIT:
+		quit = true;
+		sem_post(&thread_is_done);
+		qb_loop_stop(loop);
+		break;
+	}
+	answer(c, h->id);
+	return 0;
+}
+
+static void *loop_thread(void *data)
+{
+	qb_loop_run(loop);
+	return NULL;
+}
+
+/* One thread after the other runs the loop. */
+static int serve(const char *name, enum qb_ipc_type type, int ready)
+{
+	static struct qb_ipcs_service_handlers on = { .msg_process = end_or_answer };
+	static struct qb_ipcs_poll_handlers handlers = { loop_job, loop_add, loop_mod,
+							 loop_del };
+	qb_ipcs_service_t *s;
+
+	alarm(60);
+	sem_init(&thread_is_done, 0, 0);
+	loop = qb_loop_create();
+	s = qb_ipcs_create(name, 0, type, &on);
+	qb_ipcs_poll_handlers_set(s, &handlers);
+	if (qb_ipcs_run(s) < 0 || write(ready, "r", 1) != 1)
+		return EXIT_FAILURE;
+	while (!quit) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, NULL, loop_thread, NULL) != 0)
+			return EXIT_FAILURE;
+		sem_wait(&thread_is_done);
+		if (atomic_exchange(&cancel_loop, false))
+			pthread_cancel(thread);
+		pthread_join(thread, NULL);
+	}
+	qb_ipcs_destroy(s);
+	qb_loop_destroy(loop);
+	return 0;
+}
+
+static pid_t serve_in_child(const char *name, int variant)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(ready), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		if (variants[variant].libqb_wire)
+			qbipc_native_set(0);
+		_exit(serve(name, variants[variant].type, ready[1]));
+	}
+	close(ready[1]);
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void call(qb_ipcc_connection_t *c, int32_t id)
+{
+	struct qb_ipc_request_header h = { .id = id, .size = sizeof(h) };
+	struct qb_ipc_response_header r;
+	struct iovec iov = { &h, sizeof(h) };
+
+	ck_assert_int_eq(qb_ipcc_sendv_recv(c, &iov, 1, &r, sizeof(r), deadline_ms()),
+			 sizeof(r));
+	ck_assert_int_eq(r.id, id);
+}
+
+START_TEST(loop_goes_on_in_another_thread_when_its_own_has_ended)
+{
+	static const int32_t ends[] = { MSG_EXIT, MSG_CANCEL_SELF, MSG_CANCEL_LOOP };
+	qb_ipcc_connection_t *c, *other, *late;
+	char name[64];
+	int status;
+	pid_t pid;
+
+	unique_name(name, sizeof(name));
+	pid = serve_in_child(name, _i);
+	c = client_connect(name, 0);
+	other = client_connect(name, 0);
+	for (int k = 0; k < 9; k++) {
+		int32_t id = ends[k % 3];
+		struct qb_ipc_request_header h = { .id = id, .size = sizeof(h) };
+
+		if (id == MSG_CANCEL_LOOP)
+			call(c, id);
+		else
+			ck_assert_int_eq(qb_ipcc_send(c, &h, sizeof(h)), sizeof(h));
+		call(other, MSG_ECHO);
+		call(c, MSG_ECHO);
+		late = client_connect(name, 0);
+		call(late, MSG_ECHO);
+		qb_ipcc_disconnect(late);
+	}
+	call(c, MSG_QUIT);
+	qb_ipcc_disconnect(other);
+	qb_ipcc_disconnect(c);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("cancellation");
 	TCase *tc = tcase_new(s, "senders");
 
 	add_transport_test(tc, sender_that_is_cancelled_leaves_no_lock_behind);
+
+	tc = tcase_new(s, "loops");
+	add_transport_test(tc, loop_goes_on_in_another_thread_when_its_own_has_ended);
 	return suite_main(s);
 }
