@@ -10,6 +10,7 @@
 #include "api/errors.h"
 #include "base/clock.h"
 #include "base/util.h"
+#include "client/connect.h"
 #include "client/connection.h"
 
 /* Flow-control values: a client heeds those up to its limit. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From a stream to a connection: ask, check the answer. */
+#include "client/connect.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

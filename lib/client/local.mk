@@ -2,6 +2,7 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/client/answer.c \
 	lib/client/answer.h \
 	lib/client/connect.c \
+	lib/client/connect.h \
 	lib/client/connection.c \
 	lib/client/connection.h \
 	lib/client/degraded.c \
