@@ -45,8 +45,8 @@ struct native_server {
 	uint64_t slice_left;		/* ns to look in this dispatch */
 };
 
-static int native_server_open(void *st, const struct qbi_server_spec *spec,
-			      struct qbi_reply *reply)
+static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
+				  struct qbi_reply *reply)
 {
 	struct native_server *s = st;
 	_cleanup_(qbi_closep) int memory = -1;
@@ -73,12 +73,12 @@ static int native_server_open(void *st, const struct qbi_server_spec *spec,
 	return 0;
 }
 
-static int native_server_request_fd(const void *st)
+static int native_shm_server_request_fd(const void *st)
 {
 	return -1;
 }
 
-static int native_server_take(void *st, void *buf, size_t size, size_t *ret_size)
+static int native_shm_server_take(void *st, void *buf, size_t size, size_t *ret_size)
 {
 	struct native_server *s = st;
 	int r = qbi_ring_take(&s->request, buf, size, ret_size);
@@ -194,7 +194,7 @@ static int server_sleep(struct native_server *s, bool took)
 	return r;
 }
 
-static int native_server_settle(void *st, unsigned int taken)
+static int native_shm_server_settle(void *st, unsigned int taken)
 {
 	struct native_server *s = st;
 	int r;
@@ -205,7 +205,7 @@ static int native_server_settle(void *st, unsigned int taken)
 	return r == QBI_EMPTY ? server_sleep(s, taken > 0) : r;
 }
 
-static void native_server_begin(void *st, bool readable)
+static void native_shm_server_begin(void *st, bool readable)
 {
 	struct native_server *s = st;
 
@@ -214,10 +214,10 @@ static void native_server_begin(void *st, bool readable)
 }
 
 /* What comes is announced by the stream like any request, so nothing depends on this. */
-static void native_server_established(void *st)
+static void native_shm_server_established(void *st)
 {
-	native_server_begin(st, false);
-	(void)native_server_settle(st, 0);
+	native_shm_server_begin(st, false);
+	(void)native_shm_server_settle(st, 0);
 }
 
 static int message_put(struct qbi_ring *r, int fd, uint64_t *due, const struct qbi_msg *msg)
@@ -231,21 +231,21 @@ static int message_put(struct qbi_ring *r, int fd, uint64_t *due, const struct q
 	return qbi_wakeup_send_due(fd, due);
 }
 
-static int native_server_respondv(void *st, const struct qbi_msg *msg)
+static int native_shm_server_respondv(void *st, const struct qbi_msg *msg)
 {
 	struct native_server *s = st;
 
 	return message_put(&s->response, s->bell, &s->due_responses, msg);
 }
 
-static int native_server_eventv(void *st, const struct qbi_msg *msg)
+static int native_shm_server_eventv(void *st, const struct qbi_msg *msg)
 {
 	struct native_server *s = st;
 
 	return message_put(&s->event, s->stream, &s->due_events, msg);
 }
 
-static int native_server_flush(void *st, enum qbi_channel channel)
+static int native_shm_server_flush(void *st, enum qbi_channel channel)
 {
 	struct native_server *s = st;
 	bool events = channel == QBI_EVENTS;
@@ -256,7 +256,7 @@ static int native_server_flush(void *st, enum qbi_channel channel)
 	return r == QBI_UNSENT && *due == before ? QBI_FULL : r;
 }
 
-static int native_server_room(void *st, enum qbi_channel channel, size_t size)
+static int native_shm_server_room(void *st, enum qbi_channel channel, size_t size)
 {
 	struct native_server *s = st;
 
@@ -264,7 +264,7 @@ static int native_server_room(void *st, enum qbi_channel channel, size_t size)
 }
 
 /* A socket tells about bytes; room in a ring makes no noise. */
-static int native_server_wait_fd(void *st, enum qbi_channel channel)
+static int native_shm_server_wait_fd(void *st, enum qbi_channel channel)
 {
 	struct native_server *s = st;
 
@@ -273,14 +273,14 @@ static int native_server_wait_fd(void *st, enum qbi_channel channel)
 	return s->due_responses ? s->bell : -1;
 }
 
-static void native_server_flow_set(void *st, uint32_t value)
+static void native_shm_server_flow_set(void *st, uint32_t value)
 {
 	struct native_server *s = st;
 
 	qbi_region_flow_set(&s->region, value);
 }
 
-static uint32_t native_server_events_queued(void *st)
+static uint32_t native_shm_server_events_queued(void *st)
 {
 	struct native_server *s = st;
 
@@ -300,7 +300,7 @@ static int producer_resume(struct qbi_ring *r, int fd, uint64_t *due)
 	return 0;
 }
 
-static int native_server_resume(void *st)
+static int native_shm_server_resume(void *st)
 {
 	struct native_server *s = st;
 	int r = qbi_ring_resume_consumer(&s->request);
@@ -314,7 +314,7 @@ static int native_server_resume(void *st)
 	return r;
 }
 
-static void native_server_close(void *st, enum qbi_parting how)
+static void native_shm_server_close(void *st, enum qbi_parting how)
 {
 	struct native_server *s = st;
 
@@ -336,19 +336,19 @@ static void native_server_close(void *st, enum qbi_parting how)
 extern const struct qbi_server_ops qbi_native_shm_server;
 const struct qbi_server_ops qbi_native_shm_server = {
 	.state_size = sizeof(struct native_server),
-	.open = native_server_open,
-	.established = native_server_established,
-	.request_fd = native_server_request_fd,
-	.begin = native_server_begin,
-	.take = native_server_take,
-	.settle = native_server_settle,
-	.respondv = native_server_respondv,
-	.eventv = native_server_eventv,
-	.flush = native_server_flush,
-	.room = native_server_room,
-	.wait_fd = native_server_wait_fd,
-	.flow_set = native_server_flow_set,
-	.events_queued = native_server_events_queued,
-	.resume = native_server_resume,
-	.close = native_server_close,
+	.open = native_shm_server_open,
+	.established = native_shm_server_established,
+	.request_fd = native_shm_server_request_fd,
+	.begin = native_shm_server_begin,
+	.take = native_shm_server_take,
+	.settle = native_shm_server_settle,
+	.respondv = native_shm_server_respondv,
+	.eventv = native_shm_server_eventv,
+	.flush = native_shm_server_flush,
+	.room = native_shm_server_room,
+	.wait_fd = native_shm_server_wait_fd,
+	.flow_set = native_shm_server_flow_set,
+	.events_queued = native_shm_server_events_queued,
+	.resume = native_shm_server_resume,
+	.close = native_shm_server_close,
 };

@@ -51,8 +51,8 @@ static int server_make_pair(struct qbi_packets *p, uint32_t max_msg_size, int *r
 	return 0;
 }
 
-static int native_server_open(void *st, const struct qbi_server_spec *spec,
-			      struct qbi_reply *reply)
+static int native_socket_server_open(void *st, const struct qbi_server_spec *spec,
+				     struct qbi_reply *reply)
 {
 	struct native_server *s = st;
 	int r;
@@ -77,18 +77,18 @@ static int native_server_open(void *st, const struct qbi_server_spec *spec,
 	return 0;
 }
 
-static int native_server_request_fd(const void *st)
+static int native_socket_server_request_fd(const void *st)
 {
 	const struct native_server *s = st;
 
 	return s->call.fd;
 }
 
-static void native_server_begin(void *st, bool readable)
+static void native_socket_server_begin(void *st, bool readable)
 {
 }
 
-static int native_server_take(void *st, void *buf, size_t size, size_t *ret_size)
+static int native_socket_server_take(void *st, void *buf, size_t size, size_t *ret_size)
 {
 	struct native_server *s = st;
 	int r = qbi_packets_take(&s->call, buf, size, ret_size);
@@ -101,7 +101,7 @@ static int native_server_take(void *st, void *buf, size_t size, size_t *ret_size
 }
 
 /* Stay in the dispatch for a moment: the next request may be on its way. */
-static int native_server_settle(void *st, unsigned int taken)
+static int native_socket_server_settle(void *st, unsigned int taken)
 {
 	struct native_server *s = st;
 	struct qbi_look *look = &s->shared->look;
@@ -150,7 +150,7 @@ static void unsent_publish(struct native_server *s, enum qbi_channel channel)
 	qbi_region_unsent_set(&s->region, words_of(channel), unsent);
 }
 
-static int native_server_respondv(void *st, const struct qbi_msg *msg)
+static int native_socket_server_respondv(void *st, const struct qbi_msg *msg)
 {
 	struct native_server *s = st;
 	int r = qbi_packets_sendv(&s->call, msg);
@@ -159,7 +159,7 @@ static int native_server_respondv(void *st, const struct qbi_msg *msg)
 	return r;
 }
 
-static int native_server_eventv(void *st, const struct qbi_msg *msg)
+static int native_socket_server_eventv(void *st, const struct qbi_msg *msg)
 {
 	struct native_server *s = st;
 	int r = qbi_packets_sendv(&s->event, msg);
@@ -170,7 +170,7 @@ static int native_server_eventv(void *st, const struct qbi_msg *msg)
 	return r;
 }
 
-static int native_server_flush(void *st, enum qbi_channel channel)
+static int native_socket_server_flush(void *st, enum qbi_channel channel)
 {
 	struct qbi_packets *p = packets_of(st, channel);
 	size_t before = p->out_done;
@@ -180,7 +180,7 @@ static int native_server_flush(void *st, enum qbi_channel channel)
 	return r == QBI_UNSENT && p->out_done == before ? QBI_FULL : r;
 }
 
-static int native_server_room(void *st, enum qbi_channel channel, size_t size)
+static int native_socket_server_room(void *st, enum qbi_channel channel, size_t size)
 {
 	const struct qbi_packets *p = packets_of(st, channel);
 
@@ -188,19 +188,19 @@ static int native_server_room(void *st, enum qbi_channel channel, size_t size)
 	return p->out ? QBI_FULL : qbi_socket_room(p->fd);
 }
 
-static int native_server_wait_fd(void *st, enum qbi_channel channel)
+static int native_socket_server_wait_fd(void *st, enum qbi_channel channel)
 {
 	return packets_of(st, channel)->fd;
 }
 
-static void native_server_flow_set(void *st, uint32_t value)
+static void native_socket_server_flow_set(void *st, uint32_t value)
 {
 	struct native_server *s = st;
 
 	qbi_region_flow_set(&s->region, value);
 }
 
-static uint32_t native_server_events_queued(void *st)
+static uint32_t native_socket_server_events_queued(void *st)
 {
 	struct native_server *s = st;
 	uint32_t queued = s->events_sent - qbi_region_taken_get(&s->region);
@@ -209,7 +209,7 @@ static uint32_t native_server_events_queued(void *st)
 }
 
 /* Where in a message that process has stopped is known, but the message is not. */
-static int native_server_resume(void *st)
+static int native_socket_server_resume(void *st)
 {
 	struct native_server *s = st;
 	int channel;
@@ -222,7 +222,7 @@ static int native_server_resume(void *st)
 	return 0;
 }
 
-static void native_server_close(void *st, enum qbi_parting how)
+static void native_socket_server_close(void *st, enum qbi_parting how)
 {
 	struct native_server *s = st;
 
@@ -243,18 +243,18 @@ static void native_server_close(void *st, enum qbi_parting how)
 extern const struct qbi_server_ops qbi_native_socket_server;
 const struct qbi_server_ops qbi_native_socket_server = {
 	.state_size = sizeof(struct native_server),
-	.open = native_server_open,
-	.request_fd = native_server_request_fd,
-	.begin = native_server_begin,
-	.take = native_server_take,
-	.settle = native_server_settle,
-	.respondv = native_server_respondv,
-	.eventv = native_server_eventv,
-	.flush = native_server_flush,
-	.room = native_server_room,
-	.wait_fd = native_server_wait_fd,
-	.flow_set = native_server_flow_set,
-	.events_queued = native_server_events_queued,
-	.resume = native_server_resume,
-	.close = native_server_close,
+	.open = native_socket_server_open,
+	.request_fd = native_socket_server_request_fd,
+	.begin = native_socket_server_begin,
+	.take = native_socket_server_take,
+	.settle = native_socket_server_settle,
+	.respondv = native_socket_server_respondv,
+	.eventv = native_socket_server_eventv,
+	.flush = native_socket_server_flush,
+	.room = native_socket_server_room,
+	.wait_fd = native_socket_server_wait_fd,
+	.flow_set = native_socket_server_flow_set,
+	.events_queued = native_socket_server_events_queued,
+	.resume = native_socket_server_resume,
+	.close = native_socket_server_close,
 };
