@@ -14,6 +14,9 @@
  * is free. A shared one lies in memory that a process and its children share, of one PID
  * namespace; who holds it in another process holds it here.
  *
+ * When which: this one where the holder may wait or be cancelled, or where processes share
+ * the lock. What must be whole after fork(2) has a qbi_mutex (base/mutex.h).
+ *
  * Not here: fairness. Ends of threads are seen within QBI_LOCK_CHECK_NS by who waits; an
  * end whose number the system has given to another thread already is not.
  */

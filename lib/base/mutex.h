@@ -10,6 +10,9 @@
  * fork(2) waits until nobody holds any, so that a child finds whole objects and free
  * locks. Not for ever: a signal handler that forks may have interrupted the holder, and
  * then the child's locks are free all the same.
+ *
+ * When which: this one for what must be whole after fork(2) and is short to hold. One whose
+ * holder may wait or be cancelled, or that processes share, is a qbi_lock (base/lock.h).
  */
 #ifndef QBI_BASE_MUTEX_H
 #define QBI_BASE_MUTEX_H
