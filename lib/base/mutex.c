@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/mutex.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <stdatomic.h>
 
@@ -27,22 +26,11 @@ uint32_t qbi_generation(void)
 	return atomic_load_explicit(&generation, memory_order_relaxed);
 }
 
-static void lock_init(pthread_mutex_t *lock)
-{
-	pthread_mutexattr_t attributes;
-
-	pthread_mutexattr_init(&attributes);
-	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
-	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-	pthread_mutex_init(lock, &attributes);
-	pthread_mutexattr_destroy(&attributes);
-}
-
 void qbi_mutex_init(struct qbi_mutex *m)
 {
 	int state;
 
-	lock_init(&m->lock);
+	m->lock = (struct qbi_lock)QBI_LOCK_INIT;
 	m->held_for_fork = false;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	pthread_mutex_lock(&all_lock);
@@ -60,21 +48,17 @@ void qbi_mutex_destroy(struct qbi_mutex *m)
 	qbi_list_unlink(&m->link);
 	pthread_mutex_unlock(&all_lock);
 	pthread_setcancelstate(state, NULL);
-	pthread_mutex_destroy(&m->lock);
 }
 
 void qbi_mutex_lock(struct qbi_mutex *m)
 {
-	int state, r;
+	int state;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	while (held == 0 && atomic_load_explicit(&fork_is_near, memory_order_relaxed))
 		sched_yield();
-	r = pthread_mutex_lock(&m->lock);
-	if (r == EOWNERDEAD)
-		pthread_mutex_consistent(&m->lock);
-	/* EDEADLK: it was ours already, and whoever had it of us is gone from the stack. */
-	if (r == EDEADLK)
+	/* It was ours already, and whoever had it of us is gone from the stack. */
+	if (qbi_lock_take(&m->lock, QBI_FOREVER) == QBI_LOCK_REENTERED)
 		return;
 	m->cancel_state = state;
 	held++;
@@ -85,21 +69,28 @@ void qbi_mutex_unlock(struct qbi_mutex *m)
 	int state = m->cancel_state;
 
 	held--;
-	pthread_mutex_unlock(&m->lock);
+	qbi_lock_release(&m->lock);
 	pthread_setcancelstate(state, NULL);
 }
 
 /* -- fork(2) ------------------------------------------------------------------- */
 
-static bool lock_within(pthread_mutex_t *lock, uint64_t deadline)
+static bool all_lock_within(uint64_t deadline)
 {
-	int r;
-
-	while ((r = pthread_mutex_trylock(lock)) == EBUSY && qbi_now_ns() < deadline)
+	while (pthread_mutex_trylock(&all_lock) != 0) {
+		if (qbi_now_ns() >= deadline)
+			return false;
 		sched_yield();
-	if (r == EOWNERDEAD)
-		pthread_mutex_consistent(lock);
-	return r == 0 || r == EOWNERDEAD;
+	}
+	return true;
+}
+
+/* Not one that this thread holds below on its stack, if a signal handler forks. */
+static bool lock_within(struct qbi_lock *lock, uint64_t deadline)
+{
+	enum qbi_lock_outcome r = qbi_lock_take(lock, deadline);
+
+	return r != QBI_LOCK_TIMEOUT && r != QBI_LOCK_REENTERED;
 }
 
 static struct qbi_mutex *mutex_of(struct qbi_list *link)
@@ -115,7 +106,7 @@ static void before_fork(void)
 	int state;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	all_held_for_fork = lock_within(&all_lock, deadline);
+	all_held_for_fork = all_lock_within(deadline);
 	if (!all_held_for_fork) {
 		pthread_setcancelstate(state, NULL);
 		return;
@@ -136,7 +127,7 @@ static void after_fork_in_parent(void)
 			if (!mutex_of(pos)->held_for_fork)
 				continue;
 			mutex_of(pos)->held_for_fork = false;
-			pthread_mutex_unlock(&mutex_of(pos)->lock);
+			qbi_lock_release(&mutex_of(pos)->lock);
 		}
 		atomic_store(&fork_is_near, false);
 		state = fork_cancel_state;
@@ -153,7 +144,7 @@ static void after_fork_in_child(void)
 	atomic_fetch_add(&generation, 1);
 	qbi_list_for_each(pos, &all) {
 		mutex_of(pos)->held_for_fork = false;
-		lock_init(&mutex_of(pos)->lock);
+		mutex_of(pos)->lock = (struct qbi_lock)QBI_LOCK_INIT;
 	}
 	pthread_mutex_init(&all_lock, NULL);
 	atomic_store(&fork_is_near, false);

@@ -22,9 +22,10 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/lock.h"
 
 struct qbi_mutex {
-	pthread_mutex_t lock;
+	struct qbi_lock lock;
 	int cancel_state;	/* the holder's own */
 	bool held_for_fork;	/* between the handlers of fork */
 	struct qbi_list link;	/* among all of the process */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Threads that are cancelled while they send, or that end inside a callback or while they
- * run the loop: everybody else is served as before.
+ * Threads that are cancelled while they send, that leave a send by siglongjmp(3), or that
+ * end inside a callback or while they run the loop: everybody else is served as before.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -94,6 +96,80 @@ START_TEST(sender_that_is_cancelled_leaves_no_lock_behind)
 	qb_ipcc_disconnect(other);
 	qb_ipcc_disconnect(c);
 	free(r);
+	host_stop(h);
+}
+END_TEST
+
+/* -- Senders that jump ------------------------------------------------------------------ */
+
+static __thread sigjmp_buf out;
+static __thread volatile bool may_jump;
+static atomic_bool sender_began;
+
+static void jump(int number)
+{
+	if (may_jump)
+		siglongjmp(out, number);
+}
+
+/* The same thread goes on to send: its own lock must not stop it. */
+static void *send_and_jump(void *data)
+{
+	struct qb_ipc_response_header event = { .id = EVENTS_ID, .size = sizeof(event) };
+
+	if (sigsetjmp(out, 1) == 0) {
+		may_jump = true;
+		sender_began = true;
+		for (;;)
+			(void)qb_ipcs_event_send(data, &event, sizeof(event));
+	}
+	may_jump = false;
+	(void)qb_ipcs_event_send(data, &event, sizeof(event));
+	return NULL;
+}
+
+static int32_t jump_then_answer(struct server *sv, qb_ipcs_connection_t *c, void *data,
+				size_t size)
+{
+	static const struct timespec working = { .tv_nsec = WORKING_NS };
+	const struct qb_ipc_request_header *h = data;
+	qb_ipcs_connection_t *to = server_connection(sv, 1);
+	pthread_t thread;
+
+	if (h->id != MSG_CANCEL)
+		return server_answer(sv, c, data, size);
+	signal(SIGUSR1, jump);
+	sender_began = false;
+	SERVER_REQUIRE_EQ(sv, pthread_create(&thread, NULL, send_and_jump, to), 0);
+	while (!sender_began)
+		nanosleep(&working, NULL);
+	nanosleep(&working, NULL);
+	SERVER_REQUIRE_EQ(sv, pthread_kill(thread, SIGUSR1), 0);
+	SERVER_REQUIRE_EQ(sv, pthread_join(thread, NULL), 0);
+	return server_answer(sv, c, data, size);
+}
+
+START_TEST(sender_that_jumps_out_hangs_nobody)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
+							   .msg = jump_then_answer });
+	qb_ipcc_connection_t *busy = client_connect(h->name, 0);
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+	pthread_t reader;
+
+	host_call(h, remote_ref, 1);
+	/* Jumped out of in the middle of a change, it may end. */
+	ck_assert_int_eq(pthread_create(&reader, NULL, read_events, busy), 0);
+	for (int k = 0; k < ROUNDS; k++) {
+		client_must_send(c, MSG_CANCEL, 200);
+		client_must_recv(c, MSG_CANCEL, 200);
+		client_echo(c, 1000);
+	}
+	host_call(h, remote_disconnect, 1);
+	ck_assert_int_eq(pthread_join(reader, NULL), 0);
+	host_call(h, remote_unref, 1);
+	qb_ipcc_disconnect(busy);
+	qb_ipcc_disconnect(c);
 	host_stop(h);
 }
 END_TEST
@@ -270,6 +346,7 @@ int main(void)
 	TCase *tc = tcase_new(s, "senders");
 
 	add_transport_test(tc, sender_that_is_cancelled_leaves_no_lock_behind);
+	add_transport_test(tc, sender_that_jumps_out_hangs_nobody);
 
 	tc = tcase_new(s, "loops");
 	add_transport_test(tc, loop_goes_on_in_another_thread_when_its_own_has_ended);
