@@ -196,6 +196,12 @@ START_TEST(large_requests_of_many_clients_do_not_stay)
 }
 END_TEST
 
+#ifdef __SANITIZE_ADDRESS__
+static const bool is_address_sanitized = true;
+#else
+static const bool is_address_sanitized;
+#endif
+
 int main(void)
 {
 	Suite *s = suite_create("server-request");
@@ -207,6 +213,8 @@ int main(void)
 	tc = tcase_new(s, "staying");
 	add_transport_test(tc, small_request_stays_until_the_next_one_of_its_client);
 	add_transport_test(tc, last_large_request_stays_until_the_next_one_of_its_client);
-	add_transport_test(tc, large_requests_of_many_clients_do_not_stay);
+	/* AddressSanitizer keeps what was freed, so memory says nothing there. */
+	if (!is_address_sanitized)
+		add_transport_test(tc, large_requests_of_many_clients_do_not_stay);
 	return suite_main(s);
 }
