@@ -24,10 +24,10 @@ void qbi_memory_lock_set(enum qbi_memory_lock mode);
 int qbi_memory_protection(void);
 
 /*
- * Whole pages that were just mapped with that protection become readable and writable, and are
- * locked if they are to be. That way the kernel fills none of them in advance either when
- * the process has locked all its future memory (mlockall). 0 or -errno; QBI_AGAIN where protections may not
- * be changed: map it anew.
+ * Whole pages that were just mapped with that protection become readable and writable,
+ * and are locked if they are to be. That way the kernel fills none of them in advance
+ * either when the process has locked all its future memory (mlockall). 0 or -errno;
+ * QBI_AGAIN where protections may not be changed: map it anew.
  */
 int qbi_memory_activate(void *base, size_t size);
 

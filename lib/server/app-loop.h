@@ -20,7 +20,8 @@ struct qbi_app_loop {
 /* As qbipc_service_loop_set(), for a service that does not run. */
 int qbi_app_loop_set(struct qbi_app_loop *l, const struct qbipc_loop_ops *ops, void *loop);
 /* @l stays where it is. Handlers that are missing are found missing by the run. */
-void qbi_app_loop_handlers_set(struct qbi_app_loop *l, const struct qb_ipcs_poll_handlers *handlers);
+void qbi_app_loop_handlers_set(struct qbi_app_loop *l,
+			       const struct qb_ipcs_poll_handlers *handlers);
 /* Give the application its pointer back. Idempotent. */
 void qbi_app_loop_deinit(struct qbi_app_loop *l);
 

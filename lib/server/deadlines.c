@@ -82,7 +82,8 @@ static int deadlines_join(struct qbi_deadlines *d)
 		return 0;
 	if (d->fd < 0)
 		return -ESHUTDOWN;
-	r = qbi_app_loop_add(&d->set->loop, d->set->priority, d->fd, QBI_POLL_EVENTS, d->data, d->fn);
+	r = qbi_app_loop_add(&d->set->loop, d->set->priority, d->fd, QBI_POLL_EVENTS,
+			     d->data, d->fn);
 	if (r < 0)
 		return r;
 	d->in_loop = true;

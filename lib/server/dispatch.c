@@ -179,7 +179,8 @@ static bool share_was_cut(const struct qbi_host *h, const struct share *left)
 
 /*
  * Take requests until the batch is done, none is left, or the application had enough.
- * 0, QBI_EMPTY when none is left, QBI_GONE, QBI_FAREWELL, -errno. *@ret_again: it may go on at once.
+ * 0, QBI_EMPTY when none is left, QBI_GONE, QBI_FAREWELL, -errno. *@ret_again: it may go
+ * on at once.
  */
 static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 {

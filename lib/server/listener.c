@@ -75,7 +75,8 @@ static bool is_shortage(int error)
 /*
  * Nobody waits now, or who did is done with: the next one may do better. All else is about
  * ourselves or the socket we listen on, and would come again at once: EACCES and EPERM of
- * a policy, ENOSYS and any other of a filter, EINVAL of what does not listen, EBADF and ENOTSOCK when the application closed its number.
+ * a policy, ENOSYS and any other of a filter, EINVAL of what does not listen, EBADF and
+ * ENOTSOCK when the application closed its number.
  */
 static bool is_about_one_client(int error)
 {

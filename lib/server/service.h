@@ -31,8 +31,8 @@ void qbi_service_unref(qb_ipcs_service_t *s);
 bool qbi_service_is_running(const qb_ipcs_service_t *s);
 
 /*
- * Listen, when it does not run. 0; -EINVAL without handlers or for an unknown type; -ENOTSUP for the
- * message queues; -EADDRINUSE, another -errno. The service stays the caller's.
+ * Listen, when it does not run. 0; -EINVAL without handlers or for an unknown type;
+ * -ENOTSUP for the message queues; -EADDRINUSE, another -errno. The service stays the caller's.
  */
 int qbi_service_run(qb_ipcs_service_t *s);
 

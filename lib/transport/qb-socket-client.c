@@ -163,7 +163,8 @@ static int client_receive(struct socket_client *c, int fd, void *buf, size_t siz
 }
 
 static int client_recv(struct socket_client *c, int fd, enum qbi_qbcontrol_channel channel,
-		       struct qbi_turn *turn, void *buf, size_t size, uint64_t deadline, size_t *ret_size)
+		       struct qbi_turn *turn, void *buf, size_t size, uint64_t deadline,
+		       size_t *ret_size)
 {
 	bool gone = false;
 

@@ -128,7 +128,8 @@ END_TEST
 START_TEST(bad_jobs_are_refused)
 {
 	ck_assert_int_eq(qbipc_poll_job(poll_of, QB_LOOP_LOW, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(qbipc_poll_job(poll_of, (enum qb_loop_priority)3, NULL, job_note), -EINVAL);
+	ck_assert_int_eq(qbipc_poll_job(poll_of, (enum qb_loop_priority)3, NULL, job_note),
+			 -EINVAL);
 	ck_assert_int_eq(qbipc_poll_job(poll_of, (enum qb_loop_priority)-1, NULL, job_note),
 			 -EINVAL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Descriptors for the loop under test, put there as a service would. Each is one end of a pair, whose other end is the test's.
+ * Descriptors for the loop under test, put there as a service would. Each is one end of a
+ * pair, whose other end is the test's.
  */
 #ifndef TEST_ADAPTERS_PAIRS_H
 #define TEST_ADAPTERS_PAIRS_H

@@ -13,7 +13,8 @@
 #include "tests/lib/variant.h"
 
 enum {
-	EVENTS = 20000,		/* more than a ring holds, and that more than the bytes of a stream */
+	/* More than a ring holds, and that more than the bytes of a stream. */
+	EVENTS = 20000,
 	SMALL = 24,
 	MEDIUM = 1000,
 	LARGE = 150000,		/* two packets, of which a socket holds three */

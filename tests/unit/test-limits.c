@@ -229,7 +229,8 @@ START_TEST(line_of_log_tells_who_why_and_how_many_were_kept_quiet)
 
 	qbipc_log_hook_set(on_log, NULL);
 	for (int k = 0; k < 4; k++)
-		qbi_refusals_note(&service->host.refusals, QBI_REFUSED_MEMORY, &peer, "reason %d", k);
+		qbi_refusals_note(&service->host.refusals, QBI_REFUSED_MEMORY, &peer,
+				  "reason %d", k);
 	ck_assert_int_eq(lines, 1);
 	ck_assert_str_eq(line, "4 service limits: pid 12, uid 34: reason 0");
 	r->pace.told_at -= 10 * QBI_NS_PER_S;

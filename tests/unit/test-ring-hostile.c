@@ -61,7 +61,8 @@ static uint32_t *shared_word(int which)
 	uint32_t *words[WORDS] = {
 		header_word(write_pt), header_word(read_pt), header_word(word_size),
 		header_word(ref_count), header_word(sem.value), header_word(sem.sleepers),
-		header_word(user_data), &p.data[0], &p.data[1], &p.data[2], &p.data[pair_words(&p) - 1],
+		header_word(user_data), &p.data[0], &p.data[1], &p.data[2],
+		&p.data[pair_words(&p) - 1],
 	};
 
 	return words[which];
