@@ -70,6 +70,21 @@ static uint32_t generation_now(void)
 	return g ? g : generation_begin();
 }
 
+uint32_t qbi_process_id(void)
+{
+	static _Atomic(uint64_t) known;		/* generation, process */
+	uint32_t g = generation_now();
+	uint64_t k = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (!generation_word)
+		return g;
+	if ((uint32_t)(k >> 32) != g) {
+		k = (uint64_t)g << 32 | (uint32_t)getpid();
+		atomic_store_explicit(&known, k, memory_order_relaxed);
+	}
+	return (uint32_t)k;
+}
+
 /* -- Threads ------------------------------------------------------------------ */
 
 /* This thread, as of that generation: in a child its number is another one. */

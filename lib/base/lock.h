@@ -58,6 +58,9 @@ enum qbi_lock_outcome {
  */
 enum qbi_lock_outcome qbi_lock_take(struct qbi_lock *l, uint64_t deadline);
 
+/* The number of this process; no system call but for the first in each. */
+uint32_t qbi_process_id(void);
+
 /* Release it. Nothing when somebody else has taken it over. */
 void qbi_lock_release(struct qbi_lock *l);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/turn.h"
 
+#include <errno.h>
 #include <pthread.h>
 
 #include "base/socket.h"
@@ -36,10 +37,18 @@ static int turn_enter(struct qbi_turn *t, uint64_t deadline)
 int qbi_turn_take(struct qbi_turn *t, uint64_t deadline)
 {
 	int r = turn_enter(t, deadline);
+	uint32_t self;
 
 	if (r == QBI_GONE)
 		qbi_turn_release(t);
-	return r;
+	if (r)
+		return r;
+	self = qbi_process_id();
+	if (t->user != self) {
+		t->moved |= t->user != 0;
+		t->user = self;
+	}
+	return 0;
 }
 
 void qbi_turn_release(struct qbi_turn *t)
@@ -60,7 +69,9 @@ void qbi_turn_rest(struct qbi_turn *t)
 
 int qbi_turn_resume(struct qbi_turn *t)
 {
-	return t ? turn_enter(t, QBI_FOREVER) : 0;
+	int r = t ? turn_enter(t, QBI_FOREVER) : 0;
+
+	return r == 0 && t && t->user != qbi_process_id() ? -EBUSY : r;
 }
 
 int qbi_turn_poll(struct qbi_turn *t, struct pollfd *fds, nfds_t n, int timeout)

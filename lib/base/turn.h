@@ -12,6 +12,10 @@
  * cancellation points. If a thread vanishes nevertheless while it changes the part, the
  * part is broken, and the next holder is told.
  *
+ * A turn in shared memory is one for a process and its children. What the part is made of
+ * is not: who takes it after another process finds `moved` set, brings its copy up to
+ * date, and clears it.
+ *
  * Turns nest: the one taken last is released, or rested, first.
  */
 #ifndef QBI_BASE_TURN_H
@@ -30,7 +34,12 @@ struct qbi_turn {
 	int cancel_state;		/* of the holder, restored on release */
 	_Atomic(bool) changing;		/* the part may be in any state */
 	_Atomic(int) broken;		/* somebody left while changing it; stays so */
+	uint32_t user;			/* process that had it last; 0: nobody has yet */
+	bool moved;			/* that was another one: its changes are not here */
 };
+
+/* In memory that a process shares with its children; for each turn on its own. */
+#define QBI_TURN_SHARED_INIT { .lock = QBI_LOCK_SHARED_INIT }
 
 enum qbi_turn_broken {
 	QBI_TURN_WHOLE = 0,
@@ -47,14 +56,14 @@ void qbi_turn_release(struct qbi_turn *t);
 
 /*
  * Around sleeping. After a resume one has the turn again: 0; QBI_GONE but the part is not
- * to be used. With NULL nobody else is there to have a turn, and nothing happens.
+ * to be used; -EBUSY but another process has used it meanwhile. With NULL nobody else is there to have a turn, and nothing happens.
  */
 void qbi_turn_rest(struct qbi_turn *t);
 int qbi_turn_resume(struct qbi_turn *t);
 
 /*
  * poll(2), resting if it may sleep; @revents are 0 where nothing has happened. Others may
- * have used up what has by now. 0; QBI_GONE as resume; -errno as qbi_poll().
+ * have used up what has by now. 0; QBI_GONE or -EBUSY as resume; -errno as qbi_poll().
  */
 int qbi_turn_poll(struct qbi_turn *t, struct pollfd *fds, nfds_t n, int timeout);
 

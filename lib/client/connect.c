@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,11 +25,21 @@
 static qb_ipcc_connection_t *connection_new(void)
 {
 	qb_ipcc_connection_t *c = calloc(1, sizeof(*c));
+	int i;
 
 	if (!c)
 		return NULL;
 	c->stream = -1;
 	c->flow_max = 1;
+	c->shared = mmap(NULL, sizeof(*c->shared), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (c->shared == MAP_FAILED) {
+		free(c);
+		return NULL;
+	}
+	for (i = 0; i < QBI_CLIENT_PARTS; i++)
+		c->shared->turn[i] = (struct qbi_turn)QBI_TURN_SHARED_INIT;
+	c->shared->maker = qbi_process_id();
 	return c;
 }
 
@@ -73,7 +85,8 @@ int qbi_client_start(const char *name, size_t max_msg_size, uint64_t deadline,
 static int client_open_end(qb_ipcc_connection_t *c, struct qbi_answer *a)
 {
 	struct qbi_client_spec spec = {
-		.turns = { &c->send, &c->recv, &c->event },
+		.turns = { &c->shared->turn[QBI_PART_SEND], &c->shared->turn[QBI_PART_RECV],
+			   &c->shared->turn[QBI_PART_EVENT] },
 		.stream = c->stream,
 		.server = a->server,
 		.welcome = &a->welcome,
@@ -127,7 +140,7 @@ static int client_establish(qb_ipcc_connection_t *c, uint64_t deadline, bool *re
 static void client_retract(qb_ipcc_connection_t *c)
 {
 	if (c->end)
-		c->transport->client->close(c->end, false);
+		c->transport->client->close(c->end, QBI_PART_AT_ONCE);
 	free(QBI_TAKE(c->end));
 	c->transport = NULL;
 	c->max_msg_size = 0;
@@ -174,15 +187,32 @@ int qbi_client_finish(qb_ipcc_connection_t *c, uint64_t deadline)
 	return r < 0 ? r : client_establish(c, deadline, &native);
 }
 
+/*
+ * In a child, as long as the process that connected exists, this is a copy: it goes, and
+ * the connection does not.
+ */
+static enum qbi_parting parting_of(qb_ipcc_connection_t *c)
+{
+	pid_t maker = (pid_t)c->shared->maker;
+
+	if (maker != (pid_t)qbi_process_id() && (kill(maker, 0) == 0 || errno != ESRCH))
+		return QBI_PART_COPY;
+	return qbi_client_is_connected(c) ? QBI_PART_AT_ONCE : QBI_PART_CLEANING;
+}
+
 void qbi_client_free(qb_ipcc_connection_t *c)
 {
+	enum qbi_parting how;
+
 	if (!c)
 		return;
+	how = parting_of(c);
 	if (c->end)
-		c->transport->client->close(c->end, !qbi_client_is_connected(c));
+		c->transport->client->close(c->end, how);
 	free(c->end);
-	if (c->stream >= 0)
+	if (c->stream >= 0 && how != QBI_PART_COPY)
 		(void)shutdown(c->stream, SHUT_RDWR);
 	c->stream = qbi_close(c->stream);
+	(void)munmap(c->shared, sizeof(*c->shared));
 	free(c);
 }

@@ -21,8 +21,12 @@ bool qbi_client_is_connected(qb_ipcc_connection_t *c)
 
 static bool client_was_left(qb_ipcc_connection_t *c)
 {
-	return c->send.broken == QBI_TURN_LEFT || c->recv.broken == QBI_TURN_LEFT ||
-	       c->event.broken == QBI_TURN_LEFT;
+	int i;
+
+	for (i = 0; i < QBI_CLIENT_PARTS; i++)
+		if (c->shared->turn[i].broken == QBI_TURN_LEFT)
+			return true;
+	return false;
 }
 
 /*
@@ -41,6 +45,29 @@ static int client_outcome(qb_ipcc_connection_t *c, int r)
 	return r;
 }
 
+/*
+ * The turn at a part, with the state of the part as the last process left it. 0, QBI_FULL,
+ * QBI_GONE, -EBADMSG.
+ */
+static int part_take(qb_ipcc_connection_t *c, enum qbi_client_part part, uint64_t deadline)
+{
+	struct qbi_turn *t = &c->shared->turn[part];
+	int r = qbi_turn_take(t, deadline);
+
+	if (r || !t->moved)
+		return r;
+	r = c->transport->client->resume(c->end, part);
+	t->moved = false;
+	if (r)
+		qbi_turn_release(t);
+	return r;
+}
+
+static void part_release(qb_ipcc_connection_t *c, enum qbi_client_part part)
+{
+	qbi_turn_release(&c->shared->turn[part]);
+}
+
 int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline)
 {
 	const struct qbi_client_ops *ops = c->transport->client;
@@ -51,7 +78,7 @@ int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t
 		return -EMSGSIZE;
 	if (c->gone)
 		return QBI_GONE;
-	r = qbi_turn_take(&c->send, deadline);
+	r = part_take(c, QBI_PART_SEND, deadline);
 	if (r)
 		return client_outcome(c, r);
 	flow = ops->flow(c->end);
@@ -59,7 +86,7 @@ int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t
 		r = QBI_FULL;
 	else
 		r = ops->sendv(c->end, msg, deadline);
-	qbi_turn_release(&c->send);
+	part_release(c, QBI_PART_SEND);
 	if (r == QBI_FULL && !qbi_client_is_connected(c))
 		r = QBI_GONE;
 	return client_outcome(c, r);
@@ -71,33 +98,33 @@ int qbi_client_event_fd(qb_ipcc_connection_t *c)
 
 	if (!c->end)
 		return -EINVAL;
-	if (qbi_turn_take(&c->event, QBI_FOREVER))
+	if (part_take(c, QBI_PART_EVENT, QBI_FOREVER))
 		return -ENOTCONN;
 	r = c->transport->client->event_fd(c->end);
-	qbi_turn_release(&c->event);
+	part_release(c, QBI_PART_EVENT);
 	return r;
 }
 
 int qbi_client_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline,
 		    size_t *ret_size)
 {
-	int r = qbi_turn_take(&c->recv, deadline);
+	int r = part_take(c, QBI_PART_RECV, deadline);
 
 	if (r)
 		return r == QBI_FULL ? QBI_EMPTY : client_outcome(c, r);
 	r = c->transport->client->recv(c->end, buf, size, deadline, ret_size);
-	qbi_turn_release(&c->recv);
+	part_release(c, QBI_PART_RECV);
 	return client_outcome(c, r);
 }
 
 int qbi_client_event_recv(qb_ipcc_connection_t *c, void *buf, size_t size,
 			  uint64_t deadline, size_t *ret_size)
 {
-	int r = qbi_turn_take(&c->event, deadline);
+	int r = part_take(c, QBI_PART_EVENT, deadline);
 
 	if (r)
 		return r == QBI_FULL ? QBI_EMPTY : client_outcome(c, r);
 	r = c->transport->client->event_recv(c->end, buf, size, deadline, ret_size);
-	qbi_turn_release(&c->event);
+	part_release(c, QBI_PART_EVENT);
 	return client_outcome(c, r);
 }

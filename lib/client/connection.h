@@ -24,6 +24,15 @@
 #include "transport/transport.h"
 #include "wire/names.h"
 
+/*
+ * What a process and its children share of a connection, so that they can use it in turn
+ * after fork(2): who uses which part. Only they can reach it.
+ */
+struct qbi_client_shared {
+	struct qbi_turn turn[QBI_CLIENT_PARTS];
+	uint32_t maker;				/* the process that connected */
+};
+
 struct qb_ipcc_connection {
 	int stream;				/* -1: closed */
 	char name[QBI_SERVICE_NAME_MAX + 1];	/* of the service, and */
@@ -35,9 +44,7 @@ struct qb_ipcc_connection {
 	_Atomic(uint32_t) flow_max;		/* flow-control values up to it stop us */
 	_Atomic(bool) gone;			/* the server is; once true stays true */
 	void *context;
-	struct qbi_turn send;
-	struct qbi_turn recv;
-	struct qbi_turn event;
+	struct qbi_client_shared *shared;
 };
 
 /* Ask the socket. */

@@ -112,7 +112,7 @@ static bool sender_sees_server_gone(struct native_client *c)
 static int ring_server(struct native_client *c, bool ring, uint64_t deadline)
 {
 	struct pollfd p = { .fd = c->stream, .events = POLLOUT };
-	int tries;
+	int tries, r;
 
 	c->due += ring;
 	for (tries = 0; tries < RING_TRIES; tries++) {
@@ -124,9 +124,10 @@ static int ring_server(struct native_client *c, bool ring, uint64_t deadline)
 			c->due -= (size_t)n;
 		if (!c->due)
 			return 0;
-		if (qbi_turn_poll(c->turns.send, &p, 1,
-				  qbi_deadline_to_poll_at_most(deadline, RING_WAIT_MS)))
-			return QBI_GONE;
+		r = qbi_turn_poll(c->turns.send, &p, 1,
+				  qbi_deadline_to_poll_at_most(deadline, RING_WAIT_MS));
+		if (r)
+			return r < 0 ? r : QBI_GONE;
 	}
 	return 0;
 }
@@ -351,7 +352,24 @@ static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 	}
 }
 
-static void native_client_close(void *st, bool server_gone)
+static int native_client_resume(void *st, enum qbi_client_part part)
+{
+	struct native_client *c = st;
+	bool ring;
+	int r;
+
+	if (part == QBI_PART_RECV)
+		return qbi_ring_resume_consumer(&c->response);
+	c->burst = 0;
+	if (part == QBI_PART_EVENT)
+		return qbi_ring_resume_consumer(&c->event);
+	r = qbi_ring_resume_producer(&c->request, &ring);
+	/* The other process may have left before it sent the byte; one more is no harm. */
+	c->due = r == 0 && ring;
+	return r;
+}
+
+static void native_client_close(void *st, enum qbi_parting how)
 {
 	struct native_client *c = st;
 
@@ -370,5 +388,6 @@ const struct qbi_client_ops qbi_native_shm_client = {
 	.sendv = native_client_sendv,
 	.recv = native_client_recv,
 	.event_recv = native_client_event_recv,
+	.resume = native_client_resume,
 	.close = native_client_close,
 };

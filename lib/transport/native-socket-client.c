@@ -107,8 +107,10 @@ static int request_finish(struct native_client *c, uint64_t deadline)
 	while ((r = request_flush(c)) == QBI_UNSENT && timeout > 0) {
 		struct pollfd p = { .fd = c->call.fd, .events = POLLOUT };
 
-		if (qbi_turn_poll(c->turns.send, &p, 1, timeout) == QBI_GONE)
-			return QBI_GONE;
+		int t = qbi_turn_poll(c->turns.send, &p, 1, timeout);
+
+		if (t == QBI_GONE || t == -EBUSY)
+			return t;
 		timeout = qbi_deadline_to_poll(deadline);
 	}
 	return r == QBI_UNSENT ? 0 : r;
@@ -220,14 +222,27 @@ static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 	return r;
 }
 
-static void native_client_close(void *st, bool server_gone)
+/* The kernel has the state of the sockets. What a process has received of a message it takes
+ * along: the next one finds the rest, which is nonsense then. */
+static int native_client_resume(void *st, enum qbi_client_part part)
+{
+	struct native_client *c = st;
+
+	if (part == QBI_PART_EVENT)
+		c->events_taken = qbi_region_taken_get(&c->region);
+	return 0;
+}
+
+static void native_client_close(void *st, enum qbi_parting how)
 {
 	struct native_client *c = st;
 
 	if (!c->opened)
 		return;
-	qbi_packets_end(&c->call);
-	qbi_packets_end(&c->event);
+	if (how != QBI_PART_COPY) {
+		qbi_packets_end(&c->call);
+		qbi_packets_end(&c->event);
+	}
 	qbi_packets_close(&c->call);
 	qbi_packets_close(&c->event);
 	qbi_region_close(&c->region);
@@ -242,5 +257,6 @@ const struct qbi_client_ops qbi_native_socket_client = {
 	.sendv = native_client_sendv,
 	.recv = native_client_recv,
 	.event_recv = native_client_event_recv,
+	.resume = native_client_resume,
 	.close = native_client_close,
 };

@@ -99,15 +99,17 @@ static uint32_t shm_client_flow(void *st)
 static int credit_get(struct shm_client *c, uint64_t deadline)
 {
 	struct pollfd p = { .fd = c->stream, .events = POLLOUT };
+	int r;
 
 	if (c->credit)
 		return 0;
 	c->credit = qbi_wakeup_room(c->stream, c->send_buffer);
 	if (c->credit)
 		return 0;
-	if (qbi_turn_poll(c->turns.send, &p, 1,
-			  qbi_deadline_to_poll_at_most(deadline, FULL_STREAM_WAIT_MS)))
-		return QBI_GONE;
+	r = qbi_turn_poll(c->turns.send, &p, 1,
+			  qbi_deadline_to_poll_at_most(deadline, FULL_STREAM_WAIT_MS));
+	if (r)
+		return r < 0 ? r : QBI_GONE;
 	if (p.revents & (POLLHUP | POLLERR | POLLNVAL))
 		return QBI_GONE;
 	c->credit = qbi_wakeup_room(c->stream, c->send_buffer);
@@ -121,7 +123,7 @@ static int credit_get(struct shm_client *c, uint64_t deadline)
 static int wake_server(struct shm_client *c, uint64_t deadline)
 {
 	struct pollfd p = { .fd = c->stream, .events = POLLOUT };
-	int tries;
+	int tries, r = 0;
 
 	c->due++;
 	for (tries = 0; c->due && tries < WAKE_TRIES; tries++) {
@@ -131,9 +133,11 @@ static int wake_server(struct shm_client *c, uint64_t deadline)
 			return QBI_GONE;
 		if (n > 0)
 			c->due -= (size_t)n;
-		else if (qbi_turn_poll(c->turns.send, &p, 1,
-				       qbi_deadline_to_poll_at_most(deadline, WAKE_WAIT_MS)))
-			return QBI_GONE;
+		else
+			r = qbi_turn_poll(c->turns.send, &p, 1,
+					  qbi_deadline_to_poll_at_most(deadline, WAKE_WAIT_MS));
+		if (r)
+			return r < 0 ? r : QBI_GONE;
 	}
 	return 0;
 }
@@ -160,14 +164,15 @@ static int shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadli
 static int response_sleep(struct shm_client *c, uint64_t until)
 {
 	bool gone = false;
-	int r;
+	int r, turned;
 
 	qbi_turn_rest(c->turns.recv);
 	r = qbi_qbring_wait(&c->response, until);
 	if (r == QBI_EMPTY)
 		gone = qbi_wakeup_is_over(c->stream);	/* may be cancelled here */
-	if (qbi_turn_resume(c->turns.recv))
-		return QBI_GONE;
+	turned = qbi_turn_resume(c->turns.recv);
+	if (turned)
+		return turned;
 	return gone ? QBI_GONE : r;
 }
 
@@ -273,16 +278,29 @@ static int shm_client_event_recv(void *st, void *buf, size_t size, uint64_t dead
 	}
 }
 
-static void shm_client_close(void *st, bool server_gone)
+static int shm_client_resume(void *st, enum qbi_client_part part)
+{
+	struct shm_client *c = st;
+
+	if (part == QBI_PART_RECV)
+		return qbi_qbring_resume(&c->response);
+	if (part == QBI_PART_EVENT)
+		return qbi_qbring_resume(&c->event);
+	c->credit = 0;
+	c->due = 0;
+	return qbi_qbring_resume(&c->request);
+}
+
+static void shm_client_close(void *st, enum qbi_parting how)
 {
 	struct shm_client *c = st;
 
 	if (!c->opened)
 		return;
 	qbi_fault_guard_check(true);
-	if (c->request.head)
+	if (c->request.head && how != QBI_PART_COPY)
 		qbi_qbring_refs_add(&c->request, -1);
-	if (server_gone) {
+	if (how == QBI_PART_CLEANING) {
 		qbi_qbring_remove_files(&c->request);
 		qbi_qbring_remove_files(&c->response);
 		qbi_qbring_remove_files(&c->event);
@@ -301,5 +319,6 @@ const struct qbi_client_ops qbi_qb_shm_client = {
 	.sendv = shm_client_sendv,
 	.recv = shm_client_recv,
 	.event_recv = shm_client_event_recv,
+	.resume = shm_client_resume,
 	.close = shm_client_close,
 };

@@ -204,7 +204,13 @@ static int socket_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 			   deadline, ret_size);
 }
 
-static void socket_client_close(void *st, bool server_gone)
+/* The kernel and the control file have all of the state. */
+static int socket_client_resume(void *st, enum qbi_client_part part)
+{
+	return 0;
+}
+
+static void socket_client_close(void *st, enum qbi_parting how)
 {
 	struct socket_client *c = st;
 
@@ -215,7 +221,8 @@ static void socket_client_close(void *st, bool server_gone)
 	c->event = qbi_close(c->event);
 	qbi_qbcontrol_close(&c->control);
 	/* On this wire the client removes the file; the server does if it is there. */
-	qbi_shm_peer_remove(&c->file);
+	if (how != QBI_PART_COPY)
+		qbi_shm_peer_remove(&c->file);
 	qbi_shm_peer_close(&c->file);
 }
 
@@ -228,5 +235,6 @@ const struct qbi_client_ops qbi_qb_socket_client = {
 	.sendv = socket_client_sendv,
 	.recv = socket_client_recv,
 	.event_recv = socket_client_event_recv,
+	.resume = socket_client_resume,
 	.close = socket_client_close,
 };

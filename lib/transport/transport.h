@@ -95,7 +95,7 @@ enum qbi_channel {
 	QBI_CHANNELS,
 };
 
-/* How an end of a server is closed. */
+/* How an end is closed. */
 enum qbi_parting {
 	QBI_PART_AT_ONCE,	/* the client keeps no memory */
 	/* The application ended the connection, and what it has sent before is still for
@@ -104,6 +104,8 @@ enum qbi_parting {
 	/* In a child of the process that has it: memory goes and descriptors are closed,
 	 * but nothing that is shared is touched. */
 	QBI_PART_COPY,
+	/* Of a client: the server died, and what it left behind for this connection goes. */
+	QBI_PART_CLEANING,
 };
 
 struct qbi_server_ops {
@@ -190,6 +192,14 @@ struct qbi_server_ops {
 	void (*close)(void *st, enum qbi_parting how);
 };
 
+/* What of a client's end a thread or a process uses. */
+enum qbi_client_part {
+	QBI_PART_SEND,
+	QBI_PART_RECV,
+	QBI_PART_EVENT,
+	QBI_CLIENT_PARTS,
+};
+
 /* Turns of threads that send, receive responses, receive events; NULL: a single thread. */
 struct qbi_client_turns {
 	struct qbi_turn *send;
@@ -234,10 +244,14 @@ struct qbi_client_ops {
 			  size_t *ret_size);
 
 	/*
-	 * Give everything back. @server_gone: also what a server that died left
-	 * behind for this connection. May run twice.
+	 * Another process that has this connection, too, has used this part of it: bring
+	 * the private state up to date with what is shared. 0, -EBADMSG. The part's turn is
+	 * the caller's.
 	 */
-	void (*close)(void *st, bool server_gone);
+	int (*resume)(void *st, enum qbi_client_part part);
+
+	/* Give everything back. May run twice. */
+	void (*close)(void *st, enum qbi_parting how);
 };
 
 struct qbi_transport {

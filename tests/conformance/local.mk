@@ -3,6 +3,7 @@
 conformance_suites = \
 	tests/conformance/backpressure \
 	tests/conformance/client-connect \
+	tests/conformance/client-in-turn \
 	tests/conformance/client-leaves \
 	tests/conformance/client-recv \
 	tests/conformance/client-send \

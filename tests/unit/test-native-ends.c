@@ -99,8 +99,8 @@ START_TEST(ends_that_never_opened_may_be_closed)
 
 	t->server->close(server, true);
 	t->server->close(server, false);
-	t->client->close(client, true);
-	t->client->close(client, false);
+	t->client->close(client, QBI_PART_CLEANING);
+	t->client->close(client, QBI_PART_AT_ONCE);
 	free(server);
 	free(client);
 }
