@@ -123,6 +123,7 @@ client_checks()
 	check "the keys of clients come and go with them" keys_come_and_go
 	check "they are those of each service" keys_complete
 	check "counters are those of the client, to the last" counters_kept
+	check "processes under sam use the map in turn" sam_restarts
 	check "a process under sam marks its failure" sam_marks_its_failure
 	check "a member of a group of four is killed" group_runs
 	check "the others got the same messages in the same order" same_order
