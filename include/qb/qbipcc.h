@@ -15,6 +15,11 @@
  * Threads: a connection may be used by several threads at the same time. Senders take
  * turns, and so do receivers of responses and receivers of events; one of each does not
  * wait for the others. qb_ipcc_disconnect() has the connection alone.
+ *
+ * Processes: after fork(2) a process and its children may use a connection in turn. A
+ * process that waits in a call while another one makes the same kind of call gets -EBUSY,
+ * and the message goes to the other one. qb_ipcc_disconnect() in a child closes what the
+ * child has of the connection, and does not end it for the process that connected.
  */
 #ifndef QB_IPCC_H_DEFINED
 #define QB_IPCC_H_DEFINED

@@ -268,23 +268,34 @@ END_TEST
 START_TEST(client_that_goes_into_the_background_takes_its_connection_along)
 {
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
-	qb_ipcc_connection_t *c = client_connect(h->name, 0);
-	pid_t pid = fork();
+	int done[2];
+	char byte;
+	pid_t pid;
 	int status;
 
+	ck_assert_int_eq(pipe(done), 0);
+	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
+		pid_t self = getpid();
+		qb_ipcc_connection_t *c = client_connect(h->name, 0);
+
+		if (fork() != 0)
+			_exit(EXIT_SUCCESS);
+		WAIT_FOR(kill(self, 0) < 0);
 		client_echo(c, 64);
 		client_must_send(c, MSG_EVENT, 100);
 		client_must_recv_event(c, MSG_EVENT, 100);
 		qb_ipcc_disconnect(c);
-		_exit(EXIT_SUCCESS);
+		_exit(write(done[1], "x", 1) == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
 	}
-	census_adopt(pid);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
+	ck_assert(fd_readable_within(done[0], deadline_ms()));
+	ck_assert_int_eq(read(done[0], &byte, 1), 1);
 	host_expect_trace(h, "accept:1 created:1 msg:1 msg:1 closed:1 destroyed:1");
-	qb_ipcc_disconnect(c);
+	close(done[0]);
+	close(done[1]);
 	host_stop(h);
 }
 END_TEST
