@@ -211,6 +211,8 @@ static void answer(qb_ipcs_connection_t *c, int32_t id)
 	(void)qb_ipcs_response_send(c, &h, sizeof(h));
 }
 
+static qb_ipcs_connection_t *cancelled_by;
+
 static int32_t end_or_answer(qb_ipcs_connection_t *c, void *data, size_t size)
 {
 	const struct qb_ipc_request_header *h = data;
@@ -225,7 +227,10 @@ static int32_t end_or_answer(qb_ipcs_connection_t *c, void *data, size_t size)
 		answer(c, h->id);	/* acts here, before anything is sent */
 		_exit(EXIT_FAILURE);
 	case MSG_CANCEL_LOOP:
-		answer(c, h->id);
+		/* The answer comes when it is done, or the next request might be in the
+		 * middle of its callback. */
+		cancelled_by = c;
+		qb_ipcs_connection_ref(c);
 		cancel_loop = true;
 		sem_post(&thread_is_done);
 		return 0;
@@ -266,9 +271,14 @@ static int serve(const char *name, enum qb_ipc_type type, int ready)
 		if (pthread_create(&thread, NULL, loop_thread, NULL) != 0)
 			return EXIT_FAILURE;
 		sem_wait(&thread_is_done);
-		if (atomic_exchange(&cancel_loop, false))
-			pthread_cancel(thread);
+		if (!atomic_exchange(&cancel_loop, false)) {
+			pthread_join(thread, NULL);
+			continue;
+		}
+		pthread_cancel(thread);
 		pthread_join(thread, NULL);
+		answer(cancelled_by, MSG_CANCEL_LOOP);
+		qb_ipcs_connection_unref(cancelled_by);
 	}
 	qb_ipcs_destroy(s);
 	qb_loop_destroy(loop);
