@@ -253,6 +253,9 @@ void qbi_lock_release(struct qbi_lock *l)
 {
 	uint64_t mine = state_mine(l);
 	uint64_t state = mine;
+	/* Once it is free its memory may be, too: the kernel is given no more than a place. */
+	int wake = futex_op(l, FUTEX_WAKE);
+	uintptr_t place = state_futex(l);
 	int saved;
 
 	/* Release: pairs with the acquire in state_replace(). */
@@ -264,6 +267,6 @@ void qbi_lock_release(struct qbi_lock *l)
 		return;
 	atomic_store_explicit(&l->state, 0, memory_order_release);
 	saved = errno;
-	(void)syscall(SYS_futex, state_futex(l), futex_op(l, FUTEX_WAKE), 1);
+	(void)syscall(SYS_futex, place, wake, 1);
 	errno = saved;
 }
