@@ -146,7 +146,11 @@ static void after_fork_in_child(void)
 		mutex_of(pos)->held_for_fork = false;
 		mutex_of(pos)->lock = (struct qbi_lock)QBI_LOCK_INIT;
 	}
-	pthread_mutex_init(&all_lock, NULL);
+	/* The thread that forks is the one that goes on here; else nobody may have it. */
+	if (all_held_for_fork)
+		pthread_mutex_unlock(&all_lock);
+	else
+		pthread_mutex_init(&all_lock, NULL);
 	atomic_store(&fork_is_near, false);
 	held = 0;
 	if (all_held_for_fork)

@@ -51,8 +51,14 @@ static uint64_t memory_of(const qb_ipcs_connection_t *c)
 
 static void client_add(struct ledger *l, const qb_ipcs_connection_t *c)
 {
-	struct sum *user = user_of(l, c->peer.uid);
+	struct sum *user;
 
+	/* Found until connection_closed is done, and counted no more. */
+	if (c->state == QBI_CONNECTION_CLOSING) {
+		FUZZ_CHECK(!c->quota.account && !c->end);
+		return;
+	}
+	user = user_of(l, c->peer.uid);
 	FUZZ_CHECK(c->quota.account && c->quota.account->uid == c->peer.uid);
 	if (c->quota.counted == QBI_COUNTED_HANDSHAKE) {
 		user->handshakes++;
