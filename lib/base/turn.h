@@ -56,7 +56,8 @@ void qbi_turn_release(struct qbi_turn *t);
 
 /*
  * Around sleeping. After a resume one has the turn again: 0; QBI_GONE but the part is not
- * to be used; -EBUSY but another process has used it meanwhile. With NULL nobody else is there to have a turn, and nothing happens.
+ * to be used; -EBUSY but another process has used it meanwhile. With NULL nobody else is
+ * there to have a turn, and nothing happens.
  */
 void qbi_turn_rest(struct qbi_turn *t);
 int qbi_turn_resume(struct qbi_turn *t);
