@@ -234,7 +234,8 @@ static void server_close(struct server *sv, const struct census *before)
 	if (census_compare(before, text, sizeof(text)) < 0)
 		server_fail(sv, __FILE__, __LINE__, "%s", text);
 	/* What threads of the first process had allocated at a fork is nobody's here. */
-	if (getpid() == started_as && __lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check())
+	if (getpid() == started_as && __lsan_do_recoverable_leak_check &&
+	    __lsan_do_recoverable_leak_check())
 		server_fail(sv, __FILE__, __LINE__, "memory was left behind");
 }
 
