@@ -20,10 +20,10 @@
 
 struct settings {
 	const char *name;
-	size_t size;		/* bytes of a whole message */
-	unsigned long count;	/* requests to send */
-	uint32_t n_events;	/* events to ask for afterwards */
-	int benchmark;		/* measure instead of printing */
+	size_t size;	     /* bytes of a whole message */
+	unsigned long count; /* requests to send */
+	uint32_t n_events;   /* events to ask for afterwards */
+	int benchmark;	     /* measure instead of printing */
 };
 
 static uint64_t now_ns(void)
@@ -113,8 +113,8 @@ static int requests_measure(qb_ipcc_connection_t *c, const struct settings *s,
 		times[i] = now_ns() - start;
 	}
 	qsort(times, s->count, sizeof(*times), time_compare);
-	printf("%lu round trips of %zu bytes: p50 %.1f us, p99 %.1f us\n", s->count,
-	       s->size, (double)times[s->count / 2] / 1000,
+	printf("%lu round trips of %zu bytes: p50 %.1f us, p99 %.1f us\n", s->count, s->size,
+	       (double)times[s->count / 2] / 1000,
 	       (double)times[s->count - 1 - s->count / 100] / 1000);
 	r = 0;
 out:
@@ -177,7 +177,8 @@ static void usage(FILE *out)
 	      "  -c, --count=N        send N requests [3]\n"
 	      "  -e, --events=N       then ask for N events [0]\n"
 	      "  -b, --benchmark      print the times of the round trips only\n"
-	      "  -h, --help           show this and exit\n", out);
+	      "  -h, --help           show this and exit\n",
+	      out);
 }
 
 static int number_parse(const char *text, unsigned long min, unsigned long max,
@@ -189,8 +190,8 @@ static int number_parse(const char *text, unsigned long min, unsigned long max,
 	errno = 0;
 	n = strtoul(text, &end, 10);
 	if (errno || end == text || *end || *text == '-' || n < min || n > max) {
-		fprintf(stderr, "echo-client: %s: not a number from %lu to %lu\n", text,
-			min, max);
+		fprintf(stderr, "echo-client: %s: not a number from %lu to %lu\n", text, min,
+			max);
 		return -EINVAL;
 	}
 	*ret_number = n;
@@ -216,28 +217,19 @@ static int options_parse(int argc, char **argv, struct settings *s)
 		if (opt == -1)
 			break;
 		switch (opt) {
-		case 'n':
-			s->name = optarg;
-			break;
+		case 'n': s->name = optarg; break;
 		case 's':
 			r = number_parse(optarg, 32, ECHO_MAX_SIZE, &n);
 			s->size = n;
 			break;
-		case 'c':
-			r = number_parse(optarg, 1, 100000000, &s->count);
-			break;
+		case 'c': r = number_parse(optarg, 1, 100000000, &s->count); break;
 		case 'e':
 			r = number_parse(optarg, 0, 100000000, &n);
 			s->n_events = (uint32_t)n;
 			break;
-		case 'b':
-			s->benchmark = 1;
-			break;
-		case 'h':
-			usage(stdout);
-			exit(EXIT_SUCCESS);
-		default:
-			r = -EINVAL;
+		case 'b': s->benchmark = 1; break;
+		case 'h': usage(stdout); exit(EXIT_SUCCESS);
+		default: r = -EINVAL;
 		}
 	}
 	if (r == 0 && optind < argc)

@@ -86,7 +86,7 @@ int main(int argc, char **argv)
 	qbipc_poll_libuv_fini(&poll);
 	uv_close((uv_handle_t *)&on_term, NULL);
 	uv_close((uv_handle_t *)&on_int, NULL);
-	uv_run(loop, UV_RUN_DEFAULT);	/* libuv gives back what was closed */
+	uv_run(loop, UV_RUN_DEFAULT); /* libuv gives back what was closed */
 	if (uv_loop_close(loop) < 0)
 		return EXIT_FAILURE;
 	return EXIT_SUCCESS;

@@ -66,8 +66,8 @@ static void events_send(void *data)
 		event.n_events = client->n_sent;
 		sent = qb_ipcs_event_send(c, &event, sizeof(event));
 		if (sent == -EAGAIN)
-			qb_loop_timer_add(loop, QB_LOOP_MED, QB_TIME_NS_IN_MSEC, c,
-					  events_send, &client->timer);
+			qb_loop_timer_add(loop, QB_LOOP_MED, QB_TIME_NS_IN_MSEC, c, events_send,
+					  &client->timer);
 		if (sent < 0)
 			return;
 		client->n_sent++;
@@ -144,7 +144,8 @@ static void usage(FILE *out)
 	      "Answer every request of echo-client, until SIGTERM or SIGINT.\n\n"
 	      "  -n, --name=NAME         serve this name [" ECHO_NAME "]\n"
 	      "  -t, --transport=TYPE    shm or socket [shm]\n"
-	      "  -h, --help              show this and exit\n", out);
+	      "  -h, --help              show this and exit\n",
+	      out);
 }
 
 static int options_parse(int argc, char **argv, const char **name, enum qb_ipc_type *type)

@@ -9,7 +9,7 @@
 #define QB_DEFS_H_DEFINED
 
 /** @p x, rounded up to a multiple of @p y; both are integers, @p y is positive. */
-#define QB_ROUNDUP(x, y) ((((x) + (y) - 1) / (y)) * (y))
+#define QB_ROUNDUP(x, y) ((((x) + ((y)-1)) / (y)) * (y))
 #define QB_ABS(i) ((i) < 0 ? -(i) : (i))
 #define QB_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define QB_MIN(a, b) ((a) < (b) ? (a) : (b))
@@ -21,7 +21,7 @@
 #define qb_bit_value(bit) (1U << (bit))
 #define qb_bit_set(barray, bit) ((barray) |= qb_bit_value(bit))
 #define qb_bit_clear(barray, bit) ((barray) &= ~qb_bit_value(bit))
-#define qb_bit_is_set(barray, bit) ((barray) & qb_bit_value(bit))
+#define qb_bit_is_set(barray, bit) (qb_bit_value(bit) & (barray))
 #define qb_bit_is_clear(barray, bit) (!qb_bit_is_set(barray, bit))
 
 /* Paste and quote; the forms without the last underscore expand their arguments. */

@@ -36,11 +36,11 @@ struct qb_ipc_response_header {
 
 /** How the messages of a service travel. The server chooses. */
 enum qb_ipc_type {
-	QB_IPC_SOCKET,		/**< unix sockets, one packet per message or piece of it */
-	QB_IPC_SHM,		/**< rings in shared memory */
-	QB_IPC_POSIX_MQ,	/**< not supported: qb_ipcs_run() says -ENOTSUP */
-	QB_IPC_SYSV_MQ,		/**< not supported: qb_ipcs_run() says -ENOTSUP */
-	QB_IPC_NATIVE		/**< the best one here: shared memory */
+	QB_IPC_SOCKET,	 /**< unix sockets, one packet per message or piece of it */
+	QB_IPC_SHM,	 /**< rings in shared memory */
+	QB_IPC_POSIX_MQ, /**< not supported: qb_ipcs_run() says -ENOTSUP */
+	QB_IPC_SYSV_MQ,	 /**< not supported: qb_ipcs_run() says -ENOTSUP */
+	QB_IPC_NATIVE	 /**< the best one here: shared memory */
 };
 
 /*

@@ -230,9 +230,8 @@ ssize_t qb_ipcc_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_len,
  *                    With several threads in it on one connection, a thread may receive
  *                    the response to another one's request.
  */
-ssize_t qb_ipcc_sendv_recv(qb_ipcc_connection_t *c, const struct iovec *iov,
-			   uint32_t iov_len, void *msg_ptr, size_t msg_len,
-			   int32_t ms_timeout);
+ssize_t qb_ipcc_sendv_recv(qb_ipcc_connection_t *c, const struct iovec *iov, uint32_t iov_len,
+			   void *msg_ptr, size_t msg_len, int32_t ms_timeout);
 
 /**
  * Receive one event.

@@ -44,11 +44,11 @@ extern "C" {
  * of one connection it takes per turn.
  */
 enum qb_ipcs_rate_limit {
-	QB_IPCS_RATE_FAST,	/**< QB_LOOP_HIGH, 50 messages */
-	QB_IPCS_RATE_NORMAL,	/**< QB_LOOP_MED, 5 messages; where a service starts */
-	QB_IPCS_RATE_SLOW,	/**< QB_LOOP_LOW, 1 message */
-	QB_IPCS_RATE_OFF,	/**< none; clients are told not to send */
-	QB_IPCS_RATE_OFF_2	/**< none; only for clients that raised their limit */
+	QB_IPCS_RATE_FAST,   /**< QB_LOOP_HIGH, 50 messages */
+	QB_IPCS_RATE_NORMAL, /**< QB_LOOP_MED, 5 messages; where a service starts */
+	QB_IPCS_RATE_SLOW,   /**< QB_LOOP_LOW, 1 message */
+	QB_IPCS_RATE_OFF,    /**< none; clients are told not to send */
+	QB_IPCS_RATE_OFF_2   /**< none; only for clients that raised their limit */
 };
 
 struct qb_ipcs_connection;
@@ -61,33 +61,33 @@ typedef struct qb_ipcs_service qb_ipcs_service_t;
 
 /** Counters of a service. */
 struct qb_ipcs_stats {
-	uint32_t active_connections;	/**< connected now */
-	uint32_t closed_connections;	/**< closed since the last clearing */
+	uint32_t active_connections; /**< connected now */
+	uint32_t closed_connections; /**< closed since the last clearing */
 };
 
 /** Counters of a connection, since it was made or last cleared. */
 struct qb_ipcs_connection_stats {
-	int32_t client_pid;		/**< process id; from accept on, never cleared */
-	uint64_t requests;		/**< messages handed to msg_process */
-	uint64_t responses;		/**< responses sent */
-	uint64_t events;		/**< events sent */
-	uint64_t send_retries;		/**< sends that found no room */
-	uint64_t recv_retries;		/**< wake-ups without a request, where noticed */
-	int32_t flow_control_state;	/**< flow-control value that clients see; 0: send */
-	uint64_t flow_control_count;	/**< times that value was changed */
+	int32_t client_pid;	     /**< process id; from accept on, never cleared */
+	uint64_t requests;	     /**< messages handed to msg_process */
+	uint64_t responses;	     /**< responses sent */
+	uint64_t events;	     /**< events sent */
+	uint64_t send_retries;	     /**< sends that found no room */
+	uint64_t recv_retries;	     /**< wake-ups without a request, where noticed */
+	int32_t flow_control_state;  /**< flow-control value that clients see; 0: send */
+	uint64_t flow_control_count; /**< times that value was changed */
 };
 
 /** The same and one more. */
 struct qb_ipcs_connection_stats_2 {
-	int32_t client_pid;		/**< as in struct qb_ipcs_connection_stats */
-	uint64_t requests;		/**< likewise */
-	uint64_t responses;		/**< likewise */
-	uint64_t events;		/**< likewise */
-	uint64_t send_retries;		/**< likewise */
-	uint64_t recv_retries;		/**< likewise */
-	int32_t flow_control_state;	/**< likewise */
-	uint64_t flow_control_count;	/**< likewise */
-	uint32_t event_q_length;	/**< events the client has not taken yet */
+	int32_t client_pid;	     /**< as in struct qb_ipcs_connection_stats */
+	uint64_t requests;	     /**< likewise */
+	uint64_t responses;	     /**< likewise */
+	uint64_t events;	     /**< likewise */
+	uint64_t send_retries;	     /**< likewise */
+	uint64_t recv_retries;	     /**< likewise */
+	int32_t flow_control_state;  /**< likewise */
+	uint64_t flow_control_count; /**< likewise */
+	uint32_t event_q_length;     /**< events the client has not taken yet */
 };
 
 /**
@@ -110,9 +110,8 @@ typedef int32_t (*qb_ipcs_dispatch_fn_t)(int32_t fd, int32_t revents, void *data
  * @param fn      to be called once per round while the descriptor is ready
  * @return        0; a negative errno: the connection, or the service, does not come up
  */
-typedef int32_t (*qb_ipcs_dispatch_add_fn)(enum qb_loop_priority p, int32_t fd,
-					   int32_t events, void *data,
-					   qb_ipcs_dispatch_fn_t fn);
+typedef int32_t (*qb_ipcs_dispatch_add_fn)(enum qb_loop_priority p, int32_t fd, int32_t events,
+					   void *data, qb_ipcs_dispatch_fn_t fn);
 
 /**
  * Change what is watched, as qb_loop_poll_mod() does.
@@ -124,9 +123,8 @@ typedef int32_t (*qb_ipcs_dispatch_add_fn)(enum qb_loop_priority p, int32_t fd,
  * @param fn      new function
  * @return        0; a negative errno
  */
-typedef int32_t (*qb_ipcs_dispatch_mod_fn)(enum qb_loop_priority p, int32_t fd,
-					   int32_t events, void *data,
-					   qb_ipcs_dispatch_fn_t fn);
+typedef int32_t (*qb_ipcs_dispatch_mod_fn)(enum qb_loop_priority p, int32_t fd, int32_t events,
+					   void *data, qb_ipcs_dispatch_fn_t fn);
 
 /**
  * Watch a descriptor no longer, as qb_loop_poll_del() does. Called always before the
@@ -173,8 +171,7 @@ struct qb_ipcs_poll_handlers {
  * @return     0 to accept; anything else refuses, and the client gets the value,
  *             negated, as errno
  */
-typedef int32_t (*qb_ipcs_connection_accept_fn)(qb_ipcs_connection_t *c, uid_t uid,
-						gid_t gid);
+typedef int32_t (*qb_ipcs_connection_accept_fn)(qb_ipcs_connection_t *c, uid_t uid, gid_t gid);
 
 /**
  * The connection is made; events may be sent from here on. qb_ipcs_disconnect() takes
@@ -210,8 +207,7 @@ typedef void (*qb_ipcs_connection_destroyed_fn)(qb_ipcs_connection_t *c);
  * @return      0; a negative value means busy: this request counts as taken, the next
  *              ones wait for the service's next turn
  */
-typedef int32_t (*qb_ipcs_msg_process_fn)(qb_ipcs_connection_t *c, void *data,
-					  size_t size);
+typedef int32_t (*qb_ipcs_msg_process_fn)(qb_ipcs_connection_t *c, void *data, size_t size);
 
 /** The application's callbacks; any may be NULL. Without msg_process, requests are lost. */
 struct qb_ipcs_service_handlers {
@@ -235,8 +231,7 @@ struct qb_ipcs_service_handlers {
  *                    ENOMEM there is no memory
  * @note              Threads: any.
  */
-qb_ipcs_service_t *qb_ipcs_create(const char *name, int32_t service_id,
-				  enum qb_ipc_type type,
+qb_ipcs_service_t *qb_ipcs_create(const char *name, int32_t service_id, enum qb_ipc_type type,
 				  struct qb_ipcs_service_handlers *handlers);
 
 /**
@@ -263,8 +258,7 @@ void qb_ipcs_unref(qb_ipcs_service_t *s);
  * @param handlers  the loop's functions; copied
  * @note            Threads: one at a time per service.
  */
-void qb_ipcs_poll_handlers_set(qb_ipcs_service_t *s,
-			       struct qb_ipcs_poll_handlers *handlers);
+void qb_ipcs_poll_handlers_set(qb_ipcs_service_t *s, struct qb_ipcs_poll_handlers *handlers);
 
 /**
  * Keep a pointer of the application's with the service.
@@ -377,8 +371,7 @@ ssize_t qb_ipcs_event_send(qb_ipcs_connection_t *c, const void *data, size_t siz
  * @note           Threads: any that holds a reference; senders of one connection take
  *                 turns.
  */
-ssize_t qb_ipcs_event_sendv(qb_ipcs_connection_t *c, const struct iovec *iov,
-			    size_t iov_len);
+ssize_t qb_ipcs_event_sendv(qb_ipcs_connection_t *c, const struct iovec *iov, size_t iov_len);
 
 /**
  * Take a reference.
@@ -465,8 +458,8 @@ int32_t qb_ipcs_connection_stats_get(qb_ipcs_connection_t *c,
  *                          or without memory
  * @note                    Threads: any that holds a reference.
  */
-struct qb_ipcs_connection_stats_2 *
-qb_ipcs_connection_stats_get_2(qb_ipcs_connection_t *c, int32_t clear_after_read);
+struct qb_ipcs_connection_stats_2 *qb_ipcs_connection_stats_get_2(qb_ipcs_connection_t *c,
+								  int32_t clear_after_read);
 
 /**
  * Read a service's counters.
@@ -514,8 +507,7 @@ qb_ipcs_connection_t *qb_ipcs_connection_next_get(qb_ipcs_service_t *pt,
  * @param mode  permission bits
  * @note        Threads: the one that runs the poll loop, inside the accept callback.
  */
-void qb_ipcs_connection_auth_set(qb_ipcs_connection_t *conn, uid_t uid, gid_t gid,
-				 mode_t mode);
+void qb_ipcs_connection_auth_set(qb_ipcs_connection_t *conn, uid_t uid, gid_t gid, mode_t mode);
 
 /**
  * The size both ends agreed on when they connected.

@@ -31,11 +31,7 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /** What goes first among ready things. */
-enum qb_loop_priority {
-	QB_LOOP_LOW = 0,
-	QB_LOOP_MED = 1,
-	QB_LOOP_HIGH = 2
-};
+enum qb_loop_priority { QB_LOOP_LOW = 0, QB_LOOP_MED = 1, QB_LOOP_HIGH = 2 };
 
 /** A loop. */
 typedef struct qb_loop qb_loop_t;
@@ -79,8 +75,7 @@ typedef int32_t (*qb_loop_signal_dispatch_fn)(int32_t rsignal, void *data);
  * @param not_enough     1 when they run out, 0 when they are back
  * @param fds_available  descriptors that can still be opened, by that account
  */
-typedef void (*qb_loop_poll_low_fds_event_fn)(int32_t not_enough,
-					      int32_t fds_available);
+typedef void (*qb_loop_poll_low_fds_event_fn)(int32_t not_enough, int32_t fds_available);
 
 /**
  * Create a loop.
@@ -243,9 +238,8 @@ int32_t qb_loop_poll_low_fds_event_set(qb_loop_t *l, qb_loop_poll_low_fds_event_
  *                     another negative errno of epoll_ctl(2)
  * @note               Threads: any; a loop that waits takes notice at once.
  */
-int32_t qb_loop_poll_add(qb_loop_t *l, enum qb_loop_priority p, int32_t fd,
-			 int32_t events, void *data,
-			 qb_loop_poll_dispatch_fn dispatch_fn);
+int32_t qb_loop_poll_add(qb_loop_t *l, enum qb_loop_priority p, int32_t fd, int32_t events,
+			 void *data, qb_loop_poll_dispatch_fn dispatch_fn);
 
 /**
  * Change what is watched and what is called.
@@ -262,9 +256,8 @@ int32_t qb_loop_poll_add(qb_loop_t *l, enum qb_loop_priority p, int32_t fd,
  * @note               Threads: any; does not wait for a callback that is running in
  *                     another one.
  */
-int32_t qb_loop_poll_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t fd,
-			 int32_t events, void *data,
-			 qb_loop_poll_dispatch_fn dispatch_fn);
+int32_t qb_loop_poll_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t fd, int32_t events,
+			 void *data, qb_loop_poll_dispatch_fn dispatch_fn);
 
 /**
  * Watch a descriptor no longer. Its function is not called again, also when it was

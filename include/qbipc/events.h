@@ -104,8 +104,8 @@ typedef void (*qbipc_missed_fn)(qb_ipcs_connection_t *c, int error, void *data);
  *                 the sizes have no sum
  * @note           Threads: the dispatching thread.
  */
-int qbipc_service_broadcast(qb_ipcs_service_t *s, const struct iovec *iov,
-				size_t iov_len, qbipc_missed_fn fn, void *data);
+int qbipc_service_broadcast(qb_ipcs_service_t *s, const struct iovec *iov, size_t iov_len,
+			    qbipc_missed_fn fn, void *data);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

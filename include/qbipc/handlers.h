@@ -44,20 +44,20 @@ extern "C" {
  *                 in this turn of the loop. The message is done either way
  */
 typedef int (*qbipc_handler_fn)(qb_ipcs_connection_t *c, void *data, size_t size,
-				    void *context);
+				void *context);
 
 /** The client expects no response to this message: when it is refused, none is sent. */
 #define QBIPC_HANDLER_ONE_WAY 1u
 
 /** What is done with the messages of one id. Unused fields are zero. */
 struct qbipc_handler {
-	size_t size;	/**< sizeof(struct qbipc_handler) */
-	int id;		/**< of the messages; any but QB_IPC_MSG_DISCONNECT */
-	uint32_t flags;		/**< QBIPC_HANDLER_ONE_WAY or 0 */
-	size_t min_size;	/**< bytes of the shortest message, header included */
-	qbipc_handler_fn fn;	/**< the function */
-	void *context;		/**< passed to the function */
-	const char *name;	/**< for logs and counters; NULL: none */
+	size_t size;	     /**< sizeof(struct qbipc_handler) */
+	int id;		     /**< of the messages; any but QB_IPC_MSG_DISCONNECT */
+	uint32_t flags;	     /**< QBIPC_HANDLER_ONE_WAY or 0 */
+	size_t min_size;     /**< bytes of the shortest message, header included */
+	qbipc_handler_fn fn; /**< the function */
+	void *context;	     /**< passed to the function */
+	const char *name;    /**< for logs and counters; NULL: none */
 };
 
 /**
@@ -69,8 +69,10 @@ struct qbipc_handler {
  *           QBIPC_HANDLER(MSG_SET, on_set, struct set_request),
  *   };
  */
-#define QBIPC_HANDLER(id, fn, type) \
-	{ sizeof(struct qbipc_handler), id, 0, sizeof(type), fn, NULL, #id }
+#define QBIPC_HANDLER(id, fn, type)                                                            \
+	{                                                                                      \
+		sizeof(struct qbipc_handler), id, 0, sizeof(type), fn, NULL, #id               \
+	}
 
 /**
  * Register handlers. May be called several times, also by a handler; what is registered
@@ -136,8 +138,8 @@ const struct qbipc_handler *qbipc_service_handler_find(qb_ipcs_service_t *s, int
 enum qbipc_refuse {
 	/** Answer with the errno, unless the handler has QBIPC_HANDLER_ONE_WAY. */
 	QBIPC_REFUSE_ANSWER,
-	QBIPC_REFUSE_IGNORE,		/**< Nothing: it is done with. */
-	QBIPC_REFUSE_DISCONNECT	/**< End the connection. */
+	QBIPC_REFUSE_IGNORE,	/**< Nothing: it is done with. */
+	QBIPC_REFUSE_DISCONNECT /**< End the connection. */
 };
 
 /**
@@ -152,8 +154,8 @@ enum qbipc_refuse {
  * @return         what to do; a value that is none of them answers
  */
 typedef enum qbipc_refuse (*qbipc_refuse_fn)(qb_ipcs_connection_t *c,
-					       const struct qb_ipc_request_header *message,
-					       size_t size, int error, void *data);
+					     const struct qb_ipc_request_header *message,
+					     size_t size, int error, void *data);
 
 /**
  * Set the function that decides about messages that are refused. Without one it is
@@ -171,11 +173,11 @@ int qbipc_service_refuse_set(qb_ipcs_service_t *s, qbipc_refuse_fn fn, void *dat
 
 /** What came for a handler since it was registered. */
 struct qbipc_handler_stats {
-	size_t size;	/**< sizeof(struct qbipc_handler_stats), set by the caller */
-	const char *name;	/**< as registered, or NULL; good as long as the service */
-	uint64_t calls;		/**< messages given to the function */
-	uint64_t refused;	/**< messages that were too short */
-	uint64_t backed_off;	/**< calls that returned a negative value */
+	size_t size;	     /**< sizeof(struct qbipc_handler_stats), set by the caller */
+	const char *name;    /**< as registered, or NULL; good as long as the service */
+	uint64_t calls;	     /**< messages given to the function */
+	uint64_t refused;    /**< messages that were too short */
+	uint64_t backed_off; /**< calls that returned a negative value */
 };
 
 /**
@@ -193,11 +195,11 @@ int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int id,
 
 /** What was refused since the service has handlers, a selector or a hook. */
 struct qbipc_message_refusals {
-	size_t size;	/**< sizeof(struct qbipc_message_refusals), set by the caller */
-	uint64_t unknown;	/**< messages without a handler */
-	uint64_t too_short;	/**< messages shorter than their handler says */
-	uint64_t answered;	/**< of both: those that were answered */
-	uint64_t disconnected;	/**< of both: those that ended their connection */
+	size_t size;	       /**< sizeof(struct qbipc_message_refusals), set by the caller */
+	uint64_t unknown;      /**< messages without a handler */
+	uint64_t too_short;    /**< messages shorter than their handler says */
+	uint64_t answered;     /**< of both: those that were answered */
+	uint64_t disconnected; /**< of both: those that ended their connection */
 };
 
 /**

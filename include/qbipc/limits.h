@@ -27,7 +27,7 @@ extern "C" {
  * program sets only the limits that it wants to change.
  */
 struct qbipc_service_limits {
-	size_t size;	/**< sizeof(struct qbipc_service_limits), set by the caller */
+	size_t size; /**< sizeof(struct qbipc_service_limits), set by the caller */
 	/**
 	 * Clients that are connected but have not completed the handshake. When there
 	 * are more, one is closed: the oldest of the user that has most of them. A
@@ -105,8 +105,8 @@ int qbipc_service_limits_get(qb_ipcs_service_t *s, struct qbipc_service_limits *
  * the number of messages that were suppressed before.
  */
 struct qbipc_service_refusals {
-	size_t size;	/**< sizeof(struct qbipc_service_refusals), set by the caller */
-	uint64_t handshakes;		  /**< closed for that limit */
+	size_t size;	     /**< sizeof(struct qbipc_service_refusals), set by the caller */
+	uint64_t handshakes; /**< closed for that limit */
 	uint64_t handshakes_per_uid;	  /**< closed for that limit */
 	uint64_t handshakes_overdue;	  /**< closed after handshake_ms */
 	uint64_t handshakes_bad;	  /**< closed: what they sent is no handshake */
@@ -119,9 +119,9 @@ struct qbipc_service_refusals {
 	uint64_t descriptors;
 	/** Refused by the system, for any other reason: no memory, for instance. */
 	uint64_t failed;
-	uint64_t junk_wakeups;		  /**< disconnected for that limit */
-	uint64_t nonsense;		  /**< disconnected for what they sent otherwise */
-	uint64_t watchers;		  /**< refused: not allowed to watch */
+	uint64_t junk_wakeups; /**< disconnected for that limit */
+	uint64_t nonsense;     /**< disconnected for what they sent otherwise */
+	uint64_t watchers;     /**< refused: not allowed to watch */
 	/** Not a refusal: how often the listener paused because it could not accept. */
 	uint64_t listener_rests;
 	/** Not a refusal: dispatches that dispatch_messages or dispatch_bytes ended early. */

@@ -23,7 +23,7 @@ extern "C" {
  * errno.
  */
 struct qbipc_loop_ops {
-	size_t size;	/**< sizeof(struct qbipc_loop_ops), set by the caller */
+	size_t size; /**< sizeof(struct qbipc_loop_ops), set by the caller */
 	/** Call @p fn with @p data while @p fd has one of @p events, those of poll(2). */
 	int (*add)(void *loop, enum qb_loop_priority p, int fd, int events, void *data,
 		   qb_ipcs_dispatch_fn_t fn);
@@ -33,8 +33,7 @@ struct qbipc_loop_ops {
 	/** Not any more, also when it is ready already; it may be closed right after. */
 	int (*del)(void *loop, int fd);
 	/** Call @p fn once, later; NULL: connection_closed is never called again. */
-	int (*job)(void *loop, enum qb_loop_priority p, void *data,
-		   qb_loop_job_dispatch_fn fn);
+	int (*job)(void *loop, enum qb_loop_priority p, void *data, qb_loop_job_dispatch_fn fn);
 	/**
 	 * The service needs the loop's pointer no more: it has got another loop or its
 	 * last reference is gone. In the thread that did that. NULL: nobody wants to know.
@@ -56,8 +55,7 @@ struct qbipc_loop_ops {
  *              as it was, and release is not called
  * @note        Threads: before qb_ipcs_run(), any one thread.
  */
-int qbipc_service_loop_set(qb_ipcs_service_t *s, const struct qbipc_loop_ops *ops,
-			   void *loop);
+int qbipc_service_loop_set(qb_ipcs_service_t *s, const struct qbipc_loop_ops *ops, void *loop);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -21,16 +21,16 @@ extern "C" {
  * descriptor, copy it and set the field to -1.
  */
 struct qbipc_peer {
-	size_t size;	/**< sizeof(struct qbipc_peer), set by the caller */
-	pid_t pid;		/**< process */
-	uid_t uid;		/**< effective user */
-	gid_t gid;		/**< effective group */
-	int pidfd;		/**< refers to the process even after the number is used
+	size_t size;	 /**< sizeof(struct qbipc_peer), set by the caller */
+	pid_t pid;	 /**< process */
+	uid_t uid;	 /**< effective user */
+	gid_t gid;	 /**< effective group */
+	int pidfd;	 /**< refers to the process even after the number is used
 				     again; close-on-exec; -1: the kernel (before 6.5)
 				     cannot tell for certain, or the process is gone */
-	size_t n_groups;	/**< supplementary groups */
-	gid_t *groups;		/**< NULL when there are none */
-	char *label;		/**< security label (SELinux, AppArmor, Smack); "" without */
+	size_t n_groups; /**< supplementary groups */
+	gid_t *groups;	 /**< NULL when there are none */
+	char *label;	 /**< security label (SELinux, AppArmor, Smack); "" without */
 };
 
 /**

@@ -62,8 +62,8 @@ static inline gint qbipc_glib_priority(enum qb_loop_priority p)
 /* The values of GIOCondition are those of poll(2). */
 static inline GIOCondition qbipc_glib_condition(int events)
 {
-	return (GIOCondition)(events & (POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP |
-					POLLNVAL));
+	return (GIOCondition)(events &
+			      (POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP | POLLNVAL));
 }
 
 static inline GSource *qbipc_glib_source_new(void *loop, GSourceFuncs *funcs,
@@ -92,7 +92,7 @@ static inline gboolean qbipc_glib_watch_ready(GSource *s, GSourceFunc fn, gpoint
 	(void)fn;
 	(void)data;
 	qbipc_poll_ready(&w->base, (int)g_source_query_unix_fd(s, w->tag));
-	return G_SOURCE_CONTINUE;	/* unless destroyed meanwhile */
+	return G_SOURCE_CONTINUE; /* unless destroyed meanwhile */
 }
 
 static inline int qbipc_glib_watch_start(struct qbipc_poll_watch *base)
@@ -103,8 +103,7 @@ static inline int qbipc_glib_watch_start(struct qbipc_poll_watch *base)
 	struct qbipc_glib_watch *w = (struct qbipc_glib_watch *)base;
 
 	w->source = qbipc_glib_source_new(base->loop, &funcs, base->priority, w);
-	w->tag = g_source_add_unix_fd(w->source, base->fd,
-				      qbipc_glib_condition(base->events));
+	w->tag = g_source_add_unix_fd(w->source, base->fd, qbipc_glib_condition(base->events));
 	return 0;
 }
 
@@ -127,8 +126,7 @@ static inline gboolean qbipc_glib_jobs_ready(GSource *s, GSourceFunc fn, gpointe
 	(void)fn;
 	(void)data;
 	g_source_set_ready_time(s, -1);
-	qbipc_poll_jobs_run(
-		(struct qbipc_poll_jobs *)((struct qbipc_glib_source *)s)->of);
+	qbipc_poll_jobs_run((struct qbipc_poll_jobs *)((struct qbipc_glib_source *)s)->of);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -162,8 +160,7 @@ static inline void qbipc_glib_jobs_stop(struct qbipc_poll_jobs *base)
  * @return      0
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-static inline int qbipc_poll_glib_init(struct qbipc_poll_glib *l,
-					   GMainContext *context)
+static inline int qbipc_poll_glib_init(struct qbipc_poll_glib *l, GMainContext *context)
 {
 	static const struct qbipc_poll_ops ops = {
 		sizeof(ops),
@@ -230,10 +227,9 @@ static inline void qbipc_poll_glib_fini(struct qbipc_poll_glib *l)
  *              what the loop says
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-static inline struct qbipc_client_watch *
-qbipc_glib_watch_client(struct qbipc_poll_glib *l, enum qb_loop_priority p,
-			qb_ipcc_connection_t *c, qbipc_client_event_fn event,
-			qbipc_client_gone_fn gone, void *data)
+static inline struct qbipc_client_watch *qbipc_glib_watch_client(
+	struct qbipc_poll_glib *l, enum qb_loop_priority p, qb_ipcc_connection_t *c,
+	qbipc_client_event_fn event, qbipc_client_gone_fn gone, void *data)
 {
 	return qbipc_client_watch_new(l->poll, p, c, event, gone, data);
 }

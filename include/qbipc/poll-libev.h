@@ -44,12 +44,12 @@ struct qbipc_poll_libev {
 
 struct qbipc_libev_watch {
 	struct qbipc_poll_watch base;
-	ev_io io;	/* its data is the watch */
+	ev_io io; /* its data is the watch */
 };
 
 struct qbipc_libev_jobs {
 	struct qbipc_poll_jobs base;
-	ev_timer timer;	/* its data is this */
+	ev_timer timer; /* its data is this */
 };
 
 static inline struct ev_loop *qbipc_libev_loop(void *loop)
@@ -140,8 +140,7 @@ static inline int qbipc_libev_jobs_arm(struct qbipc_poll_jobs *base, unsigned in
  * @return      0; -EMFILE, -ENFILE: it takes one descriptor
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-static inline int qbipc_poll_libev_init(struct qbipc_poll_libev *l,
-					    struct ev_loop *loop)
+static inline int qbipc_poll_libev_init(struct qbipc_poll_libev *l, struct ev_loop *loop)
 {
 	static const struct qbipc_poll_ops ops = {
 		sizeof(ops),
@@ -205,10 +204,9 @@ static inline void qbipc_poll_libev_fini(struct qbipc_poll_libev *l)
  *              what the loop says
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-static inline struct qbipc_client_watch *
-qbipc_libev_watch_client(struct qbipc_poll_libev *l, enum qb_loop_priority p,
-			 qb_ipcc_connection_t *c, qbipc_client_event_fn event,
-			 qbipc_client_gone_fn gone, void *data)
+static inline struct qbipc_client_watch *qbipc_libev_watch_client(
+	struct qbipc_poll_libev *l, enum qb_loop_priority p, qb_ipcc_connection_t *c,
+	qbipc_client_event_fn event, qbipc_client_gone_fn gone, void *data)
 {
 	return qbipc_client_watch_new(l->poll, p, c, event, gone, data);
 }

@@ -56,8 +56,7 @@ static inline struct event_base *qbipc_libevent_base(void *loop)
 	return ((struct qbipc_poll_libevent *)loop)->events;
 }
 
-static inline int qbipc_libevent_priority(void *loop,
-					  enum qb_loop_priority p)
+static inline int qbipc_libevent_priority(void *loop, enum qb_loop_priority p)
 {
 	int n = event_base_get_npriorities(qbipc_libevent_base(loop));
 
@@ -92,8 +91,7 @@ static inline int qbipc_libevent_watch_start(struct qbipc_poll_watch *base)
 	int r;
 
 	w->ev = event_new(qbipc_libevent_base(base->loop), base->fd,
-			  qbipc_libevent_what(base->events),
-			  qbipc_libevent_watch_ready, w);
+			  qbipc_libevent_what(base->events), qbipc_libevent_watch_ready, w);
 	if (!w->ev)
 		return -ENOMEM;
 	r = qbipc_libevent_watch_enter(w);
@@ -108,8 +106,7 @@ static inline int qbipc_libevent_watch_update(struct qbipc_poll_watch *base)
 
 	event_del(w->ev);
 	if (event_assign(w->ev, qbipc_libevent_base(base->loop), base->fd,
-			 qbipc_libevent_what(base->events), qbipc_libevent_watch_ready,
-			 w) < 0)
+			 qbipc_libevent_what(base->events), qbipc_libevent_watch_ready, w) < 0)
 		return -EINVAL;
 	return qbipc_libevent_watch_enter(w);
 }
@@ -126,8 +123,7 @@ static inline void qbipc_libevent_jobs_ready(evutil_socket_t fd, short what, voi
 	qbipc_poll_jobs_run((struct qbipc_poll_jobs *)data);
 }
 
-static inline int qbipc_libevent_jobs_arm(struct qbipc_poll_jobs *base,
-					      unsigned int ms)
+static inline int qbipc_libevent_jobs_arm(struct qbipc_poll_jobs *base, unsigned int ms)
 {
 	struct qbipc_libevent_jobs *j = (struct qbipc_libevent_jobs *)base;
 	struct timeval when;
@@ -137,8 +133,8 @@ static inline int qbipc_libevent_jobs_arm(struct qbipc_poll_jobs *base,
 				  qbipc_libevent_jobs_ready, j);
 		if (!j->ev)
 			return -ENOMEM;
-		(void)event_priority_set(
-			j->ev, qbipc_libevent_priority(base->loop, base->priority));
+		(void)event_priority_set(j->ev,
+					 qbipc_libevent_priority(base->loop, base->priority));
 	}
 	when.tv_sec = 0;
 	when.tv_usec = (suseconds_t)ms * 1000;
@@ -163,7 +159,7 @@ static inline void qbipc_libevent_jobs_stop(struct qbipc_poll_jobs *base)
  * @note        Threads: the one that runs the loop, or before it runs.
  */
 static inline int qbipc_poll_libevent_init(struct qbipc_poll_libevent *l,
-					       struct event_base *events)
+					   struct event_base *events)
 {
 	static const struct qbipc_poll_ops ops = {
 		sizeof(ops),
@@ -189,7 +185,8 @@ static inline int qbipc_poll_libevent_init(struct qbipc_poll_libevent *l,
  * @return      0; -EINVAL the loop has ended or @p s is NULL; -EBUSY the service runs
  * @note        Threads: as for init.
  */
-static inline int qbipc_poll_libevent_attach(struct qbipc_poll_libevent *l, qb_ipcs_service_t *s)
+static inline int qbipc_poll_libevent_attach(struct qbipc_poll_libevent *l,
+					     qb_ipcs_service_t *s)
 {
 	return qbipc_poll_attach(l->poll, s);
 }
@@ -227,10 +224,9 @@ static inline void qbipc_poll_libevent_fini(struct qbipc_poll_libevent *l)
  *              what the loop says
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-static inline struct qbipc_client_watch *
-qbipc_libevent_watch_client(struct qbipc_poll_libevent *l, enum qb_loop_priority p,
-			    qb_ipcc_connection_t *c, qbipc_client_event_fn event,
-			    qbipc_client_gone_fn gone, void *data)
+static inline struct qbipc_client_watch *qbipc_libevent_watch_client(
+	struct qbipc_poll_libevent *l, enum qb_loop_priority p, qb_ipcc_connection_t *c,
+	qbipc_client_event_fn event, qbipc_client_gone_fn gone, void *data)
 {
 	return qbipc_client_watch_new(l->poll, p, c, event, gone, data);
 }

@@ -43,12 +43,12 @@ struct qbipc_poll_libuv {
 /* Handles are libuv's until it has closed them: they hold a reference. */
 struct qbipc_libuv_watch {
 	struct qbipc_poll_watch base;
-	uv_poll_t handle;	/* its data is the watch */
+	uv_poll_t handle; /* its data is the watch */
 };
 
 struct qbipc_libuv_jobs {
 	struct qbipc_poll_jobs base;
-	uv_timer_t timer;	/* its data is this, once there is one */
+	uv_timer_t timer; /* its data is this, once there is one */
 };
 
 static inline uv_loop_t *qbipc_libuv_loop(void *loop)
@@ -79,10 +79,9 @@ static inline int qbipc_libuv_watch_update(struct qbipc_poll_watch *base)
 static inline void qbipc_libuv_watch_ready(uv_poll_t *handle, int status, int what)
 {
 	struct qbipc_poll_watch *w = (struct qbipc_poll_watch *)handle->data;
-	int revents = (what & UV_READABLE ? POLLIN : 0) |
-			  (what & UV_WRITABLE ? POLLOUT : 0) |
-			  (what & UV_PRIORITIZED ? POLLPRI : 0) |
-			  (what & UV_DISCONNECT ? POLLHUP : 0);
+	int revents = (what & UV_READABLE ? POLLIN : 0) | (what & UV_WRITABLE ? POLLOUT : 0) |
+		      (what & UV_PRIORITIZED ? POLLPRI : 0) |
+		      (what & UV_DISCONNECT ? POLLHUP : 0);
 
 	qbipc_poll_watch_ref(w);
 	qbipc_poll_ready(w, status < 0 ? POLLERR : revents);
@@ -221,10 +220,9 @@ static inline void qbipc_poll_libuv_fini(struct qbipc_poll_libuv *l)
  *              what the loop says
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-static inline struct qbipc_client_watch *
-qbipc_libuv_watch_client(struct qbipc_poll_libuv *l, enum qb_loop_priority p,
-			 qb_ipcc_connection_t *c, qbipc_client_event_fn event,
-			 qbipc_client_gone_fn gone, void *data)
+static inline struct qbipc_client_watch *qbipc_libuv_watch_client(
+	struct qbipc_poll_libuv *l, enum qb_loop_priority p, qb_ipcc_connection_t *c,
+	qbipc_client_event_fn event, qbipc_client_gone_fn gone, void *data)
 {
 	return qbipc_client_watch_new(l->poll, p, c, event, gone, data);
 }

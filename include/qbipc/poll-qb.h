@@ -36,7 +36,7 @@ struct qbipc_poll_qb {
 
 struct qbipc_qb_jobs {
 	struct qbipc_poll_jobs base;
-	int queued;	/* not 0: in the loop */
+	int queued; /* not 0: in the loop */
 };
 
 static inline qb_loop_t *qbipc_qb_loop(void *loop)
@@ -169,10 +169,9 @@ static inline void qbipc_poll_qb_fini(struct qbipc_poll_qb *l)
  *              what the loop says
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-static inline struct qbipc_client_watch *
-qbipc_qb_watch_client(struct qbipc_poll_qb *l, enum qb_loop_priority p,
-		      qb_ipcc_connection_t *c, qbipc_client_event_fn event,
-		      qbipc_client_gone_fn gone, void *data)
+static inline struct qbipc_client_watch *qbipc_qb_watch_client(
+	struct qbipc_poll_qb *l, enum qb_loop_priority p, qb_ipcc_connection_t *c,
+	qbipc_client_event_fn event, qbipc_client_gone_fn gone, void *data)
 {
 	return qbipc_client_watch_new(l->poll, p, c, event, gone, data);
 }

@@ -65,13 +65,13 @@ static inline uint32_t qbipc_sd_event_what(int events)
 	return (uint32_t)(events & (POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP));
 }
 
-static inline int qbipc_sd_event_watch_ready(sd_event_source *source, int fd,
-					     uint32_t revents, void *data)
+static inline int qbipc_sd_event_watch_ready(sd_event_source *source, int fd, uint32_t revents,
+					     void *data)
 {
 	(void)source;
 	(void)fd;
 	qbipc_poll_ready((struct qbipc_poll_watch *)data, (int)revents);
-	return 0;	/* stays, unless dropped meanwhile */
+	return 0; /* stays, unless dropped meanwhile */
 }
 
 /* Off before it is dropped: somebody else may hold a reference. */
@@ -85,13 +85,12 @@ static inline int qbipc_sd_event_watch_start(struct qbipc_poll_watch *base)
 {
 	struct qbipc_sd_event_watch *w = (struct qbipc_sd_event_watch *)base;
 	int r = sd_event_add_io(qbipc_sd_event_of(base->loop), &w->source, base->fd,
-				    qbipc_sd_event_what(base->events),
-				    qbipc_sd_event_watch_ready, w);
+				qbipc_sd_event_what(base->events), qbipc_sd_event_watch_ready,
+				w);
 
 	if (r < 0)
 		return r;
-	r = sd_event_source_set_priority(w->source,
-					 qbipc_sd_event_priority(base->priority));
+	r = sd_event_source_set_priority(w->source, qbipc_sd_event_priority(base->priority));
 	if (r < 0)
 		qbipc_sd_event_source_end(w->source);
 	return r < 0 ? r : 0;
@@ -100,8 +99,7 @@ static inline int qbipc_sd_event_watch_start(struct qbipc_poll_watch *base)
 static inline int qbipc_sd_event_watch_update(struct qbipc_poll_watch *base)
 {
 	struct qbipc_sd_event_watch *w = (struct qbipc_sd_event_watch *)base;
-	int r = sd_event_source_set_io_events(w->source,
-						  qbipc_sd_event_what(base->events));
+	int r = sd_event_source_set_io_events(w->source, qbipc_sd_event_what(base->events));
 
 	if (r >= 0)
 		r = sd_event_source_set_priority(w->source,
@@ -114,8 +112,7 @@ static inline void qbipc_sd_event_watch_stop(struct qbipc_poll_watch *base)
 	qbipc_sd_event_source_end(((struct qbipc_sd_event_watch *)base)->source);
 }
 
-static inline int qbipc_sd_event_jobs_ready(sd_event_source *source, uint64_t usec,
-					    void *data)
+static inline int qbipc_sd_event_jobs_ready(sd_event_source *source, uint64_t usec, void *data)
 {
 	(void)source;
 	(void)usec;
@@ -123,8 +120,7 @@ static inline int qbipc_sd_event_jobs_ready(sd_event_source *source, uint64_t us
 	return 0;
 }
 
-static inline int qbipc_sd_event_jobs_arm(struct qbipc_poll_jobs *base,
-					      unsigned int ms)
+static inline int qbipc_sd_event_jobs_arm(struct qbipc_poll_jobs *base, unsigned int ms)
 {
 	struct qbipc_sd_event_jobs *j = (struct qbipc_sd_event_jobs *)base;
 	sd_event *event = qbipc_sd_event_of(base->loop);
@@ -166,8 +162,7 @@ static inline void qbipc_sd_event_jobs_stop(struct qbipc_poll_jobs *base)
  * @return      0
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-static inline int qbipc_poll_sd_event_init(struct qbipc_poll_sd_event *l,
-					       sd_event *event)
+static inline int qbipc_poll_sd_event_init(struct qbipc_poll_sd_event *l, sd_event *event)
 {
 	static const struct qbipc_poll_ops ops = {
 		sizeof(ops),
@@ -193,7 +188,8 @@ static inline int qbipc_poll_sd_event_init(struct qbipc_poll_sd_event *l,
  * @return      0; -EINVAL the loop has ended or @p s is NULL; -EBUSY the service runs
  * @note        Threads: as for init.
  */
-static inline int qbipc_poll_sd_event_attach(struct qbipc_poll_sd_event *l, qb_ipcs_service_t *s)
+static inline int qbipc_poll_sd_event_attach(struct qbipc_poll_sd_event *l,
+					     qb_ipcs_service_t *s)
 {
 	return qbipc_poll_attach(l->poll, s);
 }
@@ -232,10 +228,9 @@ static inline void qbipc_poll_sd_event_fini(struct qbipc_poll_sd_event *l)
  *              what the loop says
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-static inline struct qbipc_client_watch *
-qbipc_sd_event_watch_client(struct qbipc_poll_sd_event *l, enum qb_loop_priority p,
-			    qb_ipcc_connection_t *c, qbipc_client_event_fn event,
-			    qbipc_client_gone_fn gone, void *data)
+static inline struct qbipc_client_watch *qbipc_sd_event_watch_client(
+	struct qbipc_poll_sd_event *l, enum qb_loop_priority p, qb_ipcc_connection_t *c,
+	qbipc_client_event_fn event, qbipc_client_gone_fn gone, void *data)
 {
 	return qbipc_client_watch_new(l->poll, p, c, event, gone, data);
 }

@@ -39,7 +39,7 @@ struct qbipc_poll;
  */
 struct qbipc_poll_watch {
 	void *loop;			/**< of qbipc_poll_new(); NULL once removed */
-	enum qb_loop_priority priority;	/**< that it is called with */
+	enum qb_loop_priority priority; /**< that it is called with */
 	int fd;				/**< the descriptor */
 	int events;			/**< those of poll(2) that are watched */
 };
@@ -47,20 +47,20 @@ struct qbipc_poll_watch {
 /** The timer of one priority's jobs, as struct qbipc_poll_watch, of jobs_size bytes. */
 struct qbipc_poll_jobs {
 	void *loop;			/**< of qbipc_poll_new(); NULL once ended */
-	enum qb_loop_priority priority;	/**< that it is called with */
+	enum qb_loop_priority priority; /**< that it is called with */
 };
 
 /** What an adapter does. Functions that may fail return 0 or a negative errno. */
 struct qbipc_poll_ops {
-	size_t size;	/**< sizeof(struct qbipc_poll_ops), set by the adapter */
+	size_t size; /**< sizeof(struct qbipc_poll_ops), set by the adapter */
 	/**
 	 * Not 0: the other library knows readable and writable only. Descriptors that are
 	 * watched for neither are then kept in an epoll of their own, so that a hang-up is
 	 * seen.
 	 */
 	int in_out_only;
-	size_t watch_size;	/**< bytes of the adapter's struct for a descriptor */
-	size_t jobs_size;	/**< bytes of the adapter's struct for a timer */
+	size_t watch_size; /**< bytes of the adapter's struct for a descriptor */
+	size_t jobs_size;  /**< bytes of the adapter's struct for a timer */
 	/** Report the descriptor by qbipc_poll_ready() while it has its events. */
 	int (*watch_start)(struct qbipc_poll_watch *w);
 	/** The same with new events or a new priority. */
@@ -88,8 +88,7 @@ struct qbipc_poll_ops {
  *                  descriptor; -ENOMEM
  * @note            Threads: the one that runs the loop, or before it runs.
  */
-int qbipc_poll_new(const struct qbipc_poll_ops *ops, void *loop,
-		   struct qbipc_poll **ret_poll);
+int qbipc_poll_new(const struct qbipc_poll_ops *ops, void *loop, struct qbipc_poll **ret_poll);
 
 /**
  * Take everything out of the loop. What is still there is dropped without being called. A
@@ -271,10 +270,11 @@ typedef void (*qbipc_client_gone_fn)(qb_ipcc_connection_t *c, int error, void *d
  *              what the loop says
  * @note        Threads: the one that runs the loop, or before it runs.
  */
-struct qbipc_client_watch *
-qbipc_client_watch_new(struct qbipc_poll *poll, enum qb_loop_priority p,
-		       qb_ipcc_connection_t *c, qbipc_client_event_fn event,
-		       qbipc_client_gone_fn gone, void *data);
+struct qbipc_client_watch *qbipc_client_watch_new(struct qbipc_poll *poll,
+						  enum qb_loop_priority p,
+						  qb_ipcc_connection_t *c,
+						  qbipc_client_event_fn event,
+						  qbipc_client_gone_fn gone, void *data);
 
 /**
  * Stop watching a client's connection, which stays as it is. Allowed inside its

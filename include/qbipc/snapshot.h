@@ -21,19 +21,19 @@ extern "C" {
 
 /** The process that answered, and the properties that a connection would have. */
 struct qbipc_probe_info {
-	size_t size;		/**< of this struct; the caller sets it */
-	pid_t pid;		/**< of the process that answered; 0: it cannot be seen
+	size_t size;	       /**< of this struct; the caller sets it */
+	pid_t pid;	       /**< of the process that answered; 0: it cannot be seen
 				     from here */
-	uid_t uid;		/**< its effective user */
-	gid_t gid;		/**< its effective group */
-	int error;		/**< 0, or the error that clients get: then the fields
+	uid_t uid;	       /**< its effective user */
+	gid_t gid;	       /**< its effective group */
+	int error;	       /**< 0, or the error that clients get: then the fields
 				     below have no meaning */
-	int type;		/**< QB_IPC_SHM or QB_IPC_SOCKET */
-	uint32_t native;	/**< version of the native wire; 0: libqb's wire */
-	uint32_t max_msg_size;	/**< bytes of the largest message */
-	int connected;	/**< not 0: the service does not know probes, so this was a
+	int type;	       /**< QB_IPC_SHM or QB_IPC_SOCKET */
+	uint32_t native;       /**< version of the native wire; 0: libqb's wire */
+	uint32_t max_msg_size; /**< bytes of the largest message */
+	int connected;	       /**< not 0: the service does not know probes, so this was a
 				     connection like any other, which is closed again */
-	uint64_t answer_ns;	/**< from connecting to the end of the answer */
+	uint64_t answer_ns;    /**< from connecting to the end of the answer */
 };
 
 /**
@@ -62,7 +62,7 @@ struct qbipc_probe_info {
  * @note    Threads: any.
  */
 int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
-		    struct qbipc_probe_info *info);
+		struct qbipc_probe_info *info);
 
 /**
  * Allow a user and a group to read the counters of a service's connections. The superuser
@@ -82,37 +82,37 @@ typedef struct qbipc_snapshot qbipc_snapshot_t;
 
 /** What a snapshot says of the service. */
 struct qbipc_snapshot_info {
-	size_t size;		/**< of this struct; the caller sets it */
-	pid_t pid;		/**< of the process that answered; 0: it cannot be seen
+	size_t size;	      /**< of this struct; the caller sets it */
+	pid_t pid;	      /**< of the process that answered; 0: it cannot be seen
 				     from here */
-	uid_t uid;		/**< its effective user */
-	gid_t gid;		/**< its effective group */
-	int service_id;	/**< as given to qb_ipcs_create() */
-	uint32_t connections;	/**< that are up */
-	uint32_t listed;	/**< of them in this snapshot, the newest first */
-	uint32_t flow;		/**< flow-control value for new clients, 0 to 2 */
-	uint64_t closed;	/**< connections that have ended */
-	uint64_t time_ns;	/**< time of the snapshot, on the monotonic clock */
+	uid_t uid;	      /**< its effective user */
+	gid_t gid;	      /**< its effective group */
+	int service_id;	      /**< as given to qb_ipcs_create() */
+	uint32_t connections; /**< that are up */
+	uint32_t listed;      /**< of them in this snapshot, the newest first */
+	uint32_t flow;	      /**< flow-control value for new clients, 0 to 2 */
+	uint64_t closed;      /**< connections that have ended */
+	uint64_t time_ns;     /**< time of the snapshot, on the monotonic clock */
 };
 
 /** What a snapshot says of one connection. */
 struct qbipc_snapshot_connection {
-	size_t size;		/**< of this struct; the caller sets it */
-	uint64_t number;	/**< clients of the service count from 1 */
-	pid_t pid;		/**< of the client, as of its connect */
-	uid_t uid;		/**< its effective user, likewise */
-	gid_t gid;		/**< its effective group, likewise */
-	uint32_t native;	/**< version of the native wire; 0: libqb's wire */
-	uint32_t max_msg_size;	/**< bytes of the largest message */
-	uint32_t flow;		/**< flow-control value, 0 to 2 */
-	uint32_t event_q_length;	/**< events that wait for the client */
-	uint64_t requests;	/**< taken */
-	uint64_t responses;	/**< sent */
-	uint64_t events;	/**< sent */
-	uint64_t send_retries;	/**< sends that found no room */
-	uint64_t recv_retries;	/**< wake-ups without a request */
-	uint64_t flow_control_count;	/**< changes of the flow */
-	uint64_t age_ns;	/**< since the client connected */
+	size_t size;		     /**< of this struct; the caller sets it */
+	uint64_t number;	     /**< clients of the service count from 1 */
+	pid_t pid;		     /**< of the client, as of its connect */
+	uid_t uid;		     /**< its effective user, likewise */
+	gid_t gid;		     /**< its effective group, likewise */
+	uint32_t native;	     /**< version of the native wire; 0: libqb's wire */
+	uint32_t max_msg_size;	     /**< bytes of the largest message */
+	uint32_t flow;		     /**< flow-control value, 0 to 2 */
+	uint32_t event_q_length;     /**< events that wait for the client */
+	uint64_t requests;	     /**< taken */
+	uint64_t responses;	     /**< sent */
+	uint64_t events;	     /**< sent */
+	uint64_t send_retries;	     /**< sends that found no room */
+	uint64_t recv_retries;	     /**< wake-ups without a request */
+	uint64_t flow_control_count; /**< changes of the flow */
+	uint64_t age_ns;	     /**< since the client connected */
 };
 
 /**
@@ -140,8 +140,7 @@ int qbipc_snapshot_get(const char *name, int timeout_ms, qbipc_snapshot_t **ret_
  * @return  0; -EINVAL bad arguments
  * @note    Threads: any.
  */
-int qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot,
-				struct qbipc_snapshot_info *info);
+int qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot, struct qbipc_snapshot_info *info);
 
 /**
  * What a snapshot says of one connection.
@@ -153,7 +152,7 @@ int qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot,
  * @note    Threads: any.
  */
 int qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t index,
-				      struct qbipc_snapshot_connection *connection);
+				  struct qbipc_snapshot_connection *connection);
 
 /**
  * Free a snapshot.

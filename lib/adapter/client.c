@@ -8,12 +8,12 @@
 #include "client/connection.h"
 
 struct qbipc_client_watch {
-	struct qbi_poll_watch *watch;	/* frees this when it is freed */
+	struct qbi_poll_watch *watch; /* frees this when it is freed */
 	qb_ipcc_connection_t *c;
 	qbipc_client_event_fn event;
 	qbipc_client_gone_fn gone;
 	void *data;
-	void *buffer;			/* for one event */
+	void *buffer; /* for one event */
 	size_t size;
 };
 
@@ -87,10 +87,11 @@ static int client_new(qb_ipcc_connection_t *c, int *ret_fd, struct qbipc_client_
 	return 0;
 }
 
-struct qbipc_client_watch *
-qbipc_client_watch_new(struct qbipc_poll *poll, enum qb_loop_priority p,
-		       qb_ipcc_connection_t *c, qbipc_client_event_fn event,
-		       qbipc_client_gone_fn gone, void *data)
+struct qbipc_client_watch *qbipc_client_watch_new(struct qbipc_poll *poll,
+						  enum qb_loop_priority p,
+						  qb_ipcc_connection_t *c,
+						  qbipc_client_event_fn event,
+						  qbipc_client_gone_fn gone, void *data)
 {
 	_cleanup_(client_releasep) struct qbipc_client_watch *cw = NULL;
 	struct qbipc_poll_watch what = { .priority = p, .events = POLLIN };
@@ -101,7 +102,7 @@ qbipc_client_watch_new(struct qbipc_poll *poll, enum qb_loop_priority p,
 		cw->gone = gone;
 		cw->data = data;
 		r = qbi_poll_watch_new(poll, &what, cw, client_dispatch, client_release,
-				  &cw->watch);
+				       &cw->watch);
 	}
 	if (r < 0) {
 		errno = -r;

@@ -51,7 +51,7 @@ void qbipc_poll_jobs_run(struct qbipc_poll_jobs *at)
 		now.fn(now.data);
 	}
 	j->running = false;
-	if (j->first)		/* none, if a job ended the loop */
+	if (j->first) /* none, if a job ended the loop */
 		(void)j->poll->ops.jobs_arm(at, QBIPC_POLL_JOB_PAUSE);
 	qbipc_poll_jobs_unref(at);
 }

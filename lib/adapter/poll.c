@@ -36,7 +36,8 @@ struct qbi_poll_watch *qbi_poll_watch_find(const struct qbipc_poll *poll, int fd
 static enum qbi_place place_for(const struct qbi_poll_watch *w)
 {
 	return w->poll->ops.in_out_only && !(w->at.events & (POLLIN | POLLOUT)) ?
-		       QBI_PLACE_QUIET : QBI_PLACE_LOOP;
+		       QBI_PLACE_QUIET :
+		       QBI_PLACE_LOOP;
 }
 
 static int watch_enter(struct qbi_poll_watch *w)
@@ -108,8 +109,8 @@ static int table_reach(struct qbipc_poll *poll, int fd)
 }
 
 int qbi_poll_watch_new(struct qbipc_poll *poll, const struct qbipc_poll_watch *what, void *data,
-		  qb_ipcs_dispatch_fn_t fn, void (*release)(void *data),
-		  struct qbi_poll_watch **ret_w)
+		       qb_ipcs_dispatch_fn_t fn, void (*release)(void *data),
+		       struct qbi_poll_watch **ret_w)
 {
 	struct qbi_poll_watch *w;
 	int r;
@@ -214,8 +215,7 @@ static void poll_unref(void *data)
 		free(poll);
 }
 
-int qbipc_poll_new(const struct qbipc_poll_ops *ops, void *loop,
-		   struct qbipc_poll **ret_poll)
+int qbipc_poll_new(const struct qbipc_poll_ops *ops, void *loop, struct qbipc_poll **ret_poll)
 {
 	_cleanup_(qbi_freep) struct qbipc_poll *poll = NULL;
 	int r;
@@ -292,8 +292,12 @@ static int service_job(void *loop, enum qb_loop_priority p, void *data,
 int qbipc_poll_attach(struct qbipc_poll *poll, qb_ipcs_service_t *s)
 {
 	static const struct qbipc_loop_ops ops = {
-		.size = sizeof(ops), .add = service_add, .mod = service_mod,
-		.del = service_del, .job = service_job, .release = poll_unref,
+		.size = sizeof(ops),
+		.add = service_add,
+		.mod = service_mod,
+		.del = service_del,
+		.job = service_job,
+		.release = poll_unref,
 	};
 	int r;
 

@@ -26,19 +26,19 @@
 
 /* Where a watch is. */
 enum qbi_place {
-	QBI_PLACE_OUT,		/* nowhere: it was not let in again */
-	QBI_PLACE_LOOP,		/* in the adapter's loop */
-	QBI_PLACE_QUIET,	/* in the descriptor of hang-ups */
+	QBI_PLACE_OUT,	 /* nowhere: it was not let in again */
+	QBI_PLACE_LOOP,	 /* in the adapter's loop */
+	QBI_PLACE_QUIET, /* in the descriptor of hang-ups */
 };
 
 struct qbi_poll_watch {
-	struct qbipc_poll *poll;	/* NULL once removed */
+	struct qbipc_poll *poll; /* NULL once removed */
 	unsigned int refs;
 	enum qbi_place place;
 	void *data;
 	qb_ipcs_dispatch_fn_t fn;
-	void (*release)(void *data);	/* called when this is freed; may be NULL */
-	alignas(max_align_t) struct qbipc_poll_watch at;	/* and the adapter's part */
+	void (*release)(void *data); /* called when this is freed; may be NULL */
+	alignas(max_align_t) struct qbipc_poll_watch at; /* and the adapter's part */
 };
 
 struct qbi_job {
@@ -49,24 +49,24 @@ struct qbi_job {
 
 /* Jobs of one priority. */
 struct qbi_jobs {
-	struct qbipc_poll *poll;	/* NULL once ended */
+	struct qbipc_poll *poll; /* NULL once ended */
 	unsigned int refs;
 	bool running;
 	size_t count;
 	struct qbi_job *first;
-	struct qbi_job **last;		/* where the next one is linked */
-	alignas(max_align_t) struct qbipc_poll_jobs at;	/* and the adapter's part */
+	struct qbi_job **last;				/* where the next one is linked */
+	alignas(max_align_t) struct qbipc_poll_jobs at; /* and the adapter's part */
 };
 
 struct qbipc_poll {
 	_Atomic(unsigned int) refs;
 	struct qbipc_poll_ops ops;
-	void *loop;			/* the adapter's; NULL: it has ended */
-	struct qbi_poll_watch **watches;	/* by descriptor */
-	int n_watches;			/* room in it */
+	void *loop;			 /* the adapter's; NULL: it has ended */
+	struct qbi_poll_watch **watches; /* by descriptor */
+	int n_watches;			 /* room in it */
 	struct qbi_jobs *jobs[QB_LOOP_HIGH + 1];
-	int quiet_fd;			/* epoll, or -1 */
-	unsigned int n_quiet;		/* descriptors in it */
+	int quiet_fd;	      /* epoll, or -1 */
+	unsigned int n_quiet; /* descriptors in it */
 };
 
 static inline struct qbi_poll_watch *qbi_poll_watch_of(struct qbipc_poll_watch *w)
@@ -83,8 +83,8 @@ static inline bool qbi_priority_is_known(enum qb_loop_priority p)
 struct qbi_poll_watch *qbi_poll_watch_find(const struct qbipc_poll *poll, int fd);
 /* As qbipc_poll_add(); @release is set on success. */
 int qbi_poll_watch_new(struct qbipc_poll *poll, const struct qbipc_poll_watch *what, void *data,
-		  qb_ipcs_dispatch_fn_t fn, void (*release)(void *data),
-		  struct qbi_poll_watch **ret_w);
+		       qb_ipcs_dispatch_fn_t fn, void (*release)(void *data),
+		       struct qbi_poll_watch **ret_w);
 void qbi_poll_watch_remove(struct qbi_poll_watch *w);
 
 int qbi_quiet_enter(struct qbi_poll_watch *w);

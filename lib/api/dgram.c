@@ -9,7 +9,7 @@
 
 #include "base/util.h"
 
-#define STEP 1024	/* the answer is rounded down to it */
+#define STEP 1024 /* the answer is rounded down to it */
 
 static void pair_close(int (*pair)[2])
 {

@@ -7,9 +7,9 @@
 
 /* Which family of calls asks: they name the same outcome differently. */
 enum qbi_call {
-	QBI_CALL_SEND,		/* requests, responses, events */
-	QBI_CALL_RECV,		/* responses */
-	QBI_CALL_EVENT_RECV,	/* events */
+	QBI_CALL_SEND,	     /* requests, responses, events */
+	QBI_CALL_RECV,	     /* responses */
+	QBI_CALL_EVENT_RECV, /* events */
 };
 
 /* @r: 0, an outcome or -errno. The bytes moved if it is 0, else -errno. */

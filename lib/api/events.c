@@ -17,7 +17,7 @@ int qbipc_service_writable_set(qb_ipcs_service_t *s, qbipc_writable_fn fn, void 
 }
 
 struct missed {
-	qbipc_missed_fn fn;	/* NULL: nobody wants to know */
+	qbipc_missed_fn fn; /* NULL: nobody wants to know */
 	void *data;
 };
 
@@ -29,8 +29,8 @@ static void missed_report(qb_ipcs_connection_t *c, int outcome, void *data)
 		m->fn(c, (int)qbi_result(QBI_CALL_SEND, outcome, 0), m->data);
 }
 
-int qbipc_service_broadcast(qb_ipcs_service_t *s, const struct iovec *iov,
-				size_t iov_len, qbipc_missed_fn fn, void *data)
+int qbipc_service_broadcast(qb_ipcs_service_t *s, const struct iovec *iov, size_t iov_len,
+			    qbipc_missed_fn fn, void *data)
 {
 	struct missed m = { fn, data };
 	struct qbi_msg msg;

@@ -104,7 +104,8 @@ int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int id,
 
 	if (!s || qbi_sized_check(stats) < 0)
 		return -EINVAL;
-	r = s->host.selector ? qbi_selector_handler_stats(s->host.selector, id, &ours) : -ENOENT;
+	r = s->host.selector ? qbi_selector_handler_stats(s->host.selector, id, &ours) :
+			       -ENOENT;
 	return r < 0 ? r : qbi_sized_give(stats, &ours, sizeof(ours));
 }
 

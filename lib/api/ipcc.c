@@ -150,8 +150,7 @@ ssize_t qb_ipcc_send(qb_ipcc_connection_t *c, const void *msg_ptr, size_t msg_le
 	return qb_ipcc_sendv(c, &iov, 1);
 }
 
-static ssize_t response_recv(qb_ipcc_connection_t *c, void *buf, size_t size,
-			     uint64_t deadline)
+static ssize_t response_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline)
 {
 	size_t got = 0;
 	int r = qbi_client_recv(c, buf, size, deadline, &got);
@@ -159,17 +158,15 @@ static ssize_t response_recv(qb_ipcc_connection_t *c, void *buf, size_t size,
 	return qbi_result(QBI_CALL_RECV, r, got);
 }
 
-ssize_t qb_ipcc_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_len,
-		     int32_t ms_timeout)
+ssize_t qb_ipcc_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_len, int32_t ms_timeout)
 {
 	if (!c || !c->end || !msg_ptr)
 		return -EINVAL;
 	return response_recv(c, msg_ptr, msg_len, qbi_deadline_from_ms(ms_timeout));
 }
 
-ssize_t qb_ipcc_sendv_recv(qb_ipcc_connection_t *c, const struct iovec *iov,
-			   uint32_t iov_len, void *msg_ptr, size_t msg_len,
-			   int32_t ms_timeout)
+ssize_t qb_ipcc_sendv_recv(qb_ipcc_connection_t *c, const struct iovec *iov, uint32_t iov_len,
+			   void *msg_ptr, size_t msg_len, int32_t ms_timeout)
 {
 	uint64_t deadline = qbi_deadline_from_ms(ms_timeout);
 	ssize_t sent;

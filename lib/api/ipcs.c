@@ -16,8 +16,7 @@
 
 /* -- Services ----------------------------------------------------------------- */
 
-qb_ipcs_service_t *qb_ipcs_create(const char *name, int32_t service_id,
-				  enum qb_ipc_type type,
+qb_ipcs_service_t *qb_ipcs_create(const char *name, int32_t service_id, enum qb_ipc_type type,
 				  struct qb_ipcs_service_handlers *handlers)
 {
 	static const struct qb_ipcs_service_handlers none;
@@ -92,8 +91,8 @@ void qb_ipcs_request_rate_limit(qb_ipcs_service_t *s, enum qb_ipcs_rate_limit rl
 void qb_ipcs_enforce_buffer_size(qb_ipcs_service_t *s, uint32_t max_buf_size)
 {
 	if (s)
-		s->host.set.min_msg_size = max_buf_size > QBI_MAX_MSG_SIZE ? QBI_MAX_MSG_SIZE
-									   : max_buf_size;
+		s->host.set.min_msg_size =
+			max_buf_size > QBI_MAX_MSG_SIZE ? QBI_MAX_MSG_SIZE : max_buf_size;
 }
 
 int32_t qb_ipcs_stats_get(qb_ipcs_service_t *s, struct qb_ipcs_stats *stats,
@@ -107,8 +106,8 @@ int32_t qb_ipcs_stats_get(qb_ipcs_service_t *s, struct qb_ipcs_stats *stats,
 	/* Connections that are up now will go down: their number is not forgotten. */
 	*stats = (struct qb_ipcs_stats){
 		.active_connections = count->active,
-		.closed_connections = clear_after_read ? atomic_exchange(&count->closed, 0)
-						       : count->closed,
+		.closed_connections =
+			clear_after_read ? atomic_exchange(&count->closed, 0) : count->closed,
 	};
 	return 0;
 }
@@ -197,8 +196,7 @@ static ssize_t message_send(qb_ipcs_connection_t *c, send_fn fn, const struct io
 	return qbi_result(QBI_CALL_SEND, r, msg.size);
 }
 
-ssize_t qb_ipcs_response_sendv(qb_ipcs_connection_t *c, const struct iovec *iov,
-			       size_t iov_len)
+ssize_t qb_ipcs_response_sendv(qb_ipcs_connection_t *c, const struct iovec *iov, size_t iov_len)
 {
 	return message_send(c, qbi_send_response, iov, iov_len);
 }
@@ -210,8 +208,7 @@ ssize_t qb_ipcs_response_send(qb_ipcs_connection_t *c, const void *data, size_t 
 	return message_send(c, qbi_send_response, &iov, 1);
 }
 
-ssize_t qb_ipcs_event_sendv(qb_ipcs_connection_t *c, const struct iovec *iov,
-			    size_t iov_len)
+ssize_t qb_ipcs_event_sendv(qb_ipcs_connection_t *c, const struct iovec *iov, size_t iov_len)
 {
 	return message_send(c, qbi_send_event, iov, iov_len);
 }
@@ -256,8 +253,8 @@ int32_t qb_ipcs_connection_stats_get(qb_ipcs_connection_t *c,
 	return 0;
 }
 
-struct qb_ipcs_connection_stats_2 *
-qb_ipcs_connection_stats_get_2(qb_ipcs_connection_t *c, int32_t clear_after_read)
+struct qb_ipcs_connection_stats_2 *qb_ipcs_connection_stats_get_2(qb_ipcs_connection_t *c,
+								  int32_t clear_after_read)
 {
 	struct qb_ipcs_connection_stats_2 *stats;
 

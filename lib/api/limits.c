@@ -19,8 +19,8 @@ int qbipc_service_limits_set(qb_ipcs_service_t *s, const struct qbipc_service_li
 
 int qbipc_service_limits_get(qb_ipcs_service_t *s, struct qbipc_service_limits *limits)
 {
-	return s ? qbi_sized_give(limits, &s->host.limits.at, sizeof(s->host.limits.at))
-		 : -EINVAL;
+	return s ? qbi_sized_give(limits, &s->host.limits.at, sizeof(s->host.limits.at)) :
+		   -EINVAL;
 }
 
 int qbipc_service_refusals_get(qb_ipcs_service_t *s, struct qbipc_service_refusals *refusals)

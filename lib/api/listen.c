@@ -28,7 +28,7 @@ static int number_parse(const char *text, int most)
 
 	if (*text < '0' || *text > '9')
 		return -EINVAL;
-	n = strtol(text, &end, 10);	/* LONG_MAX beyond its range: above @most */
+	n = strtol(text, &end, 10); /* LONG_MAX beyond its range: above @most */
 	return *end || n > most ? -EINVAL : (int)n;
 }
 

@@ -119,9 +119,8 @@ int32_t qb_loop_poll_low_fds_event_set(qb_loop_t *l, qb_loop_poll_low_fds_event_
 	return 0;
 }
 
-int32_t qb_loop_poll_add(qb_loop_t *l, enum qb_loop_priority p, int32_t fd,
-			 int32_t events, void *data,
-			 qb_loop_poll_dispatch_fn dispatch_fn)
+int32_t qb_loop_poll_add(qb_loop_t *l, enum qb_loop_priority p, int32_t fd, int32_t events,
+			 void *data, qb_loop_poll_dispatch_fn dispatch_fn)
 {
 	l = loop_or_first(l);
 	if (!l || !level_is_valid(p) || !dispatch_fn)
@@ -129,9 +128,8 @@ int32_t qb_loop_poll_add(qb_loop_t *l, enum qb_loop_priority p, int32_t fd,
 	return qbi_poll_add(l, p, fd, events, data, dispatch_fn);
 }
 
-int32_t qb_loop_poll_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t fd,
-			 int32_t events, void *data,
-			 qb_loop_poll_dispatch_fn dispatch_fn)
+int32_t qb_loop_poll_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t fd, int32_t events,
+			 void *data, qb_loop_poll_dispatch_fn dispatch_fn)
 {
 	l = loop_or_first(l);
 	if (!l || !level_is_valid(p) || !dispatch_fn)
@@ -156,8 +154,7 @@ int32_t qb_loop_signal_add(qb_loop_t *l, enum qb_loop_priority p, int32_t sig, v
 }
 
 int32_t qb_loop_signal_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t sig, void *data,
-			   qb_loop_signal_dispatch_fn dispatch_fn,
-			   qb_loop_signal_handle handle)
+			   qb_loop_signal_dispatch_fn dispatch_fn, qb_loop_signal_handle handle)
 {
 	l = loop_or_first(l);
 	if (!l || !level_is_valid(p) || !dispatch_fn)

@@ -8,16 +8,9 @@
 int qbipc_memory_lock_set(enum qbipc_memory_lock mode)
 {
 	switch (mode) {
-	case QBIPC_MEMORY_LOCK_OFF:
-		qbi_memory_lock_set(QBI_MEMORY_LOCK_OFF);
-		return 0;
-	case QBIPC_MEMORY_LOCK_TRY:
-		qbi_memory_lock_set(QBI_MEMORY_LOCK_TRY);
-		return 0;
-	case QBIPC_MEMORY_LOCK_MUST:
-		qbi_memory_lock_set(QBI_MEMORY_LOCK_MUST);
-		return 0;
-	default:
-		return -EINVAL;
+	case QBIPC_MEMORY_LOCK_OFF: qbi_memory_lock_set(QBI_MEMORY_LOCK_OFF); return 0;
+	case QBIPC_MEMORY_LOCK_TRY: qbi_memory_lock_set(QBI_MEMORY_LOCK_TRY); return 0;
+	case QBIPC_MEMORY_LOCK_MUST: qbi_memory_lock_set(QBI_MEMORY_LOCK_MUST); return 0;
+	default: return -EINVAL;
 	}
 }

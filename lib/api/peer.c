@@ -12,7 +12,10 @@
 #include "client/connection.h"
 #include "server/connection.h"
 
-#define PEER_INIT { .size = sizeof(struct qbipc_peer), .pidfd = -1 }
+#define PEER_INIT                                                                              \
+	{                                                                                      \
+		.size = sizeof(struct qbipc_peer), .pidfd = -1                                 \
+	}
 
 static const struct qbipc_peer nobody = PEER_INIT;
 

@@ -9,5 +9,6 @@ int qbipc_service_loop_set(qb_ipcs_service_t *s, const struct qbipc_loop_ops *op
 {
 	if (!s)
 		return -EINVAL;
-	return qbi_service_is_running(s) ? -EBUSY : qbi_app_loop_set(&s->host.set.loop, ops, loop);
+	return qbi_service_is_running(s) ? -EBUSY :
+					   qbi_app_loop_set(&s->host.set.loop, ops, loop);
 }

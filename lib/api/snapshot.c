@@ -17,7 +17,7 @@ struct qbipc_snapshot {
 };
 
 int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
-		    struct qbipc_probe_info *info)
+		struct qbipc_probe_info *info)
 {
 	_cleanup_(qbi_inquiry_deinit) struct qbi_inquiry q = QBI_INQUIRY_INIT;
 	struct qbipc_probe_info ours;
@@ -40,8 +40,8 @@ int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
 		.type = q.welcome.type,
 		.native = q.welcome.mark == QBI_WIRE_MARK ? q.welcome.version : 0,
 		.max_msg_size = q.welcome.max_msg_size,
-		.connected = q.welcome.error == 0 &&
-			     !qbi_inquiry_is_answered(&q, QBI_ABILITY_PROBE),
+		.connected =
+			q.welcome.error == 0 && !qbi_inquiry_is_answered(&q, QBI_ABILITY_PROBE),
 		.answer_ns = q.answer_ns,
 	};
 	return qbi_sized_give(info, &ours, sizeof(ours));
@@ -102,8 +102,7 @@ int qbipc_snapshot_get(const char *name, int timeout_ms, qbipc_snapshot_t **ret_
 	return 0;
 }
 
-int qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot,
-				struct qbipc_snapshot_info *info)
+int qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot, struct qbipc_snapshot_info *info)
 {
 	const struct qbi_snapshot_head *head;
 	struct qbipc_snapshot_info ours;
@@ -126,7 +125,7 @@ int qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot,
 }
 
 int qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t index,
-				      struct qbipc_snapshot_connection *connection)
+				  struct qbipc_snapshot_connection *connection)
 {
 	struct qbipc_snapshot_connection ours;
 	const struct qbi_snapshot_record *r;

@@ -26,8 +26,7 @@ static inline bool qbi_list_is_empty(const struct qbi_list *l)
 	return l->next == l;
 }
 
-static inline void qbi_list_insert_between(struct qbi_list *node,
-					   struct qbi_list *prev,
+static inline void qbi_list_insert_between(struct qbi_list *node, struct qbi_list *prev,
 					   struct qbi_list *next)
 {
 	node->prev = prev;
@@ -62,11 +61,11 @@ static inline struct qbi_list *qbi_list_first(const struct qbi_list *head)
 #define qbi_list_entry(ptr, type, member) qbi_container_of(ptr, type, member)
 
 /* Walk that survives unlinking the current entry, not its neighbour. */
-#define qbi_list_for_each_safe(pos, tmp, head) \
-	for ((pos) = (head)->next, (tmp) = (pos)->next; (pos) != (head); \
+#define qbi_list_for_each_safe(pos, tmp, head)                                                 \
+	for ((pos) = (head)->next, (tmp) = (pos)->next; (pos) != (head);                       \
 	     (pos) = (tmp), (tmp) = (pos)->next)
 
-#define qbi_list_for_each(pos, head) \
+#define qbi_list_for_each(pos, head)                                                           \
 	for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
 
 #endif

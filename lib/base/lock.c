@@ -33,13 +33,13 @@
  * _Fork(3) or clone(2). Never unmapped: threads may go on while the process exits.
  */
 static _Atomic(uint32_t) *generation_word;
-static _Atomic(uint32_t) generation_last;	/* copied to the child; never goes down */
+static _Atomic(uint32_t) generation_last; /* copied to the child; never goes down */
 
 __attribute__((constructor)) static void generation_start(void)
 {
 	size_t size = (size_t)sysconf(_SC_PAGESIZE);
-	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			  -1, 0);
+	void *page =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED)
 		return;
@@ -72,7 +72,7 @@ static uint32_t generation_now(void)
 
 uint32_t qbi_process_id(void)
 {
-	static _Atomic(uint64_t) known;		/* generation, process */
+	static _Atomic(uint64_t) known; /* generation, process */
 	uint32_t g = generation_now();
 	uint64_t k = atomic_load_explicit(&known, memory_order_relaxed);
 
@@ -179,9 +179,8 @@ static void state_sleep(struct qbi_lock *l, uint64_t state, uint64_t until)
  */
 static bool state_replace(struct qbi_lock *l, uint64_t from, uint64_t to)
 {
-	return atomic_compare_exchange_strong_explicit(&l->state, &from, to,
-						       memory_order_acquire,
-						       memory_order_relaxed);
+	return atomic_compare_exchange_strong_explicit(
+		&l->state, &from, to, memory_order_acquire, memory_order_relaxed);
 }
 
 /* The lock is not free. One attempt to take it from a holder that cannot release it. */
@@ -205,7 +204,7 @@ static bool state_take_over(struct qbi_lock *l, uint64_t state, uint64_t mine,
 static enum qbi_lock_outcome lock_wait(struct qbi_lock *l, uint64_t mine, uint64_t deadline)
 {
 	uint64_t ask = deadline ? qbi_now_ns() + QBI_LOCK_CHECK_NS : 0;
-	uint64_t waited = 0;	/* contended, once we may not be the only one to wait */
+	uint64_t waited = 0; /* contended, once we may not be the only one to wait */
 	enum qbi_lock_outcome r;
 
 	for (;;) {

@@ -36,16 +36,22 @@
 struct qbi_lock {
 	/* 0 free; else the holder's generation, is somebody waiting, and its thread id. */
 	_Atomic(uint64_t) state;
-	uint32_t shared;		/* fixed before anybody uses the lock */
+	uint32_t shared; /* fixed before anybody uses the lock */
 };
 
-#define QBI_LOCK_INIT { .shared = 0 }
-#define QBI_LOCK_SHARED_INIT { .shared = 1 }
+#define QBI_LOCK_INIT                                                                          \
+	{                                                                                      \
+		.shared = 0                                                                    \
+	}
+#define QBI_LOCK_SHARED_INIT                                                                   \
+	{                                                                                      \
+		.shared = 1                                                                    \
+	}
 
 enum qbi_lock_outcome {
 	QBI_LOCK_TAKEN = 0,
 	/* Taken over. The previous holder ... */
-	QBI_LOCK_REENTERED = 1,	/* is this thread: it left without releasing */
+	QBI_LOCK_REENTERED = 1, /* is this thread: it left without releasing */
 	QBI_LOCK_ORPHANED = 2,	/* is a thread that has ended */
 	QBI_LOCK_FORKED = 3,	/* is in the process that this one was forked from */
 	/* Not taken. */

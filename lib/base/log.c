@@ -10,9 +10,8 @@
 
 /* libqb's public entry point for messages of other libraries; absent without it. */
 extern void qb_log_from_external_source(const char *function, const char *filename,
-					const char *format, uint8_t priority,
-					uint32_t lineno, uint32_t tags, ...)
-	__attribute__((weak));
+					const char *format, uint8_t priority, uint32_t lineno,
+					uint32_t tags, ...) __attribute__((weak));
 
 static qbi_log_fn log_hook;
 static void *log_hook_data;
@@ -52,7 +51,7 @@ void qbi_log_at(const char *function, const char *file, uint32_t line, int prior
 	if (log_hook)
 		log_hook(priority, text, log_hook_data);
 	else
-		qb_log_from_external_source(function, file, "%s", (uint8_t)priority,
-					    line, 0, text);
+		qb_log_from_external_source(function, file, "%s", (uint8_t)priority, line, 0,
+					    text);
 	errno = saved;
 }

@@ -41,18 +41,18 @@
 #define QBI_LOOK_MAX_US 1000
 
 struct qbi_look {
-	uint64_t setting;	/* ns; the longest poll as set; 0: never poll */
-	uint64_t longest;	/* ns; of that, what makes sense here; 0: do not poll */
-	uint64_t noted;		/* when affinity and scheduling class were last read */
-	bool one_cpu;		/* as of then: this thread may use no other */
-	unsigned int asked;	/* calls of qbi_look_is_on() that said no */
-	uint64_t budget;	/* ns; limit of the next busy poll */
-	uint64_t began;		/* start of the last poll that found nothing; 0 none */
-	int64_t allowance;	/* ns that may still be polled in vain; below 0: in debt */
-	uint64_t filled;	/* when the allowance was last filled */
-	uint64_t crowded;	/* ns; how long polling was last put off; 0 never */
-	uint64_t not_before;	/* no poll until then: the only usable CPU is crowded */
-	uint64_t gave_way;	/* when this thread last yielded to give others the CPU */
+	uint64_t setting;    /* ns; the longest poll as set; 0: never poll */
+	uint64_t longest;    /* ns; of that, what makes sense here; 0: do not poll */
+	uint64_t noted;	     /* when affinity and scheduling class were last read */
+	bool one_cpu;	     /* as of then: this thread may use no other */
+	unsigned int asked;  /* calls of qbi_look_is_on() that said no */
+	uint64_t budget;     /* ns; limit of the next busy poll */
+	uint64_t began;	     /* start of the last poll that found nothing; 0 none */
+	int64_t allowance;   /* ns that may still be polled in vain; below 0: in debt */
+	uint64_t filled;     /* when the allowance was last filled */
+	uint64_t crowded;    /* ns; how long polling was last put off; 0 never */
+	uint64_t not_before; /* no poll until then: the only usable CPU is crowded */
+	uint64_t gave_way;   /* when this thread last yielded to give others the CPU */
 };
 
 /*
@@ -60,11 +60,11 @@ struct qbi_look {
  * not count: it moves start and end.
  */
 struct qbi_looking {
-	uint64_t pause;		/* ns of pausing before yielding begins */
+	uint64_t pause; /* ns of pausing before yielding begins */
 	uint64_t start;
 	uint64_t end;
-	uint64_t limit;		/* hard end, even if other threads had the CPU */
-	uint64_t now;		/* as of the last time the clock was read */
+	uint64_t limit; /* hard end, even if other threads had the CPU */
+	uint64_t now;	/* as of the last time the clock was read */
 	unsigned int turns;
 };
 
@@ -97,7 +97,7 @@ void qbi_look_gave_up(struct qbi_look *l, uint64_t start, uint64_t now);
 /* A message woke us, after giving up: would a longer look have found it? */
 void qbi_look_was_woken(struct qbi_look *l);
 
-#define QBI_LOOK_PAUSE_NS 1000		/* then yield between looks */
+#define QBI_LOOK_PAUSE_NS 1000 /* then yield between looks */
 #define QBI_LOOK_TURNS_PER_CLOCK 16
 
 /* A yield that takes longer has let others run; they used what is beyond. */

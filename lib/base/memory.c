@@ -31,8 +31,7 @@ static int pages_lock(void *base, size_t size)
 		return 0;
 	r = -errno;
 	/* A client can choose the size and so cause this failure: limit the log lines. */
-	qbi_log_rarely(LOG_WARNING, "cannot lock %zu bytes of memory: %s", size,
-		       strerror(-r));
+	qbi_log_rarely(LOG_WARNING, "cannot lock %zu bytes of memory: %s", size, strerror(-r));
 	return mode == QBI_MEMORY_LOCK_MUST ? r : 0;
 }
 
@@ -61,8 +60,8 @@ int qbi_memory_activate(void *base, size_t size)
 
 /* In front of what qbi_memory_new() returns. */
 struct block {
-	_Alignas(max_align_t) size_t size;	/* of both */
-	bool mapped;				/* else malloc's */
+	_Alignas(max_align_t) size_t size; /* of both */
+	bool mapped;			   /* else malloc's */
 };
 
 static struct block *block_map(size_t size)

@@ -13,8 +13,8 @@
 
 enum qbi_memory_lock {
 	QBI_MEMORY_LOCK_OFF,
-	QBI_MEMORY_LOCK_TRY,	/* what cannot be locked is used all the same */
-	QBI_MEMORY_LOCK_MUST,	/* what cannot be locked is not used */
+	QBI_MEMORY_LOCK_TRY,  /* what cannot be locked is used all the same */
+	QBI_MEMORY_LOCK_MUST, /* what cannot be locked is not used */
 };
 
 /* For all that is mapped afterwards. */

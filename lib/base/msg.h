@@ -10,9 +10,9 @@
 #include <sys/uio.h>
 
 struct qbi_msg {
-	const struct iovec *iov;	/* entries may be {NULL, 0} */
+	const struct iovec *iov; /* entries may be {NULL, 0} */
 	size_t n;
-	size_t size;			/* sum of the pieces */
+	size_t size; /* sum of the pieces */
 };
 
 /* 0; -EINVAL for no pieces or a NULL one; -EMSGSIZE when the sum overflows. */

@@ -26,9 +26,9 @@
 
 struct qbi_mutex {
 	struct qbi_lock lock;
-	int cancel_state;	/* the holder's own */
-	bool held_for_fork;	/* between the handlers of fork */
-	struct qbi_list link;	/* among all of the process */
+	int cancel_state;     /* the holder's own */
+	bool held_for_fork;   /* between the handlers of fork */
+	struct qbi_list link; /* among all of the process */
 };
 
 void qbi_mutex_init(struct qbi_mutex *m);
@@ -37,11 +37,11 @@ void qbi_mutex_lock(struct qbi_mutex *m);
 void qbi_mutex_unlock(struct qbi_mutex *m);
 
 /* Initialize a static one before main(). */
-#define QBI_MUTEX_STATIC(name)                                                      \
-	static struct qbi_mutex name;                                               \
-	__attribute__((constructor(200))) static void name##_init(void)             \
-	{                                                                           \
-		qbi_mutex_init(&name);                                              \
+#define QBI_MUTEX_STATIC(name)                                                                 \
+	static struct qbi_mutex name;                                                          \
+	__attribute__((constructor(200))) static void name##_init(void)                        \
+	{                                                                                      \
+		qbi_mutex_init(&name);                                                         \
 	}
 
 /*

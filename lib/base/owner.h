@@ -6,9 +6,9 @@
 #include <sys/types.h>
 
 struct qbi_owner {
-	uid_t uid;	/* (uid_t)-1: leave as it is */
-	gid_t gid;	/* (gid_t)-1: leave as it is */
-	mode_t mode;	/* permission bits of the files */
+	uid_t uid;   /* (uid_t)-1: leave as it is */
+	gid_t gid;   /* (gid_t)-1: leave as it is */
+	mode_t mode; /* permission bits of the files */
 };
 
 #endif

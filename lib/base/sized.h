@@ -16,12 +16,10 @@
 #define QBI_SIZED_LEAST (2 * sizeof(size_t))
 
 /* Bytes of @type up to the end of @field. */
-#define QBI_SIZED_THROUGH(type, field) \
-	(offsetof(type, field) + sizeof(((type *)NULL)->field))
+#define QBI_SIZED_THROUGH(type, field) (offsetof(type, field) + sizeof(((type *)NULL)->field))
 
 /* Does *@p, in memory of the caller, have @field? */
-#define QBI_SIZED_HAS(p, field) \
-	((p)->size >= QBI_SIZED_THROUGH(__typeof__(*(p)), field))
+#define QBI_SIZED_HAS(p, field) ((p)->size >= QBI_SIZED_THROUGH(__typeof__(*(p)), field))
 
 /*
  * Take @theirs over into @ours, which has @size bytes: all of it is written on success,

@@ -112,19 +112,15 @@ static int outcome_of_send(int error, size_t size)
 {
 	switch (error) {
 	case EAGAIN:
-	case EINTR:
-		return QBI_FULL;
+	case EINTR: return QBI_FULL;
 	case ENOBUFS:
-	case ENOMEM:
-		return qbi_no_memory(size);
+	case ENOMEM: return qbi_no_memory(size);
 	case ECONNREFUSED:
 	case ECONNRESET:
 	case EDESTADDRREQ:
 	case ENOTCONN:
-	case EPIPE:
-		return QBI_GONE;
-	default:
-		return -error;
+	case EPIPE: return QBI_GONE;
+	default: return -error;
 	}
 }
 
@@ -142,8 +138,7 @@ static int joined_send(int fd, const struct qbi_msg *msg)
 
 int qbi_socket_send_message(int fd, const struct qbi_msg *msg)
 {
-	return msg->n > IOV_MAX ? joined_send(fd, msg)
-				: qbi_socket_sendv(fd, msg->iov, msg->n);
+	return msg->n > IOV_MAX ? joined_send(fd, msg) : qbi_socket_sendv(fd, msg->iov, msg->n);
 }
 
 /* The same with a system call that a sandbox may still allow. */
@@ -168,8 +163,8 @@ int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n)
 
 	if (sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return 0;
-	return qbi_is_refused(errno) ? pieces_send(fd, iov, n)
-				     : outcome_of_send(errno, pieces_size(iov, n));
+	return qbi_is_refused(errno) ? pieces_send(fd, iov, n) :
+				       outcome_of_send(errno, pieces_size(iov, n));
 }
 
 int qbi_poll(struct pollfd *fds, size_t n, int timeout)
@@ -187,7 +182,7 @@ int qbi_socket_room(int fd)
 	int n = qbi_poll(&p, 1, 0);
 
 	if (n < 0)
-		return 0;	/* who tries will see */
+		return 0; /* who tries will see */
 	if (n == 0)
 		return QBI_FULL;
 	return p.revents & (POLLERR | POLLHUP | POLLNVAL) ? QBI_GONE : 0;

@@ -16,11 +16,11 @@
 #define QBI_SYSCALL_NEW(n) (n)
 #endif
 
-#ifndef SYS_pidfd_open		/* Linux 5.3 */
+#ifndef SYS_pidfd_open /* Linux 5.3 */
 #define SYS_pidfd_open QBI_SYSCALL_NEW(434)
 #endif
 
-#ifndef SYS_openat2		/* Linux 5.6 */
+#ifndef SYS_openat2 /* Linux 5.6 */
 #define SYS_openat2 QBI_SYSCALL_NEW(437)
 #endif
 
@@ -32,7 +32,7 @@ struct qbi_open_how {
 };
 
 enum {
-	QBI_RESOLVE_NO_XDEV = 0x01,	/* no mount in between */
+	QBI_RESOLVE_NO_XDEV = 0x01, /* no mount in between */
 	QBI_RESOLVE_NO_SYMLINKS = 0x04,
 	QBI_RESOLVE_BENEATH = 0x08,
 };

@@ -31,20 +31,23 @@
 /* Zeros are a free one. */
 struct qbi_turn {
 	struct qbi_lock lock;
-	int cancel_state;		/* of the holder, restored on release */
-	_Atomic(bool) changing;		/* the part may be in any state */
-	_Atomic(int) broken;		/* somebody left while changing it; stays so */
-	uint32_t user;			/* process that had it last; 0: nobody has yet */
-	bool moved;			/* that was another one: its changes are not here */
+	int cancel_state;	/* of the holder, restored on release */
+	_Atomic(bool) changing; /* the part may be in any state */
+	_Atomic(int) broken;	/* somebody left while changing it; stays so */
+	uint32_t user;		/* process that had it last; 0: nobody has yet */
+	bool moved;		/* that was another one: its changes are not here */
 };
 
 /* In memory that a process shares with its children; for each turn on its own. */
-#define QBI_TURN_SHARED_INIT { .lock = QBI_LOCK_SHARED_INIT }
+#define QBI_TURN_SHARED_INIT                                                                   \
+	{                                                                                      \
+		.lock = QBI_LOCK_SHARED_INIT                                                   \
+	}
 
 enum qbi_turn_broken {
 	QBI_TURN_WHOLE = 0,
-	QBI_TURN_LEFT = 1,	/* for all of this process */
-	QBI_TURN_COPIED = 2,	/* somebody was changing it when this process was forked */
+	QBI_TURN_LEFT = 1,   /* for all of this process */
+	QBI_TURN_COPIED = 2, /* somebody was changing it when this process was forked */
 };
 
 /*

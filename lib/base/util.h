@@ -18,25 +18,29 @@
 #include <unistd.h>
 
 enum qbi_outcome {
-	QBI_FULL = 1,	/* no room now; room will come */
-	QBI_EMPTY = 2,	/* nothing there now */
-	QBI_GONE = 3,	/* the peer is gone; nothing more will come */
-	QBI_UNSENT = 4,	/* accepted; a part of it, or its wake-up, waits to go out */
-	QBI_MORE = 5,	/* a message waits after all: take again */
-	QBI_AGAIN = 6,	/* nothing is known by this: look again */
-	QBI_PARTIAL = 7,	/* a part has come, the rest has not */
-	QBI_UNANNOUNCED = 8,	/* it is there, and its wake-up is not yet */
-	QBI_FAREWELL = 9,	/* the peer has said that it leaves */
+	QBI_FULL = 1,	     /* no room now; room will come */
+	QBI_EMPTY = 2,	     /* nothing there now */
+	QBI_GONE = 3,	     /* the peer is gone; nothing more will come */
+	QBI_UNSENT = 4,	     /* accepted; a part of it, or its wake-up, waits to go out */
+	QBI_MORE = 5,	     /* a message waits after all: take again */
+	QBI_AGAIN = 6,	     /* nothing is known by this: look again */
+	QBI_PARTIAL = 7,     /* a part has come, the rest has not */
+	QBI_UNANNOUNCED = 8, /* it is there, and its wake-up is not yet */
+	QBI_FAREWELL = 9,    /* the peer has said that it leaves */
 };
 
 #define QBI_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-#define qbi_container_of(ptr, type, member) \
-	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define qbi_container_of(ptr, type, member)                                                    \
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* Hand over: the value of @p, which becomes NULL. */
-#define QBI_TAKE(p) \
-	({ __typeof__(p) qbi_taken_ = (p); (p) = NULL; qbi_taken_; })
+#define QBI_TAKE(p)                                                                            \
+	({                                                                                     \
+		__typeof__(p) qbi_taken_ = (p);                                                \
+		(p) = NULL;                                                                    \
+		qbi_taken_;                                                                    \
+	})
 
 /* Leaving the scope is a use: a variable may be there for that alone. */
 #define _cleanup_(fn) __attribute__((cleanup(fn), unused))

@@ -75,8 +75,8 @@ static void answer_ask_server(struct qbi_answer *a, int stream)
 	int asked = 1;
 
 	if (getsockopt(stream, SOL_SOCKET, SO_PASSCRED, &asked, &len) == 0 && !asked)
-		a->have_server = getsockopt(stream, SOL_SOCKET, SO_PEERCRED, &a->server,
-					    &size) == 0;
+		a->have_server =
+			getsockopt(stream, SOL_SOCKET, SO_PEERCRED, &a->server, &size) == 0;
 }
 
 /* Read some. 0 complete, QBI_EMPTY nothing there now, QBI_PARTIAL more to come, -errno. */
@@ -88,7 +88,8 @@ static int answer_read(struct qbi_answer *a, int stream)
 		char buf[CMSG_SPACE(sizeof(struct ucred)) +
 			 CMSG_SPACE(sizeof(int) * QBI_REPLY_FDS_MAX)];
 	} control;
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
 			    .msg_control = control.buf,
 			    .msg_controllen = sizeof(control.buf) };
 	ssize_t n = recvmsg(stream, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);

@@ -29,11 +29,11 @@ struct qbi_answer {
 	size_t size;
 	struct ucred server;
 	bool have_server;
-	bool two_servers;	/* its pieces are not all of one process */
+	bool two_servers; /* its pieces are not all of one process */
 	int fds[QBI_REPLY_FDS_MAX];
 	unsigned int n_fds;
 	bool too_many_fds;
-	bool fds_kept_out;	/* the kernel did not give us all that were sent */
+	bool fds_kept_out; /* the kernel did not give us all that were sent */
 };
 
 /*

@@ -132,7 +132,8 @@ static int client_establish(qb_ipcc_connection_t *c, uint64_t deadline, bool *re
 	(void)setsockopt(c->stream, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
 	qbi_refuse_descriptors(c->stream);
 	r = client_open_end(c, &a);
-	*ret_native = r < 0 && r != -EBADMSG && r != -EPROTONOSUPPORT && qbi_answer_is_native(&a);
+	*ret_native =
+		r < 0 && r != -EBADMSG && r != -EPROTONOSUPPORT && qbi_answer_is_native(&a);
 	return r;
 }
 

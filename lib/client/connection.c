@@ -117,8 +117,8 @@ int qbi_client_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t de
 	return client_outcome(c, r);
 }
 
-int qbi_client_event_recv(qb_ipcc_connection_t *c, void *buf, size_t size,
-			  uint64_t deadline, size_t *ret_size)
+int qbi_client_event_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline,
+			  size_t *ret_size)
 {
 	int r = part_take(c, QBI_PART_EVENT, deadline);
 

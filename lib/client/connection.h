@@ -30,19 +30,19 @@
  */
 struct qbi_client_shared {
 	struct qbi_turn turn[QBI_CLIENT_PARTS];
-	uint32_t maker;				/* the process that connected */
+	uint32_t maker; /* the process that connected */
 };
 
 struct qb_ipcc_connection {
-	int stream;				/* -1: closed */
-	char name[QBI_SERVICE_NAME_MAX + 1];	/* of the service, and */
-	size_t wanted_size;			/* bytes asked for: should it ask again */
-	struct ucred server;			/* from the welcome's credentials */
-	const struct qbi_transport *transport;	/* NULL until the welcome came */
-	void *end;				/* its state */
-	uint32_t max_msg_size;			/* agreed; 0 until then */
-	_Atomic(uint32_t) flow_max;		/* flow-control values up to it stop us */
-	_Atomic(bool) gone;			/* the server is; once true stays true */
+	int stream;			       /* -1: closed */
+	char name[QBI_SERVICE_NAME_MAX + 1];   /* of the service, and */
+	size_t wanted_size;		       /* bytes asked for: should it ask again */
+	struct ucred server;		       /* from the welcome's credentials */
+	const struct qbi_transport *transport; /* NULL until the welcome came */
+	void *end;			       /* its state */
+	uint32_t max_msg_size;		       /* agreed; 0 until then */
+	_Atomic(uint32_t) flow_max;	       /* flow-control values up to it stop us */
+	_Atomic(bool) gone;		       /* the server is; once true stays true */
 	void *context;
 	struct qbi_client_shared *shared;
 };
@@ -63,7 +63,7 @@ int qbi_client_event_fd(qb_ipcc_connection_t *c);
 /* 0, QBI_EMPTY at the deadline, QBI_GONE, -ENOBUFS, -errno. */
 int qbi_client_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline,
 		    size_t *ret_size);
-int qbi_client_event_recv(qb_ipcc_connection_t *c, void *buf, size_t size,
-			  uint64_t deadline, size_t *ret_size);
+int qbi_client_event_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline,
+			  size_t *ret_size);
 
 #endif

@@ -33,7 +33,8 @@ static ssize_t welcome_read(struct qbi_inquiry *q)
 		struct cmsghdr align;
 		char buf[CMSG_LEN(sizeof(struct ucred))];
 	} control;
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
 			    .msg_control = control.buf,
 			    .msg_controllen = sizeof(control.buf) };
 	ssize_t n = recvmsg(q->stream, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
@@ -162,8 +163,7 @@ static int page_read(int stream, uint64_t deadline, struct qbi_snapshot_head **r
 	if (begin + (size_t)got < first.head_size)
 		return -ECONNRESET;
 	/* A record that was cut is none. */
-	*ret_records = (uint32_t)((begin + (size_t)got - first.head_size) /
-				  first.record_size);
+	*ret_records = (uint32_t)((begin + (size_t)got - first.head_size) / first.record_size);
 	*ret_page = (struct qbi_snapshot_head *)(void *)QBI_TAKE(all);
 	return 0;
 }
@@ -172,8 +172,7 @@ static int page_read(int stream, uint64_t deadline, struct qbi_snapshot_head **r
  * Take the known beginnings of @n records over. Their numbers go down, from page to page
  * too: so what is asked again and again comes to an end.
  */
-static int records_add(struct qbi_snapshot *s, const struct qbi_snapshot_head *page,
-		       uint32_t n)
+static int records_add(struct qbi_snapshot *s, const struct qbi_snapshot_head *page, uint32_t n)
 {
 	const char *from = (const char *)page + page->head_size;
 	struct qbi_snapshot_record *all;

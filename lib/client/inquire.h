@@ -17,14 +17,17 @@
 #include "wire/snapshot.h"
 
 struct qbi_inquiry {
-	struct qbi_welcome welcome;	/* checked, but for @error */
-	struct ucred server;		/* who sent it */
-	uint64_t answer_ns;		/* from connecting to the last byte of it */
-	size_t size;			/* bytes of @welcome so far */
-	int stream;			/* where more may follow; -1 */
+	struct qbi_welcome welcome; /* checked, but for @error */
+	struct ucred server;	    /* who sent it */
+	uint64_t answer_ns;	    /* from connecting to the last byte of it */
+	size_t size;		    /* bytes of @welcome so far */
+	int stream;		    /* where more may follow; -1 */
 };
 
-#define QBI_INQUIRY_INIT { .stream = -1 }
+#define QBI_INQUIRY_INIT                                                                       \
+	{                                                                                      \
+		.stream = -1                                                                   \
+	}
 
 /*
  * Ask the service of that name, or at the path @name if it has a slash. 0 when an answer
@@ -41,8 +44,8 @@ bool qbi_inquiry_is_answered(const struct qbi_inquiry *q, uint32_t question);
 
 /* What pages are put together to. Zeros are an empty one; its memory is the caller's. */
 struct qbi_snapshot {
-	struct qbi_snapshot_head head;		/* of the first page */
-	struct qbi_snapshot_record *records;	/* all of them: numbers go down */
+	struct qbi_snapshot_head head;	     /* of the first page */
+	struct qbi_snapshot_record *records; /* all of them: numbers go down */
 	uint32_t count;
 };
 

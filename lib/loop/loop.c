@@ -100,7 +100,7 @@ static int loop_adopt(struct qb_loop *l)
 	if (fd < 0)
 		return fd;
 	if (!qbi_loop_is_inside(l))
-		l->depth = 0;	/* who ran it is in the parent */
+		l->depth = 0; /* who ran it is in the parent */
 	/* In its place: a signal handler may be about to write to it. */
 	r = dup3(fd, l->wake_fd, O_CLOEXEC) < 0 ? -errno : 0;
 	qbi_close(fd);
@@ -166,8 +166,7 @@ void qbi_loop_free(struct qb_loop *l)
 	bool running;
 
 	qbi_mutex_lock(&l->lock);
-	running = l->depth > 0 &&
-		  (l->generation == qbi_generation() || qbi_loop_is_inside(l));
+	running = l->depth > 0 && (l->generation == qbi_generation() || qbi_loop_is_inside(l));
 	l->doomed = true;
 	if (running)
 		qbi_loop_stop(l);
@@ -274,8 +273,8 @@ static bool loop_dispatch_level(struct qb_loop *l, struct qbi_level *level)
 	bool any = false;
 
 	while (n-- > 0 && level->count > 0 && !atomic_load(&l->stop)) {
-		struct qbi_item *item = qbi_list_entry(qbi_list_first(&level->items),
-						       struct qbi_item, node);
+		struct qbi_item *item =
+			qbi_list_entry(qbi_list_first(&level->items), struct qbi_item, node);
 
 		qbi_loop_drop_ready(l, item);
 		l->running = item->kind;
@@ -364,7 +363,7 @@ void qbi_loop_run(struct qb_loop *l)
 	int r;
 
 	qbi_mutex_lock(&l->lock);
-	(void)qbi_loop_own(l);	/* if it fails, the first cycle says so */
+	(void)qbi_loop_own(l); /* if it fails, the first cycle says so */
 	if (l->doomed || (l->depth > 0 && !qbi_loop_is_inside(l))) {
 		qbi_mutex_unlock(&l->lock);
 		qbi_log(LOG_ERR, "loop: it is run by another thread or was destroyed");

@@ -58,9 +58,9 @@
 #include "base/mutex.h"
 
 #define QBI_LEVELS 3
-#define QBI_LOOP_BATCH 64	/* descriptors reported by one epoll_wait() */
-#define QBI_LOOP_BLIND 8		/* cycles in a row without asking the kernel */
-#define QBI_LOOP_PACE_MS 50	/* between runs of a job that adds itself again */
+#define QBI_LOOP_BATCH 64   /* descriptors reported by one epoll_wait() */
+#define QBI_LOOP_BLIND 8    /* cycles in a row without asking the kernel */
+#define QBI_LOOP_PACE_MS 50 /* between runs of a job that adds itself again */
 
 struct qbi_item;
 
@@ -73,49 +73,49 @@ struct qbi_item_kind {
 };
 
 struct qbi_item {
-	struct qbi_list node;	/* in its level when ready, else as its kind likes */
+	struct qbi_list node; /* in its level when ready, else as its kind likes */
 	const struct qbi_item_kind *kind;
 	enum qb_loop_priority level;
 	bool ready;
-	void *data;		/* the application's */
+	void *data; /* the application's */
 };
 
 struct qbi_level {
-	struct qbi_list items;	/* ready, oldest first */
+	struct qbi_list items; /* ready, oldest first */
 	unsigned int count;
 };
 
 struct qbi_jobs {
-	struct qbi_list waiting[QBI_LEVELS];	/* for the next cycle */
-	bool any;	/* something waits */
-	bool prompt;	/* something waits that was not added by a job */
+	struct qbi_list waiting[QBI_LEVELS]; /* for the next cycle */
+	bool any;			     /* something waits */
+	bool prompt;			     /* something waits that was not added by a job */
 };
 
 struct qbi_timers {
-	struct qbi_timer **heap;	/* earliest first; not expired */
+	struct qbi_timer **heap; /* earliest first; not expired */
 	size_t count;
 	size_t heap_size;
-	struct qbi_timer **buckets;	/* by serial; all that can be deleted */
-	size_t n_buckets;		/* a power of two, or 0 */
-	size_t n_known;			/* in the buckets */
-	uint64_t now;			/* as read before the wait of this cycle */
+	struct qbi_timer **buckets; /* by serial; all that can be deleted */
+	size_t n_buckets;	    /* a power of two, or 0 */
+	size_t n_known;		    /* in the buckets */
+	uint64_t now;		    /* as read before the wait of this cycle */
 };
 
 struct qbi_polls {
 	struct qbi_poll **by_fd;
 	size_t size;
-	size_t count;		/* registrations */
-	uint32_t generation;	/* of the latest one; 0 is the eventfd's */
+	size_t count;	     /* registrations */
+	uint32_t generation; /* of the latest one; 0 is the eventfd's */
 	qb_loop_poll_low_fds_event_fn low_fn;
-	size_t low_checked;	/* count when last compared with the limit */
-	bool low;		/* what the application was told last */
+	size_t low_checked; /* count when last compared with the limit */
+	bool low;	    /* what the application was told last */
 };
 
 struct qbi_signals {
-	struct qbi_list all;	/* registrations, linked by qbi_signal.peers */
-	uint64_t seen;		/* deliveries to the process looked at so far */
+	struct qbi_list all; /* registrations, linked by qbi_signal.peers */
+	uint64_t seen;	     /* deliveries to the process looked at so far */
 	_Atomic(struct qb_loop *) next_watcher;
-	bool watching;		/* the handler wakes this loop */
+	bool watching; /* the handler wakes this loop */
 };
 
 struct qb_loop {
@@ -124,20 +124,20 @@ struct qb_loop {
 	int wake_fd;
 	atomic_bool stop;
 	atomic_bool sleeping;
-	pthread_t runner;	/* valid while depth > 0 */
-	unsigned int depth;	/* calls of run that have not returned */
-	_Atomic(uint32_t) generation;	/* whose epoll_fd and wake_fd are: base/mutex.h */
-	bool doomed;		/* destroyed while running: goes when run returns */
-	unsigned int turn;	/* lowest level served by the next cycle */
-	bool again;		/* a descriptor's function asked for another call */
-	unsigned int blind;	/* cycles since the kernel was asked last */
-	const struct qbi_item_kind *running;	/* what is being dispatched */
+	pthread_t runner;	      /* valid while depth > 0 */
+	unsigned int depth;	      /* calls of run that have not returned */
+	_Atomic(uint32_t) generation; /* whose epoll_fd and wake_fd are: base/mutex.h */
+	bool doomed;		      /* destroyed while running: goes when run returns */
+	unsigned int turn;	      /* lowest level served by the next cycle */
+	bool again;		      /* a descriptor's function asked for another call */
+	unsigned int blind;	      /* cycles since the kernel was asked last */
+	const struct qbi_item_kind *running; /* what is being dispatched */
 	struct qbi_level levels[QBI_LEVELS];
 	struct qbi_jobs jobs;
 	struct qbi_timers timers;
 	struct qbi_polls polls;
 	struct qbi_signals signals;
-	struct qb_loop *next;	/* in the order of creation */
+	struct qb_loop *next; /* in the order of creation */
 };
 
 /* loop.c: life, waiting, dispatch */

@@ -31,24 +31,25 @@ struct qbi_poll {
 	struct qbi_item item;
 	int fd;
 	uint32_t generation;
-	int32_t events;		/* asked for, as given */
-	int32_t revents;	/* reported and not yet passed on */
+	int32_t events;	 /* asked for, as given */
+	int32_t revents; /* reported and not yet passed on */
 	qb_loop_poll_dispatch_fn fn;
-	bool again;		/* it asked for another call */
+	bool again; /* it asked for another call */
 };
 
 /*
  * poll(2) and epoll(7) give the events that both have the same numbers. POLLNVAL is
  * poll's alone: nothing to ask for.
  */
-#define EVENTS_COMMON (POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP | POLLRDHUP | \
-		       POLLRDNORM | POLLRDBAND | POLLWRNORM | POLLWRBAND)
+#define EVENTS_COMMON                                                                          \
+	(POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP | POLLRDHUP | POLLRDNORM |             \
+	 POLLRDBAND | POLLWRNORM | POLLWRBAND)
 
-_Static_assert(EVENTS_COMMON ==
-		       (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDHUP |
-			EPOLLRDNORM | EPOLLRDBAND | EPOLLWRNORM | EPOLLWRBAND) &&
-	       POLLIN == EPOLLIN && POLLPRI == EPOLLPRI && POLLOUT == EPOLLOUT &&
-	       POLLERR == EPOLLERR && POLLHUP == EPOLLHUP && POLLRDHUP == EPOLLRDHUP,
+_Static_assert(EVENTS_COMMON == (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR | EPOLLHUP |
+				 EPOLLRDHUP | EPOLLRDNORM | EPOLLRDBAND | EPOLLWRNORM |
+				 EPOLLWRBAND) &&
+		       POLLIN == EPOLLIN && POLLPRI == EPOLLPRI && POLLOUT == EPOLLOUT &&
+		       POLLERR == EPOLLERR && POLLHUP == EPOLLHUP && POLLRDHUP == EPOLLRDHUP,
 	       "events of poll and epoll need a translation");
 
 static struct qbi_poll *poll_of(struct qbi_item *item)
@@ -88,7 +89,7 @@ static int epoll_control(const struct qb_loop *l, int op, int fd, int32_t events
 	};
 
 	if (l->generation != qbi_generation())
-		return 0;	/* the parent's, and the parent still wants it */
+		return 0; /* the parent's, and the parent still wants it */
 	return epoll_ctl(l->epoll_fd, op, fd, &event) < 0 ? -errno : 0;
 }
 
@@ -131,7 +132,7 @@ static void poll_dispatch(struct qb_loop *l, struct qbi_item *item)
 
 	poll->revents = 0;
 	if (revents == 0 && !poll->again)
-		return;		/* was asked for no longer */
+		return; /* was asked for no longer */
 	poll->again = false;
 	qbi_mutex_unlock(&l->lock);
 	qbi_dispatch_again = false;
@@ -348,7 +349,7 @@ int qbi_polls_collect(struct qb_loop *l, const struct epoll_event *events, int n
 
 		if (generation == 0) {
 			if (read(fd, &count, sizeof(count)) < 0)
-				continue;	/* somebody else was faster */
+				continue; /* somebody else was faster */
 		} else if (!poll || poll->generation != generation) {
 			stale = true;
 		} else {

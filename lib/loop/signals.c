@@ -31,12 +31,12 @@
 #include "base/util.h"
 
 struct qbi_signal {
-	struct qbi_list peers;		/* in qbi_signals.all */
+	struct qbi_list peers; /* in qbi_signals.all */
 	struct qbi_item item;
-	uintptr_t serial;		/* the handle */
+	uintptr_t serial; /* the handle */
 	int sig;
-	uint64_t seen;			/* deliveries looked at */
-	uint64_t due;			/* calls owed */
+	uint64_t seen; /* deliveries looked at */
+	uint64_t due;  /* calls owed */
 	qb_loop_signal_dispatch_fn fn;
 };
 
@@ -44,9 +44,9 @@ struct qbi_signal {
 QBI_MUTEX_STATIC(table_lock)
 
 static struct {
-	atomic_uint_fast64_t deliveries;	/* since the process began */
-	unsigned int users;			/* registrations in all loops */
-	struct sigaction previous;		/* valid while users > 0 */
+	atomic_uint_fast64_t deliveries; /* since the process began */
+	unsigned int users;		 /* registrations in all loops */
+	struct sigaction previous;	 /* valid while users > 0 */
 } table[NSIG];
 
 static atomic_uint_fast64_t any_delivery;
@@ -58,8 +58,8 @@ static void signal_handler(int sig)
 {
 	struct qb_loop *l;
 
-	atomic_fetch_add(&handlers_inside, 1);		/* order S1 (walk) */
-	atomic_fetch_add(&table[sig].deliveries, 1);	/* order S2 (deliver) */
+	atomic_fetch_add(&handlers_inside, 1);	     /* order S1 (walk) */
+	atomic_fetch_add(&table[sig].deliveries, 1); /* order S2 (deliver) */
 	atomic_fetch_add(&any_delivery, 1);
 	for (l = atomic_load(&watchers); l; l = atomic_load(&l->signals.next_watcher))
 		qbi_loop_wake(l);
@@ -152,7 +152,8 @@ static struct qbi_signal *signals_find(const struct qb_loop *l, uintptr_t serial
 {
 	struct qbi_list *pos;
 
-	qbi_list_for_each(pos, &l->signals.all) {
+	qbi_list_for_each(pos, &l->signals.all)
+	{
 		struct qbi_signal *s = qbi_list_entry(pos, struct qbi_signal, peers);
 
 		if (s->serial == serial)
@@ -294,7 +295,8 @@ void qbi_signals_collect(struct qb_loop *l)
 		return;
 	/* order S2 (collect): a delivery that comes after this is looked for again. */
 	l->signals.seen = atomic_load(&any_delivery);
-	qbi_list_for_each(pos, &l->signals.all) {
+	qbi_list_for_each(pos, &l->signals.all)
+	{
 		struct qbi_signal *s = qbi_list_entry(pos, struct qbi_signal, peers);
 		uint64_t deliveries = atomic_load(&table[s->sig].deliveries);
 

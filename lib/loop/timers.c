@@ -17,14 +17,14 @@
 #include "base/util.h"
 
 #define TIMERS_FIRST_SIZE 16
-#define TIMER_EXPIRED SIZE_MAX	/* as a position */
+#define TIMER_EXPIRED SIZE_MAX /* as a position */
 
 struct qbi_timer {
 	struct qbi_item item;
 	uint64_t serial;
-	uint64_t expiry;		/* ns; UINT64_MAX is never */
-	size_t position;		/* in the heap, or TIMER_EXPIRED */
-	struct qbi_timer *chain;	/* next in the bucket */
+	uint64_t expiry;	 /* ns; UINT64_MAX is never */
+	size_t position;	 /* in the heap, or TIMER_EXPIRED */
+	struct qbi_timer *chain; /* next in the bucket */
 	qb_loop_timer_dispatch_fn fn;
 };
 
@@ -68,8 +68,7 @@ static void heap_sink(struct qbi_timers *t, size_t at, struct qbi_timer *timer)
 	for (;;) {
 		size_t child = 2 * at + 1;
 
-		if (child + 1 < t->count &&
-		    timer_is_before(t->heap[child + 1], t->heap[child]))
+		if (child + 1 < t->count && timer_is_before(t->heap[child + 1], t->heap[child]))
 			child++;
 		if (child >= t->count || !timer_is_before(t->heap[child], timer))
 			break;

@@ -38,18 +38,17 @@
 #define FAULT_INSTALL_TRIES 4
 
 struct fault_level {
-	struct sigaction below;		/* fixed once the level is in use */
-	_Atomic(bool) below_reset;	/* SA_RESETHAND below has been delivered once */
+	struct sigaction below;	   /* fixed once the level is in use */
+	_Atomic(bool) below_reset; /* SA_RESETHAND below has been delivered once */
 };
 
-__thread struct qbi_fault_thread qbi_fault_thread
-	__attribute__((tls_model("initial-exec")));
+__thread struct qbi_fault_thread qbi_fault_thread __attribute__((tls_model("initial-exec")));
 
 static struct fault_level levels[FAULT_LEVELS];
 static size_t level_count;
 static size_t guard_count;
 QBI_MUTEX_STATIC(fault_lock)
-static _Atomic(bool) fault_wanted;	/* guard_count > 0, for those without the lock */
+static _Atomic(bool) fault_wanted; /* guard_count > 0, for those without the lock */
 
 /* -- Handling one signal; everything down to the levels is async-signal-safe -- */
 
@@ -65,8 +64,8 @@ static bool fault_map_zeros(uintptr_t start, size_t size)
 {
 	/* An address, which the kernel gave as a number. */
 	return mmap((void *)start, size, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) !=
-	       MAP_FAILED;
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
+		    0) != MAP_FAILED;
 }
 
 /* True: the fault was in the guarded mapping and cannot happen there again. */
@@ -101,8 +100,7 @@ static void fault_default(int sig, const siginfo_t *info)
 		syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), sig);
 }
 
-static void fault_pass_on(struct fault_level *level, int sig, siginfo_t *info,
-			  void *context)
+static void fault_pass_on(struct fault_level *level, int sig, siginfo_t *info, void *context)
 {
 	const struct sigaction *below = &level->below;
 
@@ -128,8 +126,7 @@ static void fault_pass_on(struct fault_level *level, int sig, siginfo_t *info,
 		below->sa_handler(sig);
 }
 
-static void fault_deliver(struct fault_level *level, int sig, siginfo_t *info,
-			  void *context)
+static void fault_deliver(struct fault_level *level, int sig, siginfo_t *info, void *context)
 {
 	int saved = errno;
 	bool taken = fault_take(info);
@@ -141,10 +138,10 @@ static void fault_deliver(struct fault_level *level, int sig, siginfo_t *info,
 
 /* -- Levels ----------------------------------------------------------------- */
 
-#define FAULT_ENTRY(n) \
-	static void fault_entry_##n(int sig, siginfo_t *info, void *context) \
-	{ \
-		fault_deliver(&levels[n], sig, info, context); \
+#define FAULT_ENTRY(n)                                                                         \
+	static void fault_entry_##n(int sig, siginfo_t *info, void *context)                   \
+	{                                                                                      \
+		fault_deliver(&levels[n], sig, info, context);                                 \
 	}
 
 FAULT_ENTRY(0)
@@ -180,8 +177,8 @@ static bool action_is_same(const struct sigaction *a, const struct sigaction *b)
 
 	if (a->sa_flags != b->sa_flags)
 		return false;
-	if (a->sa_flags & SA_SIGINFO ? a->sa_sigaction != b->sa_sigaction
-				     : a->sa_handler != b->sa_handler)
+	if (a->sa_flags & SA_SIGINFO ? a->sa_sigaction != b->sa_sigaction :
+				       a->sa_handler != b->sa_handler)
 		return false;
 	for (sig = 1; sig < NSIG; sig++)
 		if (sigismember(&a->sa_mask, sig) != sigismember(&b->sa_mask, sig))
@@ -239,7 +236,8 @@ static int install_refusal(int error)
 		return -error;
 	qbi_log_rarely(LOG_WARNING,
 		       "signals may not be handled (%s): a peer that truncates a file that is "
-		       "mapped here would end this process", strerror(error));
+		       "mapped here would end this process",
+		       strerror(error));
 	return 0;
 }
 
@@ -256,8 +254,7 @@ static int fault_install(void)
 			return 0;
 		level = level_over(&found);
 		if (!level) {
-			qbi_log(LOG_ERR,
-				"too many different SIGBUS handlers in this process");
+			qbi_log(LOG_ERR, "too many different SIGBUS handlers in this process");
 			return -ENOSPC;
 		}
 		ours = level_action(level);
@@ -341,8 +338,7 @@ static bool thread_blocks_bus(void)
 {
 	sigset_t mask;
 
-	return pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 &&
-	       sigismember(&mask, SIGBUS) == 1;
+	return pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 && sigismember(&mask, SIGBUS) == 1;
 }
 
 void qbi_fault_guard_check(bool now)

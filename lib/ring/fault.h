@@ -23,19 +23,22 @@
 #include <stdint.h>
 
 struct qbi_fault_guard {
-	void *base;		/* NULL: not added */
-	size_t size;		/* bytes, whole pages */
-	_Atomic(bool) faulted;	/* set by the handler, never cleared while added */
+	void *base;	       /* NULL: not added */
+	size_t size;	       /* bytes, whole pages */
+	_Atomic(bool) faulted; /* set by the handler, never cleared while added */
 };
 
-#define QBI_FAULT_GUARD_INIT { 0 }
+#define QBI_FAULT_GUARD_INIT                                                                   \
+	{                                                                                      \
+		0                                                                              \
+	}
 
 /* What the handler and the guards know about one thread. Initial-exec: the handler
  * may run at any instruction of any thread and must not allocate when it looks here. */
 struct qbi_fault_thread {
-	struct qbi_fault_guard *current;	/* inside its mapping, or NULL */
-	bool blocks;		/* this thread has SIGBUS blocked, as of the last check */
-	uint64_t checked;	/* coarse clock at the last check */
+	struct qbi_fault_guard *current; /* inside its mapping, or NULL */
+	bool blocks;	  /* this thread has SIGBUS blocked, as of the last check */
+	uint64_t checked; /* coarse clock at the last check */
 };
 
 extern __thread struct qbi_fault_thread qbi_fault_thread

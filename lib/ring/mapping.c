@@ -33,8 +33,7 @@ static int mapping_fill(char *base, const struct qbi_mapping_file *files, size_t
 	return 0;
 }
 
-int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files,
-		     size_t n)
+int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files, size_t n)
 {
 	void *parts[QBI_MAPPING_PARTS] = { NULL };
 	size_t total = 0;
@@ -46,8 +45,7 @@ int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files
 	assert(!m->guard.base);
 	for (i = 0; i < n; i++)
 		total += page_round(files[i].size);
-	base = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		    -1, 0);
+	base = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED)
 		return -errno;
 	r = mapping_fill(base, files, n, parts);

@@ -16,11 +16,14 @@
 #define QBI_MAPPING_PARTS 2
 
 struct qbi_mapping {
-	void *part[QBI_MAPPING_PARTS];	/* page-aligned start of each file */
-	struct qbi_fault_guard guard;	/* base and size of the whole range */
+	void *part[QBI_MAPPING_PARTS]; /* page-aligned start of each file */
+	struct qbi_fault_guard guard;  /* base and size of the whole range */
 };
 
-#define QBI_MAPPING_INIT { { NULL }, QBI_FAULT_GUARD_INIT }
+#define QBI_MAPPING_INIT                                                                       \
+	{                                                                                      \
+		{ NULL }, QBI_FAULT_GUARD_INIT                                                 \
+	}
 
 struct qbi_mapping_file {
 	int fd;
@@ -35,8 +38,7 @@ struct qbi_mapping_file {
  *           in memory while open.
  * @return   0 or -errno
  */
-int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files,
-		     size_t n);
+int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files, size_t n);
 
 /*
  * Give back the whole pages between @from and @to of the last file, for everybody who maps

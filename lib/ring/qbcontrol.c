@@ -15,8 +15,8 @@
 /* As it lies in the file; each end adds to and takes from the counts. */
 struct control_words {
 	struct {
-		qbi_shared_u32 sent;	/* up by the sender, down by the receiver */
-		qbi_shared_u32 flow;	/* of the requests: written by the server */
+		qbi_shared_u32 sent; /* up by the sender, down by the receiver */
+		qbi_shared_u32 flow; /* of the requests: written by the server */
 	} channel[3];
 };
 
@@ -55,8 +55,7 @@ uint32_t qbi_qbcontrol_queued(struct qbi_qbcontrol *c, enum qbi_qbcontrol_channe
 
 	qbi_fault_enter(&c->map.guard);
 	/* order C1 (queued): pairs with C1 (count) in qbi_qbcontrol_count(). */
-	sent = qbi_shared_load(&control_words(c)->channel[channel].sent,
-			       memory_order_relaxed);
+	sent = qbi_shared_load(&control_words(c)->channel[channel].sent, memory_order_relaxed);
 	if (!qbi_fault_leave(&c->map.guard))
 		return 0;
 	return sent > INT32_MAX ? 0 : sent;

@@ -28,7 +28,10 @@ struct qbi_qbcontrol {
 	struct qbi_mapping map;
 };
 
-#define QBI_QBCONTROL_INIT { QBI_MAPPING_INIT }
+#define QBI_QBCONTROL_INIT                                                                     \
+	{                                                                                      \
+		QBI_MAPPING_INIT                                                               \
+	}
 
 /* Map @fd, a file of QBI_QBCONTROL_SIZE bytes; it stays the caller's. 0 or -errno. */
 int qbi_qbcontrol_open(struct qbi_qbcontrol *c, int fd);

@@ -117,8 +117,7 @@ static void ring_post(struct qbi_qbring *r)
 		syscall(SYS_futex, &r->head->sem.value, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-static void ring_write(struct qbi_qbring *r, const struct iovec *iov, size_t n,
-		       size_t total)
+static void ring_write(struct qbi_qbring *r, const struct iovec *iov, size_t n, size_t total)
 {
 	uint32_t at = r->write;
 	uint32_t magic = word_after(r, at, 1);
@@ -191,8 +190,7 @@ static int ring_chunk_size(struct qbi_qbring *r, uint32_t *ret_size)
 	uint32_t magic, size;
 
 	/* order Q1 (look): pairs with Q1 (publish) in ring_write(). */
-	magic = qbi_shared_load(ring_word(r, word_after(r, r->read, 1)),
-				memory_order_acquire);
+	magic = qbi_shared_load(ring_word(r, word_after(r, r->read, 1)), memory_order_acquire);
 	/* order Q5 (size): covered by Q1. */
 	size = qbi_shared_load(ring_word(r, r->read), memory_order_relaxed);
 	if (magic != QBI_QBRING_VALID || size > r->max_msg_size)
@@ -282,12 +280,9 @@ static int ring_futex_wait(struct qbi_qbring *r, uint64_t deadline)
 		return 0;
 	switch (errno) {
 	case EAGAIN:
-	case EINTR:
-		return 0;
-	case ETIMEDOUT:
-		return QBI_EMPTY;
-	default:
-		return -EBADMSG;	/* the page is gone from under the word */
+	case EINTR: return 0;
+	case ETIMEDOUT: return QBI_EMPTY;
+	default: return -EBADMSG; /* the page is gone from under the word */
 	}
 }
 

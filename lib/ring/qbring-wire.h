@@ -17,8 +17,8 @@ union qbi_qbring_sem {
 		qbi_shared_u32 sleepers;
 		qbi_shared_u32 value;
 #else
-		qbi_shared_u32 value;	/* chunks queued: producer up, consumer down */
-		qbi_shared_u32 sleepers;	/* consumer */
+		qbi_shared_u32 value;	 /* chunks queued: producer up, consumer down */
+		qbi_shared_u32 sleepers; /* consumer */
 #endif
 	};
 	qbi_shared_u64 both;
@@ -28,14 +28,14 @@ union qbi_qbring_sem {
 #define QBI_QBRING_SEM_SLEEPER ((uint64_t)1 << 32)
 
 struct qbi_qbring_header {
-	qbi_shared_u32 write_pt;	/* word index, producer */
-	qbi_shared_u32 read_pt;		/* word index, consumer */
-	uint32_t word_size;		/* words of the data file, creator */
-	char header_path[4096];		/* creator, for people; never read by us */
+	qbi_shared_u32 write_pt; /* word index, producer */
+	qbi_shared_u32 read_pt;	 /* word index, consumer */
+	uint32_t word_size;	 /* words of the data file, creator */
+	char header_path[4096];	 /* creator, for people; never read by us */
 	char data_path[4096];
-	qbi_shared_u32 ref_count;	/* server stores 1, client adds 1 */
+	qbi_shared_u32 ref_count; /* server stores 1, client adds 1 */
 	union qbi_qbring_sem sem;
-	qbi_shared_u32 user_data;	/* server: flow control */
+	qbi_shared_u32 user_data; /* server: flow control */
 	uint32_t padding;
 };
 
@@ -47,7 +47,7 @@ _Static_assert(offsetof(struct qbi_qbring_header, user_data) == 8240, "wire");
 _Static_assert(sizeof(struct qbi_qbring_header) == 8248, "wire");
 
 #define QBI_QBRING_HEADER_SIZE 8248
-#define QBI_QBRING_USER_SIZE 4	/* what user data adds to the file */
+#define QBI_QBRING_USER_SIZE 4 /* what user data adds to the file */
 
 /* A chunk is its size in bytes, a magic, and the payload rounded up to words. */
 #define QBI_QBRING_CHUNK_WORDS 2

@@ -62,9 +62,8 @@ static int ring_init_header(struct qbi_qbring *r)
 	return qbi_fault_leave(&r->map.guard) ? 0 : -ENOSPC;
 }
 
-static int ring_create_file(struct qbi_qbring *r, struct qbi_shm_dir *dir,
-			    const char *suffix, size_t size,
-			    const struct qbi_owner *owner, int *ret_fd)
+static int ring_create_file(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char *suffix,
+			    size_t size, const struct qbi_owner *owner, int *ret_fd)
 {
 	_cleanup_(qbi_freep) char *path = NULL;
 
@@ -78,8 +77,7 @@ static int ring_create_file(struct qbi_qbring *r, struct qbi_shm_dir *dir,
 static int ring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, bool user_data,
 		       size_t data_size, const struct qbi_owner *owner)
 {
-	size_t header_size =
-		QBI_QBRING_HEADER_SIZE + (user_data ? QBI_QBRING_USER_SIZE : 0);
+	size_t header_size = QBI_QBRING_HEADER_SIZE + (user_data ? QBI_QBRING_USER_SIZE : 0);
 	_cleanup_(qbi_closep) int header_fd = -1;
 	_cleanup_(qbi_closep) int data_fd = -1;
 	int err;
@@ -108,8 +106,8 @@ int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char 
 		return err;
 	if (strchr(service, '/'))
 		return -EINVAL;
-	if (asprintf(&r->prefix, "%s/" QBI_SHM_PREFIX "%s-%s", dir->path, channel,
-		     service) < 0) {
+	if (asprintf(&r->prefix, "%s/" QBI_SHM_PREFIX "%s-%s", dir->path, channel, service) <
+	    0) {
 		r->prefix = NULL;
 		return -ENOMEM;
 	}
@@ -153,9 +151,8 @@ int qbi_qbring_resume(struct qbi_qbring *r)
 static int ring_open(struct qbi_qbring *r, const char *prefix, size_t data_size,
 		     const struct qbi_peer_cred *server)
 {
-	const size_t header_sizes[] = {
-		QBI_QBRING_HEADER_SIZE, QBI_QBRING_HEADER_SIZE + QBI_QBRING_USER_SIZE, 0
-	};
+	const size_t header_sizes[] = { QBI_QBRING_HEADER_SIZE,
+					QBI_QBRING_HEADER_SIZE + QBI_QBRING_USER_SIZE, 0 };
 	const size_t data_sizes[] = { data_size, 0 };
 	int err;
 
@@ -163,8 +160,7 @@ static int ring_open(struct qbi_qbring *r, const char *prefix, size_t data_size,
 	if (err == 0)
 		err = qbi_shm_peer_open(&r->file[1], prefix, "-data", data_sizes, server);
 	if (err == 0)
-		err = ring_map(r, r->file[0].fd, r->file[0].size, r->file[1].fd,
-			       data_size);
+		err = ring_map(r, r->file[0].fd, r->file[0].size, r->file[1].fd, data_size);
 	r->file[0].fd = qbi_close(r->file[0].fd);
 	r->file[1].fd = qbi_close(r->file[1].fd);
 	if (err == 0)

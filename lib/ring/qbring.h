@@ -26,19 +26,21 @@
 
 struct qbi_qbring {
 	struct qbi_mapping map;
-	struct qbi_qbring_header *head;	/* shared; NULL: not open */
+	struct qbi_qbring_header *head; /* shared; NULL: not open */
 	uint32_t *data;			/* shared: word_size words */
 	uint32_t word_size;
-	uint32_t max_msg_size;		/* bytes of one message at most */
-	uint32_t write;			/* producer's index, the truth */
-	bool wrapped;			/* and it has come round the end */
-	uint32_t read;			/* consumer's index, the truth */
-	char *prefix;			/* name as in the response */
-	struct qbi_shm_peer_file file[2];	/* client: header and data, verified */
+	uint32_t max_msg_size;		  /* bytes of one message at most */
+	uint32_t write;			  /* producer's index, the truth */
+	bool wrapped;			  /* and it has come round the end */
+	uint32_t read;			  /* consumer's index, the truth */
+	char *prefix;			  /* name as in the response */
+	struct qbi_shm_peer_file file[2]; /* client: header and data, verified */
 };
 
-#define QBI_QBRING_INIT { QBI_MAPPING_INIT, \
-	.file = { QBI_SHM_PEER_FILE_INIT, QBI_SHM_PEER_FILE_INIT } }
+#define QBI_QBRING_INIT                                                                        \
+	{                                                                                      \
+		QBI_MAPPING_INIT, .file = { QBI_SHM_PEER_FILE_INIT, QBI_SHM_PEER_FILE_INIT }   \
+	}
 
 /**
  * Server: make the files of one channel in @dir, which was not handed over yet, and

@@ -156,7 +156,8 @@ void qbi_region_punch_taken(struct qbi_region *m)
 		return;
 	pages_punch(m, data, data + capacity);
 	for (which = QBI_REGION_RESPONSE; which < QBI_REGION_RINGS; which++) {
-		uint64_t offset, n = qbi_ring_waiting(&m->words->ring[which], capacity, &offset);
+		uint64_t offset,
+			n = qbi_ring_waiting(&m->words->ring[which], capacity, &offset);
 
 		data += capacity;
 		ring_punch_except(m, data, capacity, offset, n);
@@ -186,8 +187,7 @@ uint32_t qbi_region_flow_get(struct qbi_region *m)
 void qbi_region_taken_set(struct qbi_region *m, uint32_t count)
 {
 	/* order R3 (statistics): pairs with R3 in taken_get. */
-	qbi_shared_store(&m->words->ring[QBI_REGION_EVENT].taken, count,
-			 memory_order_relaxed);
+	qbi_shared_store(&m->words->ring[QBI_REGION_EVENT].taken, count, memory_order_relaxed);
 }
 
 uint32_t qbi_region_taken_get(struct qbi_region *m)

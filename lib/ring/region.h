@@ -33,7 +33,7 @@ enum qbi_region_ring {
 
 struct qbi_region_words {
 	struct qbi_ring_words ring[QBI_REGION_RINGS];
-	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 flow;	/* server writes, client reads */
+	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 flow; /* server writes, client reads */
 	/* The CPU that each end was last seen on, plus 1; written by that end. */
 	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 server_cpu;
 	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 client_cpu;
@@ -42,7 +42,7 @@ struct qbi_region_words {
 #define QBI_REGION_NO_RINGS 0
 
 struct qbi_region {
-	struct qbi_region_words *words;	/* NULL: not open */
+	struct qbi_region_words *words; /* NULL: not open */
 	size_t size;			/* of the mapping */
 	uint32_t max_msg_size;
 };

@@ -8,11 +8,11 @@
 
 /* In front of each payload. */
 struct record {
-	uint32_t length;	/* of the payload, bytes */
+	uint32_t length; /* of the payload, bytes */
 	uint32_t kind;
 };
 
-#define RECORD_MESSAGE 0x716d7367u	/* the only kind there is */
+#define RECORD_MESSAGE 0x716d7367u /* the only kind there is */
 #define RECORD_ALIGN 8
 
 /* In the published tail: the producer has rung since the consumer last armed. */
@@ -102,7 +102,7 @@ int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring)
 	err = ring_make_room(r, stride);
 	if (err)
 		return err;
-	qbi_shared_write(r->data + at, &record, sizeof(record));	/* never in two pieces */
+	qbi_shared_write(r->data + at, &record, sizeof(record)); /* never in two pieces */
 	at = ring_advance(r, at, sizeof(record));
 	for (i = 0; i < msg->n; i++)
 		if (msg->iov[i].iov_len)
@@ -301,8 +301,7 @@ int qbi_ring_resume_consumer(struct qbi_ring *r)
 	return 0;
 }
 
-uint64_t qbi_ring_waiting(struct qbi_ring_words *words, uint64_t capacity,
-			  uint64_t *ret_offset)
+uint64_t qbi_ring_waiting(struct qbi_ring_words *words, uint64_t capacity, uint64_t *ret_offset)
 {
 	/* order R3 (statistics): only decides which pages are given back. */
 	uint64_t tail = qbi_shared_load64(&words->tail, memory_order_relaxed);

@@ -57,37 +57,37 @@
 #include "base/msg.h"
 #include "ring/shared.h"
 
-#define QBI_CACHE_LINE 128	/* two lines: neighbours are fetched in pairs */
+#define QBI_CACHE_LINE 128 /* two lines: neighbours are fetched in pairs */
 
 /* The shared words of one ring, each writer's on lines of its own. */
 struct qbi_ring_words {
-	_Alignas(QBI_CACHE_LINE) qbi_shared_u64 tail;	/* bytes written, | RUNG; producer */
-	qbi_shared_u32 put;				/* messages put; producer */
-	_Alignas(QBI_CACHE_LINE) qbi_shared_u64 head;	/* bytes taken; consumer */
-	qbi_shared_u32 taken;				/* messages taken; consumer */
+	_Alignas(QBI_CACHE_LINE) qbi_shared_u64 tail; /* bytes written, | RUNG; producer */
+	qbi_shared_u32 put;			      /* messages put; producer */
+	_Alignas(QBI_CACHE_LINE) qbi_shared_u64 head; /* bytes taken; consumer */
+	qbi_shared_u32 taken;			      /* messages taken; consumer */
 };
 
 _Static_assert(sizeof(struct qbi_ring_words) == 2 * QBI_CACHE_LINE, "part of the wire");
 
 struct qbi_ring {
-	struct qbi_ring_words *words;	/* shared; NULL: not open */
-	unsigned char *data;		/* shared: capacity bytes */
-	uint64_t capacity;		/* a multiple of 8 */
-	uint32_t max_msg_size;		/* agreed */
+	struct qbi_ring_words *words; /* shared; NULL: not open */
+	unsigned char *data;	      /* shared: capacity bytes */
+	uint64_t capacity;	      /* a multiple of 8 */
+	uint32_t max_msg_size;	      /* agreed */
 
 	/* Producer's. */
-	uint64_t tail;			/* the truth */
-	uint64_t tail_offset;		/* where that is in the data */
-	uint64_t head_seen;		/* as last read; never ahead of the real one */
-	uint32_t put;			/* messages put */
+	uint64_t tail;	      /* the truth */
+	uint64_t tail_offset; /* where that is in the data */
+	uint64_t head_seen;   /* as last read; never ahead of the real one */
+	uint32_t put;	      /* messages put */
 
 	/* Consumer's. */
-	char apart[QBI_CACHE_LINE];	/* not _Alignas: it lies in memory from calloc */
-	uint64_t head;			/* the truth */
-	uint64_t head_offset;		/* where that is in the data */
+	char apart[QBI_CACHE_LINE]; /* not _Alignas: it lies in memory from calloc */
+	uint64_t head;		    /* the truth */
+	uint64_t head_offset;	    /* where that is in the data */
 	uint64_t tail_seen;
 	uint32_t taken;
-	int64_t owed;			/* bytes sent for us, or about to be, not received;
+	int64_t owed; /* bytes sent for us, or about to be, not received;
 					 * below 0: received before they were counted */
 };
 

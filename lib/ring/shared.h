@@ -36,8 +36,7 @@ static inline uint32_t qbi_shared_load(qbi_shared_u32 *word, memory_order order)
 	return atomic_load_explicit(word, order);
 }
 
-static inline void qbi_shared_store(qbi_shared_u32 *word, uint32_t value,
-				    memory_order order)
+static inline void qbi_shared_store(qbi_shared_u32 *word, uint32_t value, memory_order order)
 {
 	QBI_SHARED_HOOK(word, sizeof(*word));
 	atomic_store_explicit(word, value, order);
@@ -49,8 +48,7 @@ static inline uint64_t qbi_shared_load64(qbi_shared_u64 *word, memory_order orde
 	return atomic_load_explicit(word, order);
 }
 
-static inline void qbi_shared_store64(qbi_shared_u64 *word, uint64_t value,
-				      memory_order order)
+static inline void qbi_shared_store64(qbi_shared_u64 *word, uint64_t value, memory_order order)
 {
 	QBI_SHARED_HOOK(word, sizeof(*word));
 	atomic_store_explicit(word, value, order);
@@ -64,8 +62,8 @@ static inline uint64_t qbi_shared_exchange64(qbi_shared_u64 *word, uint64_t valu
 }
 
 /* One attempt, strong; true if *@word was @expected and is @value now. */
-static inline bool qbi_shared_replace64(qbi_shared_u64 *word, uint64_t expected,
-					uint64_t value, memory_order order)
+static inline bool qbi_shared_replace64(qbi_shared_u64 *word, uint64_t expected, uint64_t value,
+					memory_order order)
 {
 	QBI_SHARED_HOOK(word, sizeof(*word));
 	return atomic_compare_exchange_strong_explicit(word, &expected, value, order,
@@ -73,15 +71,13 @@ static inline bool qbi_shared_replace64(qbi_shared_u64 *word, uint64_t expected,
 }
 
 /* Unconditional: unlike a compare-and-swap loop a peer cannot keep it going. */
-static inline uint32_t qbi_shared_add(qbi_shared_u32 *word, uint32_t n,
-				      memory_order order)
+static inline uint32_t qbi_shared_add(qbi_shared_u32 *word, uint32_t n, memory_order order)
 {
 	QBI_SHARED_HOOK(word, sizeof(*word));
 	return atomic_fetch_add_explicit(word, n, order);
 }
 
-static inline uint64_t qbi_shared_add64(qbi_shared_u64 *word, uint64_t n,
-					memory_order order)
+static inline uint64_t qbi_shared_add64(qbi_shared_u64 *word, uint64_t n, memory_order order)
 {
 	QBI_SHARED_HOOK(word, sizeof(*word));
 	return atomic_fetch_add_explicit(word, n, order);

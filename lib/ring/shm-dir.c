@@ -71,14 +71,12 @@ int qbi_shm_open_below(int root, const char *name, int flags)
 {
 	struct qbi_open_how how = {
 		.flags = (uint64_t)(unsigned int)flags,
-		.resolve = QBI_RESOLVE_NO_XDEV | QBI_RESOLVE_NO_SYMLINKS |
-			   QBI_RESOLVE_BENEATH,
+		.resolve = QBI_RESOLVE_NO_XDEV | QBI_RESOLVE_NO_SYMLINKS | QBI_RESOLVE_BENEATH,
 	};
 	int fd = (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
 
 	/* Before Linux 5.6, or kept from us by one who does not know it. */
-	return fd < 0 && (qbi_is_refused(errno)) ?
-		       open_below_in_steps(root, name, flags) : fd;
+	return fd < 0 && (qbi_is_refused(errno)) ? open_below_in_steps(root, name, flags) : fd;
 }
 
 /* mkdtemp(3) obeys the umask; the descriptor's mode does not. */
@@ -112,9 +110,8 @@ int qbi_shm_dir_create(struct qbi_shm_dir *d, pid_t client_pid, int number)
 	int r;
 
 	*d = (struct qbi_shm_dir)QBI_SHM_DIR_INIT;
-	snprintf(d->path, sizeof(d->path),
-		 QBI_SHM_ROOT "/" QBI_SHM_PREFIX "%d-%d-%d-XXXXXX", (int)getpid(),
-		 (int)client_pid, number);
+	snprintf(d->path, sizeof(d->path), QBI_SHM_ROOT "/" QBI_SHM_PREFIX "%d-%d-%d-XXXXXX",
+		 (int)getpid(), (int)client_pid, number);
 	dir_was_made = true;
 	if (!mkdtemp(d->path)) {
 		r = -errno;
@@ -204,8 +201,7 @@ int qbi_shm_dir_file(struct qbi_shm_dir *d, const char *name, size_t size,
 	copy = strdup(name);
 	if (!copy)
 		return -ENOMEM;
-	fd = openat(d->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		    0600);
+	fd = openat(d->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	r = fd_allocate(fd, size);
@@ -255,7 +251,7 @@ static void dir_unlink(struct qbi_shm_dir *d)
 	size_t i;
 
 	if (r == -ENOENT)
-		return;		/* the client was quicker */
+		return; /* the client was quicker */
 	if (r < 0) {
 		qbi_log_rarely(LOG_WARNING, "cannot remove %s: %s", d->path, strerror(-r));
 		return;

@@ -27,14 +27,17 @@
 #define QBI_SHM_DIR_FILES 6
 
 struct qbi_shm_dir {
-	char path[64];		/* absolute; empty: there is none */
-	int fd;			/* -1 once handed over */
+	char path[64]; /* absolute; empty: there is none */
+	int fd;	       /* -1 once handed over */
 	dev_t dev;
 	ino_t ino;
-	char *files[QBI_SHM_DIR_FILES];	/* names we made, allocated */
+	char *files[QBI_SHM_DIR_FILES]; /* names we made, allocated */
 };
 
-#define QBI_SHM_DIR_INIT { .fd = -1 }
+#define QBI_SHM_DIR_INIT                                                                       \
+	{                                                                                      \
+		.fd = -1                                                                       \
+	}
 
 /**
  * Make the directory.

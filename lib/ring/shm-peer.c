@@ -24,8 +24,7 @@
 
 static bool name_is_ours(const char *name)
 {
-	return strncmp(name, QBI_SHM_PREFIX, strlen(QBI_SHM_PREFIX)) == 0 &&
-	       !strchr(name, '/');
+	return strncmp(name, QBI_SHM_PREFIX, strlen(QBI_SHM_PREFIX)) == 0 && !strchr(name, '/');
 }
 
 static char *name_join(const char *a, const char *b, const char *c)
@@ -38,8 +37,7 @@ static char *name_join(const char *a, const char *b, const char *c)
 }
 
 /* Split what the server said into at most one directory and one file. */
-static int name_split(const char *path, const char *suffix, char **ret_dir,
-		      char **ret_name)
+static int name_split(const char *path, const char *suffix, char **ret_dir, char **ret_name)
 {
 	static const char root[] = QBI_SHM_ROOT "/";
 	const char *slash;
@@ -102,8 +100,7 @@ static int file_check(int fd, const char *dir, const size_t *sizes,
 
 static int dir_open(const char *dir, int *ret_fd)
 {
-	_cleanup_(qbi_closep) int root =
-		open(QBI_SHM_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(qbi_closep) int root = open(QBI_SHM_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (root < 0)
 		return -errno;
@@ -156,18 +153,13 @@ static int peer_open(struct qbi_shm_peer_file *f, const char *path, const char *
 static const char *refusal_reason(int r)
 {
 	switch (r) {
-	case -EINVAL:
-		return "not a place for such files";
-	case -EACCES:
-		return "wrong kind or owner, or not allowed";
-	case -EBADMSG:
-		return "wrong size";
+	case -EINVAL: return "not a place for such files";
+	case -EACCES: return "wrong kind or owner, or not allowed";
+	case -EBADMSG: return "wrong size";
 	case -ELOOP:
 	case -ENOTDIR:
-	case -EXDEV:
-		return "a link, a mount or not a directory on the way";
-	default:
-		return strerror(-r);
+	case -EXDEV: return "a link, a mount or not a directory on the way";
+	default: return strerror(-r);
 	}
 }
 

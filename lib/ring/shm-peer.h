@@ -24,15 +24,18 @@ struct qbi_peer_cred {
 };
 
 struct qbi_shm_peer_file {
-	int fd;			/* read-write; the owner may close it early (then -1) */
+	int fd; /* read-write; the owner may close it early (then -1) */
 	size_t size;
 	dev_t dev, dir_dev;
 	ino_t ino, dir_ino;
-	char *dir;		/* below QBI_SHM_ROOT, NULL: directly there */
-	char *name;		/* NULL: nothing was opened */
+	char *dir;  /* below QBI_SHM_ROOT, NULL: directly there */
+	char *name; /* NULL: nothing was opened */
 };
 
-#define QBI_SHM_PEER_FILE_INIT { .fd = -1 }
+#define QBI_SHM_PEER_FILE_INIT                                                                 \
+	{                                                                                      \
+		.fd = -1                                                                       \
+	}
 
 /**
  * Open what the server named.

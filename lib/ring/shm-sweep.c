@@ -57,8 +57,11 @@ static bool proc_says_ended(pid_t pid)
 	text[n] = '\0';
 	/* The name, in brackets, is the process's to choose. */
 	rest = strrchr(text, ')');
-	return rest && sscanf(rest, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-			      "%*s %*s %*s %*s %ld", &state, &threads) == 2 &&
+	return rest &&
+	       sscanf(rest,
+		      ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		      "%*s %*s %*s %*s %ld",
+		      &state, &threads) == 2 &&
 	       (state == 'Z' || state == 'X') && threads <= 1;
 }
 

@@ -50,7 +50,8 @@ int qbi_app_loop_set(struct qbi_app_loop *l, const struct qbipc_loop_ops *ops, v
 	return 0;
 }
 
-void qbi_app_loop_handlers_set(struct qbi_app_loop *l, const struct qb_ipcs_poll_handlers *handlers)
+void qbi_app_loop_handlers_set(struct qbi_app_loop *l,
+			       const struct qb_ipcs_poll_handlers *handlers)
 {
 	qbi_app_loop_deinit(l);
 	l->handlers = *handlers;

@@ -12,9 +12,9 @@
 #include <stdbool.h>
 
 struct qbi_app_loop {
-	struct qbipc_loop_ops ops;		/* all NULL until set */
+	struct qbipc_loop_ops ops; /* all NULL until set */
 	void *loop;
-	struct qb_ipcs_poll_handlers handlers;	/* what @loop points to, if they are used */
+	struct qb_ipcs_poll_handlers handlers; /* what @loop points to, if they are used */
 };
 
 /* As qbipc_service_loop_set(), for a service that does not run. */
@@ -30,14 +30,14 @@ static inline bool qbi_app_loop_is_complete(const struct qbi_app_loop *l)
 	return l->ops.add && l->ops.mod && l->ops.del;
 }
 
-static inline int qbi_app_loop_add(const struct qbi_app_loop *l, enum qb_loop_priority p, int fd,
-			       int events, void *data, qb_ipcs_dispatch_fn_t fn)
+static inline int qbi_app_loop_add(const struct qbi_app_loop *l, enum qb_loop_priority p,
+				   int fd, int events, void *data, qb_ipcs_dispatch_fn_t fn)
 {
 	return l->ops.add(l->loop, p, fd, events, data, fn);
 }
 
-static inline int qbi_app_loop_mod(const struct qbi_app_loop *l, enum qb_loop_priority p, int fd,
-			       int events, void *data, qb_ipcs_dispatch_fn_t fn)
+static inline int qbi_app_loop_mod(const struct qbi_app_loop *l, enum qb_loop_priority p,
+				   int fd, int events, void *data, qb_ipcs_dispatch_fn_t fn)
 {
 	return l->ops.mod(l->loop, p, fd, events, data, fn);
 }
@@ -49,7 +49,7 @@ static inline void qbi_app_loop_del(const struct qbi_app_loop *l, int fd)
 
 /* False: it is not called. */
 static inline bool qbi_app_loop_job(const struct qbi_app_loop *l, enum qb_loop_priority p,
-				void *data, qb_loop_job_dispatch_fn fn)
+				    void *data, qb_loop_job_dispatch_fn fn)
 {
 	return l->ops.job && l->ops.job(l->loop, p, data, fn) == 0;
 }

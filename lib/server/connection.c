@@ -228,7 +228,7 @@ static void end_close(qb_ipcs_connection_t *c, enum qbi_parting how)
 	if (c->end)
 		c->transport->server->close(c->end, how);
 	free(QBI_TAKE(c->end));
-	c->request.fd = -1;	/* the transport's, closed by it */
+	c->request.fd = -1; /* the transport's, closed by it */
 }
 
 static void retry_let_go(qb_ipcs_connection_t *c)
@@ -268,9 +268,9 @@ static void connection_release(qb_ipcs_connection_t *c)
 	 * remove its files, and this may be the last one. */
 	if (!keep_queued)
 		stream_close(c);
-	end_close(c, qbi_settings_are_copied(&c->host->set) ? QBI_PART_COPY
-		     : keep_queued			? QBI_PART_KEEPING
-							: QBI_PART_AT_ONCE);
+	end_close(c, qbi_settings_are_copied(&c->host->set) ? QBI_PART_COPY :
+		     keep_queued			    ? QBI_PART_KEEPING :
+							      QBI_PART_AT_ONCE);
 	c->waiting = false;
 	stream_close(c);
 	qbi_mutex_unlock(&c->send);
@@ -327,9 +327,7 @@ static void sends_end(qb_ipcs_connection_t *c)
 void qbi_connection_disconnect(qb_ipcs_connection_t *c)
 {
 	switch ((enum qbi_connection_state)c->state) {
-	case QBI_CONNECTION_HANDSHAKE:
-		qbi_connection_abandon(c);
-		break;
+	case QBI_CONNECTION_HANDSHAKE: qbi_connection_abandon(c); break;
 	case QBI_CONNECTION_CREATED:
 		c->disconnect_asked = true;
 		sends_end(c);
@@ -339,11 +337,10 @@ void qbi_connection_disconnect(qb_ipcs_connection_t *c)
 		connection_release(c);
 		connection_closed(c);
 		break;
-	case QBI_CONNECTION_ACCEPTING:	/* its return value decides */
+	case QBI_CONNECTION_ACCEPTING: /* its return value decides */
 	case QBI_CONNECTION_OPENING:
 	case QBI_CONNECTION_CLOSING:
-	case QBI_CONNECTION_CLOSED:
-		break;
+	case QBI_CONNECTION_CLOSED: break;
 	}
 }
 

@@ -52,69 +52,72 @@ enum qbi_connection_state {
 
 /* A descriptor of ours and what the application's loop was asked about it. */
 struct qbi_watch {
-	int fd;			/* -1: none */
-	int32_t events;		/* 0: not in the loop */
+	int fd;		/* -1: none */
+	int32_t events; /* 0: not in the loop */
 	enum qb_loop_priority priority;
 };
 
-#define QBI_WATCH_INIT { .fd = -1 }
+#define QBI_WATCH_INIT                                                                         \
+	{                                                                                      \
+		.fd = -1                                                                       \
+	}
 
 /* Each is written by the dispatching thread or by the holder of `send`. */
 struct qbi_counters {
 	qbi_counter requests;
 	qbi_counter responses;
 	qbi_counter events;
-	qbi_counter send_retries;		/* sends that found no room */
-	qbi_counter recv_retries;		/* wake-ups without a request */
-	qbi_counter flow_control_count;	/* changes of the flow */
+	qbi_counter send_retries;	/* sends that found no room */
+	qbi_counter recv_retries;	/* wake-ups without a request */
+	qbi_counter flow_control_count; /* changes of the flow */
 };
 
 /* Of one channel of a connection; under `send`. */
 struct qbi_unsent {
-	bool begun;		/* part of an accepted message waits to go out */
-	bool refused;		/* the application wants to know when there is room */
-	size_t size;		/* for a message of so many bytes, the smallest refused */
+	bool begun;   /* part of an accepted message waits to go out */
+	bool refused; /* the application wants to know when there is room */
+	size_t size;  /* for a message of so many bytes, the smallest refused */
 };
 
 struct qb_ipcs_connection {
 	_Atomic(uint32_t) refs;
 	_Atomic(enum qbi_connection_state) state;
 	struct qbi_host *host;		/* its service; holds a reference */
-	qb_ipcs_dispatch_fn_t dispatch;	/* what the loop calls for it */
-	struct qbi_roster_entry listed;	/* among the connections, once it is one */
+	qb_ipcs_dispatch_fn_t dispatch; /* what the loop calls for it */
+	struct qbi_roster_entry listed; /* among the connections, once it is one */
 	struct qbi_limits_entry quota;	/* as what it is counted */
 	struct qbi_retry_entry retry;	/* when it goes on with what waits to be sent */
 	bool holds_retry;		/* the host's epoll */
 	void *context;
 
-	uint64_t number;		/* clients of the service count from 1 */
-	struct ucred peer;		/* SO_PEERCRED, fixed at the client's connect */
-	struct qbi_owner owner;		/* of what the client opens */
-	struct qbi_watch stream;	/* owns the accepted socket */
-	struct qbi_watch request;	/* the transport's own descriptor, if it has one */
-	struct qbi_hello hello;		/* the part that has arrived */
-	size_t hello_size;		/* bytes of it */
-	bool no_native;			/* it gets libqb's wire whatever it speaks */
-	uint32_t max_msg_size;		/* agreed */
-	void *buffer;			/* its last request; NULL: none, or in use */
-	size_t buffer_used;		/* bytes of it that requests have reached */
-	size_t request_at;		/* where in it the next one goes; 0: none came yet */
+	uint64_t number;	  /* clients of the service count from 1 */
+	struct ucred peer;	  /* SO_PEERCRED, fixed at the client's connect */
+	struct qbi_owner owner;	  /* of what the client opens */
+	struct qbi_watch stream;  /* owns the accepted socket */
+	struct qbi_watch request; /* the transport's own descriptor, if it has one */
+	struct qbi_hello hello;	  /* the part that has arrived */
+	size_t hello_size;	  /* bytes of it */
+	bool no_native;		  /* it gets libqb's wire whatever it speaks */
+	uint32_t max_msg_size;	  /* agreed */
+	void *buffer;		  /* its last request; NULL: none, or in use */
+	size_t buffer_used;	  /* bytes of it that requests have reached */
+	size_t request_at;	  /* where in it the next one goes; 0: none came yet */
 
-	const struct qbi_transport *transport;	/* NULL before OPENING */
-	void *end;			/* its state; NULL when closed */
-	struct qbi_mutex send;		/* guards end against close while sending */
-	_Atomic(uint32_t) flow;		/* flow-control value last published */
-	bool announced;			/* connection_accept ran: connection_destroyed will */
-	bool disconnect_asked;		/* inside connection_created */
-	_Atomic(bool) broken;		/* a sender found it unusable: drop it, drain nothing */
-	bool hung_up;			/* the client is gone; drain and close */
-	bool sendable;			/* under `send`: from CREATED on, to the end */
-	_Atomic(uint32_t) generation;	/* whose positions end has; written under `send` */
-	struct qbi_unsent unsent[QBI_CHANNELS];	/* under `send` */
-	_Atomic(bool) waiting;		/* on any of them; written under `send` */
-	bool misbehaved;		/* it is dropped for what it sent */
-	uint64_t drain_left;		/* bytes still served after the hang-up */
-	uint64_t junk;			/* wake-ups without a request, less requests */
+	const struct qbi_transport *transport; /* NULL before OPENING */
+	void *end;			       /* its state; NULL when closed */
+	struct qbi_mutex send;		       /* guards end against close while sending */
+	_Atomic(uint32_t) flow;		       /* flow-control value last published */
+	bool announced;		      /* connection_accept ran: connection_destroyed will */
+	bool disconnect_asked;	      /* inside connection_created */
+	_Atomic(bool) broken;	      /* a sender found it unusable: drop it, drain nothing */
+	bool hung_up;		      /* the client is gone; drain and close */
+	bool sendable;		      /* under `send`: from CREATED on, to the end */
+	_Atomic(uint32_t) generation; /* whose positions end has; written under `send` */
+	struct qbi_unsent unsent[QBI_CHANNELS]; /* under `send` */
+	_Atomic(bool) waiting;			/* on any of them; written under `send` */
+	bool misbehaved;			/* it is dropped for what it sent */
+	uint64_t drain_left;			/* bytes still served after the hang-up */
+	uint64_t junk;				/* wake-ups without a request, less requests */
 	struct qbi_counters count;
 };
 

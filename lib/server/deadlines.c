@@ -34,9 +34,8 @@ static struct qbi_deadline *deadline_next(const struct qbi_deadlines *d)
 	struct qbi_deadline *next = NULL;
 	struct qbi_list *pos;
 
-	qbi_list_for_each(pos, &d->waiting)
-		if (!next || deadline_of(pos)->due < next->due)
-			next = deadline_of(pos);
+	qbi_list_for_each(pos, &d->waiting) if (!next || deadline_of(pos)->due < next->due)
+		next = deadline_of(pos);
 	return next;
 }
 
@@ -82,8 +81,8 @@ static int deadlines_join(struct qbi_deadlines *d)
 		return 0;
 	if (d->fd < 0)
 		return -ESHUTDOWN;
-	r = qbi_app_loop_add(&d->set->loop, d->set->priority, d->fd, QBI_POLL_EVENTS,
-			     d->data, d->fn);
+	r = qbi_app_loop_add(&d->set->loop, d->set->priority, d->fd, QBI_POLL_EVENTS, d->data,
+			     d->fn);
 	if (r < 0)
 		return r;
 	d->in_loop = true;

@@ -24,21 +24,21 @@ typedef void (*qbi_deadline_fn)(struct qbi_deadline *d);
 
 /* What waits for a time: inside of whoever waits. There are few of them. */
 struct qbi_deadline {
-	struct qbi_list link;		/* alone: it does not wait */
-	uint64_t due;			/* ns, monotonic clock */
-	qbi_deadline_fn fn;		/* it is that late; it does not wait any more */
+	struct qbi_list link; /* alone: it does not wait */
+	uint64_t due;	      /* ns, monotonic clock */
+	qbi_deadline_fn fn;   /* it is that late; it does not wait any more */
 };
 
 struct qbi_deadlines {
 	const struct qbi_settings *set;
-	qb_ipcs_dispatch_fn_t fn;	/* for the loop, with data; it calls qbi_deadlines_run() */
+	qb_ipcs_dispatch_fn_t fn; /* for the loop, with data; it calls qbi_deadlines_run() */
 	void *data;
 	struct qbi_list waiting;
-	int fd;			/* timerfd; -1: the service does not run */
-	bool no_timer;		/* a sandbox refuses them */
-	bool expiring;		/* those that are due are being called */
+	int fd;	       /* timerfd; -1: the service does not run */
+	bool no_timer; /* a sandbox refuses them */
+	bool expiring; /* those that are due are being called */
 	bool in_loop;
-	uint64_t set_to;	/* when it goes off, never too late; meaningful in the loop */
+	uint64_t set_to; /* when it goes off, never too late; meaningful in the loop */
 };
 
 void qbi_deadlines_init(struct qbi_deadlines *d);

@@ -81,7 +81,7 @@ static void request_answer(qb_ipcs_connection_t *c, int32_t id, int error)
 	struct iovec iov = { &header, sizeof(header) };
 	struct qbi_msg msg;
 
-	memset(&header, 0, sizeof(header));	/* with the gaps: it goes to the client */
+	memset(&header, 0, sizeof(header)); /* with the gaps: it goes to the client */
 	header.id = id;
 	header.size = sizeof(header);
 	header.error = error;
@@ -94,10 +94,8 @@ static int request_refuse(qb_ipcs_connection_t *c, const struct qbipc_handler *h
 			  const struct qb_ipc_request_header *message, size_t size, int error)
 {
 	switch (qbi_selector_refuse(c->host->selector, c, &c->peer, message, size, error)) {
-	case QBIPC_REFUSE_IGNORE:
-		return 0;
-	case QBIPC_REFUSE_DISCONNECT:
-		return error;
+	case QBIPC_REFUSE_IGNORE: return 0;
+	case QBIPC_REFUSE_DISCONNECT: return error;
 	default:
 		if (!h || !(h->flags & QBIPC_HANDLER_ONE_WAY))
 			request_answer(c, message->id, error);
@@ -165,8 +163,8 @@ static struct share share_of(const struct qbi_host *h)
 	const struct qbipc_service_limits *at = &h->limits.at;
 
 	return (struct share){
-		.messages = at->dispatch_messages < h->set.batch ? at->dispatch_messages
-								 : h->set.batch,
+		.messages = at->dispatch_messages < h->set.batch ? at->dispatch_messages :
+								   h->set.batch,
 		.bytes = at->dispatch_bytes,
 	};
 }
@@ -174,7 +172,8 @@ static struct share share_of(const struct qbi_host *h)
 /* Did a limit end it, and not the rate? */
 static bool share_was_cut(const struct qbi_host *h, const struct share *left)
 {
-	return !left->bytes || (!left->messages && h->limits.at.dispatch_messages < h->set.batch);
+	return !left->bytes ||
+	       (!left->messages && h->limits.at.dispatch_messages < h->set.batch);
 }
 
 /*
@@ -196,7 +195,8 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 		/* The callback may have forked, and this be the child. */
 		if (c->generation != qbi_generation())
 			qbi_send_go_on(c);
-		r = ops->take(c->end, qbi_connection_request_place(c, buf), c->max_msg_size, &size);
+		r = ops->take(c->end, qbi_connection_request_place(c, buf), c->max_msg_size,
+			      &size);
 		if (r == QBI_EMPTY && !looked_again) {
 			looked_again = true;
 			r = ops->settle(c->end, taken);
@@ -241,7 +241,7 @@ static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 	int r;
 
 	if (!buf)
-		return;		/* the requests stay; the loop comes back */
+		return; /* the requests stay; the loop comes back */
 	c->transport->server->begin(c->end, readable);
 	r = requests_serve(c, buf, &again);
 	qbi_connection_buffer_give(c, buf);

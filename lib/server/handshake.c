@@ -112,8 +112,8 @@ static int welcome_send(qb_ipcs_connection_t *c, const struct qbi_reply *reply)
 		memcpy(CMSG_DATA(cmsg), reply->fds, size);
 	}
 	do
-		n = reply->n_fds ? sendmsg(c->stream.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT)
-				 : send(c->stream.fd, iov.iov_base, iov.iov_len,
+		n = reply->n_fds ? sendmsg(c->stream.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) :
+				   send(c->stream.fd, iov.iov_base, iov.iov_len,
 					MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
@@ -297,8 +297,8 @@ static void connection_created(qb_ipcs_connection_t *c)
 
 static enum qbi_refusal open_refusal(int error)
 {
-	return error == -EMFILE || error == -ENFILE ? QBI_REFUSED_DESCRIPTORS
-						    : QBI_REFUSED_FAILED;
+	return error == -EMFILE || error == -ENFILE ? QBI_REFUSED_DESCRIPTORS :
+						      QBI_REFUSED_FAILED;
 }
 
 /*

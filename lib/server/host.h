@@ -33,25 +33,25 @@ struct qbi_host_counters {
 
 struct qbi_host {
 	_Atomic(uint32_t) refs;
-	void (*free)(struct qbi_host *h);	/* the last reference is gone */
+	void (*free)(struct qbi_host *h); /* the last reference is gone */
 
 	struct qbi_settings set;
-	struct qbi_selector *selector;		/* NULL: msg_process takes every request */
+	struct qbi_selector *selector; /* NULL: msg_process takes every request */
 	struct qbi_limits limits;
 	struct qbi_refusals refusals;
 	struct qbi_deadlines deadlines;
-	struct qbi_deadline overdue;		/* of the oldest handshake */
+	struct qbi_deadline overdue; /* of the oldest handshake */
 	struct qbi_retry retry;
-	struct qbi_roster connections;		/* answered or about to be */
+	struct qbi_roster connections; /* answered or about to be */
 	struct qbi_host_counters count;
-	struct qbi_server_shared shared;	/* for the transports */
-	uint64_t last_number;			/* clients so far: numbers of connections */
-	bool stopped;				/* destroyed, lives on in its connections */
+	struct qbi_server_shared shared; /* for the transports */
+	uint64_t last_number;		 /* clients so far: numbers of connections */
+	bool stopped;			 /* destroyed, lives on in its connections */
 
 	/* For a request when there is no memory for a buffer of its connection, with room
 	 * for the largest agreed so far; NULL: in use. */
 	void *scratch;
-	struct qb_ipcs_connection *large;	/* keeps a large request; NULL: none does */
+	struct qb_ipcs_connection *large; /* keeps a large request; NULL: none does */
 };
 
 /* With one reference; the rest is zero and for the service to fill. */

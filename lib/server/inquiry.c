@@ -20,8 +20,8 @@ struct inquiry_answer {
 };
 
 _Static_assert(offsetof(struct inquiry_answer, head) == sizeof(struct qbi_welcome) &&
-	       offsetof(struct inquiry_answer, records) ==
-		       sizeof(struct qbi_welcome) + sizeof(struct qbi_snapshot_head),
+		       offsetof(struct inquiry_answer, records) ==
+			       sizeof(struct qbi_welcome) + sizeof(struct qbi_snapshot_head),
 	       "nothing lies between the parts");
 
 /* What does not fit into the socket is lost to a client that can do without it. */
@@ -36,8 +36,8 @@ static void answer_send(const qb_ipcs_connection_t *c, const void *answer, size_
 static void welcome_fill(const qb_ipcs_connection_t *c, struct qbi_welcome *welcome,
 			 int32_t error, uint32_t question)
 {
-	const struct qbi_transport *t = qbi_transport_for_service(c->host->set.type,
-								  &c->hello, true);
+	const struct qbi_transport *t =
+		qbi_transport_for_service(c->host->set.type, &c->hello, true);
 
 	qbi_welcome_init(welcome, error);
 	welcome->mark = QBI_WIRE_MARK;
@@ -148,15 +148,12 @@ bool qbi_inquiry_answer(qb_ipcs_connection_t *c)
 	struct qbi_welcome welcome;
 
 	switch (qbi_hello_question(&c->hello)) {
-	case QBI_ABILITY_WATCH:
-		watcher_answer(c);
-		break;
+	case QBI_ABILITY_WATCH: watcher_answer(c); break;
 	case QBI_ABILITY_PROBE:
 		welcome_fill(c, &welcome, 0, QBI_ABILITY_PROBE);
 		answer_send(c, &welcome, sizeof(welcome));
 		break;
-	default:
-		return false;
+	default: return false;
 	}
 	qbi_connection_abandon(c);
 	return true;

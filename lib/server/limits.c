@@ -72,15 +72,15 @@ int qbi_limits_set(struct qbi_limits *l, const struct qbipc_service_limits *want
 		return -EINVAL;
 	l->at = (struct qbipc_service_limits){
 		.handshakes = value_or(w->handshakes, DEFAULT_HANDSHAKES),
-		.handshakes_per_uid = value_or(w->handshakes_per_uid,
-					       DEFAULT_HANDSHAKES_PER_UID),
+		.handshakes_per_uid =
+			value_or(w->handshakes_per_uid, DEFAULT_HANDSHAKES_PER_UID),
 		.handshake_ms = value_or(w->handshake_ms, DEFAULT_HANDSHAKE_MS),
 		/* Descriptors are what limits the total; users are kept apart below. */
 		.connections = value_or(w->connections, QBIPC_NO_LIMIT),
-		.connections_per_uid = value_or(w->connections_per_uid,
-						DEFAULT_CONNECTIONS_PER_UID),
-		.connections_when_scarce = value_or(w->connections_when_scarce,
-						    DEFAULT_CONNECTIONS_WHEN_SCARCE),
+		.connections_per_uid =
+			value_or(w->connections_per_uid, DEFAULT_CONNECTIONS_PER_UID),
+		.connections_when_scarce =
+			value_or(w->connections_when_scarce, DEFAULT_CONNECTIONS_WHEN_SCARCE),
 		.memory_per_uid = value_or(w->memory_per_uid, memory_default()),
 		.message_size = value_or(w->message_size, DEFAULT_MESSAGE_SIZE),
 		/* By the rate. */
@@ -113,7 +113,8 @@ static struct qbi_account *account_get(struct qbi_limits *l, uid_t uid)
 	struct qbi_account *a;
 	struct qbi_list *pos;
 
-	qbi_list_for_each(pos, bucket) {
+	qbi_list_for_each(pos, bucket)
+	{
 		a = qbi_list_entry(pos, struct qbi_account, link);
 		if (a->uid == uid)
 			return a;
@@ -156,11 +157,8 @@ static void handshake_uncount(struct qbi_limits *l, struct qbi_limits_entry *e)
 void qbi_limits_end(struct qbi_limits *l, struct qbi_limits_entry *e)
 {
 	switch (e->counted) {
-	case QBI_COUNTED_NOT:
-		return;
-	case QBI_COUNTED_HANDSHAKE:
-		handshake_uncount(l, e);
-		break;
+	case QBI_COUNTED_NOT: return;
+	case QBI_COUNTED_HANDSHAKE: handshake_uncount(l, e); break;
 	case QBI_COUNTED_CONNECTION:
 		l->n_connections--;
 		e->account->connections--;
@@ -196,9 +194,8 @@ static struct qbi_limits_entry *handshake_oldest(const struct qbi_limits *l,
 {
 	struct qbi_list *pos;
 
-	qbi_list_for_each(pos, &l->handshakes)
-		if (entry_of(pos)->account == of)
-			return entry_of(pos);
+	qbi_list_for_each(pos, &l->handshakes) if (entry_of(pos)->account ==
+						   of) return entry_of(pos);
 	return NULL;
 }
 
@@ -214,7 +211,8 @@ static struct qbi_limits_entry *handshake_victim(const struct qbi_limits *l, boo
 	uint32_t most = 0;
 	struct qbi_list *pos;
 
-	qbi_list_for_each(pos, &l->handshakes) {
+	qbi_list_for_each(pos, &l->handshakes)
+	{
 		struct qbi_limits_entry *e = entry_of(pos);
 		uint32_t has;
 
@@ -367,8 +365,7 @@ int qbi_limits_admit(struct qbi_limits *l, struct qbi_limits_entry *e, int fd,
 	    descriptors_are_scarce(fd))
 		return connection_refused(ret, QBI_REFUSED_SCARCE, -EDQUOT,
 					  "descriptors are kept for other users");
-	if (!exempt && (memory > at->memory_per_uid ||
-			a->memory > at->memory_per_uid - memory))
+	if (!exempt && (memory > at->memory_per_uid || a->memory > at->memory_per_uid - memory))
 		return connection_refused(ret, QBI_REFUSED_MEMORY, -EDQUOT,
 					  "too much shared memory for this user");
 	handshake_uncount(l, e);

@@ -26,22 +26,22 @@
 
 /* What one user has. Lives while any of its clients is counted. */
 struct qbi_account {
-	struct qbi_list link;		/* in its bucket */
+	struct qbi_list link; /* in its bucket */
 	uid_t uid;
 	uint32_t handshakes;
 	uint32_t connections;
-	uint64_t memory;		/* bytes that the connections may take */
+	uint64_t memory; /* bytes that the connections may take */
 };
 
 /* Users are few. Should there be many, a chain holds about a 64th of them. */
 #define QBI_ACCOUNT_BUCKETS 64
 
 struct qbi_limits {
-	struct qbipc_service_limits at;	/* no field is 0 */
+	struct qbipc_service_limits at; /* no field is 0 */
 	struct qbi_list handshakes;	/* those counted as such, oldest first */
 	uint32_t n_handshakes;
 	uint32_t n_connections;
-	bool room_made;			/* a handshake was already evicted for the next client */
+	bool room_made; /* a handshake was already evicted for the next client */
 	struct qbi_list accounts[QBI_ACCOUNT_BUCKETS];
 };
 
@@ -54,18 +54,18 @@ enum qbi_counted {
 
 /* A client's part; only limits.c changes it. */
 struct qbi_limits_entry {
-	struct qbi_list link;		/* in the list of handshakes, or alone */
+	struct qbi_list link; /* in the list of handshakes, or alone */
 	enum qbi_counted counted;
-	struct qbi_account *account;	/* its user's, while counted */
-	uint64_t accepted_ns;		/* when it began, monotonic clock */
-	uint64_t memory;		/* what it is counted with, as a connection */
-	bool cost_one;			/* another one was considered for its descriptor */
+	struct qbi_account *account; /* its user's, while counted */
+	uint64_t accepted_ns;	     /* when it began, monotonic clock */
+	uint64_t memory;	     /* what it is counted with, as a connection */
+	bool cost_one;		     /* another one was considered for its descriptor */
 };
 
 /* Why one has to go or may not come in. */
 struct qbi_limits_verdict {
 	enum qbi_refusal why;
-	int error;		/* for a client that is refused; 0 */
+	int error; /* for a client that is refused; 0 */
 	const char *text;
 };
 

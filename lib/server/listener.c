@@ -86,8 +86,7 @@ static bool is_about_one_client(int error)
 /* accept4(2), where it is there; filters may know only what libqb calls. */
 static int client_accept(const struct qbi_listener *l)
 {
-	_cleanup_(qbi_closep) int fd =
-		accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	_cleanup_(qbi_closep) int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0 || !qbi_is_refused(errno))
 		return qbi_take_fd(&fd);
@@ -101,7 +100,7 @@ static int listener_join(struct qbi_listener *l)
 {
 	const struct qbi_settings *set = &l->host->set;
 	int r = qbi_app_loop_add(&set->loop, set->priority, l->fd, QBI_POLL_EVENTS, l,
-				       listener_dispatch);
+				 listener_dispatch);
 
 	l->in_loop = r >= 0;
 	return r < 0 ? r : 0;

@@ -18,14 +18,14 @@
 #include "server/host.h"
 
 struct qbi_listener {
-	struct qbi_host *host;		/* whose clients it lets in */
-	int fd;				/* -1: not listening */
-	int spare;			/* given up at EMFILE; -1: none */
+	struct qbi_host *host; /* whose clients it lets in */
+	int fd;		       /* -1: not listening */
+	int spare;	       /* given up at EMFILE; -1: none */
 	bool in_loop;
-	struct qbi_deadline rest;	/* waits: it rests until then, out of the loop */
-	uint64_t rest_ns;		/* the last one, each longer; 0: it went well */
-	int refused_with;		/* errno of the last rest, which was said; 0 none */
-	struct sockaddr_un address;	/* a path is unlinked at the end; none if adopted */
+	struct qbi_deadline rest;   /* waits: it rests until then, out of the loop */
+	uint64_t rest_ns;	    /* the last one, each longer; 0: it went well */
+	int refused_with;	    /* errno of the last rest, which was said; 0 none */
+	struct sockaddr_un address; /* a path is unlinked at the end; none if adopted */
 };
 
 void qbi_listener_init(struct qbi_listener *l, struct qbi_host *h);

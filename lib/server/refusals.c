@@ -29,8 +29,8 @@ static const int priorities[QBI_REFUSALS] = {
 	[QBI_REFUSED_NONSENSE] = LOG_INFO,
 };
 
-void qbi_refusals_note(struct qbi_refusals *r, enum qbi_refusal why,
-		       const struct ucred *peer, const char *format, ...)
+void qbi_refusals_note(struct qbi_refusals *r, enum qbi_refusal why, const struct ucred *peer,
+		       const char *format, ...)
 {
 	struct qbi_refusal_record *record = &r->by[why];
 	int saved = errno;

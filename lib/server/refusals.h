@@ -38,11 +38,11 @@ enum qbi_refusal {
 
 struct qbi_refusal_record {
 	qbi_counter count;
-	struct qbi_pace pace;	/* of its lines of log */
+	struct qbi_pace pace; /* of its lines of log */
 };
 
 struct qbi_refusals {
-	const char *service;	/* its name; borrowed */
+	const char *service; /* its name; borrowed */
 	struct qbi_refusal_record by[QBI_REFUSALS];
 	qbi_counter dispatches_cut;
 };
@@ -52,9 +52,8 @@ struct qbi_refusals {
  *
  * @peer  whom; NULL: not known
  */
-void qbi_refusals_note(struct qbi_refusals *r, enum qbi_refusal why,
-		       const struct ucred *peer, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void qbi_refusals_note(struct qbi_refusals *r, enum qbi_refusal why, const struct ucred *peer,
+		       const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Count one more of what was said and goes on. */
 void qbi_refusals_count(struct qbi_refusals *r, enum qbi_refusal why);

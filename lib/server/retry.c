@@ -15,7 +15,7 @@
 #define INTERVAL_MAX (100 * QBI_NS_PER_MS)
 
 _Static_assert(INTERVAL_FIRST << (QBI_RETRY_STEPS - 1) >= INTERVAL_MAX &&
-	       INTERVAL_FIRST << (QBI_RETRY_STEPS - 2) < INTERVAL_MAX,
+		       INTERVAL_FIRST << (QBI_RETRY_STEPS - 2) < INTERVAL_MAX,
 	       "as many steps as there are intervals");
 
 /* Connections resumed in one dispatch, so that other descriptors get their turn. */
@@ -108,8 +108,7 @@ static void ready_by_time(struct qbi_retry *r)
 	for (i = 0; i < QBI_RETRY_STEPS; i++) {
 		struct qbi_list *first;
 
-		while ((first = qbi_list_first(&r->later[i])) &&
-		       entry_of(first)->due <= now)
+		while ((first = qbi_list_first(&r->later[i])) && entry_of(first)->due <= now)
 			entry_move(&r->ready, entry_of(first), 0);
 	}
 }
@@ -192,8 +191,8 @@ static int retry_open(struct qbi_retry *r)
 		return -errno;
 	if (timer >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event) < 0)
 		return -errno;
-	error = qbi_app_loop_add(&r->set->loop, r->set->priority, epoll, QBI_POLL_EVENTS, r->data,
-					  r->fn);
+	error = qbi_app_loop_add(&r->set->loop, r->set->priority, epoll, QBI_POLL_EVENTS,
+				 r->data, r->fn);
 	if (error < 0)
 		return error;
 	r->epoll = qbi_take_fd(&epoll);

@@ -34,24 +34,24 @@ typedef void (*qbi_retry_fn)(struct qbi_retry_entry *e);
 
 struct qbi_retry {
 	const struct qbi_settings *set;
-	qb_ipcs_dispatch_fn_t fn;	/* for the loop, with data; it calls qbi_retry_run() */
+	qb_ipcs_dispatch_fn_t fn; /* for the loop, with data; it calls qbi_retry_run() */
 	void *data;
-	int epoll;			/* in the loop; -1: no connection */
-	int timer;			/* in the epoll */
-	unsigned int holders;		/* connections that are open */
-	struct qbi_mutex lock;		/* of everything below, and of the two above */
-	uint64_t alarm;			/* when the timer goes off; 0: it is not set */
-	struct qbi_list later[QBI_RETRY_STEPS];	/* by interval, due first */
-	struct qbi_list ready;		/* it is their turn, oldest first */
+	int epoll;				/* in the loop; -1: no connection */
+	int timer;				/* in the epoll */
+	unsigned int holders;			/* connections that are open */
+	struct qbi_mutex lock;			/* of everything below, and of the two above */
+	uint64_t alarm;				/* when the timer goes off; 0: it is not set */
+	struct qbi_list later[QBI_RETRY_STEPS]; /* by interval, due first */
+	struct qbi_list ready;			/* it is their turn, oldest first */
 };
 
 /* A connection's part. The lists hold no references. */
 struct qbi_retry_entry {
-	struct qbi_list link;		/* in one of the lists above, or alone */
-	uint64_t due;			/* while in one of `later` */
-	int fd[QBI_CHANNELS];		/* known to the epoll; -1: none */
-	unsigned int step;		/* attempts in vain; under the connection's `send` */
-	qbi_retry_fn fn;		/* it is its turn; NULL: it never waits */
+	struct qbi_list link; /* in one of the lists above, or alone */
+	uint64_t due;	      /* while in one of `later` */
+	int fd[QBI_CHANNELS]; /* known to the epoll; -1: none */
+	unsigned int step;    /* attempts in vain; under the connection's `send` */
+	qbi_retry_fn fn;      /* it is its turn; NULL: it never waits */
 };
 
 void qbi_retry_init(struct qbi_retry *r);

@@ -37,9 +37,7 @@ static struct qbi_list *place_after(const struct qbi_roster *r,
 
 	if (current->place && !qbi_list_is_empty(&current->link))
 		return current->link.next;
-	qbi_list_for_each(pos, &r->entries)
-		if (entry_of(pos)->place < current->place)
-			break;
+	qbi_list_for_each(pos, &r->entries) if (entry_of(pos)->place < current->place) break;
 	return pos;
 }
 

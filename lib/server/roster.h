@@ -14,14 +14,14 @@
 #include "base/list.h"
 
 struct qbi_roster {
-	struct qbi_list entries;	/* newest first */
-	uint64_t last_place;		/* given to one of them */
+	struct qbi_list entries; /* newest first */
+	uint64_t last_place;	 /* given to one of them */
 };
 
 /* A connection's part. */
 struct qbi_roster_entry {
-	struct qbi_list link;		/* in the list above, or alone */
-	uint64_t place;			/* when it was added; 0: never */
+	struct qbi_list link; /* in the list above, or alone */
+	uint64_t place;	      /* when it was added; 0: never */
 };
 
 void qbi_roster_init(struct qbi_roster *r);

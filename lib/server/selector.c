@@ -12,7 +12,7 @@
 
 /* A handler that is registered. Stays where it is as long as the service. */
 struct qbi_selector_handler {
-	struct qbipc_handler as_given;	/* the name is ours */
+	struct qbipc_handler as_given; /* the name is ours */
 	uint64_t calls;
 	uint64_t refused;
 	uint64_t backed_off;
@@ -28,8 +28,8 @@ struct batch {
 /* By id: open addressing, at most half full. */
 struct slots {
 	struct qbi_selector_handler **slot;
-	size_t size;		/* a power of two; 0: none */
-	unsigned int shift;	/* from a hash to an index */
+	size_t size;	    /* a power of two; 0: none */
+	unsigned int shift; /* from a hash to an index */
 	size_t used;
 };
 
@@ -42,7 +42,7 @@ struct qbi_selector {
 	qbipc_refuse_fn refuse;
 	void *refuse_data;
 	struct qbipc_message_refusals refusals;
-	struct qbi_pace pace;	/* of lines of log about refusals */
+	struct qbi_pace pace; /* of lines of log about refusals */
 };
 
 int qbi_selector_handler_take(struct qbipc_handler *ours, const struct qbipc_handler *theirs)
@@ -146,8 +146,7 @@ static int slots_extend(const struct slots *old, struct batch *more, struct slot
 	return r;
 }
 
-int qbi_selector_register(struct qbi_selector *sel, const struct qbipc_handler *table,
-			  size_t n)
+int qbi_selector_register(struct qbi_selector *sel, const struct qbipc_handler *table, size_t n)
 {
 	struct batch *b = batch_new(table, n);
 	struct slots slots = { 0 };
@@ -272,9 +271,9 @@ int qbi_selector_call(const struct qbi_selector_choice *choice, qb_ipcs_connecti
 /* -- Refusing ----------------------------------------------------------------- */
 
 enum qbipc_refuse qbi_selector_refuse(struct qbi_selector *sel, qb_ipcs_connection_t *c,
-				       const struct ucred *peer,
-				       const struct qb_ipc_request_header *message,
-				       size_t size, int error)
+				      const struct ucred *peer,
+				      const struct qb_ipc_request_header *message, size_t size,
+				      int error)
 {
 	enum qbipc_refuse what = QBIPC_REFUSE_ANSWER;
 

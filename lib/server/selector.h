@@ -28,9 +28,9 @@ int qbi_selector_handler_take(struct qbipc_handler *ours, const struct qbipc_han
 
 /* The handler chosen for a message. */
 struct qbi_selector_choice {
-	const struct qbipc_handler *handler;	/* NULL: nobody */
-	struct qbi_selector_handler *known;	/* its entry; NULL: it is not registered */
-	struct qbipc_handler own;		/* the application's, as we know it */
+	const struct qbipc_handler *handler; /* NULL: nobody */
+	struct qbi_selector_handler *known;  /* its entry; NULL: it is not registered */
+	struct qbipc_handler own;	     /* the application's, as we know it */
 };
 
 /* @service: its name, borrowed. NULL without memory. */
@@ -72,9 +72,9 @@ int qbi_selector_call(const struct qbi_selector_choice *choice, qb_ipcs_connecti
 
 /* Count a message that is refused with @error, log it, and say what is to be done. */
 enum qbipc_refuse qbi_selector_refuse(struct qbi_selector *sel, qb_ipcs_connection_t *c,
-				       const struct ucred *peer,
-				       const struct qb_ipc_request_header *message,
-				       size_t size, int error);
+				      const struct ucred *peer,
+				      const struct qb_ipc_request_header *message, size_t size,
+				      int error);
 
 /* A refused message has been answered. */
 void qbi_selector_answered(struct qbi_selector *sel);

@@ -138,8 +138,8 @@ static int unsent_pass_on(qb_ipcs_connection_t *c)
  * 0, -errno. *@ret_moved: something went out; *@ret_room: there is room again for what
  * was refused.
  */
-static int channel_resume(qb_ipcs_connection_t *c, enum qbi_channel channel,
-			  bool *ret_moved, bool *ret_room)
+static int channel_resume(qb_ipcs_connection_t *c, enum qbi_channel channel, bool *ret_moved,
+			  bool *ret_room)
 {
 	const struct qbi_server_ops *ops = c->transport->server;
 	struct qbi_unsent *u = &c->unsent[channel];
@@ -192,8 +192,8 @@ static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
 		return -EMSGSIZE;
 	r = unsent_pass_on(c);
 	if (r == 0)
-		r = channel == QBI_EVENTS ? ops->eventv(c->end, msg)
-					  : ops->respondv(c->end, msg);
+		r = channel == QBI_EVENTS ? ops->eventv(c->end, msg) :
+					    ops->respondv(c->end, msg);
 	if (r == 0 || r == QBI_UNSENT)
 		unsent_progress(c);
 	if (r == QBI_UNSENT) {
@@ -270,8 +270,8 @@ void qbi_send_resume(qb_ipcs_connection_t *c, bool in_turn)
 
 static void connection_due(struct qbi_retry_entry *e)
 {
-	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *c = qbi_connection_ref(
-		qbi_container_of(e, struct qb_ipcs_connection, retry));
+	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *c =
+		qbi_connection_ref(qbi_container_of(e, struct qb_ipcs_connection, retry));
 
 	qbi_send_resume(c, true);
 }

@@ -33,7 +33,7 @@ static int32_t retry_dispatch(int32_t fd, int32_t revents, void *data)
 	_cleanup_(qbi_host_unrefp) struct qbi_host *h = qbi_host_ref(data);
 
 	if (qbi_settings_are_copied(&h->set)) {
-		qbi_take_over(h);	/* this was the parent's epoll */
+		qbi_take_over(h); /* this was the parent's epoll */
 		return 0;
 	}
 	return qbi_retry_run(&h->retry);
@@ -44,7 +44,7 @@ static int32_t deadlines_dispatch(int32_t fd, int32_t revents, void *data)
 	_cleanup_(qbi_host_unrefp) struct qbi_host *h = qbi_host_ref(data);
 
 	if (qbi_settings_are_copied(&h->set)) {
-		qbi_take_over(h);	/* this was the parent's timer */
+		qbi_take_over(h); /* this was the parent's timer */
 		return 0;
 	}
 	return qbi_deadlines_run(&h->deadlines);
@@ -126,7 +126,7 @@ int qbi_service_run(qb_ipcs_service_t *s)
 		qbi_log(LOG_ERR, "service %s cannot run: %s", h->set.name, strerror(-r));
 		return r;
 	}
-	h->set.generation = qbi_generation();	/* there was nothing to share before */
+	h->set.generation = qbi_generation(); /* there was nothing to share before */
 	qbi_look_init(&h->shared.look);
 	r = qbi_deadlines_open(&h->deadlines, &h->set, deadlines_dispatch, h);
 	if (r == 0)
@@ -135,7 +135,7 @@ int qbi_service_run(qb_ipcs_service_t *s)
 		qbi_deadlines_close(&h->deadlines);
 		return r;
 	}
-	h->stopped = false;	/* who kept a reference may run it once more */
+	h->stopped = false; /* who kept a reference may run it once more */
 	leftovers_sweep(s);
 	return 0;
 }

@@ -18,7 +18,7 @@
 #include "server/listener.h"
 
 struct qb_ipcs_service {
-	struct qbi_host host;		/* first: connections have a reference on it */
+	struct qbi_host host; /* first: connections have a reference on it */
 	struct qbi_listener listener;
 };
 

@@ -35,14 +35,14 @@ struct qbi_settings {
 	struct qbi_app_loop loop;
 	void *context;
 
-	enum qb_loop_priority priority;		/* of its fds in the loop */
-	uint32_t flow;				/* flow-control value of its clients */
-	uint32_t batch;				/* most requests in one dispatch */
-	uint32_t min_msg_size;			/* enforced; 0 none */
-	struct qbi_owner watchers;		/* who may watch besides root and our user */
+	enum qb_loop_priority priority; /* of its fds in the loop */
+	uint32_t flow;			/* flow-control value of its clients */
+	uint32_t batch;			/* most requests in one dispatch */
+	uint32_t min_msg_size;		/* enforced; 0 none */
+	struct qbi_owner watchers;	/* who may watch besides root and our user */
 
-	_Atomic(qbi_writable_fn) writable;	/* there is room again; NULL: nobody cares */
-	void *writable_data;			/* the dispatching thread's */
+	_Atomic(qbi_writable_fn) writable; /* there is room again; NULL: nobody cares */
+	void *writable_data;		   /* the dispatching thread's */
 };
 
 static inline bool qbi_settings_are_copied(const struct qbi_settings *set)

@@ -21,7 +21,7 @@ void qbi_take_over(struct qbi_host *h)
 	if (r == 0)
 		r = qbi_retry_renew(&h->retry);
 	if (r < 0) {
-		h->set.generation = before;	/* the next call tries again */
+		h->set.generation = before; /* the next call tries again */
 		qbi_log(LOG_ERR, "service %s: cannot go on after fork: %s", h->set.name,
 			strerror(-r));
 		return;

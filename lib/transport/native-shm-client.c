@@ -35,18 +35,18 @@
 
 struct native_client {
 	bool opened;
-	int stream;		/* borrowed */
+	int stream; /* borrowed */
 	struct qbi_client_turns turns;
-	int bell;		/* readable when a response waits for a sleeper */
+	int bell; /* readable when a response waits for a sleeper */
 	struct qbi_region region;
 	struct qbi_ring request;
 	struct qbi_ring response;
 	struct qbi_ring event;
-	unsigned int burst;	/* events come in a burst: looks left for more */
-	size_t due;		/* bytes for requests that could not be sent yet */
-	struct qbi_look look;	/* for responses */
-	bool slept;		/* the last wait for a response ended in a sleep */
-	struct timespec checked;	/* when a sender last looked for the server */
+	unsigned int burst;	 /* events come in a burst: looks left for more */
+	size_t due;		 /* bytes for requests that could not be sent yet */
+	struct qbi_look look;	 /* for responses */
+	bool slept;		 /* the last wait for a response ended in a sleep */
+	struct timespec checked; /* when a sender last looked for the server */
 };
 
 static int native_client_open(void *st, const struct qbi_client_spec *spec)

@@ -30,19 +30,19 @@
 
 struct native_server {
 	bool opened;
-	int stream;			/* borrowed */
-	int bell;			/* wakes the client for responses */
+	int stream; /* borrowed */
+	int bell;   /* wakes the client for responses */
 	struct qbi_region region;
 	struct qbi_ring request;
 	struct qbi_ring response;
 	struct qbi_ring event;
 	struct qbi_server_shared *shared;
-	uint64_t due_responses;		/* bytes that the kernel had no room for */
+	uint64_t due_responses; /* bytes that the kernel had no room for */
 	uint64_t due_events;
-	bool asleep;			/* armed, with nothing to take */
-	bool readable;			/* the loop said so, and nothing was read since */
-	uint64_t waiting_since;		/* looking; 0 not */
-	uint64_t slice_left;		/* ns to look in this dispatch */
+	bool asleep;		/* armed, with nothing to take */
+	bool readable;		/* the loop said so, and nothing was read since */
+	uint64_t waiting_since; /* looking; 0 not */
+	uint64_t slice_left;	/* ns to look in this dispatch */
 };
 
 static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,

@@ -23,13 +23,13 @@
 struct native_client {
 	bool opened;
 	struct qbi_region region;
-	struct qbi_packets call;	/* requests out, responses in */
-	struct qbi_packets event;	/* events in */
+	struct qbi_packets call;  /* requests out, responses in */
+	struct qbi_packets event; /* events in */
 	uint32_t events_taken;
-	struct qbi_look look;		/* for responses */
+	struct qbi_look look; /* for responses */
 	struct qbi_client_turns turns;
-	struct qbi_turn out;		/* senders and receivers send what is left */
-	_Atomic(bool) unfinished;	/* a request has begun to go out */
+	struct qbi_turn out;	  /* senders and receivers send what is left */
+	_Atomic(bool) unfinished; /* a request has begun to go out */
 };
 
 static int client_open_pair(struct qbi_packets *p, int *fd, uint32_t max_msg_size)
@@ -130,8 +130,8 @@ static int native_client_sendv(void *st, const struct qbi_msg *msg, uint64_t dea
 }
 
 /* Sleep until there is something to take from @p, or to send. 0, QBI_GONE, -errno. */
-static int message_sleep(struct native_client *c, struct qbi_packets *p,
-			 struct qbi_turn *turn, int timeout)
+static int message_sleep(struct native_client *c, struct qbi_packets *p, struct qbi_turn *turn,
+			 int timeout)
 {
 	struct pollfd fds[2] = {
 		{ .fd = p->fd, .events = POLLIN },
@@ -147,9 +147,8 @@ static int message_sleep(struct native_client *c, struct qbi_packets *p,
 }
 
 /* Take a message, or wait for it. 0, QBI_EMPTY, QBI_GONE, -errno. */
-static int message_wait(struct native_client *c, struct qbi_packets *p,
-			struct qbi_turn *turn, void *buf, size_t size, uint64_t deadline,
-			size_t *ret_size)
+static int message_wait(struct native_client *c, struct qbi_packets *p, struct qbi_turn *turn,
+			void *buf, size_t size, uint64_t deadline, size_t *ret_size)
 {
 	for (;;) {
 		int r = qbi_packets_take(p, buf, size, ret_size);
@@ -214,8 +213,7 @@ static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 				    size_t *ret_size)
 {
 	struct native_client *c = st;
-	int r = message_wait(c, &c->event, c->turns.event, buf, size, deadline,
-			     ret_size);
+	int r = message_wait(c, &c->event, c->turns.event, buf, size, deadline, ret_size);
 
 	if (r == 0)
 		qbi_region_taken_set(&c->region, ++c->events_taken);

@@ -23,12 +23,12 @@
 struct native_server {
 	bool opened;
 	struct qbi_region region;
-	struct qbi_packets call;	/* requests in, responses out */
-	struct qbi_packets event;	/* events out */
+	struct qbi_packets call;  /* requests in, responses out */
+	struct qbi_packets event; /* events out */
 	uint32_t events_sent;
-	uint64_t unsent[QBI_CHANNELS];	/* of a message that has begun; as published */
+	uint64_t unsent[QBI_CHANNELS]; /* of a message that has begun; as published */
 	struct qbi_server_shared *shared;
-	bool asleep;			/* the last dispatch gave up looking */
+	bool asleep; /* the last dispatch gave up looking */
 };
 
 /* A pair with room for whole messages: our end opened, the other one to be sent. */

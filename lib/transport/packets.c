@@ -11,8 +11,8 @@
 #include "base/util.h"
 
 struct packet_header {
-	uint32_t size;		/* of the message */
-	uint32_t offset;	/* of this piece in it */
+	uint32_t size;	 /* of the message */
+	uint32_t offset; /* of this piece in it */
 };
 
 /* Pieces of a message that go out without a copy; one place is the header's. */
@@ -198,7 +198,7 @@ static int packet_receive(struct qbi_packets *p, void *to, size_t room,
 static int assembly_begin(struct qbi_packets *p, const void *piece, size_t n, size_t size)
 {
 	if (n == 0)
-		return -EBADMSG;	/* no progress for ever */
+		return -EBADMSG; /* no progress for ever */
 	p->in = malloc(size);
 	if (!p->in)
 		return -ENOMEM;
@@ -219,9 +219,8 @@ static int assembly_continue(struct qbi_packets *p)
 		int r;
 
 		if (!left--)
-			return QBI_EMPTY;	/* the rest keeps the socket readable */
-		r = packet_receive(p, p->in + p->in_done, p->in_size - p->in_done, &header,
-				   &n);
+			return QBI_EMPTY; /* the rest keeps the socket readable */
+		r = packet_receive(p, p->in + p->in_done, p->in_size - p->in_done, &header, &n);
 
 		if (r == 0 && n == 0)
 			r = -EBADMSG;

@@ -21,20 +21,23 @@
 #include "base/msg.h"
 
 struct qbi_packets {
-	int fd;			/* -1: not open; closed by qbi_packets_close() */
+	int fd; /* -1: not open; closed by qbi_packets_close() */
 	uint32_t max_msg_size;
-	size_t piece;		/* bytes of a message in one packet, at most */
+	size_t piece; /* bytes of a message in one packet, at most */
 
-	char *out;		/* rest of a message that has begun to go out */
+	char *out; /* rest of a message that has begun to go out */
 	size_t out_size;
 	size_t out_done;
 
-	char *in;		/* the received part of a message of several pieces */
+	char *in; /* the received part of a message of several pieces */
 	size_t in_size;
 	size_t in_done;
 };
 
-#define QBI_PACKETS_INIT { .fd = -1 }
+#define QBI_PACKETS_INIT                                                                       \
+	{                                                                                      \
+		.fd = -1                                                                       \
+	}
 
 /* Take over @fd, one end of a pair. 0 or -errno. */
 int qbi_packets_open(struct qbi_packets *p, int fd, uint32_t max_msg_size);

@@ -36,10 +36,10 @@ struct shm_client {
 	struct qbi_qbring request;
 	struct qbi_qbring response;
 	struct qbi_qbring event;
-	size_t send_buffer;	/* of the stream, bytes */
-	size_t due;		/* wake-ups of queued requests that were not sent yet */
-	size_t credit;		/* wake-ups that the stream takes for certain */
-	bool empty;		/* an event of no bytes was taken and not handed over yet */
+	size_t send_buffer; /* of the stream, bytes */
+	size_t due;	    /* wake-ups of queued requests that were not sent yet */
+	size_t credit;	    /* wake-ups that the stream takes for certain */
+	bool empty;	    /* an event of no bytes was taken and not handed over yet */
 };
 
 /* Where it may not be asked: no send buffer of a socket is smaller
@@ -169,7 +169,7 @@ static int response_sleep(struct shm_client *c, uint64_t until)
 	qbi_turn_rest(c->turns.recv);
 	r = qbi_qbring_wait(&c->response, until);
 	if (r == QBI_EMPTY)
-		gone = qbi_wakeup_is_over(c->stream);	/* may be cancelled here */
+		gone = qbi_wakeup_is_over(c->stream); /* may be cancelled here */
 	turned = qbi_turn_resume(c->turns.recv);
 	if (turned)
 		return turned;
@@ -195,8 +195,8 @@ static int shm_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
 		if (now >= deadline) {
 			r = qbi_wakeup_is_over(c->stream) ? QBI_GONE : QBI_EMPTY;
 		} else {
-			slice = deadline - now > LIVENESS_SLICE ? now + LIVENESS_SLICE
-								: deadline;
+			slice = deadline - now > LIVENESS_SLICE ? now + LIVENESS_SLICE :
+								  deadline;
 			r = response_sleep(c, slice);
 		}
 		if (r < 0)
@@ -229,8 +229,7 @@ static int event_peek(struct shm_client *c, size_t *ret_size)
  * wait, so neither is taken before both are there. A server that is gone may not have
  * sent them all. 0, QBI_EMPTY no event, QBI_UNANNOUNCED no byte yet, -errno.
  */
-static int event_take(struct shm_client *c, bool gone, void *buf, size_t size,
-		      size_t *ret_size)
+static int event_take(struct shm_client *c, bool gone, void *buf, size_t size, size_t *ret_size)
 {
 	size_t next;
 	int r = event_peek(c, &next);

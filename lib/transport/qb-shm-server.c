@@ -27,8 +27,8 @@ struct shm_server {
 	struct qbi_qbring request;
 	struct qbi_qbring response;
 	struct qbi_qbring event;
-	int64_t owed;		/* requests taken whose byte was not read yet */
-	uint64_t unannounced;	/* events whose byte could not be sent yet */
+	int64_t owed;	      /* requests taken whose byte was not read yet */
+	uint64_t unannounced; /* events whose byte could not be sent yet */
 };
 
 static int server_create_ring(struct shm_server *s, struct qbi_qbring *ring,

@@ -29,11 +29,11 @@ struct socket_client {
 	int stream;
 	struct qbi_client_turns turns;
 	uint32_t max_msg_size;
-	struct qbi_shm_peer_file file;	/* the control file, verified */
+	struct qbi_shm_peer_file file; /* the control file, verified */
 	struct qbi_qbcontrol control;
-	int response;			/* bound to -response */
-	int event;			/* bound to -event */
-	int watch;			/* epoll of event and stream; -1 until asked for */
+	int response; /* bound to -response */
+	int event;    /* bound to -event */
+	int watch;    /* epoll of event and stream; -1 until asked for */
 };
 
 static int client_open_control(struct socket_client *c, const struct qbi_client_spec *spec)
@@ -154,8 +154,8 @@ static int client_receive(struct socket_client *c, int fd, void *buf, size_t siz
 	}
 	n = recv(fd, buf, size, MSG_TRUNC | MSG_DONTWAIT);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR || errno == ECONNRESET ? QBI_EMPTY
-										 : -errno;
+		return errno == EAGAIN || errno == EINTR || errno == ECONNRESET ? QBI_EMPTY :
+										  -errno;
 	if ((size_t)n > size)
 		return -EBADMSG;
 	*ret_size = (size_t)n;
@@ -191,8 +191,8 @@ static int socket_client_recv(void *st, void *buf, size_t size, uint64_t deadlin
 {
 	struct socket_client *c = st;
 
-	return client_recv(c, c->response, QBI_QBCONTROL_RESPONSE, c->turns.recv, buf,
-			   size, deadline, ret_size);
+	return client_recv(c, c->response, QBI_QBCONTROL_RESPONSE, c->turns.recv, buf, size,
+			   deadline, ret_size);
 }
 
 static int socket_client_event_recv(void *st, void *buf, size_t size, uint64_t deadline,

@@ -47,18 +47,18 @@ struct early_event {
 
 struct socket_server {
 	bool opened;
-	int stream;			/* the connection's, for its end */
+	int stream; /* the connection's, for its end */
 	struct ucred peer;
 	struct qbi_shm_dir dir;
 	struct qbi_qbcontrol control;
 	char prefix[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	int request;			/* bound to -request */
-	int event;			/* bound to -event-tx */
-	bool client_known;		/* request is connected to its -response */
-	bool client_left;		/* it had asked, and its socket was gone */
-	bool event_connected;		/* event is connected to its -event */
-	bool stranger_seen;		/* said so once */
-	struct qbi_list backlog;	/* struct early_event, oldest first */
+	int request;		 /* bound to -request */
+	int event;		 /* bound to -event-tx */
+	bool client_known;	 /* request is connected to its -response */
+	bool client_left;	 /* it had asked, and its socket was gone */
+	bool event_connected;	 /* event is connected to its -event */
+	bool stranger_seen;	 /* said so once */
+	struct qbi_list backlog; /* struct early_event, oldest first */
 	size_t backlog_bytes;
 };
 
@@ -109,8 +109,8 @@ static int server_bind(struct socket_server *s, const struct qbi_server_spec *sp
 	if (s->event < 0)
 		return s->event;
 	/* Until the client is known each datagram has to say whose it is. */
-	return setsockopt(s->request, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ? -errno
-										    : 0;
+	return setsockopt(s->request, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ? -errno :
+										      0;
 }
 
 static int socket_server_open(void *st, const struct qbi_server_spec *spec,
@@ -221,8 +221,10 @@ static int server_receive(struct socket_server *s, void *buf, size_t size, size_
 	} control;
 	struct sockaddr_un from;
 	struct iovec iov = { buf, size };
-	struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from),
-			    .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr m = { .msg_name = &from,
+			    .msg_namelen = sizeof(from),
+			    .msg_iov = &iov,
+			    .msg_iovlen = 1 };
 	ssize_t n;
 
 	if (!s->client_known) {
@@ -231,8 +233,8 @@ static int server_receive(struct socket_server *s, void *buf, size_t size, size_
 	}
 	n = recvmsg(s->request, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR || errno == ECONNRESET ? QBI_EMPTY
-										 : -errno;
+		return errno == EAGAIN || errno == EINTR || errno == ECONNRESET ? QBI_EMPTY :
+										  -errno;
 	if (!datagram_is_clients(s, &m))
 		return QBI_AGAIN;
 	if (m.msg_flags & MSG_TRUNC)
@@ -263,7 +265,7 @@ static int socket_server_take(void *st, void *buf, size_t size, size_t *ret_size
 		s->stranger_seen = true;
 	}
 	if (r == QBI_AGAIN)
-		return QBI_EMPTY;	/* the socket stays readable */
+		return QBI_EMPTY; /* the socket stays readable */
 	if (r == 0)
 		qbi_qbcontrol_count(&s->control, QBI_QBCONTROL_REQUEST, -1);
 	return r;

@@ -49,9 +49,9 @@
 
 /* What the connections of one service share. Dispatching thread only. */
 struct qbi_server_shared {
-	struct qbi_look look;	/* one budget for all */
-	const void *busy;	/* whose request came last; only compared */
-	uint64_t busy_since;	/* and since when they were all its */
+	struct qbi_look look; /* one budget for all */
+	const void *busy;     /* whose request came last; only compared */
+	uint64_t busy_since;  /* and since when they were all its */
 };
 
 /* A service is one connection's alone when no other was served for so long, in ns. */
@@ -73,18 +73,18 @@ static inline bool qbi_server_is_alone(struct qbi_server_shared *shared, const v
 
 /* What a server's end is made from. Borrowed for the life of the state. */
 struct qbi_server_spec {
-	int stream;		/* connected stream socket, not blocking */
-	const char *service;	/* name of the service */
-	struct ucred peer;	/* the client, as of its connect */
-	struct qbi_owner owner;	/* of files the client is to open */
-	uint32_t max_msg_size;	/* bytes agreed */
-	struct qbi_server_shared *shared;	/* of the service */
+	int stream;			  /* connected stream socket, not blocking */
+	const char *service;		  /* name of the service */
+	struct ucred peer;		  /* the client, as of its connect */
+	struct qbi_owner owner;		  /* of files the client is to open */
+	uint32_t max_msg_size;		  /* bytes agreed */
+	struct qbi_server_shared *shared; /* of the service */
 };
 
 /* What goes to the client with the welcome besides its fixed fields. */
 struct qbi_reply {
-	struct qbi_welcome *welcome;	/* open() fills the three names */
-	int fds[QBI_REPLY_FDS_MAX];	/* the core sends and closes them */
+	struct qbi_welcome *welcome; /* open() fills the three names */
+	int fds[QBI_REPLY_FDS_MAX];  /* the core sends and closes them */
 	unsigned int n_fds;
 };
 
@@ -97,7 +97,7 @@ enum qbi_channel {
 
 /* How an end is closed. */
 enum qbi_parting {
-	QBI_PART_AT_ONCE,	/* the client keeps no memory */
+	QBI_PART_AT_ONCE, /* the client keeps no memory */
 	/* The application ended the connection, and what it has sent before is still for
 	 * the client to read. */
 	QBI_PART_KEEPING,
@@ -109,7 +109,7 @@ enum qbi_parting {
 };
 
 struct qbi_server_ops {
-	size_t state_size;		/* the core allocates this much, zeroed */
+	size_t state_size; /* the core allocates this much, zeroed */
 
 	/*
 	 * A service of this name starts, and no other one has the name: remove what one
@@ -209,11 +209,11 @@ struct qbi_client_turns {
 
 /* What a client's end is made from. */
 struct qbi_client_spec {
-	struct qbi_client_turns turns;		/* borrowed for the life of the state */
-	int stream;				/* borrowed for the life of the state */
-	struct ucred server;			/* as the kernel told it */
-	const struct qbi_welcome *welcome;	/* checked; valid during open() only */
-	int *fds;				/* open() takes those it wants (-1 then) */
+	struct qbi_client_turns turns;	   /* borrowed for the life of the state */
+	int stream;			   /* borrowed for the life of the state */
+	struct ucred server;		   /* as the kernel told it */
+	const struct qbi_welcome *welcome; /* checked; valid during open() only */
+	int *fds;			   /* open() takes those it wants (-1 then) */
 	unsigned int n_fds;
 };
 
@@ -256,8 +256,8 @@ struct qbi_client_ops {
 
 struct qbi_transport {
 	const char *name;
-	enum qb_ipc_type type;		/* as in the welcome: socket or shm */
-	uint32_t version;		/* of the native wire; 0: libqb's wire */
+	enum qb_ipc_type type; /* as in the welcome: socket or shm */
+	uint32_t version;      /* of the native wire; 0: libqb's wire */
 	const struct qbi_server_ops *server;
 	const struct qbi_client_ops *client;
 };

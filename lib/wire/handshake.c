@@ -11,8 +11,8 @@ void qbi_hello_init(struct qbi_hello *hello, size_t max_msg_size, uint32_t versi
 	memset(hello, 0, sizeof(*hello));
 	hello->id = QBI_AUTHENTICATE;
 	hello->size = sizeof(*hello);
-	hello->max_msg_size = max_msg_size < QBI_MIN_MSG_SIZE ? QBI_MIN_MSG_SIZE
-							      : (uint32_t)max_msg_size;
+	hello->max_msg_size =
+		max_msg_size < QBI_MIN_MSG_SIZE ? QBI_MIN_MSG_SIZE : (uint32_t)max_msg_size;
 	if (version) {
 		hello->mark = QBI_WIRE_MARK;
 		hello->version = version;
@@ -44,7 +44,8 @@ void qbi_hello_ask_watch(struct qbi_hello *hello, uint64_t below)
 uint64_t qbi_hello_watch_below(const struct qbi_hello *hello)
 {
 	uint64_t high = hello->max_msg_size < QBI_MIN_MSG_SIZE ?
-				0 : hello->max_msg_size - QBI_MIN_MSG_SIZE;
+				0 :
+				hello->max_msg_size - QBI_MIN_MSG_SIZE;
 
 	return high << 32 | hello->version;
 }

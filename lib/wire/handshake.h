@@ -14,17 +14,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QBI_AUTHENTICATE (-1)		/* id of both messages */
-#define QBI_WIRE_MARK 0x31434951u	/* "QIC1": the sender is this library */
-#define QBI_WIRE_NAME_SIZE 4096		/* bytes of a name, terminator included */
+#define QBI_AUTHENTICATE (-1)	  /* id of both messages */
+#define QBI_WIRE_MARK 0x31434951u /* "QIC1": the sender is this library */
+#define QBI_WIRE_NAME_SIZE 4096	  /* bytes of a name, terminator included */
 
 /*
  * Abilities that a client may ask for instead of a connection: the server answers from
  * the library and closes the stream. An answer without the bit is that of a server
  * which does not know it, and has made a connection.
  */
-#define QBI_ABILITY_PROBE 0x1u		/* what would a connection be? */
-#define QBI_ABILITY_WATCH 0x2u		/* the counters, for those who may: snapshot.h */
+#define QBI_ABILITY_PROBE 0x1u /* what would a connection be? */
+#define QBI_ABILITY_WATCH 0x2u /* the counters, for those who may: snapshot.h */
 
 /* Of a client with the mark and no version: it was offered the native wire, and could not
  * use it. */
@@ -40,25 +40,25 @@
 
 /* Client to server. */
 struct qbi_hello {
-	int32_t id;		/* QBI_AUTHENTICATE */
-	uint32_t mark;		/* QBI_WIRE_MARK or 0 */
-	int32_t size;		/* of this message */
-	uint32_t version;	/* highest native version spoken, 0 none */
-	uint32_t max_msg_size;	/* bytes asked for */
-	uint32_t abilities;	/* QBI_ABILITY_ bits, asked for */
+	int32_t id;	       /* QBI_AUTHENTICATE */
+	uint32_t mark;	       /* QBI_WIRE_MARK or 0 */
+	int32_t size;	       /* of this message */
+	uint32_t version;      /* highest native version spoken, 0 none */
+	uint32_t max_msg_size; /* bytes asked for */
+	uint32_t abilities;    /* QBI_ABILITY_ bits, asked for */
 };
 
 /* Server to client. */
 struct qbi_welcome {
-	int32_t id;		/* QBI_AUTHENTICATE */
-	uint32_t mark;		/* QBI_WIRE_MARK or 0 */
-	int32_t size;		/* of this message */
-	uint32_t version;	/* native version chosen, 0: libqb's wire */
-	int32_t error;		/* 0, or why not: what accept returned, or -errno */
-	uint32_t abilities;	/* the bit that this is the answer to; else 0 */
-	int32_t type;		/* enum qb_ipc_type: socket or shm */
-	uint32_t max_msg_size;	/* bytes agreed */
-	uint64_t opaque;	/* a number; never an address */
+	int32_t id;	       /* QBI_AUTHENTICATE */
+	uint32_t mark;	       /* QBI_WIRE_MARK or 0 */
+	int32_t size;	       /* of this message */
+	uint32_t version;      /* native version chosen, 0: libqb's wire */
+	int32_t error;	       /* 0, or why not: what accept returned, or -errno */
+	uint32_t abilities;    /* the bit that this is the answer to; else 0 */
+	int32_t type;	       /* enum qb_ipc_type: socket or shm */
+	uint32_t max_msg_size; /* bytes agreed */
+	uint64_t opaque;       /* a number; never an address */
 	char request[QBI_WIRE_NAME_SIZE];
 	char response[QBI_WIRE_NAME_SIZE];
 	char event[QBI_WIRE_NAME_SIZE];

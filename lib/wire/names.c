@@ -47,8 +47,8 @@ int qbi_service_address(const char *name, bool filesystem, struct sockaddr_un *r
 
 	if (r < 0)
 		return r;
-	return filesystem ? address_in_filesystem(name, ret_addr)
-			  : address_abstract(name, "", ret_addr);
+	return filesystem ? address_in_filesystem(name, ret_addr) :
+			    address_abstract(name, "", ret_addr);
 }
 
 socklen_t qbi_address_unpadded(const struct sockaddr_un *address)
@@ -71,8 +71,7 @@ int qbi_path_address(const char *path, struct sockaddr_un *ret_addr)
 	return 0;
 }
 
-int qbi_channel_address(const char *prefix, const char *channel,
-			struct sockaddr_un *ret_addr)
+int qbi_channel_address(const char *prefix, const char *channel, struct sockaddr_un *ret_addr)
 {
 	char suffix[32];
 	int n = snprintf(suffix, sizeof(suffix), "-%s", channel);

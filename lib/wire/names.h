@@ -30,7 +30,6 @@ socklen_t qbi_address_unpadded(const struct sockaddr_un *address);
 int qbi_path_address(const char *path, struct sockaddr_un *ret_addr);
 
 /* The abstract address "<prefix>-<channel>" of a datagram socket. 0 or -ENAMETOOLONG. */
-int qbi_channel_address(const char *prefix, const char *channel,
-			struct sockaddr_un *ret_addr);
+int qbi_channel_address(const char *prefix, const char *channel, struct sockaddr_un *ret_addr);
 
 #endif

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QBI_SNAPSHOT_MARK 0x31574951u	/* "QIW1" */
+#define QBI_SNAPSHOT_MARK 0x31574951u /* "QIW1" */
 /*
  * Most records of a page: the whole answer fits into a socket's buffer of usual size, and
  * a service with ever so many connections is soon back at work.
@@ -25,27 +25,27 @@
 #define QBI_SNAPSHOT_CONNECTIONS (1u << 20)
 
 struct qbi_snapshot_head {
-	uint32_t mark;		/* QBI_SNAPSHOT_MARK */
-	uint32_t head_size;	/* bytes of this struct */
-	uint32_t record_size;	/* bytes of each record */
-	uint32_t records;	/* that follow */
-	uint32_t connections;	/* that are up */
-	int32_t service_id;	/* as the application gave it */
-	uint32_t flow;		/* flow-control value of new connections */
-	uint32_t more;		/* 1: there are older ones than those of this page */
-	uint64_t closed;	/* connections that have ended */
-	uint64_t time_ns;	/* CLOCK_MONOTONIC of the snapshot */
+	uint32_t mark;	      /* QBI_SNAPSHOT_MARK */
+	uint32_t head_size;   /* bytes of this struct */
+	uint32_t record_size; /* bytes of each record */
+	uint32_t records;     /* that follow */
+	uint32_t connections; /* that are up */
+	int32_t service_id;   /* as the application gave it */
+	uint32_t flow;	      /* flow-control value of new connections */
+	uint32_t more;	      /* 1: there are older ones than those of this page */
+	uint64_t closed;      /* connections that have ended */
+	uint64_t time_ns;     /* CLOCK_MONOTONIC of the snapshot */
 };
 
 struct qbi_snapshot_record {
-	uint64_t number;	/* clients of the service count from 1 */
-	int32_t pid;		/* of the client: SO_PEERCRED */
+	uint64_t number; /* clients of the service count from 1 */
+	int32_t pid;	 /* of the client: SO_PEERCRED */
 	uint32_t uid;
 	uint32_t gid;
 	uint32_t native;	/* version of the native wire, 0: libqb's */
 	uint32_t max_msg_size;	/* bytes agreed */
 	uint32_t flow;		/* flow-control value published */
-	uint32_t events_queued;	/* that the client has not taken */
+	uint32_t events_queued; /* that the client has not taken */
 	uint32_t unused;	/* 0 */
 	uint64_t requests;
 	uint64_t responses;
@@ -53,7 +53,7 @@ struct qbi_snapshot_record {
 	uint64_t send_retries;
 	uint64_t recv_retries;
 	uint64_t flow_control_count;
-	uint64_t age_ns;	/* since the client was accepted */
+	uint64_t age_ns; /* since the client was accepted */
 };
 
 _Static_assert(sizeof(struct qbi_snapshot_head) == 48, "head of a snapshot");

@@ -24,7 +24,7 @@ static int events_seen;
 static int events_until_stop;
 static int gone_seen;
 static int gone_error;
-static void (*act_in_event)(void);	/* in the last event before the stop */
+static void (*act_in_event)(void); /* in the last event before the stop */
 
 static void on_event(qb_ipcc_connection_t *c, void *event, size_t size, void *data)
 {
@@ -57,9 +57,9 @@ static void watch_start(void)
 
 static void client_setup(int transport)
 {
-	server = host_start(&(struct server_spec){
-		.type = variants[transport].type,
-		.libqb_wire = variants[transport].libqb_wire, .quiet = true });
+	server = host_start(&(struct server_spec){ .type = variants[transport].type,
+						   .libqb_wire = variants[transport].libqb_wire,
+						   .quiet = true });
 	client = client_connect(server->name, 0);
 	host_await_trace(server, "created:1");
 	loop = test_loop.open();
@@ -77,8 +77,8 @@ static void events_send(int n)
 {
 	static int next;
 
-	ck_assert_int_eq(host_call(server, remote_events, 1, EVENT_SIZE,
-				   FIRST_EVENT + next, n), n);
+	ck_assert_int_eq(host_call(server, remote_events, 1, EVENT_SIZE, FIRST_EVENT + next, n),
+			 n);
 	next += n;
 }
 
@@ -243,7 +243,7 @@ END_TEST
 static void on_gone_disconnect(qb_ipcc_connection_t *c, int error, void *data)
 {
 	gone_seen++;
-	qbipc_client_unwatch(watch);	/* does nothing */
+	qbipc_client_unwatch(watch); /* does nothing */
 	qb_ipcc_disconnect(c);
 	client = NULL;
 	test_loop.stop(loop);
@@ -253,8 +253,8 @@ START_TEST(the_client_may_disconnect_when_it_is_told_of_the_end)
 {
 	client_setup(_i);
 	qbipc_client_unwatch(watch);
-	watch = test_loop.watch_client(loop, QB_LOOP_LOW, client, on_event,
-				       on_gone_disconnect, &events_seen);
+	watch = test_loop.watch_client(loop, QB_LOOP_LOW, client, on_event, on_gone_disconnect,
+				       &events_seen);
 	ck_assert_ptr_nonnull(watch);
 	host_kill(server);
 	run_until_gone();
@@ -294,17 +294,17 @@ START_TEST(a_connection_is_watched_once)
 {
 	client_setup(_i);
 	errno = 0;
-	ck_assert_ptr_null(test_loop.watch_client(loop, QB_LOOP_MED, client, on_event,
-						  on_gone, NULL));
+	ck_assert_ptr_null(
+		test_loop.watch_client(loop, QB_LOOP_MED, client, on_event, on_gone, NULL));
 	ck_assert_int_eq(errno, EEXIST);
 	qbipc_client_unwatch(watch);
 	errno = 0;
-	ck_assert_ptr_null(test_loop.watch_client(loop, QB_LOOP_MED, NULL, on_event,
-						  on_gone, NULL));
+	ck_assert_ptr_null(
+		test_loop.watch_client(loop, QB_LOOP_MED, NULL, on_event, on_gone, NULL));
 	ck_assert_int_eq(errno, EINVAL);
 	errno = 0;
-	ck_assert_ptr_null(test_loop.watch_client(loop, QB_LOOP_MED, client, NULL, on_gone,
-						  NULL));
+	ck_assert_ptr_null(
+		test_loop.watch_client(loop, QB_LOOP_MED, client, NULL, on_gone, NULL));
 	ck_assert_int_eq(errno, EINVAL);
 	qbipc_client_unwatch(NULL);
 	client_teardown();

@@ -32,13 +32,13 @@ START_TEST(output_is_reported_after_mod)
 
 	pair_open(&p);
 	pair_add(&p, QB_LOOP_MED, INPUT);
-	ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_MED, p.fd, INPUT | POLLOUT, &p,
-					       pair_ready), 0);
+	ck_assert_int_eq(
+		qbipc_poll_mod(poll_of, QB_LOOP_MED, p.fd, INPUT | POLLOUT, &p, pair_ready), 0);
 	run_calls(1);
 	ck_assert_int_eq(p.revents, POLLOUT);
 	pair_feed(&p);
 	run_calls(1);
-	if (p.revents != (POLLIN | POLLOUT))	/* it was on its way */
+	if (p.revents != (POLLIN | POLLOUT)) /* it was on its way */
 		run_calls(1);
 	ck_assert_int_eq(p.revents, POLLIN | POLLOUT);
 	ck_assert_int_eq(qbipc_poll_del(poll_of, p.fd), 0);
@@ -123,13 +123,14 @@ START_TEST(input_is_reported_again_when_it_is_wanted_again)
 	pair_add(&marker, QB_LOOP_MED, INPUT);
 	pair_feed(&p);
 	for (int i = 0; i < 3; i++) {
-		ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_HIGH, p.fd, HANG_UP, &p,
-						       pair_ready), 0);
+		ck_assert_int_eq(
+			qbipc_poll_mod(poll_of, QB_LOOP_HIGH, p.fd, HANG_UP, &p, pair_ready),
+			0);
 		p.calls = 0;
 		run_marker(&marker);
 		ck_assert_int_eq(p.calls, 0);
-		ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_HIGH, p.fd, INPUT, &p,
-						       pair_ready), 0);
+		ck_assert_int_eq(
+			qbipc_poll_mod(poll_of, QB_LOOP_HIGH, p.fd, INPUT, &p, pair_ready), 0);
 		while (!p.calls)
 			run_calls(1);
 		ck_assert_int_eq(p.revents, POLLIN);
@@ -261,10 +262,10 @@ START_TEST(mod_changes_the_priority)
 	low.result = high.result = -1;
 	pair_add(&low, QB_LOOP_HIGH, INPUT);
 	pair_add(&high, QB_LOOP_LOW, INPUT);
-	ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_LOW, low.fd, INPUT, &low,
-					       pair_ready), 0);
-	ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_HIGH, high.fd, INPUT, &high,
-					       pair_ready), 0);
+	ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_LOW, low.fd, INPUT, &low, pair_ready),
+			 0);
+	ck_assert_int_eq(
+		qbipc_poll_mod(poll_of, QB_LOOP_HIGH, high.fd, INPUT, &high, pair_ready), 0);
 	pair_feed(&low);
 	pair_feed(&high);
 	run_calls(2);
@@ -286,14 +287,16 @@ START_TEST(nonsense_is_refused)
 	ck_assert_int_eq(qbipc_poll_del(poll_of, -1), -EBADF);
 	ck_assert_int_eq(qbipc_poll_del(poll_of, INT32_MAX), -EBADF);
 	ck_assert_int_eq(qbipc_poll_add(poll_of, QB_LOOP_MED, p.fd, INPUT, &p, NULL), -EINVAL);
-	ck_assert_int_eq(qbipc_poll_add(poll_of, (enum qb_loop_priority)3, p.fd, INPUT, &p,
-					       pair_ready), -EINVAL);
+	ck_assert_int_eq(
+		qbipc_poll_add(poll_of, (enum qb_loop_priority)3, p.fd, INPUT, &p, pair_ready),
+		-EINVAL);
 	pair_add(&p, QB_LOOP_MED, INPUT);
 	ck_assert_int_eq(qbipc_poll_add(poll_of, QB_LOOP_MED, p.fd, INPUT, &p, pair_ready),
 			 -EEXIST);
 	ck_assert_int_eq(qbipc_poll_mod(poll_of, QB_LOOP_MED, p.fd, INPUT, &p, NULL), -EINVAL);
-	ck_assert_int_eq(qbipc_poll_mod(poll_of, (enum qb_loop_priority)3, p.fd, INPUT, &p,
-					       pair_ready), -EINVAL);
+	ck_assert_int_eq(
+		qbipc_poll_mod(poll_of, (enum qb_loop_priority)3, p.fd, INPUT, &p, pair_ready),
+		-EINVAL);
 	pair_feed(&p);
 	run_calls(1);
 	ck_assert_int_eq(qbipc_poll_del(poll_of, p.fd), 0);

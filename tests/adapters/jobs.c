@@ -130,7 +130,7 @@ START_TEST(bad_jobs_are_refused)
 	ck_assert_int_eq(qbipc_poll_job(poll_of, QB_LOOP_LOW, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(qbipc_poll_job(poll_of, (enum qb_loop_priority)3, NULL, job_note),
 			 -EINVAL);
-	ck_assert_int_eq(qbipc_poll_job(poll_of, (enum qb_loop_priority)-1, NULL, job_note),
+	ck_assert_int_eq(qbipc_poll_job(poll_of, (enum qb_loop_priority) - 1, NULL, job_note),
 			 -EINVAL);
 }
 END_TEST

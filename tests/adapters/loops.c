@@ -14,7 +14,7 @@ struct task {
 	void *loop;
 	int fds[2];
 	int calls;
-	bool end_inside;	/* the first call ends the adapter */
+	bool end_inside; /* the first call ends the adapter */
 };
 
 static int32_t task_ready(int32_t fd, int32_t revents, void *data)

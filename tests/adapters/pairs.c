@@ -9,7 +9,7 @@ void *pairs_loop;
 struct qbipc_poll *poll_of;
 
 static int calls_total;
-static int calls_until_stop;	/* total at which the loop stops */
+static int calls_until_stop; /* total at which the loop stops */
 
 int32_t pair_ready(int32_t fd, int32_t revents, void *data)
 {
@@ -31,8 +31,8 @@ void pair_open(struct pair *p)
 	int fds[2];
 
 	memset(p, 0, sizeof(*p));
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
-				    fds), 0);
+	ck_assert_int_eq(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
 	p->fd = fds[0];
 	p->peer = fds[1];
 }

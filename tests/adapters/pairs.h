@@ -11,18 +11,18 @@
 #include "tests/adapters/loop.h"
 
 enum {
-	INPUT = POLLIN | POLLPRI | POLLNVAL,		/* what a service asks for */
-	HANG_UP = POLLPRI | POLLNVAL | POLLHUP,		/* and while flow is off */
+	INPUT = POLLIN | POLLPRI | POLLNVAL,	/* what a service asks for */
+	HANG_UP = POLLPRI | POLLNVAL | POLLHUP, /* and while flow is off */
 };
 
 struct pair {
 	int fd;
 	int peer;
 	int calls;
-	int32_t revents;	/* of the last call */
-	int order;		/* of the last call, among all calls */
-	int32_t result;		/* what its function returns */
-	void (*act)(struct pair *p);	/* in its function; may be NULL */
+	int32_t revents;	     /* of the last call */
+	int order;		     /* of the last call, among all calls */
+	int32_t result;		     /* what its function returns */
+	void (*act)(struct pair *p); /* in its function; may be NULL */
 	struct pair *other;
 };
 

@@ -95,8 +95,7 @@ static int32_t real_del(int32_t fd)
 	return qbipc_poll_del(test_loop.poll(loop), fd);
 }
 
-static int32_t real_job_add(enum qb_loop_priority p, void *data,
-			    qb_loop_job_dispatch_fn fn)
+static int32_t real_job_add(enum qb_loop_priority p, void *data, qb_loop_job_dispatch_fn fn)
 {
 	return qbipc_poll_job(test_loop.poll(loop), p, data, fn);
 }
@@ -133,8 +132,7 @@ static void real_close(void)
 
 static void real_watch(int fd, qb_ipcs_dispatch_fn_t fn, void *data)
 {
-	REQUIRE(qbipc_poll_add(test_loop.poll(loop), QB_LOOP_HIGH, fd, POLLIN, data,
-						       fn) == 0);
+	REQUIRE(qbipc_poll_add(test_loop.poll(loop), QB_LOOP_HIGH, fd, POLLIN, data, fn) == 0);
 }
 
 static void real_unwatch(int fd)

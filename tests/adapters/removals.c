@@ -233,8 +233,8 @@ void add_removal_tests(Suite *s)
 	tcase_add_test(tc, a_negative_result_removes);
 	tcase_add_test(tc, a_descriptor_may_remove_itself);
 	tcase_add_test(tc, one_that_another_removed_is_not_called_although_it_was_ready);
-	tcase_add_test(
-		tc, one_whose_input_is_no_longer_wanted_is_not_called_although_it_was_ready);
+	tcase_add_test(tc,
+		       one_whose_input_is_no_longer_wanted_is_not_called_although_it_was_ready);
 	tcase_add_test(tc, a_number_used_again_inside_the_callback_is_a_new_descriptor);
 	tcase_add_test(tc, a_number_used_again_between_turns_is_a_new_descriptor);
 	tcase_add_test(tc, a_descriptor_may_come_back);

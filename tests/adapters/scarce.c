@@ -14,15 +14,16 @@
 
 enum {
 	SEVERAL = 50,
-	REST_MS = 100,		/* of a listener */
+	REST_MS = 100, /* of a listener */
 };
 
 static struct host *service_start(int transport, void (*prepare)(struct server *sv))
 {
-	return host_start(&(struct server_spec){
-		.type = variants[transport].type,
-		.libqb_wire = variants[transport].libqb_wire, .adapter = &adapter_real,
-		.quiet = true, .prepare = prepare });
+	return host_start(&(struct server_spec){ .type = variants[transport].type,
+						 .libqb_wire = variants[transport].libqb_wire,
+						 .adapter = &adapter_real,
+						 .quiet = true,
+						 .prepare = prepare });
 }
 
 /* How often the listener has looked away because it could accept nobody. */
@@ -132,11 +133,9 @@ void add_scarcity_tests(Suite *s)
 
 	/* valgrind keeps the limit of descriptors for itself. */
 	tcase_set_tags(tc, "scarce");
+	add_transport_test(tc,
+			   a_service_without_descriptors_serves_who_is_there_and_others_later);
+	add_transport_test(tc, a_listener_that_can_accept_nobody_rests_in_the_loop_and_resumes);
 	add_transport_test(
-		tc, a_service_without_descriptors_serves_who_is_there_and_others_later);
-	add_transport_test(
-		tc, a_listener_that_can_accept_nobody_rests_in_the_loop_and_resumes);
-	add_transport_test(
-		tc,
-		a_client_that_could_not_be_watched_for_want_of_a_descriptor_can_be_later);
+		tc, a_client_that_could_not_be_watched_for_want_of_a_descriptor_can_be_later);
 }

@@ -12,9 +12,9 @@
 
 enum {
 	MANY = 1000,
-	BUSY = 20,		/* clients that are served when the service goes */
-	SLOT_GONE = 1,		/* the parent to the server: the client has left */
-	SLOT_CLOSED = 2,	/* times that connection_closed was called */
+	BUSY = 20,	 /* clients that are served when the service goes */
+	SLOT_GONE = 1,	 /* the parent to the server: the client has left */
+	SLOT_CLOSED = 2, /* times that connection_closed was called */
 	SLOT_SERVED = 3,
 };
 
@@ -341,8 +341,7 @@ END_TEST
 
 /* -- Many ---------------------------------------------------------------------- */
 
-static int32_t msg_count(struct server *sv, qb_ipcs_connection_t *c, void *data,
-			 size_t size)
+static int32_t msg_count(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size)
 {
 	atomic_fetch_add(&sv->shared->slot[SLOT_SERVED], 1);
 	return server_default_msg(sv, c, data, size);

@@ -173,7 +173,7 @@ START_TEST(input_that_the_library_refuses_to_watch_again_can_be_asked_for_again)
 	lib.start_result = 0;
 	ck_assert_int_eq(mod(QB_LOOP_MED, POLLIN), 0);
 	ck_assert_int_eq(lib.last_events, POLLIN);
-	lib.starts--;	/* the one that failed */
+	lib.starts--; /* the one that failed */
 	ck_assert_int_eq(lib.starts, 2);
 	ck_assert_int_eq(qbipc_poll_del(loop, fds[0]), 0);
 }
@@ -323,8 +323,8 @@ int main(void)
 	tcase_add_test(tc, a_change_that_the_library_refuses_has_not_happened);
 	tcase_add_test(tc, hang_ups_take_one_descriptor_of_the_library);
 	tcase_add_test(tc, hang_ups_that_the_library_refuses_leave_nothing);
-	tcase_add_test(
-		tc, input_that_the_library_refuses_to_watch_again_can_be_asked_for_again);
+	tcase_add_test(tc,
+		       input_that_the_library_refuses_to_watch_again_can_be_asked_for_again);
 	tcase_add_test(tc, a_watch_that_fell_out_can_be_removed);
 	tcase_add_test(tc, a_report_of_what_is_no_longer_watched_is_no_news);
 	tcase_add_test(tc, a_job_without_a_timer_is_refused);

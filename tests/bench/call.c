@@ -45,8 +45,7 @@ void bench_send(qb_ipcc_connection_t *c, struct bench_request *req)
 		bench_die("ipcc_send", (int)r);
 }
 
-static ssize_t call(qb_ipcc_connection_t *c, struct bench_request *req, void *buf,
-		    size_t room)
+static ssize_t call(qb_ipcc_connection_t *c, struct bench_request *req, void *buf, size_t room)
 {
 	struct iovec iov = { .iov_base = req, .iov_len = (size_t)req->head.size };
 	ssize_t r;

@@ -37,8 +37,7 @@ static void exec_server(const struct bench_run *run, pid_t parent, int out)
 	if (run->row->placement == BENCH_ONE_CPU)
 		bench_pin(0);
 	dup2(out, STDOUT_FILENO);
-	execl(run->opts->server, run->opts->server, "serve", run->name, run->opts->type,
-	      NULL);
+	execl(run->opts->server, run->opts->server, "serve", run->name, run->opts->type, NULL);
 	_exit(127);
 }
 
@@ -59,8 +58,7 @@ void bench_server_start(struct bench_run *run)
 		exec_server(run, self, fds[1]);
 	close(fds[1]);
 	pfd.fd = fds[0];
-	if (poll(&pfd, 1, SERVER_DEADLINE_MS) != 1 ||
-	    read(fds[0], line, sizeof(line)) <= 0)
+	if (poll(&pfd, 1, SERVER_DEADLINE_MS) != 1 || read(fds[0], line, sizeof(line)) <= 0)
 		bench_die("the server did not start", ETIMEDOUT);
 	close(fds[0]);
 }

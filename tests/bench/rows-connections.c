@@ -151,8 +151,7 @@ void bench_memory(struct bench_run *run)
 	qb_ipcc_connection_t **c = rest(run);
 
 	after = bench_ask(run, 1);
-	bench_print("shared", ((double)shared_bytes() - (double)shared) / 1024 / n,
-		    "KiB");
+	bench_print("shared", ((double)shared_bytes() - (double)shared) / 1024 / n, "KiB");
 	bench_print("server-rss", (double)(after.rss_bytes - before.rss_bytes) / 1024 / n,
 		    "KiB");
 	bench_print("server-pss", (double)(after.pss_bytes - before.pss_bytes) / 1024 / n,

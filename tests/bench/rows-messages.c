@@ -23,14 +23,12 @@ static struct cpu_mark cpu_mark(const struct bench_run *run)
 	return mark;
 }
 
-static void cpu_print(const struct bench_run *run, struct cpu_mark since,
-		      uint64_t messages)
+static void cpu_print(const struct bench_run *run, struct cpu_mark since, uint64_t messages)
 {
 	uint64_t client_ns = bench_cpu_ns() - since.client_ns;
 	uint64_t server_ns = bench_ask(run, 0).cpu_ns - since.server_ns;
 
-	bench_print("cpu", (double)(client_ns + server_ns) / 1000 / (double)messages,
-		    "us");
+	bench_print("cpu", (double)(client_ns + server_ns) / 1000 / (double)messages, "us");
 }
 
 /* Calls for @ns, each added to @h. */

@@ -19,14 +19,14 @@ static int32_t job_add(enum qb_loop_priority p, void *data, qb_loop_job_dispatch
 	return qb_loop_job_add(loop, p, data, fn);
 }
 
-static int32_t dispatch_add(enum qb_loop_priority p, int32_t fd, int32_t events,
-			    void *data, qb_ipcs_dispatch_fn_t fn)
+static int32_t dispatch_add(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
+			    qb_ipcs_dispatch_fn_t fn)
 {
 	return qb_loop_poll_add(loop, p, fd, events, data, fn);
 }
 
-static int32_t dispatch_mod(enum qb_loop_priority p, int32_t fd, int32_t events,
-			    void *data, qb_ipcs_dispatch_fn_t fn)
+static int32_t dispatch_mod(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
+			    qb_ipcs_dispatch_fn_t fn)
 {
 	return qb_loop_poll_mod(loop, p, fd, events, data, fn);
 }
@@ -95,17 +95,10 @@ static int32_t process(qb_ipcs_connection_t *c, void *data, size_t size)
 		bench_pin((int)req->count);
 		answer(c, data, size);
 		break;
-	case BENCH_ECHO:
-		answer(c, data, size);
-		break;
-	case BENCH_EVENTS:
-		send_events(c, req->count, req->size);
-		break;
-	case BENCH_REPORT:
-		send_report(c, req->count != 0);
-		break;
-	default:
-		break;
+	case BENCH_ECHO: answer(c, data, size); break;
+	case BENCH_EVENTS: send_events(c, req->count, req->size); break;
+	case BENCH_REPORT: send_report(c, req->count != 0); break;
+	default: break;
 	}
 	return 0;
 }
@@ -152,8 +145,8 @@ int bench_serve(const char *name, const char *type)
 	if (!loop)
 		bench_die("loop_create", errno);
 	qb_loop_signal_add(loop, QB_LOOP_HIGH, SIGTERM, NULL, terminate, &signal_handle);
-	service = qb_ipcs_create(
-		name, 1, strcmp(type, "socket") ? QB_IPC_SHM : QB_IPC_SOCKET, &handlers);
+	service = qb_ipcs_create(name, 1, strcmp(type, "socket") ? QB_IPC_SHM : QB_IPC_SOCKET,
+				 &handlers);
 	if (!service)
 		bench_die("ipcs_create", errno);
 	qb_ipcs_poll_handlers_set(service, &poll_handlers);

@@ -27,11 +27,11 @@ enum { SIZE = 12000, TIMEOUT_S = 20, WAIT_MS = 3000, KEPT_NS = 300000000 };
 /* What a scenario does differently from: accept, answer, and let go. */
 static struct scenario {
 	const char *name;
-	int refuse_with;		/* connection_accept returns it */
-	int leave_in_created;		/* qb_ipcs_disconnect() there */
-	int closed_again;		/* so often connection_closed asks for another call */
-	int keep;			/* a reference, beyond connection_closed */
-	int32_t request;		/* that the client sends; 0 none */
+	int refuse_with;      /* connection_accept returns it */
+	int leave_in_created; /* qb_ipcs_disconnect() there */
+	int closed_again;     /* so often connection_closed asks for another call */
+	int keep;	      /* a reference, beyond connection_closed */
+	int32_t request;      /* that the client sends; 0 none */
 } the;
 
 static qb_loop_t *loop;
@@ -288,8 +288,8 @@ int main(int argc, char **argv)
 		{ .name = "closed asks twice more", .closed_again = 2, .request = ECHO },
 		{ .name = "a reference is kept", .keep = 1, .request = ECHO },
 	};
-	enum qb_ipc_type type = argc > 1 && !strcmp(argv[1], "SOCKET") ? QB_IPC_SOCKET
-								       : QB_IPC_SHM;
+	enum qb_ipc_type type =
+		argc > 1 && !strcmp(argv[1], "SOCKET") ? QB_IPC_SOCKET : QB_IPC_SHM;
 
 	alarm(TIMEOUT_S);
 	signal(SIGPIPE, SIG_DFL);

@@ -118,8 +118,7 @@ static void peer_path(const char *library, char *path, size_t size)
 	slash = strrchr(self, '/');
 	ck_assert_ptr_nonnull(slash);
 	*slash = '\0';
-	ck_assert_int_lt(snprintf(path, size, "%s/compat-server-%s", self, library),
-			 (int)size);
+	ck_assert_int_lt(snprintf(path, size, "%s/compat-server-%s", self, library), (int)size);
 }
 
 /* As a service manager does it: wait for a client, then pass the socket as the third. */
@@ -130,8 +129,7 @@ static void listener_pass(int listener)
 
 	if (poll(&p, 1, deadline_ms()) != 1)
 		_exit(126);
-	if (dup2(listener, FIRST_PASSED_FD) < 0 ||
-	    fcntl(FIRST_PASSED_FD, F_SETFD, 0) < 0)
+	if (dup2(listener, FIRST_PASSED_FD) < 0 || fcntl(FIRST_PASSED_FD, F_SETFD, 0) < 0)
 		_exit(125);
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	setenv("LISTEN_PID", pid, 1);
@@ -141,8 +139,14 @@ static void listener_pass(int listener)
 static void peer_exec(struct peer *s, const struct peer_options *o)
 {
 	char path[4096], min_size[16], uid[16], gid[16], mode[16];
-	char *argv[] = { path, s->name, (char *)(uintptr_t)s->cell->transport, min_size,
-			 o->auth ? uid : NULL, gid, mode, NULL };
+	char *argv[] = { path,
+			 s->name,
+			 (char *)(uintptr_t)s->cell->transport,
+			 min_size,
+			 o->auth ? uid : NULL,
+			 gid,
+			 mode,
+			 NULL };
 
 	peer_path(s->cell->server, path, sizeof(path));
 	snprintf(min_size, sizeof(min_size), "%u", o->min_size);

@@ -23,10 +23,10 @@
 #include "tests/compat/protocol.h"
 
 struct cell {
-	const char *server;		/* "libqb" or "qbipc" */
-	const char *transport;		/* "shm" or "socket" */
-	bool native;			/* not on libqb's wire */
-	bool filesystem;		/* else an abstract address */
+	const char *server;    /* "libqb" or "qbipc" */
+	const char *transport; /* "shm" or "socket" */
+	bool native;	       /* not on libqb's wire */
+	bool filesystem;       /* else an abstract address */
 };
 
 extern const struct cell cells[];
@@ -36,7 +36,7 @@ extern const int cell_count;
 extern const char client_library[];
 
 struct peer {
-	pid_t pid;		/* -1 once reaped */
+	pid_t pid; /* -1 once reaped */
 	int control;
 	bool was_killed;
 	char name[64];
@@ -45,7 +45,7 @@ struct peer {
 
 struct peer_options {
 	uint32_t min_size;
-	bool auth;		/* auth_set with what follows, -1 as given */
+	bool auth; /* auth_set with what follows, -1 as given */
 	uid_t uid;
 	gid_t gid;
 	mode_t mode;

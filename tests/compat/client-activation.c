@@ -40,8 +40,8 @@ static int name_listening(const char *name, bool padded)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
 	strcpy(a.sun_path + 1, name);
-	return socket_listening(&a, padded ? sizeof(a)
-					   : offsetof(struct sockaddr_un, sun_path) + 1 +
+	return socket_listening(&a, padded ? sizeof(a) :
+					     offsetof(struct sockaddr_un, sun_path) + 1 +
 						     strlen(name));
 }
 
@@ -75,8 +75,8 @@ START_TEST(servers_are_started_by_their_clients_one_after_the_other)
 
 	unique_name(name, sizeof(name));
 	cell_enter(_i);
-	listener = cells[_i].filesystem ? file_listening(name, &file)
-					: name_listening(name, client_is_libqb());
+	listener = cells[_i].filesystem ? file_listening(name, &file) :
+					  name_listening(name, client_is_libqb());
 	for (int i = 0; i < ROUNDS; i++) {
 		struct peer *s = peer_activate(_i, name, listener);
 

@@ -84,9 +84,9 @@ START_TEST(bursts_up_to_eagain_arrive_whole)
 		int32_t first = round * 1000;
 		int accepted = 0, last = 0;
 
-		ck_assert_int_eq(sscanf(peer_tell(s, "burst %d 900 %d", first,
-						    50 + round * 40),
-					"%d %d", &accepted, &last), 2);
+		ck_assert_int_eq(sscanf(peer_tell(s, "burst %d 900 %d", first, 50 + round * 40),
+					"%d %d", &accepted, &last),
+				 2);
 		ck_assert_int_ge(accepted, 1);
 		if (accepted < 900)
 			ck_assert_int_eq(last, -EAGAIN);

@@ -30,7 +30,7 @@ struct expectation {
 	uid_t uid;
 	gid_t gid;
 	mode_t file_mode;
-	bool owner_left;	/* auth_set left the owner: the files are the server's */
+	bool owner_left; /* auth_set left the owner: the files are the server's */
 };
 
 static bool name_matches(const char *pattern, const char *name)
@@ -50,8 +50,7 @@ static bool is_shm(const struct peer *s)
 }
 
 /* Every entry of @dir: expected name, owner and mode. */
-static void check_entries(const struct peer *s, const char *dir,
-			  const struct expectation *e)
+static void check_entries(const struct peer *s, const char *dir, const struct expectation *e)
 {
 	char pattern[256], path[1024];
 	struct dirent *entry;
@@ -95,8 +94,7 @@ static void check_files(const struct peer *s, pid_t client, const struct expecta
 		      "unexpected: %s", dir);
 	ck_assert_int_eq(stat(dir, &st), 0);
 	ck_assert(S_ISDIR(st.st_mode));
-	ck_assert_msg((st.st_mode & 07777) == 0770, "mode of %s: %o", dir,
-		      st.st_mode & 07777);
+	ck_assert_msg((st.st_mode & 07777) == 0770, "mode of %s: %o", dir, st.st_mode & 07777);
 	ck_assert_msg((e->owner_left || st.st_uid == e->uid) && st.st_gid == e->gid,
 		      "owner of %s: %d:%d", dir, (int)st.st_uid, (int)st.st_gid);
 	check_entries(s, dir, e);
@@ -107,8 +105,7 @@ START_TEST(files_belong_to_the_client_and_to_nobody_else)
 	struct peer *s = peer_start(_i, NULL);
 	qb_ipcc_connection_t *c = connect_to(s, 0);
 
-	check_files(s, getpid(),
-		    &(struct expectation){ geteuid(), getegid(), 0600 });
+	check_files(s, getpid(), &(struct expectation){ geteuid(), getegid(), 0600 });
 	qb_ipcc_disconnect(c);
 	WAIT_FOR(files_of(s->pid, getpid()) == 0);
 	peer_stop(s);
@@ -117,8 +114,10 @@ END_TEST
 
 START_TEST(files_are_what_auth_set_said)
 {
-	struct peer *s = peer_start(_i, &(struct peer_options){
-		.auth = true, .uid = (uid_t)-1, .gid = SOME_GROUP, .mode = 0660 });
+	struct peer *s = peer_start(_i, &(struct peer_options){ .auth = true,
+								.uid = (uid_t)-1,
+								.gid = SOME_GROUP,
+								.mode = 0660 });
 	qb_ipcc_connection_t *c = connect_to(s, 0);
 
 	check_files(s, getpid(), &(struct expectation){ geteuid(), SOME_GROUP, 0660 });
@@ -187,16 +186,17 @@ START_TEST(unprivileged_client_owns_its_files)
 {
 	struct peer *s = peer_start(_i, NULL);
 
-	check_unprivileged(s, SOME_GROUP,
-			   &(struct expectation){ SOMEBODY, SOME_GROUP, 0600 });
+	check_unprivileged(s, SOME_GROUP, &(struct expectation){ SOMEBODY, SOME_GROUP, 0600 });
 	peer_stop(s);
 }
 END_TEST
 
 START_TEST(unprivileged_client_works_with_a_group_and_mode_by_auth_set)
 {
-	struct peer *s = peer_start(_i, &(struct peer_options){
-		.auth = true, .uid = (uid_t)-1, .gid = SOME_GROUP, .mode = 0660 });
+	struct peer *s = peer_start(_i, &(struct peer_options){ .auth = true,
+								.uid = (uid_t)-1,
+								.gid = SOME_GROUP,
+								.mode = 0660 });
 
 	check_unprivileged(s, SOME_GROUP + 1,
 			   &(struct expectation){ geteuid(), SOME_GROUP, 0660, true });
@@ -206,8 +206,10 @@ END_TEST
 
 START_TEST(unprivileged_client_works_with_files_of_its_own_by_auth_set)
 {
-	struct peer *s = peer_start(_i, &(struct peer_options){
-		.auth = true, .uid = SOMEBODY, .gid = 0, .mode = 0600 });
+	struct peer *s = peer_start(_i, &(struct peer_options){ .auth = true,
+								.uid = SOMEBODY,
+								.gid = 0,
+								.mode = 0600 });
 
 	check_unprivileged(s, SOME_GROUP, &(struct expectation){ SOMEBODY, 0, 0600 });
 	peer_stop(s);

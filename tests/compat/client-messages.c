@@ -101,12 +101,15 @@ START_TEST(sendv_recv_with_empty_entries_works)
 	qb_ipcc_connection_t *c = connect_to(s, 0);
 	struct request *r = request_new(77, 116);
 	char buf[200] __attribute__((aligned(8)));
-	struct iovec iov[5] = { { r, 16 }, { NULL, 0 }, { r->body, 60 },
-				{ NULL, 0 }, { r->body + 60, 40 } };
+	struct iovec iov[5] = { { r, 16 },
+				{ NULL, 0 },
+				{ r->body, 60 },
+				{ NULL, 0 },
+				{ r->body + 60, 40 } };
 
 	for (int n = 0; n < 100; n++)
-		response_check((void *)buf,
-			       qb_ipcc_sendv_recv(c, iov, 5, buf, sizeof(buf), -1), 77, 116);
+		response_check((void *)buf, qb_ipcc_sendv_recv(c, iov, 5, buf, sizeof(buf), -1),
+			       77, 116);
 	free(r);
 	qb_ipcc_disconnect(c);
 	peer_stop(s);
@@ -264,8 +267,7 @@ void add_message_tests(TCase *tc, int cell)
 {
 	add_cell_test(tc, bodies_from_nothing_to_the_maximum_come_back, cell);
 	add_cell_test(tc, large_bodies_come_back, cell);
-	add_cell_test(tc, requests_of_the_buffer_size_arrive_and_larger_ones_are_refused,
-		      cell);
+	add_cell_test(tc, requests_of_the_buffer_size_arrive_and_larger_ones_are_refused, cell);
 	add_cell_test(tc, answer_above_the_agreed_size_arrives_if_the_server_sends_it, cell);
 	add_cell_test(tc, requests_in_bursts_are_answered_in_order, cell);
 	add_cell_test(tc, sendv_recv_with_empty_entries_works, cell);

@@ -24,9 +24,9 @@ static bool cell_is_control(int cell)
 static void cell_name(int cell)
 {
 	snprintf(cell_names[cell], sizeof(cell_names[cell]),
-		 "%s client, %s server, %s%s, %s address", client_library,
-		 cells[cell].server, cells[cell].native ? "native " : "",
-		 cells[cell].transport, cells[cell].filesystem ? "filesystem" : "abstract");
+		 "%s client, %s server, %s%s, %s address", client_library, cells[cell].server,
+		 cells[cell].native ? "native " : "", cells[cell].transport,
+		 cells[cell].filesystem ? "filesystem" : "abstract");
 }
 
 static void cell_add(Suite *s, int cell)

@@ -114,8 +114,8 @@ static int32_t on_msg(qb_ipcs_connection_t *c, void *data, size_t size)
 	out.size = (int32_t)(sizeof(out) + size - sizeof(in));
 	if (in.id == COMPAT_STRESS)
 		out.size = sizeof(out);
-	n = in.id == COMPAT_EVENT ? qb_ipcs_event_sendv(c, iov, 2)
-				   : qb_ipcs_response_sendv(c, iov, 2);
+	n = in.id == COMPAT_EVENT ? qb_ipcs_event_sendv(c, iov, 2) :
+				    qb_ipcs_response_sendv(c, iov, 2);
 	if (n != out.size)
 		note("answer-failed");
 	if (in.id == COMPAT_STRESS)
@@ -281,8 +281,7 @@ static int32_t service_open(const char *name, const char *type, uint32_t min_siz
 	};
 	int32_t result;
 
-	service = qb_ipcs_create(name, 0,
-				 strcmp(type, "shm") ? QB_IPC_SOCKET : QB_IPC_SHM,
+	service = qb_ipcs_create(name, 0, strcmp(type, "shm") ? QB_IPC_SOCKET : QB_IPC_SHM,
 				 &handlers);
 	if (!service)
 		return -errno;
@@ -299,8 +298,7 @@ int main(int argc, char **argv)
 	int32_t result;
 
 	if (argc != 4 && argc != 7) {
-		fprintf(stderr, "usage: %s NAME shm|socket MIN-SIZE [UID GID MODE]\n",
-			argv[0]);
+		fprintf(stderr, "usage: %s NAME shm|socket MIN-SIZE [UID GID MODE]\n", argv[0]);
 		return 2;
 	}
 	if (argc == 7) {

@@ -83,8 +83,8 @@ static void refuse(struct host *h, int error, int64_t times)
 
 /* Of ourselves, of the listening socket, of a policy. */
 static const int not_one_clients[] = {
-	EACCES, EPERM, ENOSYS, EINVAL, EBADF, ENOTSOCK, EOPNOTSUPP, EFAULT, EIO, ETIMEDOUT,
-	ENETDOWN, EMFILE, ENFILE, ENOBUFS, ENOMEM,
+	EACCES, EPERM,	   ENOSYS,   EINVAL, EBADF,  ENOTSOCK, EOPNOTSUPP, EFAULT,
+	EIO,	ETIMEDOUT, ENETDOWN, EMFILE, ENFILE, ENOBUFS,  ENOMEM,
 };
 enum { NOT_ONE_CLIENTS = sizeof(not_one_clients) / sizeof(not_one_clients[0]) };
 

@@ -40,8 +40,8 @@ static int name_listening(const char *name, bool padded)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
 	strcpy(a.sun_path + 1, name);
-	return socket_listening(&a, padded ? sizeof(a)
-					   : offsetof(struct sockaddr_un, sun_path) + 1 +
+	return socket_listening(&a, padded ? sizeof(a) :
+					     offsetof(struct sockaddr_un, sun_path) + 1 +
 						     strlen(name));
 }
 
@@ -80,8 +80,8 @@ static int64_t remote_warnings(struct server *sv, const int64_t *args)
 
 static void check_served(int i, void (*prepare)(struct server *sv))
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i),
-							   .prepare = prepare });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(i), .prepare = prepare });
 	qb_ipcc_connection_t *a = client_connect(h->name, 0);
 	qb_ipcc_connection_t *b = qbipc_connect_timeout(h->name, 0, deadline_ms());
 
@@ -174,7 +174,7 @@ START_TEST(path_stays_when_the_service_ends_and_so_does_the_queue)
 	qbipc_log_hook_set(log_count, &seen);
 	ck_assert_int_eq(qbipc_service_listen_fd_set(s, fd), 0);
 	ck_assert_int_eq(qb_ipcs_run(s), 0);
-	ck_assert_int_eq(seen, 1);	/* nobody finds it there */
+	ck_assert_int_eq(seen, 1); /* nobody finds it there */
 	qb_ipcs_destroy(s);
 	ck_assert(!fd_is_open(fd));
 	client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -357,7 +357,7 @@ END_TEST
 /* -- The variables of the environment -------------------------------------------------- */
 
 static const struct {
-	const char *pid;	/* NULL: not set; "": this process */
+	const char *pid; /* NULL: not set; "": this process */
 	const char *fds;
 	const char *names;
 	const char *asked;

@@ -116,8 +116,8 @@ END_TEST
 
 START_TEST(requests_refused_for_lack_of_room_were_not_taken)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = server_answer });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = server_answer });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 	int32_t sent = 1000, answered = 1000;
 

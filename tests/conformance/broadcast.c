@@ -15,10 +15,10 @@
 
 /* Slots. 0 is that of remote_events(). */
 enum {
-	ACTION = 1,	/* of the function that is told who missed it */
-	MISSED,		/* calls */
-	ERROR,		/* ERROR + n: what was said of connection n */
-	LEAVE = 10,	/* the client may go; it has gone */
+	ACTION = 1, /* of the function that is told who missed it */
+	MISSED,	    /* calls */
+	ERROR,	    /* ERROR + n: what was said of connection n */
+	LEAVE = 10, /* the client may go; it has gone */
 };
 
 enum { DO_NOTHING, DO_DISCONNECT, DO_DISCONNECT_ALL, DO_DESTROY };
@@ -33,18 +33,14 @@ static void on_missed(qb_ipcs_connection_t *c, int error, void *data)
 	atomic_fetch_add(&sv->shared->slot[MISSED], 1);
 	atomic_store(&sv->shared->slot[ERROR + server_number(sv, c)], error);
 	switch (atomic_load(&sv->shared->slot[ACTION])) {
-	case DO_DISCONNECT:
-		qb_ipcs_disconnect(c);
-		break;
+	case DO_DISCONNECT: qb_ipcs_disconnect(c); break;
 	case DO_DISCONNECT_ALL:
 		while ((other = qb_ipcs_connection_first_get(sv->service))) {
 			qb_ipcs_disconnect(other);
 			qb_ipcs_connection_unref(other);
 		}
 		break;
-	case DO_DESTROY:
-		remote_destroy(sv, NULL);
-		break;
+	case DO_DESTROY: remote_destroy(sv, NULL); break;
 	}
 }
 
@@ -52,8 +48,8 @@ static void on_missed(qb_ipcs_connection_t *c, int error, void *data)
 static int64_t remote_broadcast(struct server *sv, const int64_t *args)
 {
 	size_t body = (size_t)args[0] - sizeof(struct qb_ipc_request_header);
-	struct qb_ipc_response_header header = {
-		.id = (int32_t)args[1], .size = (int32_t)(sizeof(header) + body) };
+	struct qb_ipc_response_header header = { .id = (int32_t)args[1],
+						 .size = (int32_t)(sizeof(header) + body) };
 	uint8_t *data = malloc(body);
 	struct iovec iov[] = { { &header, sizeof(header) }, { NULL, 0 }, { data, body } };
 	int32_t n;

@@ -83,9 +83,9 @@ START_TEST(sender_that_is_cancelled_leaves_no_lock_behind)
 	for (int k = 0; k < ROUNDS; k++) {
 		struct iovec iov = { r, 200 };
 
-		ck_assert_int_gt(qb_ipcc_sendv_recv(c, &iov, 1, answer, sizeof(answer),
-						    deadline_ms()),
-				 0);
+		ck_assert_int_gt(
+			qb_ipcc_sendv_recv(c, &iov, 1, answer, sizeof(answer), deadline_ms()),
+			0);
 	}
 	other = client_connect(h->name, 0);
 	ck_assert_int_gt(qb_ipcc_sendv_recv(other, &(struct iovec){ r, 200 }, 1, answer,
@@ -218,13 +218,11 @@ static int32_t end_or_answer(qb_ipcs_connection_t *c, void *data, size_t size)
 	const struct qb_ipc_request_header *h = data;
 
 	switch (h->id) {
-	case MSG_EXIT:
-		sem_post(&thread_is_done);
-		pthread_exit(NULL);
+	case MSG_EXIT: sem_post(&thread_is_done); pthread_exit(NULL);
 	case MSG_CANCEL_SELF:
 		sem_post(&thread_is_done);
 		pthread_cancel(pthread_self());
-		answer(c, h->id);	/* acts here, before anything is sent */
+		answer(c, h->id); /* acts here, before anything is sent */
 		_exit(EXIT_FAILURE);
 	case MSG_CANCEL_LOOP:
 		/* The answer comes when it is done, or the next request might be in the

@@ -98,16 +98,15 @@ START_TEST(connect_in_two_steps_works_like_connect)
 }
 END_TEST
 
-static int32_t accept_refuses(struct server *sv, qb_ipcs_connection_t *c, uid_t uid,
-			      gid_t gid)
+static int32_t accept_refuses(struct server *sv, qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
 {
 	return -EACCES;
 }
 
 START_TEST(refusal_shows_in_connect_continue_and_frees_everything)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .accept = accept_refuses });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(_i), .accept = accept_refuses });
 	qb_ipcc_connection_t *c;
 	int fd = -1;
 
@@ -211,7 +210,10 @@ START_TEST(both_sides_agree_on_the_larger_buffer_size)
 	static const struct {
 		size_t asked;
 		int32_t agreed;
-	} rows[] = { { 0, 12328 }, { 1, 12328 }, { 12328, 12328 }, { 12329, 12329 },
+	} rows[] = { { 0, 12328 },
+		     { 1, 12328 },
+		     { 12328, 12328 },
+		     { 12329, 12329 },
 		     { 131072, 131072 } };
 
 	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
@@ -234,8 +236,8 @@ static void prepare_enforce(struct server *sv)
 
 START_TEST(enforced_buffer_size_is_a_minimum)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .prepare = prepare_enforce });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .prepare = prepare_enforce });
 	static const size_t asked[] = { 0, 50000, 131072, 200000 };
 	static const int32_t agreed[] = { 131072, 131072, 131072, 200000 };
 
@@ -297,15 +299,15 @@ int main(void)
 	tcase_add_test(tc, connect_with_an_empty_name_is_einval);
 	tcase_add_test(tc, connect_async_without_a_place_for_the_descriptor_is_einval);
 	tcase_add_test(tc, connect_continue_without_a_connection_is_einval);
-	tcase_add_test(
-		tc, server_that_hangs_up_before_answering_is_an_error_and_frees_everything);
+	tcase_add_test(tc,
+		       server_that_hangs_up_before_answering_is_an_error_and_frees_everything);
 	add_transport_test(tc, server_killed_during_the_handshake_ends_connect_with_an_error);
 
 	tc = tcase_new(s, "two steps");
 	add_variant_test(tc, connect_in_two_steps_works_like_connect);
 	add_transport_test(tc, refusal_shows_in_connect_continue_and_frees_everything);
-	add_transport_test(
-		tc, connect_continue_before_the_answer_is_eagain_and_frees_everything);
+	add_transport_test(tc,
+			   connect_continue_before_the_answer_is_eagain_and_frees_everything);
 	add_transport_test(tc, disconnect_between_the_two_steps_frees_everything);
 
 	tc = tcase_new(s, "sizes");

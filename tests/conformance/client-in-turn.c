@@ -39,8 +39,9 @@ static void use(int body)
 	for (int i = 0; i < CALLS; i++) {
 		client_echo(connection, SIZE);
 		ck_assert_int_eq(host_call(host, remote_event, 1, body, i), body + 8);
-		ck_assert_int_eq(qb_ipcc_event_recv(connection, buf, sizeof(buf),
-						    deadline_ms()), body + 8);
+		ck_assert_int_eq(
+			qb_ipcc_event_recv(connection, buf, sizeof(buf), deadline_ms()),
+			body + 8);
 	}
 	ck_assert_int_eq(qb_ipcc_event_recv(connection, buf, sizeof(buf), 0), -EAGAIN);
 }

@@ -65,8 +65,8 @@ static void connection_works(void)
 	client_echo(connection, 64);
 	client_must_send(connection, MSG_SILENT, 64);
 	ck_assert_int_eq(host_call(host, remote_response, 1, 64, 5), 72);
-	response_check((void *)buf,
-		       qb_ipcc_recv(connection, buf, sizeof(buf), deadline_ms()), 5, 64);
+	response_check((void *)buf, qb_ipcc_recv(connection, buf, sizeof(buf), deadline_ms()),
+		       5, 64);
 	ck_assert_int_eq(host_call(host, remote_event, 1, 64, 6), 72);
 	response_check((void *)buf,
 		       qb_ipcc_event_recv(connection, buf, sizeof(buf), deadline_ms()), 6, 64);

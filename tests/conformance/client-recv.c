@@ -135,13 +135,13 @@ static void check_nothing_beyond(int i, bool event)
 	struct host *h = start(i, &c);
 
 	for (size_t size = 16; size < 9000; size += 431) {
-		size_t room = size + 8;		/* exactly the answer's */
+		size_t room = size + 8; /* exactly the answer's */
 		ssize_t n;
 
 		memset(buffer, 0x5a, sizeof(buffer));
 		client_must_send(c, event ? MSG_EVENT : 100, size);
-		n = event ? qb_ipcc_event_recv(c, buffer, room, deadline_ms())
-			  : qb_ipcc_recv(c, buffer, room, deadline_ms());
+		n = event ? qb_ipcc_event_recv(c, buffer, room, deadline_ms()) :
+			    qb_ipcc_recv(c, buffer, room, deadline_ms());
 		ck_assert_int_eq(n, (ssize_t)room);
 		for (size_t at = room; at < sizeof(buffer); at++)
 			ck_assert_msg(buffer[at] == 0x5a, "byte %zu behind %zu", at, room);
@@ -370,8 +370,8 @@ int main(void)
 
 	tc = tcase_new(s, "buffers");
 	add_transport_test(tc, recv_into_too_small_a_buffer_is_enobufs_and_keeps_the_message);
-	add_transport_test(
-		tc, event_recv_into_too_small_a_buffer_is_enobufs_and_keeps_the_message);
+	add_transport_test(tc,
+			   event_recv_into_too_small_a_buffer_is_enobufs_and_keeps_the_message);
 	add_transport_test(tc, recv_writes_nothing_beyond_its_buffer);
 	add_transport_test(tc, event_recv_writes_nothing_beyond_its_buffer);
 	add_transport_test(tc, descriptor_stays_readable_after_enobufs);
@@ -390,8 +390,7 @@ int main(void)
 
 	tc = tcase_new(s, "there and back");
 	add_variant_test(tc, sendv_recv_returns_the_answer);
-	add_transport_test(tc,
-			   sendv_recv_times_out_and_the_late_answer_goes_to_the_next_call);
+	add_transport_test(tc, sendv_recv_times_out_and_the_late_answer_goes_to_the_next_call);
 	add_transport_test(tc, sendv_recv_above_the_buffer_size_is_emsgsize);
 	add_transport_test(tc, sendv_recv_while_flow_control_is_on_is_eagain);
 	add_transport_test(tc, sendv_recv_for_ever_is_enotconn_when_the_server_disconnects);

@@ -90,8 +90,8 @@ END_TEST
 
 START_TEST(send_without_room_is_eagain_until_the_server_takes_something)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = server_answer });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = server_answer });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 	int sent = 0;
 	ssize_t n;

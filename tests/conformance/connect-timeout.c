@@ -140,11 +140,10 @@ START_TEST(connect_waits_for_a_place_and_an_answer_through_signals)
 			host_freeze(h);
 			first = full ? backlog_fill(h->name) : -1;
 			alarms_start(h->pid);
-			c = timed ? qbipc_connect_timeout(h->name, 0, deadline_ms())
-				  : qb_ipcc_connect(h->name, 0);
+			c = timed ? qbipc_connect_timeout(h->name, 0, deadline_ms()) :
+				    qb_ipcc_connect(h->name, 0);
 			alarms_stop();
-			ck_assert_msg(c, "full %d timed %d: %s", full, timed,
-				      strerror(errno));
+			ck_assert_msg(c, "full %d timed %d: %s", full, timed, strerror(errno));
 			if (first >= 0)
 				close(first);
 			client_echo(c, 64);
@@ -163,8 +162,8 @@ START_TEST(time_to_connect_leaves_no_trace_on_the_connection)
 
 	ck_assert_ptr_nonnull(c);
 	if (variants[_i].type == QB_IPC_SHM) {
-		ck_assert_int_eq(getsockopt(client_fd(c), SOL_SOCKET, SO_SNDTIMEO, &limit,
-					    &size), 0);
+		ck_assert_int_eq(
+			getsockopt(client_fd(c), SOL_SOCKET, SO_SNDTIMEO, &limit, &size), 0);
 		ck_assert_int_eq(limit.tv_sec + limit.tv_usec, 0);
 	}
 	qb_ipcc_disconnect(c);

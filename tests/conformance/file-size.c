@@ -30,8 +30,7 @@ static void prepare_no_files(struct server *sv)
 
 static struct host *start(int variant, void (*prepare)(struct server *))
 {
-	return host_start(
-		&(struct server_spec){ VARIANT_SPEC(variant), .prepare = prepare });
+	return host_start(&(struct server_spec){ VARIANT_SPEC(variant), .prepare = prepare });
 }
 
 static bool needs_files_for_messages(int variant)

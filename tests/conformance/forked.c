@@ -27,7 +27,7 @@
 /* -- A child with a copy --------------------------------------------------------------- */
 
 enum { END_DESTROY, END_UNREF, END_DISCONNECT, END_ADAPTER, END_EXIT, ENDS };
-enum { MSG_FORK = 100 };	/* plus one of these */
+enum { MSG_FORK = 100 }; /* plus one of these */
 
 /* What a child's exit(3) leaves is the parent's: a leak checker has no say there. */
 static bool is_copy;
@@ -40,22 +40,14 @@ int __lsan_is_turned_off(void)
 static void end_copy(struct server *sv, qb_ipcs_connection_t *c, int end)
 {
 	switch (end) {
-	case END_DESTROY:
-		qb_ipcs_destroy(sv->service);
-		_exit(0);
-	case END_UNREF:
-		qb_ipcs_unref(sv->service);
-		_exit(0);
-	case END_DISCONNECT:
-		qb_ipcs_disconnect(c);
-		_exit(0);
+	case END_DESTROY: qb_ipcs_destroy(sv->service); _exit(0);
+	case END_UNREF: qb_ipcs_unref(sv->service); _exit(0);
+	case END_DISCONNECT: qb_ipcs_disconnect(c); _exit(0);
 	case END_ADAPTER:
 		qb_ipcs_destroy(sv->service);
 		sv->adapter->close();
 		_exit(0);
-	default:
-		is_copy = true;
-		exit(0);
+	default: is_copy = true; exit(0);
 	}
 }
 
@@ -80,8 +72,8 @@ static int32_t fork_then_answer(struct server *sv, qb_ipcs_connection_t *c, void
 
 START_TEST(child_that_ends_its_copy_is_not_noticed)
 {
-	struct host *h = host_start(&(struct server_spec){
-		VARIANT_SPEC(_i), .untraced = true, .msg = fork_then_answer });
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .untraced = true,
+							   .msg = fork_then_answer });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0), *other;
 	qb_ipcc_connection_t *idle = client_connect(h->name, 0);
 
@@ -203,8 +195,7 @@ static int32_t daemon_msg(qb_ipcs_connection_t *c, void *data, size_t size)
 	return qb_ipcs_response_send(c, data, size) < 0 ? -1 : 0;
 }
 
-static int daemon_serve(const char *name, enum qb_ipc_type type, enum daemonize when,
-			int ready)
+static int daemon_serve(const char *name, enum qb_ipc_type type, enum daemonize when, int ready)
 {
 	static struct qb_ipcs_service_handlers on = { .msg_process = daemon_msg };
 	static struct qb_ipcs_poll_handlers handlers = { loop_job, loop_add, loop_mod,
@@ -274,8 +265,7 @@ static void call(qb_ipcc_connection_t *c, int32_t id)
 	struct iovec iov = { question, sizeof(question) };
 
 	memcpy(question, &h, sizeof(h));
-	ck_assert_int_eq(qb_ipcc_sendv_recv(c, &iov, 1, answer, sizeof(answer),
-					    deadline_ms()),
+	ck_assert_int_eq(qb_ipcc_sendv_recv(c, &iov, 1, answer, sizeof(answer), deadline_ms()),
 			 sizeof(answer));
 	ck_assert_mem_eq(question, answer, sizeof(answer));
 }
@@ -323,7 +313,7 @@ static void *read_events(void *data)
 
 	while ((n = qb_ipcc_event_recv(data, &event, sizeof(event), 20000)) > 0)
 		if (n != sizeof(event) || event.id != EVENT_ID)
-			return data;	/* not as it was sent */
+			return data; /* not as it was sent */
 	return NULL;
 }
 

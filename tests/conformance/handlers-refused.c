@@ -65,7 +65,7 @@ START_TEST(short_message_of_a_one_way_handler_is_not_answered)
 
 	client_must_send(c, ID_NOTE, 16);
 	client_must_send(c, ID_NOTE, sizeof(struct set_request));
-	ck_assert_int_eq(ask(c, ID_GET, 16), 1);	/* the first answer there is */
+	ck_assert_int_eq(ask(c, ID_GET, 16), 1); /* the first answer there is */
 	ck_assert_int_eq(host_slot(h, 0), 1);
 	check_refusals(h, 0, 1, 0, 0);
 	stop(h, c);
@@ -76,8 +76,8 @@ END_TEST
 enum { HOOK_OWN_ANSWER = 50, HOOK_DISCONNECTS = 51 };
 
 static enum qbipc_refuse unknown_as_told(qb_ipcs_connection_t *c,
-					  const struct qb_ipc_request_header *message,
-					  size_t size, int error, void *data)
+					 const struct qb_ipc_request_header *message,
+					 size_t size, int error, void *data)
 {
 	int64_t what = atomic_load(&the_server->shared->slot[1]);
 
@@ -98,8 +98,8 @@ static enum qbipc_refuse unknown_as_told(qb_ipcs_connection_t *c,
 static void prepare_unknown(struct server *sv)
 {
 	prepare_table(sv);
-	SERVER_REQUIRE_EQ(
-		sv, qbipc_service_refuse_set(sv->service, unknown_as_told, &sv->spec), 0);
+	SERVER_REQUIRE_EQ(sv, qbipc_service_refuse_set(sv->service, unknown_as_told, &sv->spec),
+			  0);
 }
 
 static int64_t remote_slot_set(struct server *sv, const int64_t *args)
@@ -120,7 +120,7 @@ START_TEST(hook_decides_between_an_answer_its_own_answer_and_none)
 	ck_assert_int_eq(ask(c, ID_OTHER, 16), 60);
 	host_call(h, remote_slot_set, QBIPC_REFUSE_IGNORE);
 	client_must_send(c, ID_OTHER, 16);
-	ck_assert_int_eq(ask(c, ID_GET, 16), 1);	/* the first answer there is */
+	ck_assert_int_eq(ask(c, ID_GET, 16), 1); /* the first answer there is */
 	check_refusals(h, 3, 1, 2, 0);
 	stop(h, c);
 }

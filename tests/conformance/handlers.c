@@ -36,16 +36,11 @@ enum { MANY = 500, BATCH = 50 };
 static int32_t many_id(int k)
 {
 	switch (k % 5) {
-	case 0:
-		return k;
-	case 1:
-		return k << 16;
-	case 2:
-		return -k - 1000;
-	case 3:
-		return INT32_MAX - k;
-	default:
-		return INT32_MIN + k;
+	case 0: return k;
+	case 1: return k << 16;
+	case 2: return -k - 1000;
+	case 3: return INT32_MAX - k;
+	default: return INT32_MIN + k;
 	}
 }
 
@@ -56,12 +51,15 @@ static void prepare_many(struct server *sv)
 
 		for (int j = 0; j < BATCH; j++)
 			rows[j] = (struct qbipc_handler){
-				.size = sizeof(rows[j]), .id = many_id(k + j),
-				.fn = on_any, .context = AS(k + j + 1), .name = "x",
+				.size = sizeof(rows[j]),
+				.id = many_id(k + j),
+				.fn = on_any,
+				.context = AS(k + j + 1),
+				.name = "x",
 			};
-		SERVER_REQUIRE_EQ(
-			sv, qbipc_service_handlers_register(sv->service, rows, BATCH), 0);
-		memset(rows, 0x5a, sizeof(rows));	/* they were copied */
+		SERVER_REQUIRE_EQ(sv, qbipc_service_handlers_register(sv->service, rows, BATCH),
+				  0);
+		memset(rows, 0x5a, sizeof(rows)); /* they were copied */
 	}
 }
 
@@ -80,8 +78,7 @@ END_TEST
 static int32_t on_register(qb_ipcs_connection_t *c, void *data, size_t size, void *context)
 {
 	const struct qbipc_handler more[] = {
-		{ .size = sizeof(more[0]), .id = ID_OTHER, .fn = on_any,
-		  .context = AS(9) },
+		{ .size = sizeof(more[0]), .id = ID_OTHER, .fn = on_any, .context = AS(9) },
 	};
 
 	SERVER_REQUIRE_EQ(the_server,
@@ -91,7 +88,8 @@ static int32_t on_register(qb_ipcs_connection_t *c, void *data, size_t size, voi
 
 static void prepare_register(struct server *sv)
 {
-	static const struct qbipc_handler row = { .size = sizeof(row), .id = ID_BARE,
+	static const struct qbipc_handler row = { .size = sizeof(row),
+						  .id = ID_BARE,
 						  .fn = on_register };
 
 	SERVER_REQUIRE_EQ(sv, qbipc_service_handlers_register(sv->service, &row, 1), 0);
@@ -122,8 +120,7 @@ static void prepare_endings(struct server *sv)
 {
 	static const struct qbipc_handler rows[] = {
 		{ .size = sizeof(rows[0]), .id = 1, .fn = on_disconnect },
-		{ .size = sizeof(rows[0]), .id = 2, .fn = on_disconnect,
-		  .context = AS(1) },
+		{ .size = sizeof(rows[0]), .id = 2, .fn = on_disconnect, .context = AS(1) },
 	};
 
 	SERVER_REQUIRE_EQ(sv, qbipc_service_handlers_register(sv->service, rows, 2), 0);
@@ -152,7 +149,8 @@ static int32_t on_back_off(qb_ipcs_connection_t *c, void *data, size_t size, voi
 
 static void prepare_back_off(struct server *sv)
 {
-	static const struct qbipc_handler row = { .size = sizeof(row), .id = ID_GET,
+	static const struct qbipc_handler row = { .size = sizeof(row),
+						  .id = ID_GET,
 						  .fn = on_back_off };
 
 	SERVER_REQUIRE_EQ(sv, qbipc_service_handlers_register(sv->service, &row, 1), 0);
@@ -197,8 +195,10 @@ static const struct qbipc_handler *select_some(qb_ipcs_connection_t *c,
 					       const struct qb_ipc_request_header *message,
 					       size_t size, void *data)
 {
-	static const struct qbipc_handler own = { .size = sizeof(own), .id = ID_GET,
-						  .fn = on_any, .context = AS(20),
+	static const struct qbipc_handler own = { .size = sizeof(own),
+						  .id = ID_GET,
+						  .fn = on_any,
+						  .context = AS(20),
 						  .min_size = 2000 };
 	static const struct qbipc_handler none = { .size = sizeof(none) };
 
@@ -326,8 +326,7 @@ END_TEST
 START_TEST(handlers_that_make_no_sense_are_einval)
 {
 	qb_ipcs_service_t *s = service_new();
-	const struct qbipc_handler good = { .size = sizeof(good), .id = 1,
-					    .fn = on_any };
+	const struct qbipc_handler good = { .size = sizeof(good), .id = 1, .fn = on_any };
 	struct qbipc_handler bad[2] = { good, good };
 
 	ck_assert_int_eq(qbipc_service_handlers_register(NULL, &good, 1), -EINVAL);
@@ -350,8 +349,8 @@ START_TEST(handlers_that_make_no_sense_are_einval)
 END_TEST
 
 static enum qbipc_refuse refuse_any(qb_ipcs_connection_t *c,
-				     const struct qb_ipc_request_header *message,
-				     size_t size, int error, void *data)
+				    const struct qb_ipc_request_header *message, size_t size,
+				    int error, void *data)
 {
 	return QBIPC_REFUSE_ANSWER;
 }
@@ -391,8 +390,8 @@ int main(void)
 
 	add_variant_test(tc, message_goes_to_the_handler_of_its_id_with_its_context);
 	add_transport_test(tc, message_that_the_table_does_not_know_goes_to_msg_process);
-	tcase_add_loop_test(
-		tc, each_of_500_handlers_registered_in_ten_calls_gets_its_messages, 0, 1);
+	tcase_add_loop_test(tc, each_of_500_handlers_registered_in_ten_calls_gets_its_messages,
+			    0, 1);
 	add_transport_test(tc, handler_may_register_more);
 	add_variant_test(tc, handler_may_end_the_connection_or_the_service);
 	add_transport_test(

@@ -47,7 +47,7 @@ static inline int32_t on_set(qb_ipcs_connection_t *c, void *data, size_t size, v
 	struct set_request *r = data;
 
 	SERVER_REQUIRE(the_server, size >= sizeof(*r));
-	r->value = 0;		/* a private copy: it may be written to */
+	r->value = 0; /* a private copy: it may be written to */
 	return answer_with(c, data, 2);
 }
 
@@ -60,11 +60,17 @@ static inline int32_t on_note(qb_ipcs_connection_t *c, void *data, size_t size, 
 #define AS(n) ((void *)(intptr_t)(n))
 
 static const struct qbipc_handler table[] = {
-	{ .size = sizeof(struct qbipc_handler), .id = ID_GET, .fn = on_any,
-	  .context = AS(1), .name = "get" },
+	{ .size = sizeof(struct qbipc_handler),
+	  .id = ID_GET,
+	  .fn = on_any,
+	  .context = AS(1),
+	  .name = "get" },
 	QBIPC_HANDLER(ID_SET, on_set, struct set_request),
-	{ .size = sizeof(struct qbipc_handler), .id = ID_NOTE, .fn = on_note,
-	  .flags = QBIPC_HANDLER_ONE_WAY, .min_size = sizeof(struct set_request) },
+	{ .size = sizeof(struct qbipc_handler),
+	  .id = ID_NOTE,
+	  .fn = on_note,
+	  .flags = QBIPC_HANDLER_ONE_WAY,
+	  .min_size = sizeof(struct set_request) },
 };
 enum { TABLE_SIZE = sizeof(table) / sizeof(table[0]) };
 
@@ -74,7 +80,7 @@ static inline void prepare_table(struct server *sv)
 			  0);
 }
 
-#define START(i, ...)                                                               \
+#define START(i, ...)                                                                          \
 	host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true, __VA_ARGS__ })
 
 /* Ask, and return the error of the answer, which is otherwise as it should be. */

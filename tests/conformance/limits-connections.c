@@ -37,8 +37,8 @@ static qb_ipcc_connection_t *must_connect(struct host *h, uid_t uid, size_t max_
 
 START_TEST(connection_too_many_is_eusers_until_another_ends)
 {
-	struct host *h = host_with_limits(
-		_i, &(struct qbipc_service_limits){ .connections = 2 });
+	struct host *h =
+		host_with_limits(_i, &(struct qbipc_service_limits){ .connections = 2 });
 	qb_ipcc_connection_t *c[2] = { must_connect(h, getuid(), 0),
 				       must_connect(h, getuid(), 0) };
 
@@ -122,8 +122,8 @@ enum { SIZE = 100000 };
 
 START_TEST(message_size_beyond_the_limit_is_emsgsize)
 {
-	struct host *h = host_with_limits(
-		_i, &(struct qbipc_service_limits){ .message_size = SIZE });
+	struct host *h =
+		host_with_limits(_i, &(struct qbipc_service_limits){ .message_size = SIZE });
 	qb_ipcc_connection_t *c;
 
 	check_refused(h, getuid(), SIZE + 1, EMSGSIZE);
@@ -271,9 +271,9 @@ static int32_t count_run(struct server *sv, qb_ipcs_connection_t *c, void *data,
 static int64_t longest_run(int variant, const struct qbipc_service_limits *limits, int n,
 			   uint64_t *ret_cut)
 {
-	struct host *h = host_with(&(struct server_spec){ VARIANT_SPEC(variant),
-							  .msg = count_run, .quiet = true },
-				   limits);
+	struct host *h = host_with(
+		&(struct server_spec){ VARIANT_SPEC(variant), .msg = count_run, .quiet = true },
+		limits);
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 	struct qb_ipcs_connection_stats_2 *stats = (void *)h->shared->blob;
 	int64_t longest;
@@ -299,8 +299,10 @@ START_TEST(requests_per_dispatch_are_limited_below_the_rate)
 
 	ck_assert_int_eq(longest_run(_i, &(struct qbipc_service_limits){ 0 }, 6, &cut), 6);
 	ck_assert_uint_eq(cut, 0);
-	ck_assert_int_eq(longest_run(_i, &(struct qbipc_service_limits){
-						 .dispatch_messages = 2 }, 6, &cut), 2);
+	ck_assert_int_eq(longest_run(_i,
+				     &(struct qbipc_service_limits){ .dispatch_messages = 2 },
+				     6, &cut),
+			 2);
 	/* Sockets do not tell the server's end that more waits: they wake it again. */
 	if (variants[_i].type == QB_IPC_SHM && !variants[_i].libqb_wire)
 		ck_assert_uint_ge(cut, 2);
@@ -311,10 +313,13 @@ START_TEST(bytes_per_dispatch_are_limited_but_one_request_is_served)
 {
 	uint64_t cut;
 
-	ck_assert_int_eq(longest_run(_i, &(struct qbipc_service_limits){
-						 .dispatch_bytes = 2500 }, 6, &cut), 3);
-	ck_assert_int_eq(longest_run(_i, &(struct qbipc_service_limits){
-						 .dispatch_bytes = 1 }, 6, &cut), 1);
+	ck_assert_int_eq(longest_run(_i,
+				     &(struct qbipc_service_limits){ .dispatch_bytes = 2500 },
+				     6, &cut),
+			 3);
+	ck_assert_int_eq(
+		longest_run(_i, &(struct qbipc_service_limits){ .dispatch_bytes = 1 }, 6, &cut),
+		1);
 }
 END_TEST
 
@@ -360,8 +365,8 @@ static int stream_of(qb_ipcc_connection_t *c)
 
 START_TEST(wake_ups_for_nothing_beyond_the_limit_end_the_connection)
 {
-	struct host *h = host_with_limits(
-		_i, &(struct qbipc_service_limits){ .junk_wakeups = 5 });
+	struct host *h =
+		host_with_limits(_i, &(struct qbipc_service_limits){ .junk_wakeups = 5 });
 	qb_ipcc_connection_t *honest, *c = client_connect(h->name, 0);
 	int stream = stream_of(c);
 
@@ -381,8 +386,8 @@ END_TEST
 
 START_TEST(request_makes_up_for_a_wake_up_for_nothing)
 {
-	struct host *h = host_with_limits(
-		_i, &(struct qbipc_service_limits){ .junk_wakeups = 3 });
+	struct host *h =
+		host_with_limits(_i, &(struct qbipc_service_limits){ .junk_wakeups = 3 });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 	int stream = stream_of(c);
 
@@ -399,8 +404,8 @@ END_TEST
 /* However fast messages come and go, none is taken for a wake-up for nothing. */
 START_TEST(honest_client_wakes_nobody_for_nothing)
 {
-	struct host *h = host_with_limits(
-		_i, &(struct qbipc_service_limits){ .junk_wakeups = 1 });
+	struct host *h =
+		host_with_limits(_i, &(struct qbipc_service_limits){ .junk_wakeups = 1 });
 	struct qb_ipcs_connection_stats_2 *stats = (void *)h->shared->blob;
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 

@@ -179,8 +179,8 @@ enum { REST_MS = 100 };
 
 START_TEST(listener_that_cannot_accept_rests_and_resumes)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .prepare = prepare_high_spare });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .prepare = prepare_high_spare });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0), *waiting;
 	int before, fd = -1;
 	uint64_t begin, turns;
@@ -215,8 +215,8 @@ END_TEST
 
 START_TEST(destroy_while_the_listener_rests_leaves_nothing)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .prepare = prepare_high_spare });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .prepare = prepare_high_spare });
 	qb_ipcc_connection_t *waiting;
 	int fd = -1;
 
@@ -253,8 +253,8 @@ static void prepare_log(struct server *sv)
 
 START_TEST(log_has_one_line_for_many_refusals)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .prepare = prepare_log });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(_i), .prepare = prepare_log });
 	int32_t nonsense[6] = { 7, 7, 7, 7, 7, 7 };
 	uint64_t begin = now_ms();
 
@@ -376,8 +376,8 @@ int main(void)
 	TCase *tc = tcase_new(s, "descriptors");
 
 	add_variant_test(tc, service_without_descriptors_turns_clients_away_and_resumes);
-	add_transport_test(
-		tc, client_for_whom_descriptors_do_not_suffice_is_refused_with_emfile);
+	add_transport_test(tc,
+			   client_for_whom_descriptors_do_not_suffice_is_refused_with_emfile);
 	add_test_of_users(tc, unfinished_handshake_makes_room_when_descriptors_run_out);
 	add_test_of_users(tc, unfinished_handshakes_leave_descriptors_for_others);
 	add_test_of_users(tc, unfinished_handshakes_make_room_for_one_that_is_complete);

@@ -22,8 +22,8 @@ static void close_all(const int *fds, int n)
 
 START_TEST(handshake_too_many_costs_the_oldest)
 {
-	struct host *h = host_with_limits(
-		_i, &(struct qbipc_service_limits){ .handshakes = 3 });
+	struct host *h =
+		host_with_limits(_i, &(struct qbipc_service_limits){ .handshakes = 3 });
 	int fd[4];
 
 	for (int k = 0; k < 4; k++)
@@ -42,8 +42,8 @@ END_TEST
 
 START_TEST(handshakes_that_are_complete_make_room)
 {
-	struct host *h = host_with_limits(
-		_i, &(struct qbipc_service_limits){ .handshakes = 2 });
+	struct host *h =
+		host_with_limits(_i, &(struct qbipc_service_limits){ .handshakes = 2 });
 	int fd[5];
 
 	for (int k = 0; k < 5; k++) {
@@ -59,8 +59,8 @@ END_TEST
 
 START_TEST(handshakes_that_are_given_up_make_room)
 {
-	struct host *h = host_with_limits(
-		_i, &(struct qbipc_service_limits){ .handshakes = 2 });
+	struct host *h =
+		host_with_limits(_i, &(struct qbipc_service_limits){ .handshakes = 2 });
 	int fd = raw_connect(h, getuid());
 
 	for (int k = 0; k < 5; k++) {
@@ -76,10 +76,10 @@ END_TEST
 
 START_TEST(handshake_too_many_of_a_user_costs_that_users_oldest)
 {
-	struct host *h = host_with_limits(
-		_i, &(struct qbipc_service_limits){ .handshakes_per_uid = 2 });
+	struct host *h =
+		host_with_limits(_i, &(struct qbipc_service_limits){ .handshakes_per_uid = 2 });
 	int fd[5] = {
-		raw_connect(h, ANOTHER),  raw_connect(h, SOMEBODY), raw_connect(h, SOMEBODY),
+		raw_connect(h, ANOTHER), raw_connect(h, SOMEBODY), raw_connect(h, SOMEBODY),
 		raw_connect(h, ANOTHER), raw_connect(h, SOMEBODY),
 	};
 
@@ -94,8 +94,8 @@ END_TEST
 
 START_TEST(root_may_have_any_number_of_handshakes)
 {
-	struct host *h = host_with_limits(
-		_i, &(struct qbipc_service_limits){ .handshakes_per_uid = 1 });
+	struct host *h =
+		host_with_limits(_i, &(struct qbipc_service_limits){ .handshakes_per_uid = 1 });
 	int fd[4];
 
 	for (int k = 0; k < 4; k++)
@@ -124,8 +124,8 @@ END_TEST
 
 START_TEST(who_has_most_handshakes_loses_one)
 {
-	struct host *h = host_with_limits(
-		_i, &(struct qbipc_service_limits){ .handshakes = 4 });
+	struct host *h =
+		host_with_limits(_i, &(struct qbipc_service_limits){ .handshakes = 4 });
 	int fd[5] = { raw_connect(h, ANOTHER), raw_connect(h, SOMEBODY),
 		      raw_connect(h, SOMEBODY), raw_connect(h, SOMEBODY),
 		      raw_connect(h, THIRD) };
@@ -140,8 +140,8 @@ END_TEST
 
 START_TEST(root_loses_a_handshake_only_if_nobody_else_has_one)
 {
-	struct host *h = host_with_limits(
-		_i, &(struct qbipc_service_limits){ .handshakes = 3 });
+	struct host *h =
+		host_with_limits(_i, &(struct qbipc_service_limits){ .handshakes = 3 });
 	int fd[5] = { raw_connect(h, ROOT), raw_connect(h, ROOT), raw_connect(h, SOMEBODY),
 		      raw_connect(h, ROOT) };
 
@@ -186,8 +186,8 @@ END_TEST
 
 START_TEST(handshake_that_takes_too_long_is_closed)
 {
-	struct host *h = host_with_limits(
-		_i, &(struct qbipc_service_limits){ .handshake_ms = 50 });
+	struct host *h =
+		host_with_limits(_i, &(struct qbipc_service_limits){ .handshake_ms = 50 });
 	uint64_t begin = now_ms();
 	int fd[3];
 
@@ -206,8 +206,8 @@ END_TEST
 
 START_TEST(handshake_in_small_bits_has_no_longer)
 {
-	struct host *h = host_with_limits(
-		_i, &(struct qbipc_service_limits){ .handshake_ms = 100 });
+	struct host *h =
+		host_with_limits(_i, &(struct qbipc_service_limits){ .handshake_ms = 100 });
 	int fd = raw_connect(h, getuid());
 	int32_t begin_of_hello = -1;
 
@@ -224,8 +224,8 @@ END_TEST
 
 START_TEST(handshake_within_the_time_is_served_for_ever)
 {
-	struct host *h = host_with_limits(
-		_i, &(struct qbipc_service_limits){ .handshake_ms = 200 });
+	struct host *h =
+		host_with_limits(_i, &(struct qbipc_service_limits){ .handshake_ms = 200 });
 	int slow = raw_connect(h, getuid());
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 

@@ -158,8 +158,7 @@ bool raw_is_closed(int fd)
 {
 	char byte;
 
-	return fd_readable_within(fd, deadline_ms()) &&
-	       recv(fd, &byte, 1, MSG_DONTWAIT) <= 0;
+	return fd_readable_within(fd, deadline_ms()) && recv(fd, &byte, 1, MSG_DONTWAIT) <= 0;
 }
 
 bool raw_is_open(struct host *h, int fd)

@@ -20,10 +20,10 @@ enum { ROOT = 0, SOMEBODY = 54321, ANOTHER = 54322, THIRD = 54323 };
 /* The effective user becomes @uid, until the next call; only a test run by root can. */
 void be(uid_t uid);
 /* Skips what needs other users: adds @test only if we can be them. */
-#define add_test_of_users(tcase, test)                                              \
-	do {                                                                        \
-		if (users_can_be_changed(#test))                                    \
-			add_transport_test(tcase, test);                            \
+#define add_test_of_users(tcase, test)                                                         \
+	do {                                                                                   \
+		if (users_can_be_changed(#test))                                               \
+			add_transport_test(tcase, test);                                       \
 	} while (0)
 bool users_can_be_changed(const char *test);
 

@@ -13,7 +13,7 @@
 
 /* A loop that remembers its one descriptor. */
 struct tiny {
-	int fd;		/* -1: none */
+	int fd; /* -1: none */
 	void *data;
 	qb_ipcs_dispatch_fn_t fn;
 	int adds, dels, releases;
@@ -46,7 +46,10 @@ static void tiny_release(void *loop)
 }
 
 static const struct qbipc_loop_ops tiny_ops = {
-	.size = sizeof(tiny_ops), .add = tiny_add, .mod = tiny_add, .del = tiny_del,
+	.size = sizeof(tiny_ops),
+	.add = tiny_add,
+	.mod = tiny_add,
+	.del = tiny_del,
 	.release = tiny_release,
 };
 

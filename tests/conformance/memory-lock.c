@@ -40,14 +40,14 @@ static void use(qb_ipcc_connection_t *c)
 
 START_TEST(connection_of_two_ends_that_lock_works)
 {
-	struct host *h = host_start(&(struct server_spec){
-		VARIANT_SPEC(_i), .quiet = true, .prepare = lock });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .prepare = lock });
 	const char *name = variants[_i].libqb_wire ? "/dev/shm/qb-" : "/memfd:qbipc";
 	qb_ipcc_connection_t *c;
 
 	ck_assert_int_eq(qbipc_memory_lock_set(QBIPC_MEMORY_LOCK_MUST), 0);
 	c = qb_ipcc_connect(h->name, 0);
-	if (c) {	/* else this user may not lock that much */
+	if (c) { /* else this user may not lock that much */
 		ck_assert(smaps_of(name).locked);
 		ck_assert_int_eq(host_call(h, remote_is_locked, variants[_i].libqb_wire), 1);
 		use(c);
@@ -61,8 +61,8 @@ END_TEST
 
 START_TEST(service_that_cannot_lock_but_tried_serves)
 {
-	struct host *h = host_start(&(struct server_spec){
-		VARIANT_SPEC(_i), .quiet = true, .prepare = try_in_vain });
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
+							   .prepare = try_in_vain });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	use(c);
@@ -73,8 +73,8 @@ END_TEST
 
 START_TEST(service_that_must_lock_and_cannot_refuses)
 {
-	struct host *h = host_start(&(struct server_spec){
-		VARIANT_SPEC(_i), .quiet = true, .prepare = must_in_vain });
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
+							   .prepare = must_in_vain });
 
 	for (int i = 0; i < 3; i++) {
 		ck_assert_ptr_null(qb_ipcc_connect(h->name, 0));
@@ -99,7 +99,7 @@ END_TEST
 
 START_TEST(other_modes_are_invalid)
 {
-	ck_assert_int_eq(qbipc_memory_lock_set((enum qbipc_memory_lock)-1), -EINVAL);
+	ck_assert_int_eq(qbipc_memory_lock_set((enum qbipc_memory_lock) - 1), -EINVAL);
 	ck_assert_int_eq(qbipc_memory_lock_set((enum qbipc_memory_lock)3), -EINVAL);
 	ck_assert_int_eq(qbipc_memory_lock_set(QBIPC_MEMORY_LOCK_TRY), 0);
 	ck_assert_int_eq(qbipc_memory_lock_set(QBIPC_MEMORY_LOCK_OFF), 0);

@@ -69,8 +69,8 @@ static int32_t msg_orders(struct server *sv, qb_ipcs_connection_t *c, void *data
 /* All queued before the server looks at any: how many of the one come before the other. */
 START_TEST(full_queue_of_one_delays_another_by_its_batches_only)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = msg_orders });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_orders });
 	qb_ipcc_connection_t *flood = client_connect(h->name, 0), *other;
 	int64_t sent = 0;
 

@@ -35,7 +35,7 @@ struct waiter {
 	ssize_t (*wait)(qb_ipcc_connection_t *c);
 	_Atomic(pid_t) tid;
 	ssize_t result;
-	uint64_t woken;		/* us */
+	uint64_t woken; /* us */
 };
 
 static ssize_t wait_recv(qb_ipcc_connection_t *c)

@@ -106,8 +106,8 @@ static int connect_as(const char *name, gid_t gid, gid_t group)
 
 START_TEST(client_in_the_group_that_auth_set_named_is_served)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .accept = accept_for_group });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .accept = accept_for_group });
 
 	ck_assert_int_eq(connect_as(h->name, SOME_GROUP, OTHER_GROUP), 0);
 	ck_assert_int_eq(connect_as(h->name, OTHER_GROUP, SOME_GROUP), 0);
@@ -117,8 +117,8 @@ END_TEST
 
 START_TEST(client_outside_of_the_group_is_refused)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .accept = accept_for_group });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .accept = accept_for_group });
 
 	ck_assert_int_eq(connect_as(h->name, OTHER_GROUP, OTHER_GROUP), EACCES);
 	/* And the server goes on. */
@@ -129,8 +129,8 @@ END_TEST
 
 START_TEST(client_of_another_user_is_refused_what_is_for_root_only)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .accept = accept_for_nobody });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .accept = accept_for_nobody });
 
 	ck_assert_int_eq(connect_as(h->name, OTHER_GROUP, OTHER_GROUP), EACCES);
 	host_stop(h);
@@ -193,15 +193,14 @@ int main(void)
 				    NATIVE_COUNT);
 		tcase_add_loop_test(tc, client_outside_of_the_group_is_refused, 0,
 				    NATIVE_COUNT);
-		tcase_add_loop_test(tc,
-				    client_of_another_user_is_refused_what_is_for_root_only,
+		tcase_add_loop_test(tc, client_of_another_user_is_refused_what_is_for_root_only,
 				    0, NATIVE_COUNT);
 		tcase_add_loop_test(tc, client_of_another_user_is_served_by_default, 0,
 				    NATIVE_COUNT);
 	}
 
 	tc = tcase_new(s, "large messages");
-	tcase_add_loop_test(tc, unprivileged_server_carries_messages_of_exactly_the_maximum,
-			    0, NATIVE_COUNT);
+	tcase_add_loop_test(tc, unprivileged_server_carries_messages_of_exactly_the_maximum, 0,
+			    NATIVE_COUNT);
 	return suite_main(s);
 }

@@ -43,7 +43,7 @@ static int32_t msg_backs_off(struct server *sv, qb_ipcs_connection_t *c, void *d
 
 static struct {
 	qb_ipcc_connection_t *c;
-	uint32_t pause;		/* yield after so many */
+	uint32_t pause; /* yield after so many */
 	int32_t requests;
 	atomic_bool failed;
 	atomic_bool done;
@@ -93,11 +93,11 @@ static void sender_finish(struct host *h, pthread_t thread)
 START_TEST(requests_arrive_while_rate_and_flow_change)
 {
 	static const enum qb_ipcs_rate_limit rates[] = {
-		QB_IPCS_RATE_OFF, QB_IPCS_RATE_SLOW, QB_IPCS_RATE_OFF_2, QB_IPCS_RATE_FAST,
-		QB_IPCS_RATE_OFF, QB_IPCS_RATE_NORMAL,
+		QB_IPCS_RATE_OFF,  QB_IPCS_RATE_SLOW, QB_IPCS_RATE_OFF_2,
+		QB_IPCS_RATE_FAST, QB_IPCS_RATE_OFF,  QB_IPCS_RATE_NORMAL,
 	};
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = msg_counts });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_counts });
 	pthread_t thread;
 
 	sender_start(h, &thread, 0);
@@ -110,8 +110,8 @@ END_TEST
 
 START_TEST(requests_arrive_when_the_server_backs_off)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = msg_backs_off });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_backs_off });
 	pthread_t thread;
 
 	sender_start(h, &thread, 7);
@@ -122,8 +122,8 @@ END_TEST
 
 START_TEST(requests_arrive_one_per_dispatch)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = msg_counts });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_counts });
 	pthread_t thread;
 
 	host_call(h, remote_rate, QB_IPCS_RATE_SLOW);
@@ -136,8 +136,8 @@ END_TEST
 /* The server is looking, about to sleep, or asleep. */
 START_TEST(request_alone_wakes_the_server_at_any_moment)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = msg_counts });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_counts });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	for (int32_t i = 0; i < ALONE; i++) {
@@ -160,8 +160,8 @@ END_TEST
 
 START_TEST(requests_that_were_queued_while_off_are_taken_when_on_again)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = msg_counts });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_counts });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 	int64_t sent = 0;
 

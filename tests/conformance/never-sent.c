@@ -51,8 +51,9 @@ static void check_from_server(int i, remote_fn send, bool event)
 
 		if (is_sent(n, sizes[k] + 8))
 			ck_assert_int_eq(
-				event ? qb_ipcc_event_recv(c, buffer, MANY, deadline_ms())
-				      : qb_ipcc_recv(c, buffer, MANY, deadline_ms()), n);
+				event ? qb_ipcc_event_recv(c, buffer, MANY, deadline_ms()) :
+					qb_ipcc_recv(c, buffer, MANY, deadline_ms()),
+				n);
 		client_echo(c, 100);
 	}
 	free(buffer);

@@ -17,7 +17,7 @@ enum {
 	EVENTS = 20000,
 	SMALL = 24,
 	MEDIUM = 1000,
-	LARGE = 150000,		/* two packets, of which a socket holds three */
+	LARGE = 150000, /* two packets, of which a socket holds three */
 	GO = 7,
 };
 
@@ -33,8 +33,8 @@ static void send_for_certain(struct server *sv, qb_ipcs_connection_t *c, int32_t
 
 	r->hdr = (struct qb_ipc_response_header){ .id = id, .size = (int32_t)size };
 	pattern_fill(r->body, size - sizeof(r->hdr), (uint32_t)id);
-	while ((n = event ? qb_ipcs_event_send(c, r, size)
-			  : qb_ipcs_response_send(c, r, size)) == -EAGAIN) {
+	while ((n = event ? qb_ipcs_event_send(c, r, size) :
+			    qb_ipcs_response_send(c, r, size)) == -EAGAIN) {
 		SERVER_REQUIRE(sv, now_ms() < end);
 		pause_briefly();
 	}
@@ -53,8 +53,8 @@ static void must_be(ssize_t got, int32_t id, size_t size)
 /* As many applications do: no more than one event per report of readiness. */
 static void recv_event(qb_ipcc_connection_t *c, int32_t id, size_t size)
 {
-	ck_assert_msg(fd_readable_within(client_fd(c), deadline_ms()),
-		      "no report for event %d", id);
+	ck_assert_msg(fd_readable_within(client_fd(c), deadline_ms()), "no report for event %d",
+		      id);
 	/* Of one in pieces it may be the first. */
 	must_be(qb_ipcc_event_recv(c, buffer, sizeof(buffer), deadline_ms()), id, size);
 }
@@ -83,11 +83,12 @@ static void recv_stress(qb_ipcc_connection_t *c)
 }
 
 static struct host *start(int i, size_t max_msg_size,
-			  int32_t (*msg)(struct server *, qb_ipcs_connection_t *, void *, size_t),
+			  int32_t (*msg)(struct server *, qb_ipcs_connection_t *, void *,
+					 size_t),
 			  qb_ipcc_connection_t **ret_c)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true,
-							   .msg = msg });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true, .msg = msg });
 
 	*ret_c = client_connect(h->name, max_msg_size);
 	return h;
@@ -120,8 +121,8 @@ START_TEST(events_are_sent_again_until_there_is_room)
 END_TEST
 
 /* As many as are taken; the client takes them all before its first event. */
-static int32_t answer_large_and_stress(struct server *sv, qb_ipcs_connection_t *c,
-				       void *data, size_t size)
+static int32_t answer_large_and_stress(struct server *sv, qb_ipcs_connection_t *c, void *data,
+				       size_t size)
 {
 	struct response *r = (void *)buffer;
 	int32_t id = 0;

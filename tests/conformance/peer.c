@@ -31,7 +31,7 @@ struct found {
 	int pid;
 	uid_t uid;
 	gid_t gid;
-	int pidfd_pid;		/* of the process that the descriptor refers to; -1: none */
+	int pidfd_pid; /* of the process that the descriptor refers to; -1: none */
 	int pidfd_flags;
 	size_t n_groups;
 	gid_t groups[GROUPS];
@@ -92,8 +92,7 @@ static void peer_record(struct server *sv, qb_ipcs_connection_t *c)
 	memcpy(sv->shared->blob, &f, sizeof(f));
 }
 
-static int32_t accept_records(struct server *sv, qb_ipcs_connection_t *c, uid_t uid,
-			      gid_t gid)
+static int32_t accept_records(struct server *sv, qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
 {
 	peer_record(sv, c);
 	return 0;
@@ -129,8 +128,8 @@ static void become_somebody(int n_groups)
 /* A client of another user connects, and stays until the server has been asked. */
 static void check_client_with_groups(int i, int n_groups)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i),
-							   .accept = accept_records });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(i), .accept = accept_records });
 	int hold[2], status;
 	struct found f;
 	pid_t pid;

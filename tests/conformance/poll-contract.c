@@ -171,10 +171,9 @@ static int32_t closed_changes_rate(struct server *sv, qb_ipcs_connection_t *c)
 
 START_TEST(rate_can_be_changed_inside_accept_created_and_closed)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .accept = accept_changes_rate,
-							   .created = created_changes_rate,
-							   .closed = closed_changes_rate });
+	struct host *h = host_start(&(struct server_spec){
+		VARIANT_SPEC(_i), .accept = accept_changes_rate,
+		.created = created_changes_rate, .closed = closed_changes_rate });
 
 	for (int n = 0; n < 2; n++) {
 		qb_ipcc_connection_t *c = client_connect(h->name, 0);
@@ -264,9 +263,7 @@ int main(void)
 	add_variant_test(tc, rate_change_before_any_client_touches_only_what_is_in_the_loop);
 	add_variant_test(tc, rate_can_be_changed_inside_accept_created_and_closed);
 	add_variant_test(tc, idle_connection_causes_no_dispatches);
-	add_variant_test(
-		tc, descriptor_numbers_used_again_at_once_keep_their_new_registration);
-	add_variant_test(
-		tc, disconnect_from_outside_a_dispatch_removes_the_descriptor_at_once);
+	add_variant_test(tc, descriptor_numbers_used_again_at_once_keep_their_new_registration);
+	add_variant_test(tc, disconnect_from_outside_a_dispatch_removes_the_descriptor_at_once);
 	return suite_main(s);
 }

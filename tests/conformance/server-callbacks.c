@@ -28,8 +28,8 @@ static int32_t closed_three_times(struct server *sv, qb_ipcs_connection_t *c)
 
 START_TEST(closed_is_called_again_while_it_returns_non_zero)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .closed = closed_three_times });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .closed = closed_three_times });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	qb_ipcc_disconnect(c);
@@ -51,8 +51,8 @@ static int32_t closed_notes_when(struct server *sv, qb_ipcs_connection_t *c)
 /* As with libqb: on a loop with nothing else to do, 50 ms later, and again. */
 START_TEST(closed_is_called_again_at_the_pace_of_jobs)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .closed = closed_notes_when });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .closed = closed_notes_when });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	qb_ipcc_disconnect(c);
@@ -64,9 +64,11 @@ END_TEST
 
 START_TEST(closed_that_wants_again_without_job_add_is_done)
 {
-	struct host *h = host_start(&(struct server_spec){
-		.type = variants[_i].type, .libqb_wire = variants[_i].libqb_wire,
-		.adapter = &adapter_glib_like, .closed = closed_three_times });
+	struct host *h =
+		host_start(&(struct server_spec){ .type = variants[_i].type,
+						  .libqb_wire = variants[_i].libqb_wire,
+						  .adapter = &adapter_glib_like,
+						  .closed = closed_three_times });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	qb_ipcc_disconnect(c);
@@ -75,16 +77,15 @@ START_TEST(closed_that_wants_again_without_job_add_is_done)
 }
 END_TEST
 
-static int32_t accept_refuses(struct server *sv, qb_ipcs_connection_t *c, uid_t uid,
-			      gid_t gid)
+static int32_t accept_refuses(struct server *sv, qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
 {
 	return (int32_t)atomic_load(&sv->shared->slot[1]);
 }
 
 static void check_refusal(int i, int32_t value, int expected)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i),
-							   .accept = accept_refuses });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(i), .accept = accept_refuses });
 
 	atomic_store(&h->shared->slot[1], value);
 	errno = 0;
@@ -121,8 +122,8 @@ END_TEST
 
 START_TEST(server_serves_on_after_a_refusal)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .accept = accept_refuses });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(_i), .accept = accept_refuses });
 	qb_ipcc_connection_t *c;
 
 	atomic_store(&h->shared->slot[1], -EBUSY);
@@ -146,8 +147,8 @@ static int32_t accept_disconnects(struct server *sv, qb_ipcs_connection_t *c, ui
 
 START_TEST(disconnect_inside_accept_is_ignored)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .accept = accept_disconnects });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .accept = accept_disconnects });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	client_echo(c, 64);
@@ -165,16 +166,15 @@ static void created_disconnects(struct server *sv, qb_ipcs_connection_t *c)
 
 START_TEST(disconnect_inside_created_destroys_without_closed_after_it_returns)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .created = created_disconnects });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .created = created_disconnects });
 	/* Whether connect() still finds all it needs is a matter of who is faster. */
 	qb_ipcc_connection_t *c = qb_ipcc_connect(h->name, 0);
 	char buf[256];
 
 	host_expect_trace(h, "accept:1 created:1 returned:1 destroyed:1");
 	if (c)
-		ck_assert_int_eq(qb_ipcc_recv(c, buf, sizeof(buf), deadline_ms()),
-				 -ENOTCONN);
+		ck_assert_int_eq(qb_ipcc_recv(c, buf, sizeof(buf), deadline_ms()), -ENOTCONN);
 	qb_ipcc_disconnect(c);
 	host_stop(h);
 }
@@ -301,8 +301,8 @@ static void created_sends_events(struct server *sv, qb_ipcs_connection_t *c)
 
 START_TEST(events_sent_inside_created_arrive)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .created = created_sends_events });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .created = created_sends_events });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	for (int32_t id = 500; id < 503; id++)
@@ -327,8 +327,8 @@ static int32_t accept_checks(struct server *sv, qb_ipcs_connection_t *c, uid_t u
 
 START_TEST(accept_gets_uid_and_gid_and_already_knows_the_pid)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .accept = accept_checks });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(_i), .accept = accept_checks });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	ck_assert_int_eq(host_slot(h, 0), getpid());
@@ -346,8 +346,8 @@ static void created_walks(struct server *sv, qb_ipcs_connection_t *c)
 
 START_TEST(connection_is_listed_inside_created)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .created = created_walks });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(_i), .created = created_walks });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	host_await_trace(h, "created:1");
@@ -375,8 +375,7 @@ int main(void)
 			 disconnect_inside_created_destroys_without_closed_after_it_returns);
 	add_variant_test(tc, disconnect_inside_msg_process_closes_and_destroys);
 	add_variant_test(tc, destroyed_waits_for_the_last_reference);
-	add_variant_test(tc,
-			 messages_after_a_disconnect_inside_msg_process_are_not_delivered);
+	add_variant_test(tc, messages_after_a_disconnect_inside_msg_process_are_not_delivered);
 	add_variant_test(tc, disconnect_by_the_server_closes_and_destroys);
 	add_variant_test(tc, disconnecting_twice_is_disconnecting_once);
 	add_variant_test(tc, destroying_the_service_disconnects_every_connection);

@@ -11,12 +11,12 @@
 #include "tests/lib/variant.h"
 
 enum {
-	SLOT_TAKEN,		/* messages taken */
-	SLOT_MOST,		/* the most of them in one dispatch */
-	SLOT_IN_DISPATCH,	/* of them in the present one */
-	SLOT_DISPATCH,		/* its number */
-	SLOT_FIRST_BATCH,	/* of them in the first one */
-	SLOT_SIZE,		/* the size given with the last */
+	SLOT_TAKEN,	  /* messages taken */
+	SLOT_MOST,	  /* the most of them in one dispatch */
+	SLOT_IN_DISPATCH, /* of them in the present one */
+	SLOT_DISPATCH,	  /* its number */
+	SLOT_FIRST_BATCH, /* of them in the first one */
+	SLOT_SIZE,	  /* the size given with the last */
 };
 
 /* Counts, and says nothing back. */
@@ -51,8 +51,8 @@ static int64_t queue_frozen(struct host *h, qb_ipcc_connection_t *c, int64_t cou
 
 static void check_batch(int i, enum qb_ipcs_rate_limit rate, int64_t limit)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true,
-							   .msg = msg_counts });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(i), .quiet = true, .msg = msg_counts });
 	qb_ipcc_connection_t *c;
 	int64_t sent;
 
@@ -96,8 +96,8 @@ static int32_t msg_backs_off(struct server *sv, qb_ipcs_connection_t *c, void *d
 
 START_TEST(negative_msg_process_ends_the_dispatch_but_consumes_the_message)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = msg_backs_off });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_backs_off });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	host_await_trace(h, "created:1");
@@ -194,8 +194,8 @@ END_TEST
 
 START_TEST(msg_process_gets_the_size_of_the_header_when_more_arrived)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = msg_counts });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_counts });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 	struct request *r = request_lying(100, 48, 64);
 
@@ -219,8 +219,8 @@ static int32_t msg_scribbles(struct server *sv, qb_ipcs_connection_t *c, void *d
 
 START_TEST(msg_process_may_write_into_the_message)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = msg_scribbles });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_scribbles });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	for (size_t size = 16; size < 9000; size += 700)

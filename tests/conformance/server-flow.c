@@ -21,8 +21,8 @@ static int32_t msg_counts(struct server *sv, qb_ipcs_connection_t *c, void *data
 
 static struct host *start(int i, qb_ipcc_connection_t **c)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true,
-							   .msg = msg_counts });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(i), .quiet = true, .msg = msg_counts });
 
 	*c = client_connect(h->name, 0);
 	host_await_trace(h, "created:1");
@@ -191,8 +191,8 @@ static int32_t msg_turns_off(struct server *sv, qb_ipcs_connection_t *c, void *d
 
 START_TEST(turning_off_inside_msg_process_ends_the_dispatch)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = msg_turns_off });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_turns_off });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	host_await_trace(h, "created:1");
@@ -212,8 +212,8 @@ END_TEST
 
 START_TEST(connection_made_while_off_starts_off)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = msg_counts });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_counts });
 	qb_ipcc_connection_t *c;
 
 	host_call(h, remote_rate, QB_IPCS_RATE_OFF);
@@ -301,7 +301,6 @@ int main(void)
 	add_variant_test(tc, connection_made_while_off_starts_off);
 	add_variant_test(tc, hang_up_of_a_client_is_noticed_while_off);
 	add_variant_test(tc, responses_and_events_flow_while_off);
-	add_transport_test(tc,
-			   statistics_show_state_and_number_of_changes_of_flow_control);
+	add_transport_test(tc, statistics_show_state_and_number_of_changes_of_flow_control);
 	return suite_main(s);
 }

@@ -72,10 +72,9 @@ static void walk_in_destroyed(struct server *sv, qb_ipcs_connection_t *c)
 
 START_TEST(walk_meets_a_connection_until_closed_is_done)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .created = walk_in_created,
-							   .closed = walk_in_closed,
-							   .destroyed = walk_in_destroyed });
+	struct host *h = host_start(&(struct server_spec){
+		VARIANT_SPEC(_i), .created = walk_in_created, .closed = walk_in_closed,
+		.destroyed = walk_in_destroyed });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0), *other;
 
 	client_echo(c, 100);
@@ -279,8 +278,8 @@ static int64_t use_and_drop_kept(struct server *sv, const int64_t *args)
 
 START_TEST(service_lives_as_long_as_a_connection_of_it_is_referenced)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .service_id = 17 });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(_i), .service_id = 17 });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	host_await_trace(h, "created:1");
@@ -382,8 +381,8 @@ int main(void)
 	add_variant_test(tc, walk_meets_connections_newest_first);
 	add_transport_test(tc, walk_meets_a_connection_until_closed_is_done);
 	add_variant_test(tc, walk_survives_disconnecting_each_connection_it_meets);
-	add_variant_test(
-		tc, walk_does_not_find_a_disconnected_connection_that_is_still_referenced);
+	add_variant_test(tc,
+			 walk_does_not_find_a_disconnected_connection_that_is_still_referenced);
 	add_variant_test(tc, first_get_returns_a_reference_that_keeps_the_connection);
 
 	tc = tcase_new(s, "references");

@@ -11,16 +11,16 @@
 
 enum {
 	AGREED = 1 << 20,
-	LARGE = 600000,		/* beyond what a connection keeps */
+	LARGE = 600000, /* beyond what a connection keeps */
 	CLIENTS = 12,
 	KIB = 1024,
 };
 
 enum {
 	SLOT_TAKEN,
-	SLOT_NOT_ZERO,		/* requests with something else behind them */
+	SLOT_NOT_ZERO, /* requests with something else behind them */
 	SLOT_NOT_ALIGNED,
-	SLOT_LOST,		/* requests that were changed before the next one came */
+	SLOT_LOST, /* requests that were changed before the next one came */
 };
 
 /* In the child: the last request of each client, where it was. */
@@ -64,8 +64,8 @@ static void call(qb_ipcc_connection_t *c, size_t says, size_t sent)
 
 static void check_looks(int i, size_t first, size_t end, size_t step, size_t more)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true,
-							   .msg = msg_looks });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(i), .quiet = true, .msg = msg_looks });
 	qb_ipcc_connection_t *c = client_connect(h->name, AGREED);
 
 	/* From the largest down, so that each has remnants of another behind it. */
@@ -132,8 +132,8 @@ static void call_patterned(qb_ipcc_connection_t *c, int32_t id, size_t size)
 
 static void check_stays(int i, size_t size)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true,
-							   .msg = msg_looks_back });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(i), .quiet = true, .msg = msg_looks_back });
 	qb_ipcc_connection_t *c = client_connect(h->name, AGREED);
 	qb_ipcc_connection_t *other = client_connect(h->name, AGREED);
 

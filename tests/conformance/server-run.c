@@ -137,8 +137,8 @@ END_TEST
 START_TEST(run_with_a_taken_name_is_eaddrinuse)
 {
 	struct host *first = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
-	struct host *second = host_try_start(
-		&(struct server_spec){ VARIANT_SPEC(_i), .name = first->name });
+	struct host *second =
+		host_try_start(&(struct server_spec){ VARIANT_SPEC(_i), .name = first->name });
 	qb_ipcc_connection_t *c;
 
 	ck_assert_int_eq(host_run_result(second), -EADDRINUSE);
@@ -264,8 +264,8 @@ static void prepare_everything(struct server *sv)
 
 START_TEST(rate_buffer_size_and_context_may_be_set_before_poll_handlers_and_run)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .prepare = prepare_everything });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .prepare = prepare_everything });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	ck_assert_int_ge(qb_ipcc_get_buffer_size(c), 50000);

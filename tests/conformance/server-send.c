@@ -11,8 +11,8 @@
 #include "tests/lib/variant.h"
 
 enum {
-	REQUEST_MORE = 8,		/* the echo of n bytes has n + 8 */
-	NEVER_FITS = 10 * 1024 * 1024,	/* neither a ring of 16 KiB nor a socket */
+	REQUEST_MORE = 8,	       /* the echo of n bytes has n + 8 */
+	NEVER_FITS = 10 * 1024 * 1024, /* neither a ring of 16 KiB nor a socket */
 	BLOCK = 16384,
 };
 
@@ -91,8 +91,7 @@ static int64_t send_nothing(struct server *sv, const int64_t *args)
 	qb_ipcs_connection_t *c = server_connection(sv, 1);
 	char byte = 0;
 
-	return args[0] ? qb_ipcs_event_send(c, &byte, 0)
-		       : qb_ipcs_response_send(c, &byte, 0);
+	return args[0] ? qb_ipcs_event_send(c, &byte, 0) : qb_ipcs_response_send(c, &byte, 0);
 }
 
 /* Before others, so that it is seen that nothing else was lost. */
@@ -134,8 +133,7 @@ START_TEST(event_above_the_buffer_size_is_emsgsize)
 	struct host *h = start(_i, &c);
 	int64_t most = qb_ipcc_get_buffer_size(c);
 
-	ck_assert_int_eq(host_call(h, remote_event, 1, most - REQUEST_MORE + 1, 1),
-			 -EMSGSIZE);
+	ck_assert_int_eq(host_call(h, remote_event, 1, most - REQUEST_MORE + 1, 1), -EMSGSIZE);
 	ck_assert_int_eq(host_call(h, remote_event, 1, 10 * most, 1), -EMSGSIZE);
 	ck_assert(!fd_readable_within(client_fd(c), 0));
 	client_echo(c, 64);
@@ -198,8 +196,8 @@ static int64_t send_vector(struct server *sv, const int64_t *args)
 		iov[k] = (struct iovec){ r->body + body, k % 7 };
 		body += k % 7;
 	}
-	r->hdr = (struct qb_ipc_response_header){
-		.id = 9, .size = (int32_t)(sizeof(*r) + body) };
+	r->hdr = (struct qb_ipc_response_header){ .id = 9,
+						  .size = (int32_t)(sizeof(*r) + body) };
 	result = sendv(server_connection(sv, 1), iov, n);
 	free(iov);
 	free(r);
@@ -277,8 +275,8 @@ static int32_t closed_sends(struct server *sv, qb_ipcs_connection_t *c)
 
 START_TEST(sending_inside_closed_is_enotconn)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .closed = closed_sends });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(_i), .closed = closed_sends });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	host_await_trace(h, "created:1");

@@ -11,7 +11,7 @@
 #include "tests/lib/variant.h"
 
 static const struct qb_ipcs_connection_stats_2 *connection_stats(struct host *h, int number,
-								  int clear)
+								 int clear)
 {
 	host_call(h, remote_connection_stats, number, clear);
 	return (const void *)h->shared->blob;
@@ -73,8 +73,10 @@ static int64_t old_stats(struct server *sv, const int64_t *args)
 	struct qb_ipcs_connection_stats stats;
 
 	memset(&stats, 0x5a, sizeof(stats));
-	SERVER_REQUIRE_EQ(sv, qb_ipcs_connection_stats_get(server_connection(sv, 1), &stats,
-							   (int32_t)args[0]), 0);
+	SERVER_REQUIRE_EQ(sv,
+			  qb_ipcs_connection_stats_get(server_connection(sv, 1), &stats,
+						       (int32_t)args[0]),
+			  0);
 	memcpy(sv->shared->blob, &stats, sizeof(stats));
 	return 0;
 }
@@ -172,16 +174,15 @@ START_TEST(clearing_the_service_counters_zeroes_them)
 }
 END_TEST
 
-static int32_t accept_refuses(struct server *sv, qb_ipcs_connection_t *c, uid_t uid,
-			      gid_t gid)
+static int32_t accept_refuses(struct server *sv, qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
 {
 	return -EACCES;
 }
 
 START_TEST(refused_connection_does_not_stay_active)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .accept = accept_refuses });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(_i), .accept = accept_refuses });
 	const struct qb_ipcs_stats *stats = (const void *)h->shared->blob;
 
 	for (int n = 0; n < 3; n++)
@@ -200,8 +201,8 @@ static void created_disconnects(struct server *sv, qb_ipcs_connection_t *c)
 
 START_TEST(connection_disconnected_inside_created_does_not_stay_active)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .created = created_disconnects });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .created = created_disconnects });
 	const struct qb_ipcs_stats *stats = (const void *)h->shared->blob;
 	qb_ipcc_connection_t *c = qb_ipcc_connect(h->name, 0);
 
@@ -218,8 +219,9 @@ static void stats_in_callback(struct server *sv, qb_ipcs_connection_t *c)
 	const int64_t args[CALL_ARGS] = { server_number(sv, c) };
 
 	remote_connection_stats(sv, args);
-	SERVER_REQUIRE_EQ(sv, ((struct qb_ipcs_connection_stats_2 *)(void *)sv->shared->blob)
-			      ->client_pid, getppid());
+	SERVER_REQUIRE_EQ(
+		sv, ((struct qb_ipcs_connection_stats_2 *)(void *)sv->shared->blob)->client_pid,
+		getppid());
 	SERVER_REQUIRE_EQ(sv, old_stats(sv, args), 0);
 }
 
@@ -231,9 +233,8 @@ static int32_t closed_asks(struct server *sv, qb_ipcs_connection_t *c)
 
 START_TEST(statistics_can_be_read_inside_created_and_closed)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .created = stats_in_callback,
-							   .closed = closed_asks });
+	struct host *h = host_start(&(struct server_spec){
+		VARIANT_SPEC(_i), .created = stats_in_callback, .closed = closed_asks });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	client_echo(c, 64);

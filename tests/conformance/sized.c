@@ -57,9 +57,8 @@ static bool answer_fits_every_caller(ask_fn get, void *from, size_t size)
 	       caller_is(&none, sizeof(size_t), sizeof(none), FILL) &&
 	       get(from, caller_init(&older, half)) == 0 &&
 	       get(from, caller_init(&same, size)) == 0 &&
-	       get(from, caller_init(&newer, size + LATER)) == 0 &&
-	       older.of.size == half && same.of.size == size &&
-	       newer.of.size == size + LATER &&
+	       get(from, caller_init(&newer, size + LATER)) == 0 && older.of.size == half &&
+	       same.of.size == size && newer.of.size == size + LATER &&
 	       caller_is(&older, half, sizeof(older), FILL) &&
 	       caller_is(&same, size, sizeof(same), FILL) &&
 	       caller_is(&newer, size, size + LATER, 0) &&
@@ -199,19 +198,16 @@ static const struct qbipc_handler *select_by_id(qb_ipcs_connection_t *c,
 		.known = { .size = sizeof(newer), .fn = on_any, .context = AS(5) },
 	};
 	static const struct newer_handler too_new = {
-		.known = { .size = sizeof(newer), .fn = on_any }, .later = { 1 },
+		.known = { .size = sizeof(newer), .fn = on_any },
+		.later = { 1 },
 	};
 	static const struct qbipc_handler none = { .size = 8, .fn = on_any };
 
 	switch (message->id) {
-	case ID_GET:
-		return (const void *)&older;
-	case ID_SET:
-		return &newer.known;
-	case ID_BARE:
-		return &too_new.known;
-	default:
-		return &none;
+	case ID_GET: return (const void *)&older;
+	case ID_SET: return &newer.known;
+	case ID_BARE: return &too_new.known;
+	default: return &none;
 	}
 }
 
@@ -222,8 +218,8 @@ static void prepare_selector(struct server *sv)
 
 START_TEST(chosen_handlers_follow_the_same_rule)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .prepare = prepare_selector });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .prepare = prepare_selector });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	ck_assert_int_eq(ask(c, ID_GET, 100), 0);

@@ -263,7 +263,8 @@ int main(void)
 	add_transport_test(tc,
 			   calls_to_a_stopped_server_end_at_their_time_with_room_and_without);
 	add_transport_test(tc, large_calls_to_a_stopped_server_end_at_their_time);
-	add_transport_test(tc, turn_of_a_receiver_that_waits_for_ever_does_not_stretch_the_time);
+	add_transport_test(tc,
+			   turn_of_a_receiver_that_waits_for_ever_does_not_stretch_the_time);
 	add_transport_test(tc, turn_of_a_sender_without_a_time_does_not_stretch_the_time);
 
 	tc = tcase_new(s, "without a time");

@@ -68,8 +68,8 @@ static void sender_join(struct sender *s)
 
 START_TEST(a_sender_and_a_receiver_of_responses_share_a_connection)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = server_answer });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = server_answer });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 	struct sender s;
 
@@ -190,7 +190,8 @@ START_TEST(connections_of_different_threads_are_independent)
 
 	for (int k = 0; k < SENDERS; k++) {
 		s[k] = (struct sender){ .c = client_connect(h->name, 0),
-					.first = k * ID_PER_SENDER + 100, .count = EACH };
+					.first = k * ID_PER_SENDER + 100,
+					.count = EACH };
 		ck_assert_int_eq(pthread_create(&s[k].thread, NULL, echo_all, &s[k]), 0);
 	}
 	for (int k = 0; k < SENDERS; k++) {

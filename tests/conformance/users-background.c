@@ -16,13 +16,13 @@
 
 enum {
 	ROUNDS = 20,
-	SIZE = 100,		/* of the equivalent request of each event */
-	FIRST_BEFORE = 1000,	/* ids of events that the thread sends */
-	FIRST_AFTER = 1000000,	/* and of those that are sent in the background */
+	SIZE = 100,	       /* of the equivalent request of each event */
+	FIRST_BEFORE = 1000,   /* ids of events that the thread sends */
+	FIRST_AFTER = 1000000, /* and of those that are sent in the background */
 	AFTER = 50,
 	SLOT_SENT = 0,
-	SLOT_ALONE = 1,		/* the first process sends no more */
-	LARGE = 1 << 20,	/* more than goes into a packet */
+	SLOT_ALONE = 1,	 /* the first process sends no more */
+	LARGE = 1 << 20, /* more than goes into a packet */
 };
 
 /* In the server. */
@@ -100,7 +100,7 @@ static int64_t go_and_send_large(struct server *sv, const int64_t *args)
 struct reader {
 	qb_ipcc_connection_t *c;
 	int32_t next;
-	int after;		/* events that came from the background */
+	int after; /* events that came from the background */
 	const char *failure;
 };
 
@@ -124,7 +124,8 @@ static void *read_events(void *arg)
 		ssize_t n = qb_ipcc_event_recv(r->c, buf, sizeof(buf), deadline_ms());
 
 		if (n < 0)
-			r->failure = n == -EAGAIN ? "no event within the time" : "no connection";
+			r->failure =
+				n == -EAGAIN ? "no event within the time" : "no connection";
 		else
 			event_check(r, (void *)buf, n);
 	}

@@ -76,8 +76,8 @@ static int64_t check_own_fault(struct server *sv, const int64_t *args)
 
 START_TEST(sigbus_handler_of_the_server_application_keeps_working)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .prepare = prepare_fault_handler });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .prepare = prepare_fault_handler });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	client_echo(c, 64);
@@ -113,8 +113,8 @@ static void prepare_cluster_size(struct server *sv)
 
 START_TEST(large_answers_fit_a_client_that_asked_for_nothing_of_a_server_that_enforces)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .prepare = prepare_cluster_size });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .prepare = prepare_cluster_size });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	for (int n = 0; n < 20; n++)
@@ -126,8 +126,8 @@ END_TEST
 
 START_TEST(ten_events_per_wake_up_then_eagain)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .prepare = prepare_cluster_size });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .prepare = prepare_cluster_size });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 	char buf[200] __attribute__((aligned(8)));
 	int32_t read = 0;
@@ -161,9 +161,11 @@ static int32_t msg_disconnects_and_forgets(struct server *sv, qb_ipcs_connection
 
 START_TEST(disconnect_without_a_reference_inside_msg_process_leaves_other_clients_alone)
 {
-	struct host *h = host_start(&(struct server_spec){
-		.type = variants[_i].type, .libqb_wire = variants[_i].libqb_wire,
-		.adapter = &adapter_glib_like, .msg = msg_disconnects_and_forgets });
+	struct host *h =
+		host_start(&(struct server_spec){ .type = variants[_i].type,
+						  .libqb_wire = variants[_i].libqb_wire,
+						  .adapter = &adapter_glib_like,
+						  .msg = msg_disconnects_and_forgets });
 
 	for (int n = 1; n <= 20; n++) {
 		qb_ipcc_connection_t *c = client_connect(h->name, 0);
@@ -223,8 +225,8 @@ static int32_t accept_not_yet(struct server *sv, qb_ipcs_connection_t *c, uid_t 
 
 START_TEST(client_that_is_told_to_try_again_gets_in_later)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .accept = accept_not_yet });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(_i), .accept = accept_not_yet });
 	qb_ipcc_connection_t *c;
 	int refused = 0;
 
@@ -247,8 +249,8 @@ static void prepare_locked(struct server *sv)
 
 START_TEST(locked_memory_and_buffers_of_a_mebibyte_work)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .prepare = prepare_locked });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .prepare = prepare_locked });
 	bool socket = variants[_i].type == QB_IPC_SOCKET;
 	qb_ipcc_connection_t *c = client_connect(h->name, socket ? 100000 : MIB);
 
@@ -294,8 +296,8 @@ static int32_t msg_switches(struct server *sv, qb_ipcs_connection_t *c, void *da
 
 START_TEST(rates_that_change_under_load_lose_nothing)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = msg_switches });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_switches });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 
 	for (int32_t id = 100; id < 1600; id += 3) {
@@ -363,8 +365,8 @@ static int64_t kept_matches(struct server *sv, const int64_t *args)
 START_TEST(request_stays_as_it_was_until_the_next_of_its_client)
 {
 	static const size_t sizes[] = { 40, 280, 4000, 12000 };
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = msg_keeps });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_keeps });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 	qb_ipcc_connection_t *other = client_connect(h->name, 0);
 
@@ -385,8 +387,8 @@ END_TEST
 START_TEST(request_stays_as_it_was_while_short_ones_of_its_client_follow)
 {
 	static const size_t sizes[] = { 64, 65, 72, 280, 281, 1000, 3500 };
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-							   .msg = msg_keeps });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_keeps });
 	qb_ipcc_connection_t *c = client_connect(h->name, MIB);
 
 	for (int round = 0; round < 70; round++) {

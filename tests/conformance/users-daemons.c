@@ -69,7 +69,8 @@ START_TEST(loop_in_a_thread_reads_one_event_per_call_while_others_send)
 	lc.loop = qb_loop_create();
 	ck_assert_ptr_nonnull(lc.loop);
 	ck_assert_int_eq(qb_loop_poll_add(lc.loop, QB_LOOP_HIGH, client_fd(lc.c), POLLIN, &lc,
-					  on_readable), 0);
+					  on_readable),
+			 0);
 	ck_assert_int_eq(pthread_create(&thread, NULL, run_loop, &lc), 0);
 	for (int32_t id = 0; id < EVENTS; id++)
 		client_send_patiently(lc.c, id, 100);
@@ -111,8 +112,8 @@ static int64_t shared_mappings(struct server *sv, const int64_t *args)
 
 START_TEST(references_that_are_never_dropped_hold_no_transport_memory)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .msg = msg_never_drops });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(_i), .msg = msg_never_drops });
 	int64_t before = host_call(h, shared_mappings);
 
 	for (int n = 1; n <= 30; n++) {
@@ -150,10 +151,12 @@ static int32_t msg_rewrites(struct server *sv, qb_ipcs_connection_t *c, void *da
 
 START_TEST(service_of_one_thread_runs_in_another_and_may_refuse_with_plus_one)
 {
-	struct host *h = host_start(&(struct server_spec){
-		.type = variants[_i].type, .libqb_wire = variants[_i].libqb_wire,
-		.adapter = &adapter_glib_like, .accept = accept_refuses_others,
-		.msg = msg_rewrites });
+	struct host *h =
+		host_start(&(struct server_spec){ .type = variants[_i].type,
+						  .libqb_wire = variants[_i].libqb_wire,
+						  .adapter = &adapter_glib_like,
+						  .accept = accept_refuses_others,
+						  .msg = msg_rewrites });
 	struct request *r = request_new(900, 216);
 	char buf[400] __attribute__((aligned(8)));
 	struct iovec iov[4] = { { &r->hdr, 16 }, { NULL, 0 }, { r->body, 200 }, { NULL, 0 } };
@@ -162,8 +165,8 @@ START_TEST(service_of_one_thread_runs_in_another_and_may_refuse_with_plus_one)
 	ck_assert_ptr_null(qb_ipcc_connect(h->name, 0));
 	c = client_connect(h->name, 0);
 	for (int n = 0; n < 50; n++)
-		response_check((void *)buf,
-			       qb_ipcc_sendv_recv(c, iov, 4, buf, sizeof(buf), -1), 900, 216);
+		response_check((void *)buf, qb_ipcc_sendv_recv(c, iov, 4, buf, sizeof(buf), -1),
+			       900, 216);
 	free(r);
 	qb_ipcc_disconnect(c);
 	host_stop(h);
@@ -204,8 +207,8 @@ static bool directory_mode(pid_t server, mode_t *mode)
 
 static void check_umask(int i, void (*prepare)(struct server *))
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i),
-							   .prepare = prepare });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(i), .prepare = prepare });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 	mode_t mode = 0;
 

@@ -150,8 +150,8 @@ START_TEST(vector_of_a_request_is_left_as_it_was)
 	for (; sent > 0; sent--)
 		client_must_recv(c, 300, 3000);
 	response_check((void *)buf,
-		       qb_ipcc_sendv_recv(c, iov, PIECES, buf, sizeof(buf), deadline_ms()),
-		       300, 3000);
+		       qb_ipcc_sendv_recv(c, iov, PIECES, buf, sizeof(buf), deadline_ms()), 300,
+		       3000);
 	ck_assert_int_eq(memcmp(iov, before, sizeof(iov)), 0);
 	free(r);
 	qb_ipcc_disconnect(c);

@@ -14,12 +14,12 @@
 
 /* Slots. 0 is that of remote_events(). */
 enum {
-	TOLD = 1,	/* calls so far */
-	ACTION,		/* what the function does */
-	NEXT,		/* id of the next event to send */
-	END,		/* the first that is not to be sent */
-	GONE,		/* connections closed */
-	TOLD_OF,	/* bit n: connection n */
+	TOLD = 1, /* calls so far */
+	ACTION,	  /* what the function does */
+	NEXT,	  /* id of the next event to send */
+	END,	  /* the first that is not to be sent */
+	GONE,	  /* connections closed */
+	TOLD_OF,  /* bit n: connection n */
 };
 
 enum { DO_NOTHING, DO_SEND, DO_DISCONNECT, DO_DISCONNECT_ALL, DO_DESTROY, DO_UNSET };
@@ -64,18 +64,10 @@ static void on_writable(qb_ipcs_connection_t *c, void *data)
 	SERVER_REQUIRE(sv, !(slot_get(sv, GONE) & 1 << server_number(sv, c)));
 	atomic_fetch_or(&sv->shared->slot[TOLD_OF], 1 << server_number(sv, c));
 	switch (slot_get(sv, ACTION)) {
-	case DO_SEND:
-		send_more(sv, c);
-		break;
-	case DO_DISCONNECT:
-		qb_ipcs_disconnect(c);
-		break;
-	case DO_DISCONNECT_ALL:
-		disconnect_all(sv);
-		break;
-	case DO_DESTROY:
-		remote_destroy(sv, NULL);
-		break;
+	case DO_SEND: send_more(sv, c); break;
+	case DO_DISCONNECT: qb_ipcs_disconnect(c); break;
+	case DO_DISCONNECT_ALL: disconnect_all(sv); break;
+	case DO_DESTROY: remote_destroy(sv, NULL); break;
 	case DO_UNSET:
 		SERVER_REQUIRE_EQ(sv, qbipc_service_writable_set(sv->service, NULL, NULL), 0);
 		break;

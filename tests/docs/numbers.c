@@ -12,9 +12,8 @@
 #include "wire/names.h"
 #include "wire/snapshot.h"
 
-#define FIELD(type, field, text) \
-	printf("| " text " @%zu |\n", offsetof(struct type, field))
-#define WORD(field, text) \
+#define FIELD(type, field, text) printf("| " text " @%zu |\n", offsetof(struct type, field))
+#define WORD(field, text)                                                                      \
 	printf("| %zu | " text " |\n", offsetof(struct qbi_region_words, field))
 
 static void print_handshake(void)

@@ -19,9 +19,9 @@
 #include <qb/qbipcs.h>
 #include <qb/qbloop.h>
 
-extern qb_loop_t *loop;			/* the program's */
-extern qb_ipcs_service_t *service;	/* a server's, before qb_ipcs_run() */
-extern qb_ipcs_connection_t *client;	/* one of its connections */
-extern qb_ipcc_connection_t *c;		/* a client's */
+extern qb_loop_t *loop;		     /* the program's */
+extern qb_ipcs_service_t *service;   /* a server's, before qb_ipcs_run() */
+extern qb_ipcs_connection_t *client; /* one of its connections */
+extern qb_ipcc_connection_t *c;	     /* a client's */
 
 #endif

@@ -30,8 +30,8 @@ struct fake {
 	int listener;
 	pthread_t thread;
 	struct qbi_welcome says;
-	size_t size;		/* bytes of it; 0: it hangs up instead */
-	int done[2];		/* closed at the end: until then it stays connected */
+	size_t size; /* bytes of it; 0: it hangs up instead */
+	int done[2]; /* closed at the end: until then it stays connected */
 };
 
 static void fake_listen(struct fake *f)

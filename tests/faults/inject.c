@@ -26,7 +26,7 @@
 
 enum { SLEEP_SLICE_MS = 1 };
 
-static int calls;		/* counted so far */
+static int calls; /* counted so far */
 static int chosen = -1;
 static int chosen_way;
 static int armed;
@@ -123,25 +123,26 @@ bool inject_here(const char *name, int error)
 	return fails(name, &error, 1);
 }
 
-#define ERRORS(...) ((const int[]){ __VA_ARGS__ }), \
-	(int)(sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int))
+#define ERRORS(...)                                                                            \
+	((const int[]){ __VA_ARGS__ }),                                                        \
+		(int)(sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int))
 
 /* A function that does nothing but fail, or what it always does. */
-#define WRAP(type, name, params, args, failure, ...)		\
-	type __real_##name params;				\
-	type __wrap_##name params;				\
-	type __wrap_##name params				\
-	{							\
-		if (fails(#name, ERRORS(__VA_ARGS__)))		\
-			return failure;				\
-		return __real_##name args;			\
+#define WRAP(type, name, params, args, failure, ...)                                           \
+	type __real_##name params;                                                             \
+	type __wrap_##name params;                                                             \
+	type __wrap_##name params                                                              \
+	{                                                                                      \
+		if (fails(#name, ERRORS(__VA_ARGS__)))                                         \
+			return failure;                                                        \
+		return __real_##name args;                                                     \
 	}
 
 /* The kernel tells of no memory, and that all descriptors are taken. */
 #define NO_MORE_FDS EMFILE, ENFILE, ENOMEM
 
-WRAP(int, accept4, (int fd, struct sockaddr *a, socklen_t *n, int flags), (fd, a, n, flags),
-     -1, NO_MORE_FDS, ENOBUFS, EAGAIN, EINTR, ECONNABORTED)
+WRAP(int, accept4, (int fd, struct sockaddr *a, socklen_t *n, int flags), (fd, a, n, flags), -1,
+     NO_MORE_FDS, ENOBUFS, EAGAIN, EINTR, ECONNABORTED)
 WRAP(int, bind, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n), -1, EADDRINUSE,
      ENOMEM, EACCES)
 WRAP(int, chmod, (const char *path, mode_t mode), (path, mode), -1, EPERM)
@@ -166,8 +167,8 @@ WRAP(int, getsockopt, (int fd, int l, int o, void *v, socklen_t *n), (fd, l, o, 
      ENOBUFS, ENOPROTOOPT)
 WRAP(int, listen, (int fd, int n), (fd, n), -1, EADDRINUSE)
 WRAP(int, madvise, (void *p, size_t n, int advice), (p, n, advice), -1, EINVAL, ENOMEM)
-WRAP(int, memfd_create, (const char *name, unsigned int flags), (name, flags), -1,
-     NO_MORE_FDS, EINVAL, EACCES)
+WRAP(int, memfd_create, (const char *name, unsigned int flags), (name, flags), -1, NO_MORE_FDS,
+     EINVAL, EACCES)
 WRAP(char *, mkdtemp, (char *template), (template), NULL, EACCES, ENOSPC, ENOMEM)
 WRAP(void *, mmap, (void *p, size_t n, int prot, int flags, int fd, off_t at),
      (p, n, prot, flags, fd, at), MAP_FAILED, ENOMEM, EAGAIN)
@@ -175,8 +176,8 @@ WRAP(int, mlock2, (const void *p, size_t n, unsigned int flags), (p, n, flags), 
      EPERM, EAGAIN)
 WRAP(int, mprotect, (void *p, size_t n, int prot), (p, n, prot), -1, ENOMEM)
 WRAP(int, getsockname, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n), -1, ENOBUFS)
-WRAP(int, setsockopt, (int fd, int l, int o, const void *v, socklen_t n), (fd, l, o, v, n),
-     -1, EPERM, ENOMEM, ENOPROTOOPT)
+WRAP(int, setsockopt, (int fd, int l, int o, const void *v, socklen_t n), (fd, l, o, v, n), -1,
+     EPERM, ENOMEM, ENOPROTOOPT)
 WRAP(int, shutdown, (int fd, int how), (fd, how), -1, ENOTCONN)
 WRAP(int, socket, (int domain, int type, int protocol), (domain, type, protocol), -1,
      NO_MORE_FDS, ENOBUFS)
@@ -339,8 +340,8 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
 {
 	if (fails("poll", ERRORS(EINTR, ENOMEM)))
 		return -1;
-	return timeout && inject_instead_of_sleep ? poll_sleep(fds, n, timeout)
-								: __real_poll(fds, n, timeout);
+	return timeout && inject_instead_of_sleep ? poll_sleep(fds, n, timeout) :
+						    __real_poll(fds, n, timeout);
 }
 
 ssize_t __real_recv(int fd, void *buf, size_t size, int flags);
@@ -452,14 +453,14 @@ static void *counted(void *p)
 	return p;
 }
 
-#define WRAP_ALLOCATION(type, name, params, args)		\
-	type __real_##name params;				\
-	type __wrap_##name params;				\
-	type __wrap_##name params				\
-	{							\
-		if (fails(#name, ERRORS(ENOMEM)))		\
-			return NULL;				\
-		return counted(__real_##name args);		\
+#define WRAP_ALLOCATION(type, name, params, args)                                              \
+	type __real_##name params;                                                             \
+	type __wrap_##name params;                                                             \
+	type __wrap_##name params                                                              \
+	{                                                                                      \
+		if (fails(#name, ERRORS(ENOMEM)))                                              \
+			return NULL;                                                           \
+		return counted(__real_##name args);                                            \
 	}
 
 WRAP_ALLOCATION(void *, malloc, (size_t n), (n))
@@ -487,8 +488,9 @@ void __wrap_free(void *p)
 	__real_free(p);
 }
 
-__attribute__((format(printf, 2, 0)))
-static int asprintf_counted(char **ret, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static int asprintf_counted(char **ret,
+								  const char *format,
+								  va_list args)
 {
 	int n;
 
@@ -500,8 +502,7 @@ static int asprintf_counted(char **ret, const char *format, va_list args)
 	return n;
 }
 
-int __wrap_asprintf(char **ret, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+int __wrap_asprintf(char **ret, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int __wrap_asprintf(char **ret, const char *format, ...)
 {
 	va_list args;

@@ -18,7 +18,7 @@ void inject_begin(int call, int way);
 /* Nothing fails from now on. What happened? */
 enum inject_outcome {
 	INJECT_NO_SUCH_CALL,
-	INJECT_NO_SUCH_WAY,	/* the call was reached and has fewer ways to fail */
+	INJECT_NO_SUCH_WAY, /* the call was reached and has fewer ways to fail */
 	INJECT_DONE,
 };
 enum inject_outcome inject_end(void);

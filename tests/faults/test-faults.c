@@ -31,8 +31,7 @@
 #include "tests/lib/pump.h"
 #include "tests/lib/variant.h"
 
-enum { LARGE = 150000, BUFFER = LARGE + 4096, WAIT_MS = 2000, TURNS = 10000,
-       TIMEOUT_S = 300 };
+enum { LARGE = 150000, BUFFER = LARGE + 4096, WAIT_MS = 2000, TURNS = 10000, TIMEOUT_S = 300 };
 
 enum end { SERVER, CLIENT };
 static const char *const end_names[] = { "server", "client" };
@@ -46,17 +45,16 @@ static char name[64];
 static struct {
 	int accepted, destroyed;
 	int created, closed;
-	qb_ipcs_connection_t *asked_again;	/* its connection_closed said so */
+	qb_ipcs_connection_t *asked_again; /* its connection_closed said so */
 } seen;
 
 /* As ck_assert_msg(), and what had failed before. */
-#define REQUIRE(condition, ...)							\
-	do {									\
-		if (!(condition))						\
-			fprintf(stderr, "%s, %s, after %s:\n",			\
-				end_names[under_test], wire->name,		\
-				inject_description());				\
-		ck_assert_msg(condition, __VA_ARGS__);				\
+#define REQUIRE(condition, ...)                                                                \
+	do {                                                                                   \
+		if (!(condition))                                                              \
+			fprintf(stderr, "%s, %s, after %s:\n", end_names[under_test],          \
+				wire->name, inject_description());                             \
+		ck_assert_msg(condition, __VA_ARGS__);                                         \
 	} while (0)
 
 static void enter(enum end e, bool on)
@@ -135,15 +133,17 @@ static int32_t on_msg(qb_ipcs_connection_t *c, void *data, size_t size)
 static int32_t loop_add(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
 			qb_ipcs_dispatch_fn_t fn)
 {
-	return inject_here("dispatch_add", ENOMEM) ? -ENOMEM :
-		pump_handlers.dispatch_add(p, fd, events, data, fn);
+	return inject_here("dispatch_add", ENOMEM) ?
+		       -ENOMEM :
+		       pump_handlers.dispatch_add(p, fd, events, data, fn);
 }
 
 static int32_t loop_mod(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
 			qb_ipcs_dispatch_fn_t fn)
 {
-	return inject_here("dispatch_mod", ENOMEM) ? -ENOMEM :
-		pump_handlers.dispatch_mod(p, fd, events, data, fn);
+	return inject_here("dispatch_mod", ENOMEM) ?
+		       -ENOMEM :
+		       pump_handlers.dispatch_mod(p, fd, events, data, fn);
 }
 
 static int32_t loop_job(enum qb_loop_priority p, void *data, qb_loop_job_dispatch_fn fn)
@@ -181,7 +181,7 @@ static bool service_start(void)
 	enter(SERVER, false);
 	ck_assert_int_le(r, 0);
 	if (r < 0)
-		service = NULL;		/* it was given up */
+		service = NULL; /* it was given up */
 	return r == 0;
 }
 
@@ -217,10 +217,10 @@ static ssize_t client_end(ssize_t r)
 }
 
 /* A call of the client's: what it returns. */
-#define AS_CLIENT(call)				\
-	({					\
-		enter(CLIENT, true);		\
-		client_end(call);		\
+#define AS_CLIENT(call)                                                                        \
+	({                                                                                     \
+		enter(CLIENT, true);                                                           \
+		client_end(call);                                                              \
 	})
 
 static struct request *request_make(int32_t id, size_t size)
@@ -237,8 +237,7 @@ static ssize_t talk_call(qb_ipcc_connection_t *c, int32_t id, size_t size)
 {
 	struct request *request = request_make(id, size);
 	struct iovec iov = { request, size };
-	ssize_t n = AS_CLIENT(
-		qb_ipcc_sendv_recv(c, &iov, 1, buffer, sizeof(buffer), WAIT_MS));
+	ssize_t n = AS_CLIENT(qb_ipcc_sendv_recv(c, &iov, 1, buffer, sizeof(buffer), WAIT_MS));
 
 	free(request);
 	if (n >= 0)
@@ -338,10 +337,8 @@ static bool errno_is_defined(ssize_t r)
 	case ENOSPC:
 	case ENOTCONN:
 	case EPROTONOSUPPORT:
-	case ETIMEDOUT:
-		return true;
-	default:
-		return r == 0 || -r == inject_errno();
+	case ETIMEDOUT: return true;
+	default: return r == 0 || -r == inject_errno();
 	}
 }
 
@@ -387,7 +384,7 @@ static enum inject_outcome run(int call, int way, bool hang_up, ssize_t *ret)
 	inject_begin(call, way);
 	*ret = run_talks(hang_up);
 	REQUIRE(inject_live_blocks() == blocks, "blocks of memory left behind: %ld",
-		      inject_live_blocks() - blocks);
+		inject_live_blocks() - blocks);
 	leftover_remove();
 	REQUIRE(census_compare(&before, text, sizeof(text)) == 0, "%s", text);
 	REQUIRE(!pump_violation(), "%s", pump_violation());
@@ -477,8 +474,8 @@ int main(void)
 	} else {
 		tcase_add_loop_test(tc, client_survives_each_failure_and_leaves, 0,
 				    transport_count);
-		tcase_add_loop_test(tc, client_survives_each_failure_and_the_server_hangs_up,
-				    0, transport_count);
+		tcase_add_loop_test(tc, client_survives_each_failure_and_the_server_hangs_up, 0,
+				    transport_count);
 	}
 	return suite_main(s);
 }

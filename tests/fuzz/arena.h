@@ -18,9 +18,9 @@
 enum { ARENA_PAGE = 4096, ARENA_WORDS_MAX = 3 * ARENA_PAGE, ARENA_ACCESSES = 256 };
 
 struct arena {
-	unsigned char *words;		/* ours */
+	unsigned char *words; /* ours */
 	unsigned char *data;
-	unsigned char *peer_words;	/* the peer's mapping of the same */
+	unsigned char *peer_words; /* the peer's mapping of the same */
 	unsigned char *peer_data;
 	size_t words_size;
 	size_t data_size;
@@ -28,9 +28,9 @@ struct arena {
 
 struct arena_access {
 	bool in_data;
-	uint32_t offset;		/* in the words or the data */
+	uint32_t offset; /* in the words or the data */
 	uint32_t size;
-	unsigned char before[ARENA_PAGE];	/* what lay there */
+	unsigned char before[ARENA_PAGE]; /* what lay there */
 };
 
 static struct arena arena;
@@ -39,8 +39,8 @@ static unsigned int arena_logged;
 
 static inline unsigned char *arena_map(void *at, size_t size, int fd, off_t offset)
 {
-	void *m = mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | (at ? MAP_FIXED : 0),
-		       fd, offset);
+	void *m = mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | (at ? MAP_FIXED : 0), fd,
+		       offset);
 
 	FUZZ_CHECK(m != MAP_FAILED);
 	return m;

@@ -26,7 +26,7 @@ static inline unsigned int fds_count(void)
 	while (readdir(d))
 		n++;
 	closedir(d);
-	return n - 3;	/* ".", "..", the directory */
+	return n - 3; /* ".", "..", the directory */
 }
 
 /* Files of services of this process. */

@@ -42,7 +42,7 @@ static void record_put(struct false_server *s, struct input *in, uint8_t how)
 	struct stat st;
 
 	if (fstat(s->memory, &st) < 0 || st.st_size < WORDS + QBI_REGION_RINGS * MESSAGE)
-		return;		/* no rings */
+		return; /* no rings */
 	capacity = ((uint64_t)st.st_size - WORDS) / QBI_REGION_RINGS;
 	message_fill(record + 2, in);
 	if (how & 2)
@@ -54,8 +54,8 @@ static void record_put(struct false_server *s, struct input *in, uint8_t how)
 	tail += sizeof(record) + (how & 4 ? 1 : 0);
 	(void)!pwrite(s->memory, &tail, sizeof(tail), words);
 	if (how & 8)
-		(void)send_with(which == QBI_REGION_EVENT || !s->n_sockets ? s->stream
-									   : s->sockets[0],
+		(void)send_with(which == QBI_REGION_EVENT || !s->n_sockets ? s->stream :
+									     s->sockets[0],
 				"", 1, NULL, 0);
 }
 
@@ -90,9 +90,9 @@ static void file_act(const char *dir, struct input *in, uint8_t how)
 /* A chunk that is one, or nearly, counted by the semaphore and told by a byte, or not. */
 static void chunk_put(struct false_server *s, const char *dir, struct input *in, uint8_t how)
 {
-	const char *const *files = how & 1
-		? (const char *const[]){ "qb-event-f-header", "qb-event-f-data" }
-		: (const char *const[]){ "qb-response-f-header", "qb-response-f-data" };
+	const char *const *files =
+		how & 1 ? (const char *const[]){ "qb-event-f-header", "qb-event-f-data" } :
+			  (const char *const[]){ "qb-response-f-header", "qb-response-f-data" };
 	int header = file_open(dir, files[0]), data = file_open(dir, files[1]);
 	uint32_t chunk[2 + MESSAGE / 4] = { MESSAGE, QBI_QBRING_VALID }, write = 0, sem = 0;
 	off_t sem_at = offsetof(struct qbi_qbring_header, sem);
@@ -138,8 +138,8 @@ void false_server_bind(struct false_server *s, const struct qbi_welcome *w)
 	s->events = bound_socket(w, "event-tx");
 }
 
-static void datagram_send(struct false_server *s, const struct qbi_welcome *w,
-			  struct input *in, uint8_t how)
+static void datagram_send(struct false_server *s, const struct qbi_welcome *w, struct input *in,
+			  uint8_t how)
 {
 	uint8_t bytes[512];
 	uint32_t message[MESSAGE / 4];
@@ -198,28 +198,14 @@ void false_server_act(struct false_server *s, const struct qbi_welcome *w, const
 	uint8_t what = input_u8(in), how = input_u8(in);
 
 	switch (what % 8) {
-	case 0:
-		word_write(s->memory, in, how);
-		break;
+	case 0: word_write(s->memory, in, how); break;
 	case 1:
-	case 2:
-		record_put(s, in, how);
-		break;
-	case 3:
-		file_act(dir, in, how);
-		break;
-	case 4:
-		chunk_put(s, dir, in, how);
-		break;
-	case 5:
-		datagram_send(s, w, in, how);
-		break;
-	case 6:
-		socket_send(s, in, how);
-		break;
-	default:
-		hang_up(s, how);
-		break;
+	case 2: record_put(s, in, how); break;
+	case 3: file_act(dir, in, how); break;
+	case 4: chunk_put(s, dir, in, how); break;
+	case 5: datagram_send(s, w, in, how); break;
+	case 6: socket_send(s, in, how); break;
+	default: hang_up(s, how); break;
 	}
 }
 

@@ -12,15 +12,17 @@
 enum { FALSE_SOCKETS = 4 };
 
 struct false_server {
-	int stream;			/* -1: hung up */
-	int memory;			/* memfd of native rings; -1: none was sent */
-	int sockets[FALSE_SOCKETS];	/* other ends of those sent */
+	int stream;		    /* -1: hung up */
+	int memory;		    /* memfd of native rings; -1: none was sent */
+	int sockets[FALSE_SOCKETS]; /* other ends of those sent */
 	unsigned int n_sockets;
-	int request, events;		/* of libqb's wire over sockets; -1: none */
+	int request, events; /* of libqb's wire over sockets; -1: none */
 };
 
-#define FALSE_SERVER_INIT \
-	{ .stream = -1, .memory = -1, .request = -1, .events = -1 }
+#define FALSE_SERVER_INIT                                                                      \
+	{                                                                                      \
+		.stream = -1, .memory = -1, .request = -1, .events = -1                        \
+	}
 
 /* The names that a client sends datagrams to and expects them from. */
 void false_server_bind(struct false_server *s, const struct qbi_welcome *w);

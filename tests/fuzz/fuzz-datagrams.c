@@ -43,7 +43,8 @@ static int datagram_socket(const char *channel)
 static void ends_open(void)
 {
 	struct qbi_server_shared shared = { .busy = NULL };
-	struct qbi_server_spec s = { .service = "fuzz", .max_msg_size = MAX,
+	struct qbi_server_spec s = { .service = "fuzz",
+				     .max_msg_size = MAX,
 				     .owner = { (uid_t)-1, (gid_t)-1, 0600 } };
 	struct qbi_reply reply = { .welcome = &welcome };
 	struct qbi_client_spec c = { .welcome = &welcome };
@@ -117,12 +118,13 @@ static bool datagram_take(bool at_server, size_t room)
 	bool alive = true;
 
 	FUZZ_CHECK(buf);
-	while (first != last && queue[first % QUEUE].stranger && strangers < STRANGERS_AT_ONCE) {
+	while (first != last && queue[first % QUEUE].stranger &&
+	       strangers < STRANGERS_AT_ONCE) {
 		strangers++;
 		first++;
 	}
-	r = at_server ? qbi_qb_socket_server.take(server, buf, room, &n)
-		      : qbi_qb_socket_client.recv(client, buf, room, 0, &n);
+	r = at_server ? qbi_qb_socket_server.take(server, buf, room, &n) :
+			qbi_qb_socket_client.recv(client, buf, room, 0, &n);
 	if (strangers == STRANGERS_AT_ONCE || first == last) {
 		FUZZ_CHECK(r == QBI_EMPTY);
 	} else if (queue[first % QUEUE].size > MAX &&
@@ -162,20 +164,12 @@ static bool step_run(struct input *in, bool at_server)
 
 	switch (how % 8) {
 	case 0:
-	case 1:
-		return datagram_take(at_server, MAX);
-	case 2:
-		return at_server || datagram_take(false, size);
-	case 3:
-		control_write(in);
-		return true;
+	case 1: return datagram_take(at_server, MAX);
+	case 2: return at_server || datagram_take(false, size);
+	case 3: control_write(in); return true;
 	case 4:
-	case 5:
-		datagram_send(at_server, at_server, size, how);
-		return true;
-	default:
-		datagram_send(at_server, false, size, how);
-		return true;
+	case 5: datagram_send(at_server, at_server, size, how); return true;
+	default: datagram_send(at_server, false, size, how); return true;
 	}
 }
 

@@ -20,8 +20,8 @@ enum { LARGEST = 1 << 20, INPUT_MAX = 4096, TURNS = 2 * INPUT_MAX };
 
 static qb_ipcs_service_t *services[2];
 static char names[2][64];
-static int32_t refusal;		/* what connection_accept says */
-static int connections;		/* accepted, not destroyed */
+static int32_t refusal; /* what connection_accept says */
+static int connections; /* accepted, not destroyed */
 
 static int32_t on_accept(qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
 {
@@ -64,9 +64,9 @@ static void services_start(void)
 struct manner {
 	unsigned int service;
 	size_t piece;
-	bool turns_between;	/* the server reads each piece by itself */
+	bool turns_between; /* the server reads each piece by itself */
 	bool half_close;
-	unsigned int n_fds;	/* with each piece */
+	unsigned int n_fds; /* with each piece */
 };
 
 static struct manner manner_read(struct input *in)
@@ -76,8 +76,10 @@ static struct manner manner_read(struct input *in)
 
 	qbipc_native_set(how & 2);
 	refusal = with & 0x80 ? (int8_t)(with | 1) : 0;
-	return (struct manner){ .service = how & 1, .piece = pieces[how / 4 % 4],
-				.turns_between = how & 16, .half_close = how & 32,
+	return (struct manner){ .service = how & 1,
+				.piece = pieces[how / 4 % 4],
+				.turns_between = how & 16,
+				.half_close = how & 32,
 				.n_fds = with % 4 };
 }
 
@@ -91,7 +93,7 @@ static void bytes_send(int fd, const struct manner *m, const uint8_t *bytes, siz
 
 		if (send_with(fd, bytes + done, piece, fds, m->n_fds) < 0 &&
 		    send_with(fd, bytes + done, piece, NULL, 0) < 0)
-			break;	/* the server has closed */
+			break; /* the server has closed */
 		done += piece;
 		if (m->turns_between)
 			FUZZ_CHECK(pump_settle(TURNS));
@@ -129,7 +131,9 @@ static enum answer answer_read(int fd, struct qbi_welcome *w, unsigned int *ret_
 		char buf[CMSG_SPACE(sizeof(int) * 8)];
 	} control;
 	struct iovec iov = { w, sizeof(*w) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control.buf,
 			    .msg_controllen = sizeof(control.buf) };
 	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;

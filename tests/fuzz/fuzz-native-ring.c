@@ -26,7 +26,7 @@ static const struct {
 static struct arena arenas[QBI_ARRAY_SIZE(geometries)];
 static uint32_t max_msg_size;
 static struct qbi_ring producer, consumer;
-static struct qbi_ring friend;		/* writes honest records through the peer's mapping */
+static struct qbi_ring friend; /* writes honest records through the peer's mapping */
 
 static struct qbi_ring_words *peer_words(void)
 {
@@ -51,27 +51,22 @@ static struct peer_write write_read(struct input *in)
 
 	w.value = how & 0x80 ? input_u64(in) : (uint64_t)(int64_t)(int8_t)input_u8(in);
 	switch (how % 6) {
-	case 0:
-		w.to = &peer_words()->tail;
-		break;
-	case 1:
-		w.to = &peer_words()->head;
-		break;
+	case 0: w.to = &peer_words()->tail; break;
+	case 1: w.to = &peer_words()->head; break;
 	case 2:
 		w.to = &peer_words()->taken;
 		w.size = 4;
 		break;
-	case 3:		/* length, kind or both of the oldest record */
+	case 3: /* length, kind or both of the oldest record */
 		w.size = how & 8 ? 8 : 4;
-		w.to = arena.peer_data + consumer.head_offset + (how & 16 && !(how & 8) ? 4 : 0);
+		w.to = arena.peer_data + consumer.head_offset +
+		       (how & 16 && !(how & 8) ? 4 : 0);
 		break;
-	case 4:
-		w.to = arena.peer_data + input_u16(in) % (arena.data_size - 7);
-		break;
+	case 4: w.to = arena.peer_data + input_u16(in) % (arena.data_size - 7); break;
 	default:
 		w.size = 1;
-		w.to = arena.peer_data + (consumer.head_offset + input_u8(in)) %
-						 arena.data_size;
+		w.to = arena.peer_data +
+		       (consumer.head_offset + input_u8(in)) % arena.data_size;
 		break;
 	}
 	if (how & 0x40)
@@ -264,27 +259,13 @@ static void operation_run(struct input *in)
 	}
 	script_read(in, what / 8 % (WRITES_MAX + 1));
 	switch (what % 8) {
-	case 0:
-		operation_take(n);
-		break;
-	case 1:
-		operation_take(max_msg_size);
-		break;
-	case 2:
-		operation_event();
-		break;
-	case 3:
-		operation_arm();
-		break;
-	case 4:
-		operation_put(n, what / 8);
-		break;
-	case 5:
-		operation_put(max_msg_size, what / 8);
-		break;
-	default:
-		operation_ask();
-		break;
+	case 0: operation_take(n); break;
+	case 1: operation_take(max_msg_size); break;
+	case 2: operation_event(); break;
+	case 3: operation_arm(); break;
+	case 4: operation_put(n, what / 8); break;
+	case 5: operation_put(max_msg_size, what / 8); break;
+	default: operation_ask(); break;
 	}
 }
 

@@ -152,8 +152,9 @@ static void receiver_run(struct input *in)
 		uint8_t how = input_u8(in);
 
 		if (how & 0x40) {
-			alive = take_compare(&receiver, how & 0x20 ? max_msg_size :
-							input_u8(in) * 8, &taken);
+			alive = take_compare(&receiver,
+					     how & 0x20 ? max_msg_size : input_u8(in) * 8,
+					     &taken);
 			continue;
 		}
 		packet_make(in, how, &p);

@@ -25,8 +25,8 @@ static const struct {
 } geometries[] = { { 24, 80 }, { 128, 400 }, { 1024, 4083 } };
 
 static struct arena arenas[QBI_ARRAY_SIZE(geometries)];
-static struct qbi_qbring ring;		/* ours: it produces and it consumes */
-static struct qbi_qbring friend;	/* writes honest chunks through the peer's mapping */
+static struct qbi_qbring ring;	 /* ours: it produces and it consumes */
+static struct qbi_qbring friend; /* writes honest chunks through the peer's mapping */
 
 static struct qbi_qbring_header *peer_head(void)
 {
@@ -42,27 +42,16 @@ static void *write_target(struct input *in, uint8_t how, uint32_t *ret_size)
 
 	*ret_size = 4;
 	switch (how % 10) {
-	case 0:
-		return &h->write_pt;
-	case 1:
-		return &h->read_pt;
-	case 2:
-		return &h->sem.value;
-	case 3:
-		return &h->sem.sleepers;
-	case 4:
-		return &h->user_data;
-	case 5:
-		return &h->ref_count;
-	case 6:
-		return &data[ring.read];
-	case 7:
-		return &data[word_after(&ring, ring.read, 1)];
-	case 8:
-		return &data[input_u16(in) % ring.word_size];
-	default:
-		*ret_size = 1;
-		return arena.peer_data + input_u16(in) % arena.data_size;
+	case 0: return &h->write_pt;
+	case 1: return &h->read_pt;
+	case 2: return &h->sem.value;
+	case 3: return &h->sem.sleepers;
+	case 4: return &h->user_data;
+	case 5: return &h->ref_count;
+	case 6: return &data[ring.read];
+	case 7: return &data[word_after(&ring, ring.read, 1)];
+	case 8: return &data[input_u16(in) % ring.word_size];
+	default: *ret_size = 1; return arena.peer_data + input_u16(in) % arena.data_size;
 	}
 }
 
@@ -131,7 +120,7 @@ static void check_taken(uint32_t at, const unsigned char *buf, size_t n)
 		FUZZ_CHECK(memcmp(buf + compared, arena_log[i].before, arena_log[i].size) == 0);
 		compared += arena_log[i].size;
 	}
-	FUZZ_CHECK(arena_logged == i + 4);	/* semaphore, size, magic, read_pt */
+	FUZZ_CHECK(arena_logged == i + 4); /* semaphore, size, magic, read_pt */
 	FUZZ_CHECK(ring.read == word_after(&ring, at, chunk_words(n)));
 }
 
@@ -153,9 +142,7 @@ static void operation_take(size_t room)
 	case -ENOBUFS:
 		FUZZ_CHECK(n > room && n <= ring.max_msg_size && ring.read == read);
 		break;
-	default:
-		FUZZ_CHECK((r == QBI_EMPTY || r == -EBADMSG) && ring.read == read);
-		break;
+	default: FUZZ_CHECK((r == QBI_EMPTY || r == -EBADMSG) && ring.read == read); break;
 	}
 	free(buf);
 }
@@ -175,8 +162,7 @@ static uint32_t words_free(uint32_t write, uint32_t read)
 /* The bytes of the data that were written belong to this chunk, and it was free. */
 static void check_put(uint32_t at, size_t n)
 {
-	const struct arena_access *a =
-		arena_first(offsetof(struct qbi_qbring_header, read_pt));
+	const struct arena_access *a = arena_first(offsetof(struct qbi_qbring_header, read_pt));
 
 	FUZZ_CHECK(a && arena_count(offsetof(struct qbi_qbring_header, read_pt)) == 1);
 	FUZZ_CHECK(words_free(at, logged_u32(a)) >= chunk_words(n));
@@ -206,9 +192,8 @@ static void operation_put(size_t n, unsigned int pieces)
 	if (r == 0)
 		check_put(write, n);
 	else
-		FUZZ_CHECK(ring.write == write &&
-			   (r == QBI_FULL || r == -EBADMSG ||
-			    (r == -EMSGSIZE && n > ring.max_msg_size)));
+		FUZZ_CHECK(ring.write == write && (r == QBI_FULL || r == -EBADMSG ||
+						   (r == -EMSGSIZE && n > ring.max_msg_size)));
 }
 
 static void operation_wait(bool sleep)
@@ -252,25 +237,13 @@ static void operation_run(struct input *in)
 	}
 	script_read(in, what / 8 % (WRITES_MAX + 1));
 	switch (what % 8) {
-	case 0:
-		operation_take(n);
-		break;
+	case 0: operation_take(n); break;
 	case 1:
-	case 2:
-		operation_take(ring.max_msg_size);
-		break;
-	case 3:
-		operation_wait(what & 0x80);
-		break;
-	case 4:
-		operation_put(n, what / 8);
-		break;
-	case 5:
-		operation_put(ring.max_msg_size, what / 8);
-		break;
-	default:
-		operation_words();
-		break;
+	case 2: operation_take(ring.max_msg_size); break;
+	case 3: operation_wait(what & 0x80); break;
+	case 4: operation_put(n, what / 8); break;
+	case 5: operation_put(ring.max_msg_size, what / 8); break;
+	default: operation_words(); break;
 	}
 }
 
@@ -307,8 +280,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t g = flags / 8 % QBI_ARRAY_SIZE(geometries);
 
 	if (!arenas[g].data)
-		arenas[g] = arena_open(sizeof(struct qbi_qbring_header),
-				       4 * geometries[g].words);
+		arenas[g] =
+			arena_open(sizeof(struct qbi_qbring_header), 4 * geometries[g].words);
 	arena = arenas[g];
 	peer_script_set(NULL, 0);
 	peer.watch = arena_watch;

@@ -23,9 +23,13 @@
 #include "tests/lib/pump.h"
 
 enum {
-	OPERATIONS = 256, TURNS = 20000, MAX = 12328,
+	OPERATIONS = 256,
+	TURNS = 20000,
+	MAX = 12328,
 	/* Of the server for one connection, for itself; of an honest client. */
-	FDS_CONNECTION = 5, FDS_SERVICE = 8, FDS_CLIENT = 5,
+	FDS_CONNECTION = 5,
+	FDS_SERVICE = 8,
+	FDS_CLIENT = 5,
 };
 
 static qb_ipcs_service_t *service;
@@ -33,14 +37,21 @@ static qb_ipcc_connection_t *honest;
 static char name[64];
 static unsigned int fds_before, serial, accepted, closings, connections, announced;
 static struct qbipc_service_limits limits;
-static bool settled;		/* the loop has nothing left to do */
+static bool settled; /* the loop has nothing left to do */
 static struct holding holding_before;
-static size_t memory_besides;	/* of the service and of the honest client's end */
-static uint8_t manner;		/* of the application; MANNER_ bits */
+static size_t memory_besides; /* of the service and of the honest client's end */
+static uint8_t manner;	      /* of the application; MANNER_ bits */
 
-enum { MANNER_SOCKET = 1, MANNER_NATIVE = 2, MANNER_REFUSES = 4, MANNER_CLOSES_TWICE = 8,
-       MANNER_GREETS = 16, MANNER_ENLARGES = 32, MANNER_CHANGES_ITS_MIND = 64,
-       MANNER_RETRIES = 128 };
+enum {
+	MANNER_SOCKET = 1,
+	MANNER_NATIVE = 2,
+	MANNER_REFUSES = 4,
+	MANNER_CLOSES_TWICE = 8,
+	MANNER_GREETS = 16,
+	MANNER_ENLARGES = 32,
+	MANNER_CHANGES_ITS_MIND = 64,
+	MANNER_RETRIES = 128
+};
 
 static size_t memory_now(void)
 {
@@ -75,7 +86,7 @@ static void on_created(qb_ipcs_connection_t *c)
 	if (manner & MANNER_GREETS)
 		event_send(c, 100);
 	if (manner & MANNER_CHANGES_ITS_MIND && announced > 1 && announced % 2 == 0) {
-		connections--;		/* it will not be told of its end */
+		connections--; /* it will not be told of its end */
 		qb_ipcs_disconnect(c);
 	}
 }
@@ -117,17 +128,10 @@ static int32_t on_msg(qb_ipcs_connection_t *c, void *data, size_t size)
 	FUZZ_CHECK(size >= sizeof(*hdr) && (size_t)hdr->size == size);
 	FUZZ_CHECK(size <= (size_t)qb_ipcs_connection_get_buffer_size(c));
 	switch (hdr->id) {
-	case 1:
-		event_send(c, 100);
-		return 0;
-	case 2:
-		qb_ipcs_disconnect(c);
-		return 0;
-	case 3:
-		return -ENOBUFS;
-	default:
-		echo(c, hdr);
-		return 0;
+	case 1: event_send(c, 100); return 0;
+	case 2: qb_ipcs_disconnect(c); return 0;
+	case 3: return -ENOBUFS;
+	default: echo(c, hdr); return 0;
 	}
 }
 
@@ -147,8 +151,8 @@ static int32_t on_long(qb_ipcs_connection_t *c, void *data, size_t size, void *c
 }
 
 static enum qbipc_refuse on_unknown(qb_ipcs_connection_t *c,
-				     const struct qb_ipc_request_header *message,
-				     size_t size, int error, void *data)
+				    const struct qb_ipc_request_header *message, size_t size,
+				    int error, void *data)
 {
 	FUZZ_CHECK(size >= sizeof(*message) && (size_t)message->size == size);
 	FUZZ_CHECK(error == (message->id == 4 ? -EBADMSG : -ENOSYS));
@@ -177,8 +181,10 @@ static void handlers_register(void)
 static void service_start(void)
 {
 	struct qb_ipcs_service_handlers on = {
-		.connection_accept = on_accept, .connection_created = on_created,
-		.connection_closed = on_closed, .connection_destroyed = on_destroyed,
+		.connection_accept = on_accept,
+		.connection_created = on_created,
+		.connection_closed = on_closed,
+		.connection_destroyed = on_destroyed,
 		.msg_process = on_msg,
 	};
 	struct qb_ipcs_poll_handlers loop = pump_handlers;
@@ -187,8 +193,8 @@ static void service_start(void)
 	limits = (struct qbipc_service_limits){ .size = sizeof(limits) };
 	qbipc_native_set(manner & MANNER_NATIVE);
 	snprintf(name, sizeof(name), "fuzz-server-%d", (int)getpid());
-	service = qb_ipcs_create(name, 0,
-				 manner & MANNER_SOCKET ? QB_IPC_SOCKET : QB_IPC_SHM, &on);
+	service = qb_ipcs_create(name, 0, manner & MANNER_SOCKET ? QB_IPC_SOCKET : QB_IPC_SHM,
+				 &on);
 	FUZZ_CHECK(service);
 	if (manner & MANNER_ENLARGES)
 		qb_ipcs_enforce_buffer_size(service, 60000);
@@ -293,8 +299,8 @@ static void server_disconnect(unsigned int n)
 static void server_rate(unsigned int rate)
 {
 	if (rate & 4) {
-		qb_ipcs_request_rate_limit(service, rate & 8 ? QB_IPCS_RATE_OFF_2
-							      : QB_IPCS_RATE_OFF);
+		qb_ipcs_request_rate_limit(service,
+					   rate & 8 ? QB_IPCS_RATE_OFF_2 : QB_IPCS_RATE_OFF);
 		for (int i = 0; i < 4; i++)
 			(void)pump_turn();
 	}
@@ -309,15 +315,9 @@ static void server_operation(struct input *in)
 	case 0:
 		server_events(what / 4 % 4 == 3 ? MAX : sizeof(struct qb_ipc_response_header));
 		break;
-	case 1:
-		server_rate(what / 4);
-		break;
-	case 2:
-		server_disconnect(what / 4 % HOSTILE);
-		break;
-	default:
-		(void)pump_turn();
-		break;
+	case 1: server_rate(what / 4); break;
+	case 2: server_disconnect(what / 4 % HOSTILE); break;
+	default: (void)pump_turn(); break;
 	}
 }
 
@@ -332,27 +332,13 @@ static void server_set(uint8_t how)
 		return;
 	}
 	switch (how % 8) {
-	case 0:
-		limits = (struct qbipc_service_limits){ .size = sizeof(limits) };
-		break;
-	case 1:
-		limits.handshakes = few;
-		break;
-	case 2:
-		limits.handshakes_per_uid = few;
-		break;
-	case 3:
-		limits.connections = few;
-		break;
-	case 4:
-		limits.connections_per_uid = few;
-		break;
-	case 5:
-		limits.memory_per_uid = few * 300000;
-		break;
-	case 6:
-		limits.message_size = few * 20000;
-		break;
+	case 0: limits = (struct qbipc_service_limits){ .size = sizeof(limits) }; break;
+	case 1: limits.handshakes = few; break;
+	case 2: limits.handshakes_per_uid = few; break;
+	case 3: limits.connections = few; break;
+	case 4: limits.connections_per_uid = few; break;
+	case 5: limits.memory_per_uid = few * 300000; break;
+	case 6: limits.message_size = few * 20000; break;
 	default:
 		limits.junk_wakeups = few;
 		limits.dispatch_messages = few;
@@ -370,45 +356,23 @@ static void operation_run(struct input *in)
 	settled = false;
 	switch (what % 16) {
 	case 0:
-	case 1:
-		hostile_connect(h, how);
-		break;
+	case 1: hostile_connect(h, how); break;
 	case 2:
-	case 3:
-		hostile_send(h, in, how);
-		break;
+	case 3: hostile_send(h, in, how); break;
 	case 4:
-	case 5:
-		hostile_write(h, in, how);
-		break;
-	case 6:
-		hostile_record(h, in);
-		break;
-	case 7:
-		hostile_truncate(h, how);
-		break;
-	case 8:
-		hostile_read(h);
-		break;
+	case 5: hostile_write(h, in, how); break;
+	case 6: hostile_record(h, in); break;
+	case 7: hostile_truncate(h, how); break;
+	case 8: hostile_read(h); break;
 	case 9:
 		if (h->fd >= 0)
 			shutdown(h->fd, how % 3);
 		break;
-	case 10:
-		hostile_close(h);
-		break;
-	case 11:
-		server_operation(in);
-		break;
-	case 12:
-		honest_events();
-		break;
-	case 13:
-		honest_call();
-		break;
-	case 14:
-		server_set(how);
-		break;
+	case 10: hostile_close(h); break;
+	case 11: server_operation(in); break;
+	case 12: honest_events(); break;
+	case 13: honest_call(); break;
+	case 14: server_set(how); break;
 	default:
 		for (int i = how % 8; i >= 0; i--)
 			settled = !pump_turn();

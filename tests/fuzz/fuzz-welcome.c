@@ -52,9 +52,9 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags)
 /* -- Files and descriptors as a server makes them, or nearly ------------------------- */
 
 static const char *const files[FILES] = {
-	"qb-request-f-header",	"qb-request-f-data", "qb-response-f-header",
-	"qb-response-f-data",	"qb-event-f-header", "qb-event-f-data",
-	"qb-request-f",		/* of sockets */
+	"qb-request-f-header", "qb-request-f-data", "qb-response-f-header",
+	"qb-response-f-data",  "qb-event-f-header", "qb-event-f-data",
+	"qb-request-f", /* of sockets */
 };
 
 static off_t file_size(const char *file)
@@ -116,7 +116,7 @@ static int fd_make(struct false_server *s, uint8_t kind)
 	int fd;
 
 	switch (kind % 4) {
-	case 0:		/* the memory: sealed, or not quite */
+	case 0: /* the memory: sealed, or not quite */
 		fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 		FUZZ_CHECK(fd >= 0 && ftruncate(fd, (off_t)size + (kind & 16 ? 1 : 0)) == 0);
 		if (!(kind & 4))
@@ -124,14 +124,9 @@ static int fd_make(struct false_server *s, uint8_t kind)
 		if (s->memory < 0)
 			s->memory = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 		return fd;
-	case 1:
-		(void)socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
-		break;
-	case 2:
-		(void)socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
-		break;
-	default:
-		return open("/dev/null", O_RDWR | O_CLOEXEC);
+	case 1: (void)socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair); break;
+	case 2: (void)socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair); break;
+	default: return open("/dev/null", O_RDWR | O_CLOEXEC);
 	}
 	s->sockets[s->n_sockets++] = pair[0];
 	return pair[1];
@@ -143,12 +138,8 @@ static void name_fill(struct input *in, char *to, const char *right, uint8_t how
 {
 	switch (how % 4) {
 	case 0:
-	case 1:
-		snprintf(to, QBI_WIRE_NAME_SIZE, "%s/%s", dir, right);
-		break;
-	case 2:
-		input_bytes(in, to, input_u8(in));
-		break;
+	case 1: snprintf(to, QBI_WIRE_NAME_SIZE, "%s/%s", dir, right); break;
+	case 2: input_bytes(in, to, input_u8(in)); break;
 	default:
 		memset(to, 'x', QBI_WIRE_NAME_SIZE);
 		input_bytes(in, to, 16);
@@ -251,12 +242,8 @@ static void client_act(qb_ipcc_connection_t *c, struct input *in, unsigned int *
 		if (++*sends <= SENDS)
 			client_send(c, input_u8(in));
 		break;
-	case 1:
-		client_receive(c, false, how / 4);
-		break;
-	default:
-		client_receive(c, true, how / 4);
-		break;
+	case 1: client_receive(c, false, how / 4); break;
+	default: client_receive(c, true, how / 4); break;
 	}
 	FUZZ_CHECK(!over || !qb_ipcc_is_connected(c));
 }

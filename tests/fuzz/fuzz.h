@@ -19,13 +19,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The input broke a promise of the library. */
-#define FUZZ_CHECK(condition)                                                     \
-	do {                                                                      \
-		if (!(condition)) {                                               \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, \
-				#condition);                                      \
-			abort();                                                  \
-		}                                                                 \
+#define FUZZ_CHECK(condition)                                                                  \
+	do {                                                                                   \
+		if (!(condition)) {                                                            \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__,             \
+				#condition);                                                   \
+			abort();                                                               \
+		}                                                                              \
 	} while (0)
 
 struct input {

@@ -72,8 +72,7 @@ static int text_add(char **to, const char *format, va_list ap)
 	return n;
 }
 
-int __wrap_asprintf(char **to, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+int __wrap_asprintf(char **to, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int __wrap_asprintf(char **to, const char *format, ...)
 {
 	va_list ap;

@@ -11,9 +11,9 @@
 #include <stddef.h>
 
 struct holding {
-	size_t blocks;		/* of the heap */
-	size_t heap;		/* bytes of them */
-	size_t mapped;		/* bytes of address space */
+	size_t blocks; /* of the heap */
+	size_t heap;   /* bytes of them */
+	size_t mapped; /* bytes of address space */
 };
 
 struct holding holding_now(void);

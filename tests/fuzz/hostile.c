@@ -97,7 +97,9 @@ void hostile_read(struct hostile *h)
 	} control;
 	static struct qbi_welcome w;
 	struct iovec iov = { &w, sizeof(w) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control.buf,
 			    .msg_controllen = sizeof(control.buf) };
 	ssize_t n = h->fd < 0 ? -1 : recvmsg(h->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
@@ -142,7 +144,7 @@ void hostile_connect(struct hostile *h, uint8_t how)
 		stranger_become(h->fd, how / 8 % 2);
 	FUZZ_CHECK(connect(h->fd, (struct sockaddr *)&address, sizeof(address)) == 0);
 	if (how & 1)
-		return;		/* by hand, or never */
+		return; /* by hand, or never */
 	qbi_hello_init(&hello, sizes[how / 16 % 4], how & 2 ? 0 : 1);
 	if (how / 64 == 3)
 		hello.abilities = QBI_ABILITY_WATCH;
@@ -195,7 +197,7 @@ void hostile_write(struct hostile *h, struct input *in, uint8_t how)
 	i %= h->n_maps;
 	if (h->map[i].fd >= 0 &&
 	    (fstat(h->map[i].fd, &st) < 0 || (size_t)st.st_size < h->map[i].size))
-		return;		/* it has cut it off itself */
+		return; /* it has cut it off itself */
 	at %= h->map[i].size - sizeof(value);
 	memcpy(&now, h->map[i].at + at, sizeof(now));
 	if (how & 4)

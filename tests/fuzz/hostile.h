@@ -19,13 +19,13 @@
 enum { HOSTILE = 4, HOSTILE_MAPS = 6, HOSTILE_LARGEST = 200000 };
 
 struct hostile {
-	int fd;			/* -1: none */
+	int fd; /* -1: none */
 	int fds[3];
 	unsigned int n_fds;
 	struct {
 		unsigned char *at;
 		size_t size;
-		int fd;		/* of a file, to truncate it; else -1 */
+		int fd; /* of a file, to truncate it; else -1 */
 	} map[HOSTILE_MAPS];
 	unsigned int n_maps;
 	bool sent_itself;

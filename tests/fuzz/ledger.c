@@ -23,7 +23,7 @@ struct ledger {
 	struct sum all;
 	struct sum user[USERS_MAX];
 	unsigned int users;
-	size_t buffers;		/* for requests */
+	size_t buffers; /* for requests */
 	unsigned int active;
 	uint64_t last_number;
 	struct qbipc_service_refusals refused;
@@ -83,7 +83,7 @@ static struct ledger ledger_now(void)
 	struct qbi_roster_entry *e = NULL;
 	struct qbi_list *pos;
 
-	qbi_list_for_each (pos, &service->host.limits.handshakes)
+	qbi_list_for_each(pos, &service->host.limits.handshakes)
 		client_add(&l, qbi_list_entry(pos, struct qb_ipcs_connection, quota.link));
 	while ((e = qbi_roster_next(&service->host.connections, e)))
 		client_add(&l, qbi_list_entry(e, struct qb_ipcs_connection, listed));
@@ -100,7 +100,8 @@ static void accounts_check(struct ledger *l)
 	struct qbi_list *pos;
 
 	for (size_t i = 0; i < QBI_ACCOUNT_BUCKETS; i++) {
-		qbi_list_for_each (pos, &limits->accounts[i]) {
+		qbi_list_for_each(pos, &limits->accounts[i])
+		{
 			const struct qbi_account *a =
 				qbi_list_entry(pos, struct qbi_account, link);
 			const struct sum *user = user_of(l, a->uid);
@@ -146,10 +147,10 @@ static void refusals_check(const struct ledger *l)
 	const struct qbipc_service_refusals *now = &l->refused, *before = &last.refused;
 	uint64_t refused = 0;
 
-#define REASON(field)                                  \
-	do {                                           \
-		FUZZ_CHECK(now->field >= before->field); \
-		refused += now->field;                 \
+#define REASON(field)                                                                          \
+	do {                                                                                   \
+		FUZZ_CHECK(now->field >= before->field);                                       \
+		refused += now->field;                                                         \
 	} while (0)
 	REASON(handshakes);
 	REASON(handshakes_per_uid);

@@ -12,13 +12,12 @@
 #include <qb/qbipcc.h>
 #include <qb/qbipcs.h>
 
-#define TYPE(type) \
-	printf("%s: size %zu, alignment %zu\n", #type, sizeof(type), _Alignof(type))
-#define FIELD(type, field) \
-	printf("%s.%s: offset %zu, size %zu\n", #type, #field, offsetof(type, field), \
+#define TYPE(type) printf("%s: size %zu, alignment %zu\n", #type, sizeof(type), _Alignof(type))
+#define FIELD(type, field)                                                                     \
+	printf("%s.%s: offset %zu, size %zu\n", #type, #field, offsetof(type, field),          \
 	       sizeof(((type *)NULL)->field))
-#define VALUE(expression) \
-	printf("%s = %lld, size %zu\n", #expression, (long long)(expression), \
+#define VALUE(expression)                                                                      \
+	printf("%s = %lld, size %zu\n", #expression, (long long)(expression),                  \
 	       sizeof(expression))
 #define STRING(expression) printf("%s = \"%s\"\n", #expression, expression)
 
@@ -107,8 +106,7 @@ FUNCTION(qb_ipcs_context_get, void *(sc *));
 FUNCTION(qb_ipcs_connection_service_context_get, void *(sc *));
 FUNCTION(qb_ipcs_connection_stats_get,
 	 int32_t(sc *, struct qb_ipcs_connection_stats *, int32_t));
-FUNCTION(qb_ipcs_connection_stats_get_2,
-	 struct qb_ipcs_connection_stats_2 *(sc *, int32_t));
+FUNCTION(qb_ipcs_connection_stats_get_2, struct qb_ipcs_connection_stats_2 *(sc *, int32_t));
 FUNCTION(qb_ipcs_stats_get, int32_t(ss *, struct qb_ipcs_stats *, int32_t));
 FUNCTION(qb_ipcs_connection_first_get, sc *(ss *));
 FUNCTION(qb_ipcs_connection_next_get, sc *(ss *, sc *));
@@ -130,19 +128,16 @@ FUNCTION(qb_loop_timer_del, int32_t(qb_loop_t *, timer));
 FUNCTION(qb_loop_timer_is_running, int32_t(qb_loop_t *, timer));
 FUNCTION(qb_loop_timer_expire_time_get, uint64_t(qb_loop_t *, timer));
 FUNCTION(qb_loop_timer_expire_time_remaining, uint64_t(qb_loop_t *, timer));
-FUNCTION(qb_loop_poll_low_fds_event_set,
-	 int32_t(qb_loop_t *, qb_loop_poll_low_fds_event_fn));
+FUNCTION(qb_loop_poll_low_fds_event_set, int32_t(qb_loop_t *, qb_loop_poll_low_fds_event_fn));
 FUNCTION(qb_loop_poll_add,
 	 int32_t(qb_loop_t *, prio, int32_t, int32_t, void *, qb_loop_poll_dispatch_fn));
 FUNCTION(qb_loop_poll_mod,
 	 int32_t(qb_loop_t *, prio, int32_t, int32_t, void *, qb_loop_poll_dispatch_fn));
 FUNCTION(qb_loop_poll_del, int32_t(qb_loop_t *, int32_t));
 FUNCTION(qb_loop_signal_add,
-	 int32_t(qb_loop_t *, prio, int32_t, void *, qb_loop_signal_dispatch_fn,
-		 sighandle *));
+	 int32_t(qb_loop_t *, prio, int32_t, void *, qb_loop_signal_dispatch_fn, sighandle *));
 FUNCTION(qb_loop_signal_mod,
-	 int32_t(qb_loop_t *, prio, int32_t, void *, qb_loop_signal_dispatch_fn,
-		 sighandle));
+	 int32_t(qb_loop_t *, prio, int32_t, void *, qb_loop_signal_dispatch_fn, sighandle));
 FUNCTION(qb_loop_signal_del, int32_t(qb_loop_t *, sighandle));
 
 /* -- Layouts and values -------------------------------------------------------- */

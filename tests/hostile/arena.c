@@ -16,9 +16,11 @@
 #include "tests/lib/message.h"
 
 enum {
-	WARM_UP = 3,			/* rounds of the honest client before an attack */
-	HEAP_SLACK = 128 << 10,		/* what malloc and the loop may keep for later */
-	WISH_NONE = 0, WISH_FREEZE, WISH_THAW,
+	WARM_UP = 3,		/* rounds of the honest client before an attack */
+	HEAP_SLACK = 128 << 10, /* what malloc and the loop may keep for later */
+	WISH_NONE = 0,
+	WISH_FREEZE,
+	WISH_THAW,
 };
 
 /* The slowest of the whole program, over all its tests. */
@@ -30,7 +32,7 @@ struct record {
 static struct board {
 	struct record answer;
 	struct record connect;
-} *board;
+} * board;
 
 /* -- The server's side ------------------------------------------------------------- */
 
@@ -104,8 +106,7 @@ static bool account_is_back(const struct account *now, const struct account *bef
 	       (heap_may_grow || now->heap <= before->heap + HEAP_SLACK);
 }
 
-static void account_compare(struct arena *a, const struct account *before,
-			    bool heap_may_grow)
+static void account_compare(struct arena *a, const struct account *before, bool heap_may_grow)
 {
 	uint64_t end = now_ms() + (uint64_t)deadline_ms();
 	struct account now;
@@ -299,8 +300,7 @@ static void record_note(struct record *r, struct arena *a, uint64_t us)
 	if (us <= r->us)
 		return;
 	r->us = us;
-	snprintf(r->during, sizeof(r->during), "%s (%s)", a->name,
-		 variants[a->variant].name);
+	snprintf(r->during, sizeof(r->during), "%s (%s)", a->name, variants[a->variant].name);
 }
 
 static void board_note(struct arena *a)
@@ -320,8 +320,8 @@ static void board_print(const struct record *r, const char *what)
 
 static void *share(size_t size)
 {
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-			    -1, 0);
+	void *memory =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (memory == MAP_FAILED)
 		abort();
@@ -353,8 +353,7 @@ static void arena_close(struct arena *a)
 	munmap(a->shared, sizeof(*a->shared));
 }
 
-void arena_run(int variant, const char *name, const struct arena_terms *terms,
-	       attack_fn attack)
+void arena_run(int variant, const char *name, const struct arena_terms *terms, attack_fn attack)
 {
 	struct arena a = { .variant = variant, .name = name };
 	struct account before;

@@ -49,31 +49,31 @@ struct account {
 	int64_t mappings;
 	int64_t threads;
 	int64_t shm_files;
-	int64_t heap;		/* bytes; 0 where malloc does not tell */
+	int64_t heap; /* bytes; 0 where malloc does not tell */
 };
 
 struct arena_shared {
 	struct report report;
 	/* The honest client. */
-	atomic_bool hold;		/* it is to pause */
+	atomic_bool hold; /* it is to pause */
 	atomic_bool held;
 	atomic_bool stop;
-	_Atomic uint64_t rounds;	/* done, each with calls, a burst, and an event */
-	_Atomic uint64_t newcomers;	/* connections made besides its own */
-	_Atomic uint64_t slowest_us;	/* from a request, or a burst, to its answer */
+	_Atomic uint64_t rounds;     /* done, each with calls, a burst, and an event */
+	_Atomic uint64_t newcomers;  /* connections made besides its own */
+	_Atomic uint64_t slowest_us; /* from a request, or a burst, to its answer */
 	_Atomic uint64_t slowest_connect_us;
 	/* What the attacker asks of the test's process, which may signal the server. */
 	atomic_int wish;
 	atomic_int granted;
-	_Atomic pid_t accepted_uid;	/* of the last connection that was not honest */
+	_Atomic pid_t accepted_uid; /* of the last connection that was not honest */
 };
 
 struct arena {
 	struct host *host;
 	int variant;
-	const char *name;		/* of the attack */
+	const char *name; /* of the attack */
 	struct arena_shared *shared;
-	struct raw_wish wish;		/* for raw_connect() */
+	struct raw_wish wish; /* for raw_connect() */
 	pid_t honest;
 };
 
@@ -81,8 +81,8 @@ typedef void (*attack_fn)(struct arena *a);
 
 /* Optional differences. */
 struct arena_terms {
-	bool as_root;			/* the attacker keeps its privileges */
-	const char *needs;		/* a privilege; else skipped, when not root */
+	bool as_root;	   /* the attacker keeps its privileges */
+	const char *needs; /* a privilege; else skipped, when not root */
 	void (*prepare)(struct server *sv);
 	/* Server's side: what it may be left with is less exact. */
 	bool heap_may_grow;
@@ -95,14 +95,14 @@ void arena_run(int variant, const char *name, const struct arena_terms *terms,
  * ATTACK(name, .as_root = true) { ... }: a test of that name, whose body runs in the
  * attacker's process. add_attack() puts it on the transports where it makes sense.
  */
-#define ATTACK(test, ...)                                                           \
-	static void test##_attack(struct arena *a);                                 \
-	START_TEST(test)                                                            \
-	{                                                                           \
-		static const struct arena_terms terms = { __VA_ARGS__ };            \
-		arena_run(_i, #test, &terms, test##_attack);                        \
-	}                                                                           \
-	END_TEST                                                                    \
+#define ATTACK(test, ...)                                                                      \
+	static void test##_attack(struct arena *a);                                            \
+	START_TEST(test)                                                                       \
+	{                                                                                      \
+		static const struct arena_terms terms = { __VA_ARGS__ };                       \
+		arena_run(_i, #test, &terms, test##_attack);                                   \
+	}                                                                                      \
+	END_TEST                                                                               \
 	static void test##_attack(struct arena *a)
 
 void add_attack_test(TCase *tc, const TTest *test, unsigned int where);

@@ -26,7 +26,7 @@
 #endif
 
 enum {
-	MOST = 253,		/* in one message, says the kernel */
+	MOST = 253, /* in one message, says the kernel */
 	FEW_DESCRIPTORS = 128,
 };
 

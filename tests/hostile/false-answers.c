@@ -51,8 +51,9 @@ enum { FIELD_LIES = 19, BEGINNING = 12000 };
 
 static void lie_about_a_field(struct truth *t, unsigned int which)
 {
-	static const uint32_t sizes[] = { 0, 1, WIRE_SMALLEST - 1, (1u << 30) + 1, 1u << 31,
-					  UINT32_MAX - 15, UINT32_MAX };
+	static const uint32_t sizes[] = {
+		0, 1, WIRE_SMALLEST - 1, (1u << 30) + 1, 1u << 31, UINT32_MAX - 15, UINT32_MAX
+	};
 	struct wire_welcome *w = &t->welcome;
 
 	switch (which) {
@@ -68,7 +69,10 @@ static void lie_about_a_field(struct truth *t, unsigned int which)
 	case 9: memset(w->response, 'x', WIRE_NAME); break;
 	case 10: memset(w->event, 'x', WIRE_NAME); break;
 	/* More than the client asked for; the native wire, although it did not. */
-	case 11: w->mark = WIRE_MARK; w->version = t->hello.version + 1; break;
+	case 11:
+		w->mark = WIRE_MARK;
+		w->version = t->hello.version + 1;
+		break;
 	default: w->max_msg_size = sizes[which - 12]; break;
 	}
 	truth_send(t);
@@ -277,7 +281,7 @@ static void lie_about_memory(struct truth *t, unsigned int which)
 	if (fd >= 0)
 		REQUIRE_EQ(dup3(fd, t->fds[0], O_CLOEXEC), t->fds[0]);
 	else
-		t->welcome.id = 0;	/* refused for another reason */
+		t->welcome.id = 0; /* refused for another reason */
 	truth_send(t);
 	if (fd >= 0)
 		close(fd);

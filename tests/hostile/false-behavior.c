@@ -201,7 +201,8 @@ static void punch_all_the_time(struct truth *t, unsigned int which)
 	truth_send(t);
 	while (!truth_client_left(t)) {
 		REQUIRE_EQ(fallocate(t->fds[0], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-				     (off_t)t->mine.memory_size), 0);
+				     (off_t)t->mine.memory_size),
+			   0);
 		bells_ring(t);
 		pause_briefly();
 	}

@@ -25,8 +25,7 @@ static char *named(struct truth *t)
 /* The file behind it that is opened: of a ring the data. */
 static void file_of(struct truth *t, char *path, size_t size)
 {
-	snprintf(path, size, "%.300s%s", named(t),
-		 t->mine.type == WIRE_MEMORY ? "-data" : "");
+	snprintf(path, size, "%.300s%s", named(t), t->mine.type == WIRE_MEMORY ? "-data" : "");
 }
 
 /* -- Names elsewhere ------------------------------------------------------------------- */
@@ -48,7 +47,10 @@ static void lie_about_the_place(struct truth *t, unsigned int which)
 	case 5: snprintf(name, WIRE_NAME, "/proc/self/root%.200s", copy); break;
 	case 6: name[0] = '\0'; break;
 	case 7: strcpy(name, "/dev/shm/qb-none/qb-none"); break;
-	default: memset(name, 'a', WIRE_NAME - 1); name[WIRE_NAME - 1] = '\0'; break;
+	default:
+		memset(name, 'a', WIRE_NAME - 1);
+		name[WIRE_NAME - 1] = '\0';
+		break;
 	}
 	truth_send(t);
 }
@@ -91,8 +93,8 @@ static void lie_about_the_kind(struct truth *t, unsigned int which)
 	case 3: REQUIRE_EQ(mkdir(path, 0777), 0); break;
 	case 4: REQUIRE_EQ(symlink("/dev/zero", path), 0); break;
 	case 5: socket_make(path); break;
-	case 6: break;			/* nothing there */
-	default:			/* the directory is a link to the true one */
+	case 6: break; /* nothing there */
+	default:       /* the directory is a link to the true one */
 		REQUIRE_EQ(rename(other, path), 0);
 		REQUIRE_EQ(rename(t->dir, dir), 0);
 		REQUIRE_EQ(symlink(dir, t->dir), 0);
@@ -142,8 +144,8 @@ static void lie_about_the_header(struct truth *t, unsigned int which)
 	static const struct {
 		size_t word;
 		uint32_t value;
-	} lies[] = { { QB_WORDS, 0 }, { QB_WORDS, 1 }, { QB_WORDS, UINT32_MAX },
-		     { QB_WRITE, 4096 }, { QB_WRITE, UINT32_MAX }, { QB_READ, 4096 },
+	} lies[] = { { QB_WORDS, 0 },	   { QB_WORDS, 1 },	     { QB_WORDS, UINT32_MAX },
+		     { QB_WRITE, 4096 },   { QB_WRITE, UINT32_MAX }, { QB_READ, 4096 },
 		     { QB_READ, 1u << 31 } };
 
 	put_u32(t->mine.ring[EVENT].words + lies[which].word, lies[which].value);
@@ -178,9 +180,9 @@ static void secret_make(int type)
 	snprintf(secret.dir, sizeof(secret.dir), "/dev/shm/qb-secret-%d", (int)getpid());
 	ck_assert_int_eq(mkdir(secret.dir, 0700), 0);
 	for (int i = 0; i < 2; i++) {
-		size_t size = type == QB_IPC_SOCKET ? QB_CONTROL_SIZE
-			      : i ? sizeof(bytes)
-				  : QB_HEADER_SIZE;
+		size_t size = type == QB_IPC_SOCKET ? QB_CONTROL_SIZE :
+			      i			    ? sizeof(bytes) :
+						      QB_HEADER_SIZE;
 		int fd;
 
 		snprintf(secret.path[i], sizeof(secret.path[i]),

@@ -72,8 +72,7 @@ static void hello_receive(struct truth *t)
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	REQUIRE_EQ(recv(t->stream, &t->hello, sizeof(t->hello), MSG_WAITALL),
-		   sizeof(t->hello));
+	REQUIRE_EQ(recv(t->stream, &t->hello, sizeof(t->hello), MSG_WAITALL), sizeof(t->hello));
 	REQUIRE_EQ(getsockopt(t->stream, SOL_SOCKET, SO_PEERCRED, &cred, &len), 0);
 	t->client = cred.pid;
 }

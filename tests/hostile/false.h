@@ -20,15 +20,15 @@ enum { TRUTH_FDS = 253 };
 /* All of an honest offer. */
 struct truth {
 	int variant;
-	const char *name;		/* of the service */
+	const char *name; /* of the service */
 	int stream;
 	pid_t client;
-	struct wire_hello hello;	/* what the client said */
+	struct wire_hello hello; /* what the client said */
 	struct wire_welcome welcome;
-	int fds[TRUTH_FDS];		/* to go along with it */
+	int fds[TRUTH_FDS]; /* to go along with it */
 	unsigned int n_fds;
-	struct raw mine;		/* our ends of all that; rings as of a raw client */
-	char dir[128];			/* libqb's wire: where the files are */
+	struct raw mine; /* our ends of all that; rings as of a raw client */
+	char dir[128];	 /* libqb's wire: where the files are */
 };
 
 /* Runs in the server's process, for the one client there is. */

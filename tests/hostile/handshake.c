@@ -11,7 +11,7 @@
 enum {
 	FEW_DESCRIPTORS = 128,
 	SILENT = 400,
-	LEFT = 100,		/* fits into the queue of any listening socket */
+	LEFT = 100, /* fits into the queue of any listening socket */
 };
 
 static int dial(struct arena *a)
@@ -285,10 +285,15 @@ ATTACK(message_size_out_of_range)
 	static const struct {
 		uint32_t asked;
 		int error;
-	} sizes[] = { { 0, 0 }, { 1, 0 }, { WIRE_SMALLEST - 1, 0 },
-		      { (32u << 20) + 1, -EMSGSIZE }, { 1u << 30, -EMSGSIZE },
-		      { (1u << 30) + 1, -EMSGSIZE }, { 1u << 31, -EMSGSIZE },
-		      { UINT32_MAX - 15, -EMSGSIZE }, { UINT32_MAX, -EMSGSIZE } };
+	} sizes[] = { { 0, 0 },
+		      { 1, 0 },
+		      { WIRE_SMALLEST - 1, 0 },
+		      { (32u << 20) + 1, -EMSGSIZE },
+		      { 1u << 30, -EMSGSIZE },
+		      { (1u << 30) + 1, -EMSGSIZE },
+		      { 1u << 31, -EMSGSIZE },
+		      { UINT32_MAX - 15, -EMSGSIZE },
+		      { UINT32_MAX, -EMSGSIZE } };
 
 	for (size_t i = 0; i < COUNT(sizes); i++) {
 		struct raw_wish wish = a->wish;

@@ -218,8 +218,7 @@ int main(void)
 	add_attack(tc, clients_killed_at_random_points, ON_ALL);
 	add_transport_test(tc,
 			   servers_killed_at_random_points_leave_nothing_after_the_next_start);
-	add_transport_test(tc,
-			   both_killed_at_random_points_leave_nothing_after_the_next_start);
+	add_transport_test(tc, both_killed_at_random_points_leave_nothing_after_the_next_start);
 	add_transport_test(tc, clients_of_a_killed_server_come_back_from_every_wait);
 	return arena_main(s);
 }

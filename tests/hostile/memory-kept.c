@@ -38,7 +38,8 @@ enum ending { CLIENT_HANGS_UP, CLIENT_MISBEHAVES, APPLICATION_DISCONNECTS, ENDIN
 static int64_t kept_at_most(const struct arena *a, enum ending ending)
 {
 	int64_t page = sysconf(_SC_PAGESIZE);
-	int64_t headers = a->wish.native ? 0 : CHANNELS * (int64_t)wire_round(QB_HEADER_SIZE, page);
+	int64_t headers =
+		a->wish.native ? 0 : CHANNELS * (int64_t)wire_round(QB_HEADER_SIZE, page);
 
 	return ending == APPLICATION_DISCONNECTS ? headers + CHANNELS * page : headers;
 }
@@ -73,7 +74,7 @@ static int64_t memory_left(struct arena *a, enum ending ending)
 		raw_wake(&p, 1);
 		raw_must_be_dropped(&p);
 	}
-	raw_hang_up(&p);		/* the mappings stay */
+	raw_hang_up(&p); /* the mappings stay */
 	while ((left = memory_used(fds, n)) > kept_at_most(a, ending) && now_ms() < end)
 		pause_briefly();
 	raw_close(&p);

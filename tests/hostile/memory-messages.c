@@ -17,8 +17,9 @@ static uint32_t kind_of_message(const struct arena *a)
 
 ATTACK(record_length_that_cannot_be)
 {
-	static const uint32_t lengths[] = { WIRE_SMALLEST + 1, 81920, 1u << 31, (1u << 31) - 1,
-					    UINT32_MAX, UINT32_MAX - 7, UINT32_MAX - 8 };
+	static const uint32_t lengths[] = { WIRE_SMALLEST + 1, 81920,	   1u << 31,
+					    (1u << 31) - 1,    UINT32_MAX, UINT32_MAX - 7,
+					    UINT32_MAX - 8 };
 	char bytes[200] = "";
 
 	for (size_t i = 0; i < COUNT(lengths); i++) {
@@ -66,8 +67,9 @@ ATTACK(record_longer_than_what_was_written)
 
 ATTACK(record_of_another_kind)
 {
-	static const uint32_t kinds[] = { 0, 1, QB_WRITING, QB_CONSUMED, UINT32_MAX,
-					  NATIVE_MESSAGE + 1, QB_VALID + 1 };
+	static const uint32_t kinds[] = { 0,	       1,	   QB_WRITING,
+					  QB_CONSUMED, UINT32_MAX, NATIVE_MESSAGE + 1,
+					  QB_VALID + 1 };
 	struct request *r = request_make(MSG_ECHO, 100, 100);
 
 	for (size_t i = 0; i < COUNT(kinds); i++) {
@@ -134,7 +136,8 @@ ATTACK(message_header_flipped_while_it_is_read)
 
 		working_connect(a, &p);
 		for (int i = 0; i < 200 && !raw_is_dropped(&p); i++) {
-			struct flipping f = { .at = next_header_size(&p), .one = 100,
+			struct flipping f = { .at = next_header_size(&p),
+					      .one = 100,
 					      .other = i % 2 ? 4096 : 16 };
 
 			flip_begin(&f);

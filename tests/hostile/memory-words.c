@@ -15,8 +15,10 @@
 
 /* What a tail may be ahead of the truth without any message being there. */
 static const uint64_t steps[] = {
-	2, 4, 6, 8, 10, 16, 4096, 81912, 81920, 81928, 1ull << 31, 1ull << 32, 1ull << 63,
-	-1ull, -2ull, -8ull, -16ull, -4096ull, -81920ull, -(1ull << 32),
+	2,	    4,		6,	    8,	       10,
+	16,	    4096,	81912,	    81920,     81928,
+	1ull << 31, 1ull << 32, 1ull << 63, -1ull,     -2ull,
+	-8ull,	    -16ull,	-4096ull,   -81920ull, -(1ull << 32),
 };
 
 ATTACK(request_tail_off_by_one_huge_odd_or_backwards)
@@ -73,8 +75,13 @@ ATTACK(event_head_ahead_of_the_tail)
 ATTACK(words_of_the_server_overwritten)
 {
 	static const size_t words[] = { REQUEST * NATIVE_RING + NATIVE_TAKEN,
-					EVENT * NATIVE_RING + NATIVE_TAKEN, NATIVE_FLOW,
-					896, 1024, 1032, 2048, 4088 };
+					EVENT * NATIVE_RING + NATIVE_TAKEN,
+					NATIVE_FLOW,
+					896,
+					1024,
+					1032,
+					2048,
+					4088 };
 	struct raw p;
 
 	working_connect(a, &p);
@@ -93,13 +100,15 @@ ATTACK(words_of_the_server_overwritten)
 
 /* -- Words of libqb's rings ------------------------------------------------------- */
 
-static const uint32_t values[] = { 0, 1, 2, 3, 6175, 6176, 1u << 31, UINT32_MAX - 1, UINT32_MAX };
+static const uint32_t values[] = {
+	0, 1, 2, 3, 6175, 6176, 1u << 31, UINT32_MAX - 1, UINT32_MAX
+};
 
 /* They are for the peer, or for people: whatever they say, calls go on. */
 ATTACK(words_that_decide_nothing_overwritten)
 {
-	static const size_t words[] = { QB_WRITE, QB_WORDS, QB_REFS, QB_HEADER_PATH,
-					QB_DATA_PATH, QB_USER, QB_SLEEPERS };
+	static const size_t words[] = { QB_WRITE,     QB_WORDS, QB_REFS,    QB_HEADER_PATH,
+					QB_DATA_PATH, QB_USER,	QB_SLEEPERS };
 	struct raw p;
 
 	working_connect(a, &p);
@@ -140,8 +149,8 @@ ATTACK(read_index_outside_the_ring)
 
 	for (size_t i = 0; i < COUNT(outside); i++)
 		for (int channel = RESPONSE; channel <= EVENT; channel++) {
-			struct request *r = request_make(
-				channel == EVENT ? MSG_EVENT : MSG_ECHO, 100, 100);
+			struct request *r =
+				request_make(channel == EVENT ? MSG_EVENT : MSG_ECHO, 100, 100);
 			struct raw p;
 
 			working_connect(a, &p);

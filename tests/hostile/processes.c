@@ -198,7 +198,7 @@ ATTACK(number_of_a_process_used_again, .as_root = true, .needs = "root: ids of p
 			become(ACCOMPLICE_UID);
 			close(heir.sockets[1]);
 			raw_begin(&p, heir.sockets[0]);
-			(void)raw_welcome(&p);	/* brings the stream, and ends there */
+			(void)raw_welcome(&p); /* brings the stream, and ends there */
 			arena_honest_goes_on(a);
 			_exit(0);
 		}
@@ -307,7 +307,6 @@ int main(void)
 
 	tc = tcase_new(s, "servers");
 	add_transport_test(tc, executed_programs_get_no_descriptor_of_the_server);
-	add_transport_test(tc,
-			   disconnected_clients_learn_of_it_although_the_server_has_forked);
+	add_transport_test(tc, disconnected_clients_learn_of_it_although_the_server_has_forked);
 	return arena_main(s);
 }

@@ -98,8 +98,7 @@ void native_sockets_open(struct raw *p)
 static int packet_put(struct raw *p, const void *msg, size_t size)
 {
 	struct native_packet packet = { (uint32_t)size, 0 };
-	struct iovec iov[2] = { { &packet, sizeof(packet) },
-				{ (void *)(uintptr_t)msg, size } };
+	struct iovec iov[2] = { { &packet, sizeof(packet) }, { (void *)(uintptr_t)msg, size } };
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
 
 	return sendmsg(p->fds[1], &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
@@ -119,8 +118,7 @@ static ssize_t packet_take(int fd, void *buf, size_t size)
 
 /* -- libqb's wire: files --------------------------------------------------------- */
 
-static void ring_file_open(struct raw_ring *r, int which, const char *name,
-			   const char *suffix)
+static void ring_file_open(struct raw_ring *r, int which, const char *name, const char *suffix)
 {
 	snprintf(r->path[which], sizeof(r->path[which]), "%.100s%s", name, suffix);
 	r->files[which] = open(r->path[which], O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -162,8 +160,7 @@ int qb_put(struct raw *p, enum wire_channel channel, uint32_t length, uint32_t m
 	words_put(r, r->at + 1, magic);
 	r->at = (r->at + QB_CHUNK_WORDS + (size + 3) / 4) % words;
 	put_u32(r->words + QB_WRITE, (uint32_t)r->at);
-	__atomic_fetch_add((uint64_t *)(void *)(r->words + QB_BOTH), 1,
-			   __ATOMIC_SEQ_CST);
+	__atomic_fetch_add((uint64_t *)(void *)(r->words + QB_BOTH), 1, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
@@ -175,8 +172,7 @@ ssize_t qb_take(struct raw *p, enum wire_channel channel, void *buf, size_t size
 
 	if (get_u32(r->words + QB_SEMAPHORE) == 0)
 		return -EAGAIN;
-	__atomic_fetch_sub((uint32_t *)(void *)(r->words + QB_SEMAPHORE), 1,
-			   __ATOMIC_SEQ_CST);
+	__atomic_fetch_sub((uint32_t *)(void *)(r->words + QB_SEMAPHORE), 1, __ATOMIC_SEQ_CST);
 	length = get_u32(r->data + r->at * 4);
 	REQUIRE_EQ(get_u32(r->data + (r->at + 1) % words * 4), QB_VALID);
 	REQUIRE(length <= size);
@@ -234,8 +230,7 @@ int raw_queue(struct raw *p, const void *msg, size_t size)
 	return send(p->response, msg, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-void raw_queue_lie(struct raw *p, uint32_t length, uint32_t kind, const void *msg,
-		   size_t size)
+void raw_queue_lie(struct raw *p, uint32_t length, uint32_t kind, const void *msg, size_t size)
 {
 	struct native_record record = { length, kind };
 	bool ring;
@@ -260,7 +255,7 @@ void raw_wake(struct raw *p, size_t n)
 			continue;
 		}
 		if (sent <= 0)
-			return;		/* the server has had enough */
+			return; /* the server has had enough */
 		n -= (size_t)sent;
 	}
 }
@@ -285,8 +280,8 @@ ssize_t raw_take(struct raw *p, enum wire_channel channel, void *buf, size_t siz
 	ssize_t n;
 
 	if (p->type == WIRE_MEMORY)
-		return p->native ? native_take(p, channel, buf, size)
-				 : qb_take(p, channel, buf, size);
+		return p->native ? native_take(p, channel, buf, size) :
+				   qb_take(p, channel, buf, size);
 	if (p->native)
 		return packet_take(p->fds[channel == EVENT ? 2 : 1], buf, size);
 	n = recv(channel == EVENT ? p->event : p->response, buf, size, MSG_DONTWAIT);

@@ -70,13 +70,13 @@ int raw_welcome(struct raw *p)
 	size_t done = 0;
 
 	while (done < sizeof(p->welcome)) {
-		struct iovec iov = { (char *)&p->welcome + done,
-				     sizeof(p->welcome) - done };
+		struct iovec iov = { (char *)&p->welcome + done, sizeof(p->welcome) - done };
 		union {
 			struct cmsghdr align;
 			char buf[CMSG_SPACE(sizeof(int) * RAW_FDS)];
 		} control;
-		struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+		struct msghdr m = { .msg_iov = &iov,
+				    .msg_iovlen = 1,
 				    .msg_control = control.buf,
 				    .msg_controllen = sizeof(control.buf) };
 		ssize_t n;
@@ -202,7 +202,9 @@ int raw_pass(int socket, const int *fds, unsigned int n, const void *bytes, size
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(int) * 253)];
 	} control;
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control.buf,
 			    .msg_controllen = CMSG_SPACE(sizeof(int) * n) };
 	struct cmsghdr *cmsg;
 

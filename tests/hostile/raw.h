@@ -20,26 +20,26 @@ enum { RAW_FDS = 8 };
 
 /* One ring of either kind. */
 struct raw_ring {
-	unsigned char *words;	/* native: of this ring; else the header file */
+	unsigned char *words; /* native: of this ring; else the header file */
 	unsigned char *data;
-	uint64_t size;		/* of the data, bytes */
-	uint64_t at;		/* where we are: native bytes, else a word index */
-	int files[2];		/* libqb's wire: header, data; -1 */
+	uint64_t size; /* of the data, bytes */
+	uint64_t at;   /* where we are: native bytes, else a word index */
+	int files[2];  /* libqb's wire: header, data; -1 */
 	char path[2][128];
 };
 
 struct raw {
 	int stream;
 	bool native;
-	int type;			/* WIRE_SOCKETS or WIRE_MEMORY */
+	int type; /* WIRE_SOCKETS or WIRE_MEMORY */
 	uint32_t max_msg_size;
 	struct wire_welcome welcome;
-	int fds[RAW_FDS];		/* as they came: see docs/protocol.md */
+	int fds[RAW_FDS]; /* as they came: see docs/protocol.md */
 	unsigned int n_fds;
-	unsigned char *memory;		/* the memfd, or the control file */
+	unsigned char *memory; /* the memfd, or the control file */
 	size_t memory_size;
 	struct raw_ring ring[CHANNELS];
-	int response;			/* libqb's wire, sockets: ours */
+	int response; /* libqb's wire, sockets: ours */
 	int event;
 };
 
@@ -79,8 +79,7 @@ int raw_queue(struct raw *p, const void *msg, size_t size);
 ssize_t raw_take(struct raw *p, enum wire_channel channel, void *buf, size_t size);
 void raw_wake(struct raw *p, size_t n);
 /* A native record or a chunk whose header says something else than what follows. */
-void raw_queue_lie(struct raw *p, uint32_t length, uint32_t kind, const void *msg,
-		   size_t size);
+void raw_queue_lie(struct raw *p, uint32_t length, uint32_t kind, const void *msg, size_t size);
 
 /* The server closes the connection, within the deadline. */
 void raw_must_be_dropped(struct raw *p);

@@ -14,7 +14,7 @@
 #include "tests/lib/deadline.h"
 
 struct report {
-	atomic_int state;		/* 0 fine, 1 being written, 2 failed */
+	atomic_int state; /* 0 fine, 1 being written, 2 failed */
 	char text[400];
 };
 
@@ -27,28 +27,27 @@ void report_failure(const char *file, int line, const char *format, ...)
 /* In the test's process: fail if anybody has. */
 void report_check(void);
 
-#define REQUIRE_MSG(condition, ...)                                                 \
-	do {                                                                        \
-		if (!(condition))                                                   \
-			report_failure(__FILE__, __LINE__, __VA_ARGS__);            \
+#define REQUIRE_MSG(condition, ...)                                                            \
+	do {                                                                                   \
+		if (!(condition))                                                              \
+			report_failure(__FILE__, __LINE__, __VA_ARGS__);                       \
 	} while (0)
 #define REQUIRE(condition) REQUIRE_MSG(condition, "%s", #condition)
-#define REQUIRE_EQ(value, expected)                                                 \
-	do {                                                                        \
-		long long value_ = (value), expected_ = (expected);                 \
-		REQUIRE_MSG(value_ == expected_, "%s is %lld, not %lld", #value,    \
-			    value_, expected_);                                     \
+#define REQUIRE_EQ(value, expected)                                                            \
+	do {                                                                                   \
+		long long value_ = (value), expected_ = (expected);                            \
+		REQUIRE_MSG(value_ == expected_, "%s is %lld, not %lld", #value, value_,       \
+			    expected_);                                                        \
 	} while (0)
 
 /* Wait until it is so. */
-#define AWAIT(condition)                                                            \
-	do {                                                                        \
-		uint64_t await_end_ = now_ms() + (uint64_t)deadline_ms();           \
-		while (!(condition)) {                                              \
-			REQUIRE_MSG(now_ms() < await_end_, "never came true: %s",   \
-				    #condition);                                    \
-			pause_briefly();                                            \
-		}                                                                   \
+#define AWAIT(condition)                                                                       \
+	do {                                                                                   \
+		uint64_t await_end_ = now_ms() + (uint64_t)deadline_ms();                      \
+		while (!(condition)) {                                                         \
+			REQUIRE_MSG(now_ms() < await_end_, "never came true: %s", #condition); \
+			pause_briefly();                                                       \
+		}                                                                              \
 	} while (0)
 
 #endif

@@ -36,9 +36,17 @@ ATTACK(packets_that_contradict_themselves)
 		uint32_t size, offset;
 		size_t piece;
 	} bad[] = {
-		{ WIRE_SMALLEST + 1, 0, 100 }, { 1u << 31, 0, 100 }, { UINT32_MAX, 0, 100 },
-		{ 100, 1, 99 }, { 100, 0, 101 }, { 100, 100, 0 }, { 100, 0, 0 },
-		{ 100, UINT32_MAX, 100 }, { 16, 0, 20000 }, { 0, 0, 1 }, { 0, 1, 0 },
+		{ WIRE_SMALLEST + 1, 0, 100 },
+		{ 1u << 31, 0, 100 },
+		{ UINT32_MAX, 0, 100 },
+		{ 100, 1, 99 },
+		{ 100, 0, 101 },
+		{ 100, 100, 0 },
+		{ 100, 0, 0 },
+		{ 100, UINT32_MAX, 100 },
+		{ 16, 0, 20000 },
+		{ 0, 0, 1 },
+		{ 0, 1, 0 },
 	};
 
 	for (size_t i = 0; i < COUNT(bad); i++) {
@@ -58,8 +66,10 @@ ATTACK(pieces_that_contradict_each_other)
 		uint32_t size, offset;
 		size_t piece;
 	} second[] = {
-		{ 1001, 500, 500 }, { 999, 500, 499 }, { 1000, 499, 500 }, { 1000, 501, 499 },
-		{ 1000, 0, 500 }, { 1000, 500, 501 }, { 1000, 500, 0 }, { 16, 0, 16 },
+		{ 1001, 500, 500 },	   { 999, 500, 499 },
+		{ 1000, 499, 500 },	   { 1000, 501, 499 },
+		{ 1000, 0, 500 },	   { 1000, 500, 501 },
+		{ 1000, 500, 0 },	   { 16, 0, 16 },
 		{ 1000, UINT32_MAX, 500 }, { WIRE_SMALLEST + 1, 500, 500 },
 	};
 
@@ -113,7 +123,8 @@ ATTACK(pieces_of_one_byte_for_ever)
 			char byte;
 		} __attribute__((packed)) packet = { { WIRE_SMALLEST, at % WIRE_SMALLEST }, 1 };
 
-		while (send(p.fds[1], &packet, sizeof(packet), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+		while (send(p.fds[1], &packet, sizeof(packet), MSG_NOSIGNAL | MSG_DONTWAIT) <
+			       0 &&
 		       errno == EAGAIN && arena_honest_wants_more(a))
 			sched_yield();
 	}
@@ -162,8 +173,7 @@ ATTACK(datagrams_longer_than_agreed)
 	raw_close(&p);
 	/* The first one, too, before the server knows us. */
 	raw_connect(&p, &a->wish);
-	REQUIRE_EQ(send(p.response, r, WIRE_SMALLEST + 100, MSG_NOSIGNAL),
-		   WIRE_SMALLEST + 100);
+	REQUIRE_EQ(send(p.response, r, WIRE_SMALLEST + 100, MSG_NOSIGNAL), WIRE_SMALLEST + 100);
 	raw_must_be_dropped(&p);
 	raw_close(&p);
 	arena_honest_goes_on(a);
@@ -186,7 +196,7 @@ ATTACK(counts_and_flow_control_overwritten)
 /* -- Strangers --------------------------------------------------------------------------- */
 
 static const char *const channels[] = { "request", "event-tx", "response", "event" };
-enum { TO_THE_CLIENT = 2 };	/* from the third name on */
+enum { TO_THE_CLIENT = 2 }; /* from the third name on */
 
 /* A response, an event and a request at once, for whoever takes it for one. */
 static int stranger_send(int fd, const char *prefix, size_t channel)
@@ -198,7 +208,9 @@ static int stranger_send(int fd, const char *prefix, size_t channel)
 	snprintf(name, sizeof(name), "%.100s-%s", prefix, channels[channel]);
 	raw_address(&address, name);
 	return sendto(fd, &r, sizeof(r), MSG_DONTWAIT | MSG_NOSIGNAL,
-		      (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+		      (struct sockaddr *)&address, sizeof(address)) < 0 ?
+		       -errno :
+		       0;
 }
 
 /*
@@ -346,13 +358,15 @@ static void heir_main(void *data)
 	raw_address(&address, name);
 	for (int i = 0; i < 2; i++) {
 		REQUIRE_EQ(sendto(response, r, 100, MSG_NOSIGNAL, (struct sockaddr *)&address,
-				  sizeof(address)), 100);
+				  sizeof(address)),
+			   100);
 		r->hdr.id = MSG_ECHO;
 	}
 	arena_thaw(h->arena);
 	/* Until the server has done with it. */
 	AWAIT(sendto(response, r, 0, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address,
-		     sizeof(address)) < 0 && errno == ECONNREFUSED);
+		     sizeof(address)) < 0 &&
+	      errno == ECONNREFUSED);
 	REQUIRE_EQ(recv(response, bytes, sizeof(bytes), MSG_DONTWAIT), -1);
 	REQUIRE_EQ(recv(event, bytes, sizeof(bytes), MSG_DONTWAIT), -1);
 	free(r);
@@ -363,8 +377,8 @@ static void heir_main(void *data)
  * has its names by then is nobody: what he asks is not asked by the client, and he gets
  * neither its answers nor its events.
  */
-ATTACK(names_of_a_client_that_has_left_taken_by_somebody_else,
-       .needs = "root: two users", .as_root = true)
+ATTACK(names_of_a_client_that_has_left_taken_by_somebody_else, .needs = "root: two users",
+       .as_root = true)
 {
 	static const int32_t last_words[] = { MSG_SILENT, MSG_ECHO, MSG_EVENT };
 

@@ -21,7 +21,7 @@ struct request *request_make(int32_t id, int32_t said, size_t size);
 struct flipping {
 	unsigned char *at;
 	uint64_t one, other;
-	bool wide;		/* 64 bits, not 32 */
+	bool wide; /* 64 bits, not 32 */
 	atomic_bool stop;
 	pthread_t thread;
 };

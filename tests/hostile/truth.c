@@ -45,8 +45,8 @@ static void native_make(struct truth *t)
 
 	t->welcome.mark = WIRE_MARK;
 	t->welcome.version = WIRE_VERSION;
-	t->fds[t->n_fds++] = truth_memory(memory ? native_memory(WIRE_SMALLEST) : NATIVE_DATA,
-					  TRUTH_SEALS);
+	t->fds[t->n_fds++] =
+		truth_memory(memory ? native_memory(WIRE_SMALLEST) : NATIVE_DATA, TRUTH_SEALS);
 	t->mine.fds[t->mine.n_fds++] = dup(t->fds[0]);
 	pair_make(t, memory ? SOCK_STREAM : SOCK_SEQPACKET);
 	if (!memory)
@@ -201,24 +201,23 @@ static int datagram_put(struct truth *t, enum wire_channel channel, const void *
 
 	snprintf(name, sizeof(name), "%.100s-%s", t->welcome.response, channels[channel]);
 	raw_address(&address, name);
-	return sendto(fd, msg, size, MSG_NOSIGNAL | MSG_DONTWAIT,
-		      (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+	return sendto(fd, msg, size, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address,
+		      sizeof(address)) < 0 ?
+		       -errno :
+		       0;
 }
 
-static int packet_put(struct truth *t, enum wire_channel channel, const void *msg,
-		      size_t size)
+static int packet_put(struct truth *t, enum wire_channel channel, const void *msg, size_t size)
 {
 	struct native_packet packet = { (uint32_t)size, 0 };
-	struct iovec iov[2] = { { &packet, sizeof(packet) },
-				{ (void *)(uintptr_t)msg, size } };
+	struct iovec iov[2] = { { &packet, sizeof(packet) }, { (void *)(uintptr_t)msg, size } };
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
 	int fd = t->mine.fds[channel == EVENT ? 2 : 1];
 
 	return sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-static int memory_put(struct truth *t, enum wire_channel channel, const void *msg,
-		      size_t size)
+static int memory_put(struct truth *t, enum wire_channel channel, const void *msg, size_t size)
 {
 	struct native_record record = { (uint32_t)size, NATIVE_MESSAGE };
 	bool ring = channel == EVENT;
@@ -238,6 +237,6 @@ int truth_put(struct truth *t, enum wire_channel channel, const void *msg, size_
 {
 	if (t->mine.type == WIRE_MEMORY)
 		return memory_put(t, channel, msg, size);
-	return t->mine.native ? packet_put(t, channel, msg, size)
-			      : datagram_put(t, channel, msg, size);
+	return t->mine.native ? packet_put(t, channel, msg, size) :
+				datagram_put(t, channel, msg, size);
 }

@@ -63,7 +63,7 @@ ATTACK(urgent_byte_and_no_message)
 
 	working_connect(a, &p);
 	if (send(p.stream, "!", 1, MSG_OOB | MSG_NOSIGNAL) != 1) {
-		REQUIRE_EQ(errno, EOPNOTSUPP);	/* a kernel without it */
+		REQUIRE_EQ(errno, EOPNOTSUPP); /* a kernel without it */
 		raw_close(&p);
 		return;
 	}

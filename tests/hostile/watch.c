@@ -28,7 +28,7 @@ enum {
 struct usage {
 	uint64_t wall;
 	uint64_t ran;
-	uint64_t waited;	/* for a CPU */
+	uint64_t waited; /* for a CPU */
 };
 
 static struct {
@@ -118,8 +118,7 @@ static int32_t watched_del(int32_t fd)
 	return adapter_qb_loop.handlers.dispatch_del(fd);
 }
 
-static int32_t watched_job_add(enum qb_loop_priority p, void *data,
-			       qb_loop_job_dispatch_fn fn)
+static int32_t watched_job_add(enum qb_loop_priority p, void *data, qb_loop_job_dispatch_fn fn)
 {
 	return adapter_qb_loop.handlers.job_add(p, data, fn);
 }

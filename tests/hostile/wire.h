@@ -15,9 +15,9 @@ enum {
 	WIRE_DISCONNECT = -3,
 	WIRE_MARK = 0x31434951,
 	WIRE_VERSION = 1,
-	WIRE_SMALLEST = 12328,		/* agreed maximum, bytes */
+	WIRE_SMALLEST = 12328, /* agreed maximum, bytes */
 	WIRE_NAME = 4096,
-	WIRE_SOCKETS = 0,		/* type */
+	WIRE_SOCKETS = 0, /* type */
 	WIRE_MEMORY = 1,
 };
 
@@ -52,7 +52,7 @@ enum wire_channel { REQUEST, RESPONSE, EVENT, CHANNELS };
 
 /* Native shared memory: offsets in the memfd, and its records. */
 enum {
-	NATIVE_RING = 256,		/* from the words of one ring to the next */
+	NATIVE_RING = 256, /* from the words of one ring to the next */
 	NATIVE_TAIL = 0,
 	NATIVE_HEAD = 128,
 	NATIVE_TAKEN = 136,
@@ -81,7 +81,7 @@ enum {
 	QB_HEADER_PATH = 12,
 	QB_DATA_PATH = 4108,
 	QB_REFS = 8204,
-	QB_BOTH = 8208,			/* u64: sleepers << 32 | semaphore */
+	QB_BOTH = 8208, /* u64: sleepers << 32 | semaphore */
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	QB_SLEEPERS = QB_BOTH,
 	QB_SEMAPHORE = QB_BOTH + 4,

@@ -70,8 +70,7 @@ static void sources_run(void)
 		for (struct registration *r = registration_first(); r && n < SOURCES_MAX;
 		     r = r->next) {
 			sources[n] = r;
-			fds[n++] = (struct pollfd){ .fd = r->fd,
-						    .events = (short)r->events };
+			fds[n++] = (struct pollfd){ .fd = r->fd, .events = (short)r->events };
 		}
 		fds[n] = (struct pollfd){ .fd = own.fd, .events = POLLIN };
 		if (poll(fds, n + 1, -1) < 0)

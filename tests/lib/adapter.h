@@ -25,12 +25,12 @@
 
 struct adapter {
 	const char *name;
-	bool own_thread;	/* run() in a thread of its own */
+	bool own_thread; /* run() in a thread of its own */
 	struct qb_ipcs_poll_handlers handlers;
-	void (*prepare)(void);	/* makes what is kept for good, uncounted; may be NULL */
+	void (*prepare)(void); /* makes what is kept for good, uncounted; may be NULL */
 	void (*open)(void);
-	void (*run)(void);	/* returns after stop() */
-	void (*stop)(void);	/* called from a dispatch function */
+	void (*run)(void);  /* returns after stop() */
+	void (*stop)(void); /* called from a dispatch function */
 	void (*close)(void);
 	/* A descriptor of the test's own, outside the contract's book-keeping. */
 	void (*watch)(int fd, qb_ipcs_dispatch_fn_t fn, void *data);

@@ -16,8 +16,8 @@ static ssize_t answer_once(qb_ipcs_connection_t *c, void *data, size_t size, int
 				{ (char *)data + sizeof(*hdr), size - sizeof(*hdr) } };
 
 	out.size = (int32_t)(sizeof(out) + size - sizeof(*hdr));
-	return how == BY_EVENT ? qb_ipcs_event_sendv(c, iov, 2)
-			       : qb_ipcs_response_sendv(c, iov, 2);
+	return how == BY_EVENT ? qb_ipcs_event_sendv(c, iov, 2) :
+				 qb_ipcs_response_sendv(c, iov, 2);
 }
 
 static void check_answer(struct server *sv, ssize_t sent, size_t size)
@@ -28,24 +28,17 @@ static void check_answer(struct server *sv, ssize_t sent, size_t size)
 	SERVER_REQUIRE_EQ(sv, sent, (long long)size + 8);
 }
 
-int32_t server_default_msg(struct server *sv, qb_ipcs_connection_t *c, void *data,
-			   size_t size)
+int32_t server_default_msg(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size)
 {
 	const struct qb_ipc_request_header *hdr = data;
 
 	SERVER_REQUIRE(sv, size >= sizeof(*hdr));
 	SERVER_REQUIRE_EQ(sv, hdr->size, (long long)size);
 	switch (hdr->id) {
-	case MSG_SILENT:
-		break;
-	case MSG_DISCONNECT_ME:
-		qb_ipcs_disconnect(c);
-		break;
-	case MSG_EVENT:
-		check_answer(sv, answer_once(c, data, size, BY_EVENT), size);
-		break;
-	default:
-		check_answer(sv, answer_once(c, data, size, BY_RESPONSE), size);
+	case MSG_SILENT: break;
+	case MSG_DISCONNECT_ME: qb_ipcs_disconnect(c); break;
+	case MSG_EVENT: check_answer(sv, answer_once(c, data, size, BY_EVENT), size); break;
+	default: check_answer(sv, answer_once(c, data, size, BY_RESPONSE), size);
 	}
 	return 0;
 }

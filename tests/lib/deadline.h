@@ -33,14 +33,14 @@ void pause_briefly(void);
 /* Is @fd readable, or hung up, within @ms? */
 bool fd_readable_within(int fd, int ms);
 
-#define WAIT_FOR(condition)                                                         \
-	do {                                                                        \
-		uint64_t wait_end_ = now_ms() + (uint64_t)deadline_ms();            \
-		while (!(condition)) {                                              \
-			ck_assert_msg(now_ms() < wait_end_, "never came true: %s",  \
-				      #condition);                                  \
-			pause_briefly();                                            \
-		}                                                                   \
+#define WAIT_FOR(condition)                                                                    \
+	do {                                                                                   \
+		uint64_t wait_end_ = now_ms() + (uint64_t)deadline_ms();                       \
+		while (!(condition)) {                                                         \
+			ck_assert_msg(now_ms() < wait_end_, "never came true: %s",             \
+				      #condition);                                             \
+			pause_briefly();                                                       \
+		}                                                                              \
 	} while (0)
 
 #endif

@@ -31,8 +31,7 @@ static void host_receive(struct host *h, void *buf, size_t size)
 	}
 	n = recv(h->control, buf, size, 0);
 	host_check(h);
-	ck_assert_msg(n == (ssize_t)size, "the server went away; trace: %s",
-		      h->shared->trace);
+	ck_assert_msg(n == (ssize_t)size, "the server went away; trace: %s", h->shared->trace);
 }
 
 /* Nothing of the parent's stays open in the child: a client's socket would keep its
@@ -50,7 +49,8 @@ static void host_fork(struct host *h, const struct server_spec *spec)
 	int sockets[2];
 
 	sv = (struct server){
-		.spec = *spec, .shared = h->shared,
+		.spec = *spec,
+		.shared = h->shared,
 		.adapter = spec->adapter ? spec->adapter : &adapter_qb_loop,
 	};
 	if (spec->name)
@@ -108,8 +108,7 @@ static void host_reap(struct host *h, int *status)
 		if (now_ms() >= end) {
 			kill(h->pid, SIGKILL);
 			waitpid(h->pid, status, 0);
-			ck_abort_msg("the server does not end; trace: %s",
-				     h->shared->trace);
+			ck_abort_msg("the server does not end; trace: %s", h->shared->trace);
 		}
 		pause_briefly();
 	}
@@ -202,9 +201,8 @@ void host_expect_trace(struct host *h, const char *expected)
 
 	while (strcmp(h->shared->trace, expected) != 0) {
 		host_check(h);
-		if (now_ms() >= end ||
-		    strncmp(h->shared->trace, expected,
-			    atomic_load(&h->shared->trace_length)) != 0)
+		if (now_ms() >= end || strncmp(h->shared->trace, expected,
+					       atomic_load(&h->shared->trace_length)) != 0)
 			break;
 		pause_briefly();
 	}

@@ -22,8 +22,7 @@ struct request *request_new(int32_t id, size_t size)
 	return r;
 }
 
-void response_check(const struct response *r, ssize_t size, int32_t id,
-		    size_t request_size)
+void response_check(const struct response *r, ssize_t size, int32_t id, size_t request_size)
 {
 	size_t body = request_size - sizeof(struct qb_ipc_request_header);
 

@@ -14,10 +14,10 @@
 
 /* What the default server does with a request, by its id. Anything else: echo. */
 enum {
-	MSG_ECHO = 1,		/* the body comes back as the response */
-	MSG_SILENT = 2,		/* nothing */
-	MSG_EVENT = 3,		/* the body comes back as an event */
-	MSG_DISCONNECT_ME = 4,	/* disconnected inside msg_process */
+	MSG_ECHO = 1,	       /* the body comes back as the response */
+	MSG_SILENT = 2,	       /* nothing */
+	MSG_EVENT = 3,	       /* the body comes back as an event */
+	MSG_DISCONNECT_ME = 4, /* disconnected inside msg_process */
 };
 
 struct request {
@@ -34,8 +34,7 @@ struct response {
 struct request *request_new(int32_t id, size_t size);
 
 /* Is @r, of which @size bytes came, what the default server makes of that request? */
-void response_check(const struct response *r, ssize_t size, int32_t id,
-		    size_t request_size);
+void response_check(const struct response *r, ssize_t size, int32_t id, size_t request_size);
 
 /* Connect, or fail the test. */
 qb_ipcc_connection_t *client_connect(const char *name, size_t max_msg_size);

@@ -14,16 +14,16 @@
 #include <string.h>
 
 struct peer_write {
-	uint32_t before;	/* number of the access, from 0, in ascending order */
-	uint32_t size;		/* 1 to 8 bytes */
-	void *to;		/* in the peer's own mapping, or in ours */
+	uint32_t before; /* number of the access, from 0, in ascending order */
+	uint32_t size;	 /* 1 to 8 bytes */
+	void *to;	 /* in the peer's own mapping, or in ours */
 	uint64_t value;
 };
 
 static struct {
-	const struct peer_write *writes;	/* those still to be done */
+	const struct peer_write *writes; /* those still to be done */
 	size_t left;
-	uint32_t accesses;			/* that were made */
+	uint32_t accesses; /* that were made */
 	/* Sees each access after what is written before it; may be NULL. */
 	void (*watch)(uintptr_t address, size_t size);
 } peer;

@@ -13,7 +13,7 @@ struct entry {
 	int32_t events;
 	void *data;
 	qb_ipcs_dispatch_fn_t fn;
-	unsigned int number;	/* of the addition: the same fd may be another's by now */
+	unsigned int number; /* of the addition: the same fd may be another's by now */
 };
 
 static struct entry entries[ENTRIES_MAX];
@@ -141,8 +141,7 @@ bool pump_turn(void)
 
 	memcpy(were, entries, n * sizeof(were[0]));
 	for (unsigned int i = 0; i < n; i++)
-		fds[i] = (struct pollfd){ .fd = were[i].fd,
-					  .events = (short)were[i].events };
+		fds[i] = (struct pollfd){ .fd = were[i].fd, .events = (short)were[i].events };
 	ready = poll(fds, n, 0);
 	for (unsigned int i = 0; i < n; i++) {
 		if (fds[i].revents & POLLNVAL)

@@ -51,8 +51,14 @@ struct registration *registration_add(enum qb_loop_priority p, int fd, int32_t e
 	if (!r)
 		abort();
 	*r = (struct registration){
-		.next = registrations, .fd = fd, .live = true, .ino = st.st_ino,
-		.events = events, .priority = p, .data = data, .fn = fn,
+		.next = registrations,
+		.fd = fd,
+		.live = true,
+		.ino = st.st_ino,
+		.events = events,
+		.priority = p,
+		.data = data,
+		.fn = fn,
 	};
 	registrations = r;
 	adapter_counts.live++;
@@ -95,8 +101,7 @@ int32_t registration_dispatch(struct registration *r, int32_t revents)
 	if (result > 0)
 		violate("a dispatch function returned %d", result);
 	if (result != 0 && r->live)
-		violate("a dispatch function returned %d and left its descriptor in",
-			result);
+		violate("a dispatch function returned %d and left its descriptor in", result);
 	return result;
 }
 

@@ -140,7 +140,7 @@ static void on_destroyed(qb_ipcs_connection_t *c)
 }
 
 struct call {
-	remote_fn fn;		/* NULL: stop */
+	remote_fn fn; /* NULL: stop */
 	int64_t args[CALL_ARGS];
 };
 
@@ -205,8 +205,7 @@ static int32_t server_open(struct server *sv)
 
 	if (sv->spec.no_msg_process)
 		handlers.msg_process = NULL;
-	sv->service = qb_ipcs_create(sv->name, sv->spec.service_id, sv->spec.type,
-				     &handlers);
+	sv->service = qb_ipcs_create(sv->name, sv->spec.service_id, sv->spec.type, &handlers);
 	SERVER_REQUIRE(sv, sv->service);
 	memset(&handlers, 0x5a, sizeof(handlers));
 	if (sv->spec.prepare)

@@ -34,12 +34,12 @@ enum {
 /* What parent and child share. The child writes; the parent writes @blob before a
  * call and reads it afterwards. */
 struct server_shared {
-	char trace[TRACE_SIZE];		/* "accept:1 created:1 ..." */
+	char trace[TRACE_SIZE]; /* "accept:1 created:1 ..." */
 	atomic_size_t trace_length;
 	char failure[512];
 	atomic_bool failed;
 	atomic_int run_result;
-	_Atomic int64_t slot[SLOT_COUNT];	/* for the hooks of a test */
+	_Atomic int64_t slot[SLOT_COUNT]; /* for the hooks of a test */
 	unsigned char blob[BLOB_SIZE];
 };
 
@@ -51,14 +51,14 @@ struct server;
  */
 struct server_spec {
 	enum qb_ipc_type type;
-	bool libqb_wire;			/* not the native transport */
-	const struct adapter *adapter;		/* the built-in loop */
-	const char *name;			/* a fresh one */
+	bool libqb_wire;	       /* not the native transport */
+	const struct adapter *adapter; /* the built-in loop */
+	const char *name;	       /* a fresh one */
 	int32_t service_id;
-	bool quiet;				/* no "msg" in the trace */
+	bool quiet; /* no "msg" in the trace */
 	bool no_msg_process;
-	bool untraced;				/* nothing in the trace at all */
-	void (*prepare)(struct server *sv);	/* before poll handlers and run */
+	bool untraced;			    /* nothing in the trace at all */
+	void (*prepare)(struct server *sv); /* before poll handlers and run */
 	int32_t (*accept)(struct server *sv, qb_ipcs_connection_t *c, uid_t uid, gid_t gid);
 	void (*created)(struct server *sv, qb_ipcs_connection_t *c);
 	int32_t (*msg)(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size);
@@ -72,7 +72,7 @@ struct server {
 	const struct adapter *adapter;
 	char name[108];
 	struct server_shared *shared;
-	qb_ipcs_service_t *service;	/* NULL once destroyed */
+	qb_ipcs_service_t *service; /* NULL once destroyed */
 	int control;
 	int accepted;
 	struct {
@@ -83,8 +83,8 @@ struct server {
 
 /* In the parent. */
 struct host {
-	struct host *next;		/* of all that the test has started */
-	pid_t pid;			/* -1 once gone */
+	struct host *next; /* of all that the test has started */
+	pid_t pid;	   /* -1 once gone */
 	int control;
 	char name[108];
 	struct server_shared *shared;
@@ -104,8 +104,7 @@ void host_thaw(struct host *h);
 
 /* Run @fn with up to CALL_ARGS numbers in the child's loop; its result. */
 int64_t host_call_args(struct host *h, remote_fn fn, const int64_t *args);
-#define host_call(h, fn, ...) \
-	host_call_args(h, fn, (const int64_t[CALL_ARGS]){ __VA_ARGS__ })
+#define host_call(h, fn, ...) host_call_args(h, fn, (const int64_t[CALL_ARGS]){ __VA_ARGS__ })
 
 /* Fail the test if something went wrong in the child. */
 void host_check(struct host *h);
@@ -126,8 +125,7 @@ void server_fail(struct server *sv, const char *file, int line, const char *form
 int server_number(struct server *sv, qb_ipcs_connection_t *c);
 qb_ipcs_connection_t *server_connection(struct server *sv, int number);
 /* What the default does with a message; for hooks that treat only some. */
-int32_t server_default_msg(struct server *sv, qb_ipcs_connection_t *c, void *data,
-			   size_t size);
+int32_t server_default_msg(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size);
 /* Hooks that echo any request, and wait for room as long as there is none. */
 int32_t server_answer(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size);
 int32_t server_answer_by_event(struct server *sv, qb_ipcs_connection_t *c, void *data,
@@ -135,18 +133,18 @@ int32_t server_answer_by_event(struct server *sv, qb_ipcs_connection_t *c, void 
 /* The server of this process: handlers of the library carry no argument of ours. */
 extern struct server *the_server;
 
-#define SERVER_REQUIRE(sv, condition)                                               \
-	do {                                                                        \
-		if (!(condition))                                                   \
-			server_fail(sv, __FILE__, __LINE__, "%s", #condition);      \
+#define SERVER_REQUIRE(sv, condition)                                                          \
+	do {                                                                                   \
+		if (!(condition))                                                              \
+			server_fail(sv, __FILE__, __LINE__, "%s", #condition);                 \
 	} while (0)
 
-#define SERVER_REQUIRE_EQ(sv, value, expected)                                      \
-	do {                                                                        \
-		long long value_ = (value), expected_ = (expected);                 \
-		if (value_ != expected_)                                            \
-			server_fail(sv, __FILE__, __LINE__, "%s is %lld, not %lld", \
-				    #value, value_, expected_);                     \
+#define SERVER_REQUIRE_EQ(sv, value, expected)                                                 \
+	do {                                                                                   \
+		long long value_ = (value), expected_ = (expected);                            \
+		if (value_ != expected_)                                                       \
+			server_fail(sv, __FILE__, __LINE__, "%s is %lld, not %lld", #value,    \
+				    value_, expected_);                                        \
 	} while (0)
 
 #endif

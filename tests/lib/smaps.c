@@ -27,9 +27,9 @@ static struct smaps smaps_sum(const void *address, const char *name)
 		size_t rss;
 
 		if (sscanf(line, "%lx-%lx ", &from, &to) == 2) {
-			wanted = address ? from <= (uintptr_t)address &&
-						   (uintptr_t)address < to
-					 : strstr(line, name) != NULL;
+			wanted = address ?
+					 from <= (uintptr_t)address && (uintptr_t)address < to :
+					 strstr(line, name) != NULL;
 			if (wanted)
 				sum.size += to - from;
 		} else if (wanted && sscanf(line, "Rss: %zu kB", &rss) == 1) {

@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 struct smaps {
-	size_t size;		/* bytes */
-	size_t resident;	/* bytes */
+	size_t size;	 /* bytes */
+	size_t resident; /* bytes */
 	bool locked;
 };
 

@@ -14,7 +14,7 @@
 struct variant {
 	const char *name;
 	enum qb_ipc_type type;
-	bool libqb_wire;	/* not the native transport */
+	bool libqb_wire; /* not the native transport */
 	const struct adapter *adapter;
 };
 
@@ -24,14 +24,12 @@ extern const int transport_count;
 extern const int variant_count;
 
 /* On every transport; on every transport and adapter. */
-#define add_transport_test(tcase, test) \
-	tcase_add_loop_test(tcase, test, 0, transport_count)
-#define add_variant_test(tcase, test) \
-	tcase_add_loop_test(tcase, test, 0, variant_count)
+#define add_transport_test(tcase, test) tcase_add_loop_test(tcase, test, 0, transport_count)
+#define add_variant_test(tcase, test) tcase_add_loop_test(tcase, test, 0, variant_count)
 
 /* The start of a spec for the loop variable of such a test. */
-#define VARIANT_SPEC(i)                                                             \
-	.type = variants[i].type, .libqb_wire = variants[i].libqb_wire,             \
+#define VARIANT_SPEC(i)                                                                        \
+	.type = variants[i].type, .libqb_wire = variants[i].libqb_wire,                        \
 	.adapter = variants[i].adapter
 
 /* A case with the leak-counting fixture and the suite's time limit. */

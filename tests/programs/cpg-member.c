@@ -24,8 +24,8 @@
 #include <corosync/cpg.h>
 
 enum {
-	SMALL = 200,		/* bytes of most messages */
-	LARGE = 100 * 1000,	/* of some: more than corosync sends at once */
+	SMALL = 200,	    /* bytes of most messages */
+	LARGE = 100 * 1000, /* of some: more than corosync sends at once */
 	ZERO_COPY = 20 * 1000,
 	LARGE_EVERY = 50,
 	ZERO_COPY_EVERY = 70,
@@ -33,15 +33,15 @@ enum {
 };
 
 struct message {
-	uint32_t number;	/* from 1, of its sender */
-	uint8_t body[];		/* each byte says the number */
+	uint32_t number; /* from 1, of its sender */
+	uint8_t body[];	 /* each byte says the number */
 };
 
 static cpg_handle_t handle;
 static unsigned int members_wanted;
 static uint32_t count;
 static bool all_joined;
-static uint32_t lost;		/* pid of the member that was killed */
+static uint32_t lost; /* pid of the member that was killed */
 static struct {
 	uint32_t pid, last;
 } senders[MEMBERS_MAX];
@@ -104,8 +104,7 @@ static void on_change(cpg_handle_t h, const struct cpg_name *group,
 		return;
 	printf("%zu members\n", n_members);
 	for (size_t i = 0; i < n_left; i++) {
-		printf("left: %" PRIu32 ", reason %" PRIu32 "\n", left[i].pid,
-		       left[i].reason);
+		printf("left: %" PRIu32 ", reason %" PRIu32 "\n", left[i].pid, left[i].reason);
 		if (left[i].reason == CPG_REASON_PROCDOWN)
 			lost = left[i].pid;
 	}

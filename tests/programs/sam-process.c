@@ -20,8 +20,8 @@
 
 enum { INTERVAL_MS = 500 };
 
-static cmap_handle_t map;	/* opened before the first fork */
-static char prefix[64];		/* of the keys of this program */
+static cmap_handle_t map; /* opened before the first fork */
+static char prefix[64];	  /* of the keys of this program */
 
 static void must(const char *what, cs_error_t error)
 {
@@ -83,15 +83,12 @@ static void instance_run(unsigned int instance, int marked)
 		pause();
 	}
 	switch (instance) {
-	case 1:
-		kill(getpid(), SIGKILL);
-		break;
+	case 1: kill(getpid(), SIGKILL); break;
 	case 2:
 		stay_healthy();
-		pause();		/* without a word: the manager ends it */
+		pause(); /* without a word: the manager ends it */
 		break;
-	case 3:
-		exit(3);
+	case 3: exit(3);
 	}
 }
 
@@ -105,7 +102,7 @@ int main(int argc, char **argv)
 	must("cmap_initialize", cmap_initialize(&map));
 	must("set", cmap_set_uint32(map, "check.instances", 0));
 	must("sam_initialize", sam_initialize(INTERVAL_MS, SAM_RECOVERY_POLICY_RESTART |
-						  SAM_RECOVERY_POLICY_CMAP));
+								   SAM_RECOVERY_POLICY_CMAP));
 	must("sam_register", sam_register(&instance));
 	printf("instance %u\n", instance);
 	data_keep(instance);

@@ -33,7 +33,10 @@ enum {
 	ANSWER_MS = 2000,
 };
 
-#define CALL(name) { #name, SYS_##name }
+#define CALL(name)                                                                             \
+	{                                                                                      \
+#name, SYS_##name                                                              \
+	}
 const struct scenario_call scenario_calls[] = {
 	CALL(accept),
 	CALL(accept4),
@@ -154,8 +157,7 @@ const struct scenario_call scenario_calls[] = {
 };
 
 /* What a process cannot end without. */
-static const int always[] = { SYS_exit, SYS_exit_group, SYS_rt_sigreturn,
-			      SYS_restart_syscall };
+static const int always[] = { SYS_exit, SYS_exit_group, SYS_rt_sigreturn, SYS_restart_syscall };
 
 /* -- The filter ----------------------------------------------------------------- */
 
@@ -173,8 +175,8 @@ static void filter_add(struct sock_filter instruction)
 
 static void filter_answer(int number, unsigned int answer)
 {
-	filter_add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-						(unsigned int)number, 0, 1));
+	filter_add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)number,
+						0, 1));
 	filter_add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, answer));
 }
 
@@ -229,10 +231,10 @@ static void sandbox_enter(int call, int error)
 
 /* Of parent, server and client. */
 static struct shared {
-	_Atomic(int) done;	/* steps */
-	_Atomic(int) ready;	/* the server has tried to run its services */
-	_Atomic(int) left;	/* the client has ended */
-} *shared;
+	_Atomic(int) done;  /* steps */
+	_Atomic(int) ready; /* the server has tried to run its services */
+	_Atomic(int) left;  /* the client has ended */
+} * shared;
 
 static char names[2][64];
 
@@ -466,8 +468,8 @@ int scenario_run(enum qb_ipc_type type, enum scenario_end end, int call, int err
 	pid_t s, c;
 	int steps;
 
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
 	if (shared == MAP_FAILED)
 		abort();
 	count++;

@@ -13,14 +13,14 @@ enum scenario_end { SCENARIO_SERVER, SCENARIO_CLIENT, SCENARIO_BOTH };
 
 /* Steps, as bits; all of them is a scenario without a fault. */
 enum {
-	SCENARIO_RUN = 1 << 0,		/* the service runs */
+	SCENARIO_RUN = 1 << 0, /* the service runs */
 	SCENARIO_CONNECT = 1 << 1,
-	SCENARIO_CALL = 1 << 2,		/* a request, its response */
+	SCENARIO_CALL = 1 << 2, /* a request, its response */
 	SCENARIO_EVENT = 1 << 3,
-	SCENARIO_LARGE = 1 << 4,	/* a call of 100 KB */
-	SCENARIO_SECOND = 1 << 5,	/* a second service of the same process */
-	SCENARIO_LOOP = 1 << 6,		/* a timer and a signal */
-	SCENARIO_END = 1 << 7,		/* both clients left, the service is destroyed */
+	SCENARIO_LARGE = 1 << 4,  /* a call of 100 KB */
+	SCENARIO_SECOND = 1 << 5, /* a second service of the same process */
+	SCENARIO_LOOP = 1 << 6,	  /* a timer and a signal */
+	SCENARIO_END = 1 << 7,	  /* both clients left, the service is destroyed */
 	SCENARIO_ALL = (1 << 8) - 1,
 };
 

@@ -27,7 +27,7 @@ enum { CONTROL_LIMIT_MS = 1000, LIMIT_MS = 10000 };
 static const struct wire {
 	const char *name;
 	enum qb_ipc_type type;
-	const char *native;	/* for QBIPC_NATIVE */
+	const char *native; /* for QBIPC_NATIVE */
 } wires[] = {
 	{ "native shm", QB_IPC_SHM, "1" },
 	{ "shm", QB_IPC_SHM, "0" },
@@ -39,8 +39,10 @@ enum { WIRES = sizeof(wires) / sizeof(wires[0]) };
 static const int errors[] = { EPERM, EACCES, ENOSYS };
 enum { ERRORS = sizeof(errors) / sizeof(errors[0]) };
 
-static const char *const steps[] = { "run", "connect", "call", "event", "large call",
-				     "second service", "timer and signal", "end" };
+static const char *const steps[] = {
+	"run", "connect", "call", "event", "large call", "second service", "timer and signal",
+	"end"
+};
 
 static const char *text_of(int done)
 {
@@ -127,15 +129,16 @@ static void call_is_refused(enum scenario_end end, int call)
 			if (verbose())
 				printf("%s %s %s, %s: %s\n", who, name, strerror(errors[e]),
 				       wires[w].name, done == SCENARIO_ALL ? "all" : "less");
-			ck_assert_msg(done == SCENARIO_ALL,
-				      "%s refused to the %s (%s), %s: not done, as libqb does: %s",
-				      name, who, strerror(errors[e]), wires[w].name,
-				      text_of(SCENARIO_ALL & ~done));
+			ck_assert_msg(
+				done == SCENARIO_ALL,
+				"%s refused to the %s (%s), %s: not done, as libqb does: %s",
+				name, who, strerror(errors[e]), wires[w].name,
+				text_of(SCENARIO_ALL & ~done));
 		}
 	}
 	if (verbose() && (needed[0] || needed[1]))
-		printf("%s %s: libqb needs it for%s%s\n", who, name, needed[0] ? " sockets" : "",
-		       needed[1] ? " shared memory" : "");
+		printf("%s %s: libqb needs it for%s%s\n", who, name,
+		       needed[0] ? " sockets" : "", needed[1] ? " shared memory" : "");
 }
 
 START_TEST(server_without_a_call_does_what_libqb_does)

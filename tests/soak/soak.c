@@ -44,8 +44,16 @@
 #define SANITIZED false
 #endif
 
-enum { PLACES = 1000, SERVERS = 2, LARGEST = 12000, WAIT_MS = 10000, MARGIN_KB = 4096,
-       ECHO = 1, EVENT = 3, WARM_UP_ROUNDS = 4000 };
+enum {
+	PLACES = 1000,
+	SERVERS = 2,
+	LARGEST = 12000,
+	WAIT_MS = 10000,
+	MARGIN_KB = 4096,
+	ECHO = 1,
+	EVENT = 3,
+	WARM_UP_ROUNDS = 4000
+};
 
 struct message {
 	struct qb_ipc_response_header hdr;
@@ -347,7 +355,9 @@ static void connection_spoil(int fd)
 	} control;
 	static struct qbi_welcome w;
 	struct iovec iov = { &w, sizeof(w) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control.buf,
 			    .msg_controllen = sizeof(control.buf) };
 	struct timeval patience = { WAIT_MS / 1000, 0 };
 	struct qbi_hello hello;
@@ -370,8 +380,7 @@ static void somebody_hostile(void)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	memcpy(a.sun_path + 1, servers[random_below(SERVERS)].name,
-	       strlen(servers[0].name));
+	memcpy(a.sun_path + 1, servers[random_below(SERVERS)].name, strlen(servers[0].name));
 	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		fail("a stranger's connect", -errno);
 	if (random_below(2))
@@ -421,13 +430,12 @@ static bool holds_no_more(const char *who, pid_t pid, const struct holding *was)
 	struct holding h = holding_at_rest(pid, was);
 
 	printf("# %s: RSS %ld kB, was %ld; shared %ld kB, was %ld; descriptors %ld, was %ld; "
-	       "files %ld\n", who, h.rss_kb, was->rss_kb, h.shmem_kb, was->shmem_kb, h.fds,
-	       was->fds, h.files);
+	       "files %ld\n",
+	       who, h.rss_kb, was->rss_kb, h.shmem_kb, was->shmem_kb, h.fds, was->fds, h.files);
 	/* A sanitizer keeps what is freed. */
 	if (!SANITIZED && h.rss_kb > was->rss_kb + MARGIN_KB)
 		return false;
-	return h.fds <= was->fds && h.files <= was->files &&
-	       h.shmem_kb <= was->shmem_kb + 64;
+	return h.fds <= was->fds && h.files <= was->files && h.shmem_kb <= was->shmem_kb + 64;
 }
 
 static void everybody_leaves(void)

@@ -160,8 +160,7 @@ void fake_server_start_each(struct fake_server *s, const void *answers, size_t s
 	while (s->pid == 0) {
 		child = apart ? fork() : 0;
 		if (child == 0)
-			client_serve(listener, (const char *)answers + i * stride, sizes[i],
-				     0);
+			client_serve(listener, (const char *)answers + i * stride, sizes[i], 0);
 		if (child == 0 && apart)
 			_exit(0);
 		if (child != 0 && waitpid(child, NULL, 0) != child)
@@ -184,7 +183,7 @@ void fake_server_start_full(struct fake_server *s)
 			pause();
 	}
 	fd = fake_client(s->name);
-	close(fd);	/* closed, but it keeps its place in the queue */
+	close(fd); /* closed, but it keeps its place in the queue */
 	close(listener);
 }
 

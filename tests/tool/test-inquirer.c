@@ -176,7 +176,8 @@ START_TEST(refusal_of_any_sign_is_handed_on)
 	size_t i;
 
 	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
-		struct qbi_welcome w = { .id = QBI_AUTHENTICATE, .size = sizeof(w),
+		struct qbi_welcome w = { .id = QBI_AUTHENTICATE,
+					 .size = sizeof(w),
 					 .error = errors[i] };
 
 		ck_assert_int_eq(probe_answered(&w, 0, &info), 0);

@@ -151,8 +151,8 @@ START_TEST(askers_that_read_nothing_are_forgotten)
 	size_t i;
 
 	for (i = 0; i < ASKERS; i++) {
-		struct qbi_hello hello = fake_hello(
-			i % 2 ? QBI_ABILITY_WATCH : QBI_ABILITY_PROBE);
+		struct qbi_hello hello =
+			fake_hello(i % 2 ? QBI_ABILITY_WATCH : QBI_ABILITY_PROBE);
 
 		fds[i] = fake_client(h->name);
 		fake_send(fds[i], &hello, sizeof(hello));
@@ -221,7 +221,9 @@ START_TEST(answer_to_a_question_has_no_names_and_no_descriptors)
 	struct qbi_welcome w;
 	char control[256];
 	struct iovec iov = { &w, sizeof(w) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
 			    .msg_controllen = sizeof(control) };
 	int fd = fake_client(h->name);
 

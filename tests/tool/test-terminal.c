@@ -26,7 +26,7 @@ struct terminal {
 	int fd, slave;
 	pid_t pid;
 	struct termios before;
-	char text[65536];	/* all that was written */
+	char text[65536]; /* all that was written */
 	size_t size;
 };
 

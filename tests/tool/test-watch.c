@@ -28,8 +28,8 @@ enum { BIG = 1 << 20, NOBODY = 65534, SOMEBODY = 65533 };
 
 START_TEST(snapshot_has_what_the_service_counts)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
-							   .service_id = 77 });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(_i), .service_id = 77 });
 	qb_ipcc_connection_t *first = client_connect(h->name, 0);
 	qb_ipcc_connection_t *second = client_connect(h->name, BIG);
 	struct qbipc_snapshot_connection c;

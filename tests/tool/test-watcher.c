@@ -194,8 +194,9 @@ START_TEST(snapshot_that_was_cut_has_what_came_whole)
 	record_expect(s, 0, 30);
 	record_expect(s, 1, 20);
 	ck_assert_int_eq(qbipc_snapshot_connection_get(
-				 s, 2, &(struct qbipc_snapshot_connection){
-				 .size = sizeof(struct qbipc_snapshot_connection) }),
+				 s, 2,
+				 &(struct qbipc_snapshot_connection){
+					 .size = sizeof(struct qbipc_snapshot_connection) }),
 			 -ENOENT);
 	qbipc_snapshot_free(s);
 	ck_assert_int_eq(watch_answered(&a, UP_TO_REST, &s), 0);
@@ -230,9 +231,14 @@ START_TEST(snapshot_that_lies_about_its_size_is_refused)
 	static const struct {
 		uint32_t head_size, record_size, records;
 	} lies[] = {
-		{ 0, 96, 1 }, { 47, 96, 1 }, { UINT32_MAX, 96, 1 },
-		{ 48, 0, 1 }, { 48, 95, 1 }, { 48, UINT32_MAX, 1 },
-		{ 48, 96, UINT32_MAX }, { 48, UINT32_MAX, UINT32_MAX },
+		{ 0, 96, 1 },
+		{ 47, 96, 1 },
+		{ UINT32_MAX, 96, 1 },
+		{ 48, 0, 1 },
+		{ 48, 95, 1 },
+		{ 48, UINT32_MAX, 1 },
+		{ 48, 96, UINT32_MAX },
+		{ 48, UINT32_MAX, UINT32_MAX },
 		{ UINT32_MAX, UINT32_MAX, UINT32_MAX },
 		{ 48, 96, QBI_SNAPSHOT_MAX / 96 + 1 },
 	};

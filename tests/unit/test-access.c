@@ -19,8 +19,8 @@ enum { SOMEBODY = 54321, SOME_GROUP = 54322, OTHER_GROUP = 54323, LEFT = -1 };
 
 static const struct {
 	const char *who;
-	int uid, gid;		/* of the client */
-	int owner, group;	/* as auth_set named them */
+	int uid, gid;	  /* of the client */
+	int owner, group; /* as auth_set named them */
 	mode_t mode;
 	bool granted;
 } table[] = {
@@ -46,7 +46,8 @@ static const struct {
 
 START_TEST(access_is_that_of_the_first_class_that_fits)
 {
-	struct ucred peer = { .pid = 1, .uid = (uid_t)table[_i].uid,
+	struct ucred peer = { .pid = 1,
+			      .uid = (uid_t)table[_i].uid,
 			      .gid = (gid_t)table[_i].gid };
 	struct qbi_owner owner = { (uid_t)table[_i].owner, (gid_t)table[_i].group,
 				   table[_i].mode };

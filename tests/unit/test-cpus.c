@@ -35,8 +35,12 @@ static void tree_make(void)
 static void tree_remove(void)
 {
 	static const char *const names[] = { "a.slice/b.service/cpu.max",
-					     "a.slice/b.service", "a.slice/cpu.max",
-					     "a.slice", "cpu.max", "membership", "" };
+					     "a.slice/b.service",
+					     "a.slice/cpu.max",
+					     "a.slice",
+					     "cpu.max",
+					     "membership",
+					     "" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		char path[256];

@@ -21,7 +21,7 @@
 
 static struct sockaddr_un ours, theirs;
 static int stranger = -1;
-static int got_in;	/* datagrams of the stranger's that were taken at once */
+static int got_in; /* datagrams of the stranger's that were taken at once */
 
 int __real_bind(int fd, const struct sockaddr *address, socklen_t size);
 int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size);
@@ -30,8 +30,8 @@ int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size)
 	int r = __real_bind(fd, address, size);
 
 	/* As soon as it has the name. */
-	if (stranger >= 0 && sendto(stranger, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL, address,
-				    size) == 1)
+	if (stranger >= 0 &&
+	    sendto(stranger, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL, address, size) == 1)
 		got_in++;
 	return r;
 }

@@ -137,7 +137,7 @@ START_TEST(handler_that_calls_the_one_it_found_reaches_it_once)
 {
 	app_install_plain(other_handler);
 	qbi_fault_guard_check(true);
-	app_install(app_chaining_handler, 0);	/* has found ours */
+	app_install(app_chaining_handler, 0); /* has found ours */
 	qbi_fault_guard_check(true);
 	app_fault();
 	ck_assert_int_eq(app_faults, 1);
@@ -228,8 +228,7 @@ START_TEST(last_guard_puts_the_former_action_back)
 	victim_close(&x);
 	ck_assert_int_eq(sigaction(SIGBUS, NULL, &after), 0);
 	ck_assert_ptr_eq((void *)after.sa_sigaction, (void *)app_handler);
-	ck_assert_int_eq(after.sa_flags &
-				 (SA_SIGINFO | SA_RESTART | SA_ONSTACK | SA_NODEFER),
+	ck_assert_int_eq(after.sa_flags & (SA_SIGINFO | SA_RESTART | SA_ONSTACK | SA_NODEFER),
 			 SA_SIGINFO | SA_RESTART | SA_ONSTACK);
 	ck_assert_int_eq(sigismember(&after.sa_mask, SIGUSR1), 1);
 	ck_assert_int_eq(sigismember(&after.sa_mask, SIGUSR2), 0);
@@ -288,8 +287,7 @@ START_TEST(installation_races_with_the_application)
 	_Atomic(bool) stop = false;
 	pthread_t thread;
 
-	ck_assert_int_eq(pthread_create(&thread, NULL, thread_changes_handlers, &stop),
-			 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, thread_changes_handlers, &stop), 0);
 	for (int i = 0; i < 20000; i++)
 		qbi_fault_guard_check(true);
 	atomic_store(&stop, true);

@@ -62,7 +62,7 @@ void victim_must_survive(struct victim *x)
 
 /* -- The application's side ---------------------------------------------------- */
 
-static char *volatile app_page;	/* of a truncated file: reading it is a fault */
+static char *volatile app_page; /* of a truncated file: reading it is a fault */
 volatile sig_atomic_t app_faults, other_faults;
 volatile sig_atomic_t app_saw_mask, app_saw_address, app_saw_altstack;
 struct sigaction app_found;
@@ -81,8 +81,8 @@ static char *app_page_make(void)
 
 static void app_page_repair(void)
 {
-	mmap(app_page, PAGE, PROT_READ | PROT_WRITE,
-	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	mmap(app_page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+	     -1, 0);
 }
 
 void app_fault(void)
@@ -100,8 +100,7 @@ void app_handler(int sig, siginfo_t *info, void *context)
 	pthread_sigmask(SIG_BLOCK, NULL, &mask);
 	app_saw_mask = sigismember(&mask, SIGUSR1) && sigismember(&mask, SIGBUS);
 	app_saw_address = info->si_addr == app_page;
-	app_saw_altstack =
-		&here >= app_altstack && &here < app_altstack + sizeof(app_altstack);
+	app_saw_altstack = &here >= app_altstack && &here < app_altstack + sizeof(app_altstack);
 	app_faults++;
 	app_page_repair();
 }

@@ -86,8 +86,8 @@ START_TEST(threads_fault_at_the_same_time)
 	pthread_t threads[4];
 
 	for (int i = 0; i < 4; i++)
-		ck_assert_int_eq(
-			pthread_create(&threads[i], NULL, thread_fault_often, NULL), 0);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, thread_fault_often, NULL),
+				 0);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	ck_assert(victim_touch(&v, 0));
@@ -113,8 +113,8 @@ START_TEST(thread_that_blocks_sigbus_survives_and_keeps_its_mask)
 {
 	pthread_t thread;
 
-	ck_assert_int_eq(
-		pthread_create(&thread, NULL, thread_with_everything_blocked, NULL), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, thread_with_everything_blocked, NULL),
+			 0);
 	pthread_join(thread, NULL);
 }
 END_TEST

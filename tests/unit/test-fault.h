@@ -35,7 +35,7 @@ void victim_must_survive(struct victim *x);
 /* What the application's handlers saw. */
 extern volatile sig_atomic_t app_faults, other_faults;
 extern volatile sig_atomic_t app_saw_mask, app_saw_address, app_saw_altstack;
-extern struct sigaction app_found;	/* what was there when the handler was set */
+extern struct sigaction app_found; /* what was there when the handler was set */
 extern char app_altstack[APP_ALTSTACK];
 
 /* A fault of the application's own, which its handlers repair. */
@@ -55,9 +55,9 @@ void (*installed_handler(void))(int);
 /* How a child ends that runs @fn with a guard in place. */
 int child_end(void (*fn)(void));
 
-#define ck_assert_killed_by_bus(status) \
-	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS, \
-		      "wait status %#x", (unsigned int)(status))
+#define ck_assert_killed_by_bus(status)                                                        \
+	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS, "wait status %#x",    \
+		      (unsigned int)(status))
 #define ck_assert_survived(status) ck_assert_int_eq(status, 0)
 
 TCase *tcase_fault(Suite *s, const char *name);

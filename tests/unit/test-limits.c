@@ -71,7 +71,9 @@ END_TEST
 START_TEST(limits_that_are_set_are_got_and_others_are_defaults)
 {
 	struct qbipc_service_limits limits = {
-		.size = sizeof(limits), .handshakes = 7, .junk_wakeups = QBIPC_NO_LIMIT,
+		.size = sizeof(limits),
+		.handshakes = 7,
+		.junk_wakeups = QBIPC_NO_LIMIT,
 	};
 
 	ck_assert_int_eq(qbipc_service_limits_set(service, &limits), 0);
@@ -273,7 +275,8 @@ START_TEST(each_reason_has_a_count_of_its_own)
 	uint64_t sum = 0, i;
 
 	for (i = 0; i < QBI_REFUSALS; i++) {
-		qbi_refusals_note(&service->host.refusals, (enum qbi_refusal)i, NULL, "for a test");
+		qbi_refusals_note(&service->host.refusals, (enum qbi_refusal)i, NULL,
+				  "for a test");
 		qbi_refusals_read(&service->host.refusals, &refusals);
 		sum = refusals.handshakes + refusals.handshakes_per_uid +
 		      refusals.handshakes_overdue + refusals.handshakes_bad +

@@ -18,7 +18,7 @@
 
 enum { THREADS = 4, TURNS = 20000, WAIT_MS = 50 };
 
-static struct qbi_lock *lock;	/* in memory that processes share; kind of the test */
+static struct qbi_lock *lock; /* in memory that processes share; kind of the test */
 static void *mapped;
 
 static void lock_map(void)
@@ -62,8 +62,8 @@ static void *taken_and_kept(void *outcome)
 static int in_child(bool by_clone, int (*fn)(void))
 {
 	int status;
-	pid_t pid = by_clone ? (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL)
-			     : fork();
+	pid_t pid =
+		by_clone ? (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL) : fork();
 
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0)
@@ -105,7 +105,7 @@ END_TEST
 
 struct waited {
 	enum qbi_lock_outcome at_once, later;
-	uint64_t ns_at_once, late;	/* beyond the deadline; wraps if too early */
+	uint64_t ns_at_once, late; /* beyond the deadline; wraps if too early */
 	int error;
 };
 
@@ -347,8 +347,8 @@ int main(void)
 	tcase_add_loop_test(both, what_the_first_thread_held_when_it_ended_is_taken_over, 0, 2);
 	tcase_add_loop_test(both, a_take_is_no_cancellation_point, 0, 2);
 	/* By fork(3), and by clone(2) behind its back. */
-	tcase_add_loop_test(forked, a_private_lock_that_the_parent_holds_is_free_in_the_child, 0,
-			    2);
+	tcase_add_loop_test(forked, a_private_lock_that_the_parent_holds_is_free_in_the_child,
+			    0, 2);
 	tcase_add_test(forked, who_forked_while_holding_does_not_release_what_was_taken_over);
 	tcase_add_loop_test(forked, a_shared_lock_that_the_parent_holds_is_held_in_the_child, 0,
 			    2);

@@ -29,8 +29,8 @@ static void run_rounds(void)
 	int fds[2], rounds = 0;
 
 	make_pipe(fds, true);
-	ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_HIGH, fds[0], POLLIN, &rounds,
-					  count_rounds), 0);
+	ck_assert_int_eq(
+		qb_loop_poll_add(loop, QB_LOOP_HIGH, fds[0], POLLIN, &rounds, count_rounds), 0);
 	memset(&calls, 0, sizeof(calls));
 	qb_loop_run(loop);
 	ck_assert_int_eq(rounds, ROUNDS);
@@ -63,8 +63,7 @@ END_TEST
 
 START_TEST(a_timer_costs_one_look_at_the_clock_per_round)
 {
-	qb_loop_timer_add(loop, QB_LOOP_LOW, QBI_NS_PER_S * 3600, NULL, never_called,
-			  NULL);
+	qb_loop_timer_add(loop, QB_LOOP_LOW, QBI_NS_PER_S * 3600, NULL, never_called, NULL);
 	run_rounds();
 	ck_assert_int_eq(calls.clocks, ROUNDS);
 }
@@ -117,11 +116,10 @@ START_TEST(another_function_is_not_called_for_what_its_predecessor_asked)
 	int fds[2];
 
 	make_pipe(fds, true);
-	qb_loop_poll_add(loop, QB_LOOP_HIGH, fds[0], POLLIN, NULL,
-			 ask_again_and_leave_it);
+	qb_loop_poll_add(loop, QB_LOOP_HIGH, fds[0], POLLIN, NULL, ask_again_and_leave_it);
 	qb_loop_run(loop);
-	ck_assert_int_eq(qb_loop_poll_mod(loop, QB_LOOP_HIGH, fds[0], POLLIN, NULL,
-					  never_called_fd), 0);
+	ck_assert_int_eq(
+		qb_loop_poll_mod(loop, QB_LOOP_HIGH, fds[0], POLLIN, NULL, never_called_fd), 0);
 	settle();
 	settle();
 	close_pipe(fds);
@@ -276,9 +274,8 @@ START_TEST(an_endless_timer_means_the_longest_wait)
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(durations); i++) {
 		qb_loop_timer_handle th;
 
-		qb_loop_timer_add(loop, QB_LOOP_LOW, durations[i], NULL, never_called,
-				  &th);
-		wait_error = EBADF;	/* ends the run */
+		qb_loop_timer_add(loop, QB_LOOP_LOW, durations[i], NULL, never_called, &th);
+		wait_error = EBADF; /* ends the run */
 		qb_loop_run(loop);
 		ck_assert(calls.timeout == -1 || calls.timeout == INT_MAX);
 		qb_loop_timer_del(loop, th);
@@ -330,10 +327,11 @@ static void (*const interruptions[])(void) = { interrupt_by_stop, interrupt_by_s
 
 START_TEST(what_comes_just_before_the_sleep_ends_it)
 {
-	ck_assert_int_eq(qb_loop_signal_add(loop, QB_LOOP_LOW, SIGUSR1, NULL,
-					    stop_on_signal, NULL), 0);
+	ck_assert_int_eq(
+		qb_loop_signal_add(loop, QB_LOOP_LOW, SIGUSR1, NULL, stop_on_signal, NULL), 0);
 	ck_assert_int_eq(qb_loop_timer_add(loop, QB_LOOP_LOW, 3600 * QBI_NS_PER_S, NULL,
-					   never_called, NULL), 0);
+					   never_called, NULL),
+			 0);
 	memset(&calls, 0, sizeof(calls));
 	/* The loop reads the clock to know how long it may sleep. */
 	at_clock = interruptions[_i];
@@ -390,8 +388,7 @@ static int add_job(int fd)
 
 static int add_timer(int fd)
 {
-	return qb_loop_timer_add(loop, QB_LOOP_LOW, QBI_NS_PER_S, NULL, never_called,
-				 NULL);
+	return qb_loop_timer_add(loop, QB_LOOP_LOW, QBI_NS_PER_S, NULL, never_called, NULL);
 }
 
 static int add_fd(int fd)
@@ -401,17 +398,16 @@ static int add_fd(int fd)
 
 static int add_signal(int fd)
 {
-	return qb_loop_signal_add(loop, QB_LOOP_LOW, SIGUSR1, NULL, never_called_signal,
-				  NULL);
+	return qb_loop_signal_add(loop, QB_LOOP_LOW, SIGUSR1, NULL, never_called_signal, NULL);
 }
 
 static const struct {
 	int (*add)(int fd);
-	int calls;		/* that can be refused */
+	int calls; /* that can be refused */
 } adders[] = {
 	{ add_job, 1 },
-	{ add_timer, 3 },	/* the timer, its place in the heap and in the table */
-	{ add_fd, 3 },		/* the entry, the kernel, its place in the table */
+	{ add_timer, 3 }, /* the timer, its place in the heap and in the table */
+	{ add_fd, 3 },	  /* the entry, the kernel, its place in the table */
 	{ add_signal, 1 },
 };
 
@@ -446,11 +442,9 @@ int main(void)
 	TCase *tc = add_case(s, "cost");
 
 	tcase_add_test(tc, a_ready_descriptor_costs_one_wait_and_nothing_else);
-	tcase_add_test(tc,
-		       the_limit_of_descriptors_is_read_only_when_their_number_changes);
+	tcase_add_test(tc, the_limit_of_descriptors_is_read_only_when_their_number_changes);
 	tcase_add_test(tc, a_timer_costs_one_look_at_the_clock_per_round);
-	tcase_add_test(tc,
-		       who_has_more_to_do_is_called_again_with_a_wait_only_now_and_then);
+	tcase_add_test(tc, who_has_more_to_do_is_called_again_with_a_wait_only_now_and_then);
 	tcase_add_test(tc, another_function_is_not_called_for_what_its_predecessor_asked);
 	tcase_add_test(tc, a_mod_that_changes_no_events_costs_nothing);
 	tcase_add_test(tc, the_loops_own_thread_does_not_write_to_wake_it);
@@ -460,8 +454,7 @@ int main(void)
 	tcase_add_test(tc, a_job_added_after_a_run_inside_a_job_waits_too);
 	tcase_add_test(tc, a_loop_sleeps_until_its_timer_in_one_wait);
 	tcase_add_test(tc, an_endless_timer_means_the_longest_wait);
-	tcase_add_test(tc,
-		       timers_of_the_same_nanosecond_fire_in_the_order_they_were_added);
+	tcase_add_test(tc, timers_of_the_same_nanosecond_fire_in_the_order_they_were_added);
 	tcase_add_test(tc, an_idle_loop_sleeps_in_one_wait);
 	tcase_add_test(tc, a_file_that_outlives_its_number_does_not_make_the_loop_spin);
 

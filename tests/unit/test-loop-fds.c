@@ -17,7 +17,7 @@ static int replace_other(struct meddler *m)
 
 	ck_assert_int_eq(qb_loop_poll_del(loop, m->other), 0);
 	close(m->other);
-	make_pair(fds);		/* with nothing to read */
+	make_pair(fds); /* with nothing to read */
 	if (fds[0] != m->other) {
 		ck_assert_int_eq(dup3(fds[0], m->other, O_CLOEXEC), m->other);
 		close(fds[0]);
@@ -82,10 +82,10 @@ START_TEST(a_number_closed_without_removal_can_be_added_again)
 	close_pipe(old);
 	make_pipe(fresh, true);
 	ck_assert_int_eq(fresh[0], old[0]);
-	ck_assert_int_eq(qb_loop_poll_mod(loop, QB_LOOP_LOW, fresh[0], POLLOUT, NULL,
-					  never_called_fd), -EBADF);
-	ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_LOW, fresh[0], POLLIN, &s, note),
-			 0);
+	ck_assert_int_eq(
+		qb_loop_poll_mod(loop, QB_LOOP_LOW, fresh[0], POLLOUT, NULL, never_called_fd),
+		-EBADF);
+	ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_LOW, fresh[0], POLLIN, &s, note), 0);
 	settle();
 	ck_assert_int_ge(s.calls, 1);
 	ck_assert_int_eq(qb_loop_poll_del(loop, fresh[0]), 0);
@@ -105,8 +105,7 @@ START_TEST(a_file_that_outlives_its_number_is_never_reported)
 	qb_loop_poll_add(loop, QB_LOOP_LOW, old[0], POLLIN, NULL, never_called_fd);
 	ck_assert_int_eq(dup3(fresh[1], old[0], O_CLOEXEC), old[0]);
 	/* The kernel reports the old file under the number of the new one. */
-	ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_LOW, old[0], POLLIN, &s, note),
-			 0);
+	ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_LOW, old[0], POLLIN, &s, note), 0);
 	settle();
 	settle();
 	ck_assert_int_eq(s.calls, 0);
@@ -136,8 +135,7 @@ START_TEST(a_number_that_gets_its_old_file_back_can_be_added_again)
 	ck_assert_int_eq(dup3(other[0], fds[0], O_CLOEXEC), fds[0]);
 	ck_assert_int_eq(qb_loop_poll_del(loop, fds[0]), 0);
 	ck_assert_int_eq(dup3(copy, fds[0], O_CLOEXEC), fds[0]);
-	ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_LOW, fds[0], POLLIN, &s, note),
-			 0);
+	ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_LOW, fds[0], POLLIN, &s, note), 0);
 	ck_assert_int_eq(write(fds[1], "x", 1), 1);
 	settle();
 	ck_assert_int_ge(s.calls, 1);
@@ -236,8 +234,9 @@ static int watch_until_full(int fd, int *copies)
 	int n = 0;
 
 	while ((copies[n] = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0) {
-		ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_LOW, copies[n], POLLIN,
-						  NULL, never_called_fd), 0);
+		ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_LOW, copies[n], POLLIN, NULL,
+						  never_called_fd),
+				 0);
 		n++;
 	}
 	ck_assert_int_eq(errno, EMFILE);
@@ -319,8 +318,7 @@ int main(void)
 	tcase_add_test(tc, a_file_that_outlives_its_number_is_never_reported);
 	tcase_add_test(tc, a_number_that_gets_its_old_file_back_can_be_added_again);
 	tc = add_case(s, "threads");
-	tcase_add_test(tc,
-		       another_thread_can_add_and_change_descriptors_of_a_sleeping_loop);
+	tcase_add_test(tc, another_thread_can_add_and_change_descriptors_of_a_sleeping_loop);
 	tc = add_case(s, "running out");
 	tcase_add_test(tc, running_out_is_told_once_and_so_is_the_return);
 	tcase_add_test(tc, who_asks_when_descriptors_have_run_out_is_told);

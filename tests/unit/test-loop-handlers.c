@@ -60,8 +60,7 @@ START_TEST(the_handler_found_is_put_back_by_the_last_registration)
 
 	sigaction(SIGUSR1, NULL, &now);
 	ck_assert_ptr_eq((void *)now.sa_handler, (void *)someones_handler);
-	ck_assert_int_eq(now.sa_flags & (SA_RESTART | SA_NODEFER),
-			 SA_RESTART | SA_NODEFER);
+	ck_assert_int_eq(now.sa_flags & (SA_RESTART | SA_NODEFER), SA_RESTART | SA_NODEFER);
 	ck_assert_int_eq(sigismember(&now.sa_mask, SIGALRM), 1);
 	signal(SIGUSR1, SIG_DFL);
 }
@@ -88,8 +87,7 @@ START_TEST(mod_moves_the_handler_from_signal_to_signal)
 	signal(SIGUSR1, someones_handler);
 	signal(SIGUSR2, someones_handler);
 	watch(&s, SIGUSR1);
-	ck_assert_int_eq(qb_loop_signal_mod(loop, QB_LOOP_MED, SIGUSR2, &s, note,
-					    s.handle), 0);
+	ck_assert_int_eq(qb_loop_signal_mod(loop, QB_LOOP_MED, SIGUSR2, &s, note, s.handle), 0);
 	ck_assert_ptr_eq(handler_of(SIGUSR1), (void *)someones_handler);
 	ck_assert_ptr_ne(handler_of(SIGUSR2), (void *)someones_handler);
 	ck_assert_int_eq(qb_loop_signal_del(loop, s.handle), 0);
@@ -155,8 +153,8 @@ START_TEST(no_delivery_is_lost_or_doubled_among_threads)
 	atomic_bool go = false;
 	int calls = 0;
 
-	ck_assert_int_eq(qb_loop_signal_add(loop, QB_LOOP_MED, SIGUSR1, &calls,
-					    count_to_all, NULL), 0);
+	ck_assert_int_eq(
+		qb_loop_signal_add(loop, QB_LOOP_MED, SIGUSR1, &calls, count_to_all, NULL), 0);
 	for (size_t i = 0; i < THREADS; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, raise_often, &go), 0);
 	qb_loop_job_add(loop, QB_LOOP_LOW, &go, set_flag);
@@ -182,14 +180,13 @@ START_TEST(loops_come_and_go_while_signals_arrive_in_other_threads)
 
 	signal(SIGUSR1, SIG_IGN);
 	for (size_t i = 0; i < THREADS; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, raise_until_told,
-						&done), 0);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, raise_until_told, &done), 0);
 	for (int i = 0; i < 200; i++) {
 		struct seen s = { 0 };
 		qb_loop_t *l = qb_loop_create();
 
-		ck_assert_int_eq(qb_loop_signal_add(l, QB_LOOP_LOW, SIGUSR1, &s, note,
-						    &s.handle), 0);
+		ck_assert_int_eq(
+			qb_loop_signal_add(l, QB_LOOP_LOW, SIGUSR1, &s, note, &s.handle), 0);
 		qb_loop_job_add(l, QB_LOOP_LOW, l, (void (*)(void *))qb_loop_stop);
 		qb_loop_run(l);
 		qb_loop_destroy(l);

@@ -182,8 +182,7 @@ START_TEST(busy_priorities_share_the_loop_three_to_two_to_one)
 
 	for (int p = 0; p < 3; p++) {
 		make_pipe(fds[p], true);
-		qb_loop_poll_add(loop, (enum qb_loop_priority)p, fds[p][0], POLLIN,
-				 &calls[p],
+		qb_loop_poll_add(loop, (enum qb_loop_priority)p, fds[p][0], POLLIN, &calls[p],
 				 p == QB_LOOP_HIGH ? count_and_stop : count_ready);
 	}
 	run();

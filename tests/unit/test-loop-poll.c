@@ -17,8 +17,8 @@ START_TEST(a_descriptor_needs_a_priority_and_a_function)
 	make_pipe(fds, true);
 	ck_assert_int_eq(qb_loop_poll_add(loop, 3, fds[0], POLLIN, NULL, never_called_fd),
 			 -EINVAL);
-	ck_assert_int_eq(qb_loop_poll_add(loop, -1, fds[0], POLLIN, NULL,
-					  never_called_fd), -EINVAL);
+	ck_assert_int_eq(qb_loop_poll_add(loop, -1, fds[0], POLLIN, NULL, never_called_fd),
+			 -EINVAL);
 	ck_assert_int_eq(qb_loop_poll_add(loop, 0, fds[0], POLLIN, NULL, NULL), -EINVAL);
 
 	ck_assert_int_eq(qb_loop_poll_add(loop, 0, fds[0], 0, NULL, never_called_fd), 0);
@@ -35,10 +35,12 @@ START_TEST(what_is_no_descriptor_is_refused)
 	static const int bad[] = { -1, INT32_MIN, INT32_MAX, 1000000 };
 
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(bad); i++) {
-		ck_assert_int_eq(qb_loop_poll_add(loop, 0, bad[i], POLLIN, NULL,
-						  never_called_fd), -EBADF);
-		ck_assert_int_eq(qb_loop_poll_mod(loop, 0, bad[i], POLLIN, NULL,
-						  never_called_fd), -EBADF);
+		ck_assert_int_eq(
+			qb_loop_poll_add(loop, 0, bad[i], POLLIN, NULL, never_called_fd),
+			-EBADF);
+		ck_assert_int_eq(
+			qb_loop_poll_mod(loop, 0, bad[i], POLLIN, NULL, never_called_fd),
+			-EBADF);
 		ck_assert_int_eq(qb_loop_poll_del(loop, bad[i]), -EBADF);
 	}
 }
@@ -49,8 +51,7 @@ START_TEST(what_epoll_cannot_watch_is_refused)
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(qb_loop_poll_add(loop, 0, fd, POLLIN, NULL, never_called_fd),
-			 -EPERM);
+	ck_assert_int_eq(qb_loop_poll_add(loop, 0, fd, POLLIN, NULL, never_called_fd), -EPERM);
 	ck_assert_int_eq(qb_loop_poll_del(loop, fd), -EBADF);
 	close(fd);
 }
@@ -79,8 +80,7 @@ START_TEST(an_unknown_descriptor_can_be_neither_changed_nor_removed)
 	ck_assert_int_eq(qb_loop_poll_mod(loop, 0, fds[0], POLLIN, NULL, never_called_fd),
 			 -EBADF);
 	ck_assert_int_eq(qb_loop_poll_del(loop, fds[0]), -EBADF);
-	ck_assert_int_eq(qb_loop_poll_add(loop, 0, fds[0], POLLIN, NULL, never_called_fd),
-			 0);
+	ck_assert_int_eq(qb_loop_poll_add(loop, 0, fds[0], POLLIN, NULL, never_called_fd), 0);
 	ck_assert_int_eq(qb_loop_poll_del(loop, fds[0]), 0);
 	ck_assert_int_eq(qb_loop_poll_del(loop, fds[0]), -EBADF);
 	ck_assert_int_eq(qb_loop_poll_mod(loop, 0, fds[0], POLLIN, NULL, never_called_fd),
@@ -159,12 +159,11 @@ START_TEST(bits_that_poll_does_not_know_mean_nothing)
 	make_pipe(fds, true);
 	/* To epoll they mean edge-triggered, one shot, exclusive. */
 	ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_MED, fds[0],
-					  (int32_t)(POLLIN | 7U << 28 | 1U << 31), &s,
-					  note), 0);
+					  (int32_t)(POLLIN | 7U << 28 | 1U << 31), &s, note),
+			 0);
 	run_until_at_least(&s.calls, 3);
 	ck_assert_int_eq(s.ever, POLLIN);
-	ck_assert_int_eq(qb_loop_poll_mod(loop, QB_LOOP_MED, fds[0], POLLIN, &s, note),
-			 0);
+	ck_assert_int_eq(qb_loop_poll_mod(loop, QB_LOOP_MED, fds[0], POLLIN, &s, note), 0);
 	close_pipe(fds);
 }
 END_TEST
@@ -261,11 +260,12 @@ START_TEST(mod_changes_events_data_and_function)
 
 	make_pair(fds);
 	qb_loop_poll_add(loop, QB_LOOP_LOW, fds[0], POLLOUT, &first, note);
-	ck_assert_int_eq(qb_loop_poll_mod(loop, QB_LOOP_LOW, fds[0], POLLIN, &first,
-					  never_called_fd), 0);
+	ck_assert_int_eq(
+		qb_loop_poll_mod(loop, QB_LOOP_LOW, fds[0], POLLIN, &first, never_called_fd),
+		0);
 	settle();
-	ck_assert_int_eq(qb_loop_poll_mod(loop, QB_LOOP_HIGH, fds[0], POLLOUT, &second,
-					  note), 0);
+	ck_assert_int_eq(qb_loop_poll_mod(loop, QB_LOOP_HIGH, fds[0], POLLOUT, &second, note),
+			 0);
 	settle();
 	ck_assert_int_eq(first.calls, 0);
 	ck_assert_int_ge(second.calls, 1);
@@ -302,8 +302,7 @@ END_TEST
 
 static int ask_for_other_events(struct meddler *m)
 {
-	return qb_loop_poll_mod(loop, QB_LOOP_LOW, m->other, POLLOUT, NULL,
-				never_called_fd);
+	return qb_loop_poll_mod(loop, QB_LOOP_LOW, m->other, POLLOUT, NULL, never_called_fd);
 }
 
 START_TEST(an_event_no_longer_asked_for_is_not_reported)
@@ -368,8 +367,7 @@ START_TEST(a_negative_answer_removes_the_descriptor)
 	settle();
 	ck_assert_int_eq(s.calls, 1);
 	ck_assert_int_eq(qb_loop_poll_del(loop, fds[0]), -EBADF);
-	ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_MED, fds[0], POLLIN, &s, note),
-			 0);
+	ck_assert_int_eq(qb_loop_poll_add(loop, QB_LOOP_MED, fds[0], POLLIN, &s, note), 0);
 	settle();
 	ck_assert_int_eq(s.calls, 2);
 	close_pipe(fds);

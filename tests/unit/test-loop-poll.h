@@ -11,9 +11,9 @@
 struct seen {
 	int calls;
 	int32_t fd;
-	int32_t revents;	/* latest */
-	int32_t ever;		/* all together */
-	int32_t answer;		/* what to return */
+	int32_t revents; /* latest */
+	int32_t ever;	 /* all together */
+	int32_t answer;	 /* what to return */
 };
 
 static inline int32_t note(int32_t fd, int32_t revents, void *data)
@@ -29,8 +29,8 @@ static inline int32_t note(int32_t fd, int32_t revents, void *data)
 
 static inline void make_pair(int fds[2])
 {
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-				    0, fds), 0);
+	ck_assert_int_eq(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
 }
 
 /* In a round in which @other is ready too, at a lower priority. */

@@ -17,7 +17,7 @@ START_TEST(a_function_is_called_once_per_delivery)
 	watch(&s, SIGUSR1);
 	for (int i = 0; i < 5; i++)
 		raise(SIGUSR1);
-	ck_assert_int_eq(s.calls, 0);	/* not in the handler */
+	ck_assert_int_eq(s.calls, 0); /* not in the handler */
 	run_until(&s.calls, 5);
 	ck_assert_int_eq(s.sig, SIGUSR1);
 }
@@ -58,8 +58,8 @@ START_TEST(every_loop_sees_every_delivery)
 	qb_loop_t *first = loop, *other = qb_loop_create();
 
 	watch(&s, SIGUSR1);
-	ck_assert_int_eq(qb_loop_signal_add(other, QB_LOOP_LOW, SIGUSR1, &other_s, note,
-					    NULL), 0);
+	ck_assert_int_eq(qb_loop_signal_add(other, QB_LOOP_LOW, SIGUSR1, &other_s, note, NULL),
+			 0);
 	raise(SIGUSR1);
 	raise(SIGUSR1);
 	run_until(&s.calls, 2);
@@ -85,7 +85,8 @@ START_TEST(a_signal_from_another_process_wakes_a_sleeping_loop)
 		pid_t child;
 
 		ck_assert_int_eq(qb_loop_signal_add(loop, QB_LOOP_LOW, SIGUSR1, NULL,
-						    stop_on_signal, &handle), 0);
+						    stop_on_signal, &handle),
+				 0);
 		child = fork();
 		if (child == 0) {
 			for (int n = 0; n < i; n++)
@@ -134,8 +135,7 @@ START_TEST(a_burst_of_deliveries_does_not_hold_up_the_rest)
 {
 	struct seen s = { 0 };
 
-	ck_assert_int_eq(qb_loop_signal_add(loop, QB_LOOP_HIGH, SIGUSR1, &s, note, NULL),
-			 0);
+	ck_assert_int_eq(qb_loop_signal_add(loop, QB_LOOP_HIGH, SIGUSR1, &s, note, NULL), 0);
 	for (int i = 0; i < 100; i++)
 		raise(SIGUSR1);
 	qb_loop_job_add(loop, QB_LOOP_LOW, &s, check_calls);
@@ -152,9 +152,10 @@ START_TEST(a_registration_needs_a_priority_a_function_and_a_signal)
 
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(bad); i++)
 		ck_assert_int_eq(qb_loop_signal_add(loop, QB_LOOP_LOW, bad[i], NULL,
-						    never_called_signal, &h), -EINVAL);
-	ck_assert_int_eq(qb_loop_signal_add(loop, 3, SIGUSR1, NULL, never_called_signal,
-					    &h), -EINVAL);
+						    never_called_signal, &h),
+				 -EINVAL);
+	ck_assert_int_eq(qb_loop_signal_add(loop, 3, SIGUSR1, NULL, never_called_signal, &h),
+			 -EINVAL);
 	ck_assert_int_eq(qb_loop_signal_add(loop, QB_LOOP_LOW, SIGUSR1, NULL, NULL, &h),
 			 -EINVAL);
 }
@@ -207,8 +208,9 @@ START_TEST(a_function_can_delete_its_registration_and_add_the_next)
 {
 	struct seen s = { 0 };
 
-	ck_assert_int_eq(qb_loop_signal_add(loop, QB_LOOP_MED, SIGUSR1, &s,
-					    delete_itself, &s.handle), 0);
+	ck_assert_int_eq(
+		qb_loop_signal_add(loop, QB_LOOP_MED, SIGUSR1, &s, delete_itself, &s.handle),
+		0);
 	raise(SIGUSR1);
 	raise(SIGUSR1);
 	run_until(&s.calls, 1);
@@ -244,8 +246,9 @@ START_TEST(a_handle_is_refused_once_its_registration_is_gone)
 	watch(&next, SIGUSR1);
 	ck_assert_ptr_ne(next.handle, old);
 	ck_assert_int_eq(qb_loop_signal_del(loop, old), -EINVAL);
-	ck_assert_int_eq(qb_loop_signal_mod(loop, QB_LOOP_MED, SIGUSR1, NULL,
-					    never_called_signal, old), -EINVAL);
+	ck_assert_int_eq(
+		qb_loop_signal_mod(loop, QB_LOOP_MED, SIGUSR1, NULL, never_called_signal, old),
+		-EINVAL);
 	raise(SIGUSR1);
 	run_until(&next.calls, 1);
 }
@@ -255,12 +258,11 @@ START_TEST(mod_changes_signal_data_and_function)
 {
 	struct seen s = { 0 }, other = { 0 };
 
-	qb_loop_signal_add(loop, QB_LOOP_LOW, SIGUSR1, NULL, never_called_signal,
-			   &s.handle);
+	qb_loop_signal_add(loop, QB_LOOP_LOW, SIGUSR1, NULL, never_called_signal, &s.handle);
 	watch(&other, SIGUSR1);
 	raise(SIGUSR1);
-	ck_assert_int_eq(qb_loop_signal_mod(loop, QB_LOOP_HIGH, SIGUSR2, &s, note,
-					    s.handle), 0);
+	ck_assert_int_eq(qb_loop_signal_mod(loop, QB_LOOP_HIGH, SIGUSR2, &s, note, s.handle),
+			 0);
 	raise(SIGUSR2);
 	run_until(&s.calls, 1);
 	ck_assert_int_eq(s.sig, SIGUSR2);
@@ -272,11 +274,10 @@ START_TEST(mod_of_the_same_signal_keeps_pending_deliveries)
 {
 	struct seen s = { 0 };
 
-	qb_loop_signal_add(loop, QB_LOOP_LOW, SIGUSR1, NULL, never_called_signal,
-			   &s.handle);
+	qb_loop_signal_add(loop, QB_LOOP_LOW, SIGUSR1, NULL, never_called_signal, &s.handle);
 	raise(SIGUSR1);
-	ck_assert_int_eq(qb_loop_signal_mod(loop, QB_LOOP_HIGH, SIGUSR1, &s, note,
-					    s.handle), 0);
+	ck_assert_int_eq(qb_loop_signal_mod(loop, QB_LOOP_HIGH, SIGUSR1, &s, note, s.handle),
+			 0);
 	run_until(&s.calls, 1);
 }
 END_TEST
@@ -285,8 +286,7 @@ static int32_t move_down(int32_t sig, void *data)
 {
 	struct seen *s = data;
 
-	ck_assert_int_eq(qb_loop_signal_mod(loop, QB_LOOP_LOW, SIGUSR1, s, note,
-					    s->handle), 0);
+	ck_assert_int_eq(qb_loop_signal_mod(loop, QB_LOOP_LOW, SIGUSR1, s, note, s->handle), 0);
 	return 0;
 }
 
@@ -295,8 +295,7 @@ START_TEST(a_pending_registration_can_be_moved_to_another_priority)
 	struct seen s = { 0 };
 
 	qb_loop_signal_add(loop, QB_LOOP_HIGH, SIGUSR1, &s, move_down, NULL);
-	qb_loop_signal_add(loop, QB_LOOP_MED, SIGUSR1, NULL, never_called_signal,
-			   &s.handle);
+	qb_loop_signal_add(loop, QB_LOOP_MED, SIGUSR1, NULL, never_called_signal, &s.handle);
 	raise(SIGUSR1);
 	run_until(&s.calls, 1);
 }
@@ -307,7 +306,8 @@ static int32_t move_away(int32_t sig, void *data)
 	struct seen *s = data;
 
 	ck_assert_int_eq(qb_loop_signal_mod(loop, QB_LOOP_LOW, SIGUSR2, NULL,
-					    never_called_signal, s->handle), 0);
+					    never_called_signal, s->handle),
+			 0);
 	s->calls++;
 	return 0;
 }
@@ -317,8 +317,7 @@ START_TEST(a_pending_delivery_goes_when_the_signal_is_changed)
 	struct seen s = { 0 };
 
 	qb_loop_signal_add(loop, QB_LOOP_HIGH, SIGUSR1, &s, move_away, NULL);
-	qb_loop_signal_add(loop, QB_LOOP_LOW, SIGUSR1, NULL, never_called_signal,
-			   &s.handle);
+	qb_loop_signal_add(loop, QB_LOOP_LOW, SIGUSR1, NULL, never_called_signal, &s.handle);
 	raise(SIGUSR1);
 	run_until(&s.calls, 1);
 }
@@ -330,13 +329,16 @@ START_TEST(a_refused_mod_changes_nothing)
 
 	watch(&s, SIGUSR1);
 	ck_assert_int_eq(qb_loop_signal_mod(loop, QB_LOOP_LOW, SIGKILL, NULL,
-					    never_called_signal, s.handle), -EINVAL);
-	ck_assert_int_eq(qb_loop_signal_mod(loop, 3, SIGUSR1, NULL, never_called_signal,
-					    s.handle), -EINVAL);
-	ck_assert_int_eq(qb_loop_signal_mod(loop, QB_LOOP_LOW, SIGUSR1, NULL, NULL,
-					    s.handle), -EINVAL);
-	ck_assert_int_eq(qb_loop_signal_mod(loop, QB_LOOP_LOW, SIGUSR1, NULL,
-					    never_called_signal, NULL), -EINVAL);
+					    never_called_signal, s.handle),
+			 -EINVAL);
+	ck_assert_int_eq(
+		qb_loop_signal_mod(loop, 3, SIGUSR1, NULL, never_called_signal, s.handle),
+		-EINVAL);
+	ck_assert_int_eq(qb_loop_signal_mod(loop, QB_LOOP_LOW, SIGUSR1, NULL, NULL, s.handle),
+			 -EINVAL);
+	ck_assert_int_eq(
+		qb_loop_signal_mod(loop, QB_LOOP_LOW, SIGUSR1, NULL, never_called_signal, NULL),
+		-EINVAL);
 	raise(SIGUSR1);
 	run_until(&s.calls, 1);
 }

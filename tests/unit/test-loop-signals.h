@@ -11,7 +11,7 @@
 struct seen {
 	int calls;
 	int32_t sig;
-	int32_t answer;			/* what to return */
+	int32_t answer; /* what to return */
 	qb_loop_signal_handle handle;
 };
 
@@ -26,8 +26,7 @@ static inline int32_t note(int32_t sig, void *data)
 
 static inline void watch(struct seen *s, int sig)
 {
-	ck_assert_int_eq(qb_loop_signal_add(loop, QB_LOOP_MED, sig, s, note, &s->handle),
-			 0);
+	ck_assert_int_eq(qb_loop_signal_add(loop, QB_LOOP_MED, sig, s, note, &s->handle), 0);
 }
 
 #endif

@@ -14,7 +14,7 @@
 struct shot {
 	qb_loop_timer_handle handle;
 	uint64_t not_before;
-	int order;		/* 0: has not fired */
+	int order; /* 0: has not fired */
 };
 
 static int shots_fired;
@@ -62,8 +62,7 @@ START_TEST(timers_fire_in_the_order_of_expiry)
 
 	/* From one moment, however long adding takes where everything is slow. */
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(places); i++)
-		shot_add(&shots[i], QB_LOOP_MED,
-			 start + places[i] * 50 * MS - qbi_now_ns());
+		shot_add(&shots[i], QB_LOOP_MED, start + places[i] * 50 * MS - qbi_now_ns());
 	run_until(&shots_fired, QBI_ARRAY_SIZE(places));
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(places); i++)
 		ck_assert_int_eq(shots[i].order, (int)places[i]);
@@ -147,8 +146,7 @@ START_TEST(a_timer_needs_a_priority_and_a_function)
 	qb_loop_timer_handle th = 7;
 
 	ck_assert_int_eq(qb_loop_timer_add(loop, 3, 0, NULL, never_called, &th), -EINVAL);
-	ck_assert_int_eq(qb_loop_timer_add(loop, -1, 0, NULL, never_called, &th),
-			 -EINVAL);
+	ck_assert_int_eq(qb_loop_timer_add(loop, -1, 0, NULL, never_called, &th), -EINVAL);
 	ck_assert_int_eq(qb_loop_timer_add(loop, 0, 0, NULL, NULL, &th), -EINVAL);
 	ck_assert_uint_eq(th, 7);
 	settle();
@@ -255,8 +253,8 @@ START_TEST(no_handle_is_used_for_a_later_timer)
 	for (int i = 0; i < 100000; i++) {
 		qb_loop_t *l = i % 2 ? loop : other;
 
-		ck_assert_int_eq(qb_loop_timer_add(l, QB_LOOP_LOW, 0, NULL, never_called,
-						   &th), 0);
+		ck_assert_int_eq(qb_loop_timer_add(l, QB_LOOP_LOW, 0, NULL, never_called, &th),
+				 0);
 		ck_assert_uint_gt(th, latest);
 		ck_assert_int_eq(qb_loop_timer_del(l, th), 0);
 		latest = th;
@@ -290,7 +288,7 @@ enum { MANY = 3000 };
 START_TEST(of_many_timers_those_not_deleted_fire_in_order)
 {
 	static struct shot shots[MANY];
-	static uint64_t expiry[MANY];	/* 0: deleted */
+	static uint64_t expiry[MANY]; /* 0: deleted */
 	uint32_t seed = 4711;
 	int expected = 0;
 
@@ -323,7 +321,7 @@ END_TEST
 
 struct adder {
 	pthread_t thread;
-	atomic_int *left;	/* timers of all adders that have not fired */
+	atomic_int *left; /* timers of all adders that have not fired */
 	atomic_bool *running;
 	uint32_t seed;
 };
@@ -344,8 +342,8 @@ static void *adder_main(void *data)
 		qb_loop_timer_handle th;
 		uint64_t ns = random_next(&a->seed) % (2 * MS);
 
-		qb_loop_timer_add(loop, QB_LOOP_MED, 3600 * QBI_NS_PER_S, NULL,
-				  never_called, &th);
+		qb_loop_timer_add(loop, QB_LOOP_MED, 3600 * QBI_NS_PER_S, NULL, never_called,
+				  &th);
 		qb_loop_timer_add(loop, QB_LOOP_MED, ns, a->left, adder_fire, NULL);
 		ck_assert_int_eq(qb_loop_timer_is_running(loop, th), QB_TRUE);
 		ck_assert_int_eq(qb_loop_timer_del(loop, th), 0);
@@ -365,10 +363,11 @@ START_TEST(timers_can_be_added_and_deleted_by_other_threads)
 	atomic_bool running = false;
 
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(adders); i++) {
-		adders[i] = (struct adder){ .left = &left, .running = &running,
+		adders[i] = (struct adder){ .left = &left,
+					    .running = &running,
 					    .seed = (uint32_t)i };
-		ck_assert_int_eq(pthread_create(&adders[i].thread, NULL, adder_main,
-						&adders[i]), 0);
+		ck_assert_int_eq(
+			pthread_create(&adders[i].thread, NULL, adder_main, &adders[i]), 0);
 	}
 	qb_loop_job_add(loop, QB_LOOP_MED, &running, set_running);
 	run();
@@ -397,9 +396,9 @@ START_TEST(a_timer_from_another_thread_wakes_a_loop_that_sleeps)
 		pthread_create(&thread, NULL, add_stopper, &running);
 		qb_loop_job_add(loop, QB_LOOP_MED, &running, set_running);
 		if (i % 2)
-			run();			/* sleeps until its guard is due */
+			run(); /* sleeps until its guard is due */
 		else
-			qb_loop_run(loop);	/* sleeps for ever */
+			qb_loop_run(loop); /* sleeps for ever */
 		pthread_join(thread, NULL);
 	}
 }

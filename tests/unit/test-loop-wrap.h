@@ -9,20 +9,20 @@
 #include <stdbool.h>
 
 extern struct calls {
-	int waits;		/* epoll_wait */
-	int asleep;		/* of these with a timeout other than 0 */
-	int timeout;		/* of the latest */
-	int controls;		/* epoll_ctl */
+	int waits;    /* epoll_wait */
+	int asleep;   /* of these with a timeout other than 0 */
+	int timeout;  /* of the latest */
+	int controls; /* epoll_ctl */
 	int clocks;
 	int reads;
 	int writes;
-	int limits;		/* getrlimit */
+	int limits; /* getrlimit */
 } calls;
 
 /* 1: the next call that can fail does so, 2: the one after, ...; 0: none. */
 extern int failing_call;
-extern int wait_error;		/* what the next epoll_wait fails with; 0: nothing */
-extern void (*at_clock)(void);	/* called once, in the next look at the clock */
+extern int wait_error;	       /* what the next epoll_wait fails with; 0: nothing */
+extern void (*at_clock)(void); /* called once, in the next look at the clock */
 extern bool clock_stands_still;
 
 #endif

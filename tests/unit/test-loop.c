@@ -140,22 +140,19 @@ START_TEST(without_a_loop_everything_is_refused)
 	destroy_loop(NULL);
 	ck_assert_int_eq(qb_loop_job_add(NULL, 0, NULL, never_called), -EINVAL);
 	ck_assert_int_eq(qb_loop_job_del(NULL, 0, NULL, never_called), -EINVAL);
-	ck_assert_int_eq(qb_loop_timer_add(NULL, 0, 0, NULL, never_called, NULL),
-			 -EINVAL);
+	ck_assert_int_eq(qb_loop_timer_add(NULL, 0, 0, NULL, never_called, NULL), -EINVAL);
 	ck_assert_int_eq(qb_loop_timer_del(NULL, 1), -EINVAL);
 	ck_assert_int_eq(qb_loop_timer_is_running(NULL, 1), QB_FALSE);
 	ck_assert_uint_eq(qb_loop_timer_expire_time_get(NULL, 1), 0);
 	ck_assert_uint_eq(qb_loop_timer_expire_time_remaining(NULL, 1), 0);
 	ck_assert_int_eq(qb_loop_poll_low_fds_event_set(NULL, NULL), -EINVAL);
-	ck_assert_int_eq(qb_loop_poll_add(NULL, 0, 0, POLLIN, NULL, never_called_fd),
-			 -EINVAL);
-	ck_assert_int_eq(qb_loop_poll_mod(NULL, 0, 0, POLLIN, NULL, never_called_fd),
-			 -EINVAL);
+	ck_assert_int_eq(qb_loop_poll_add(NULL, 0, 0, POLLIN, NULL, never_called_fd), -EINVAL);
+	ck_assert_int_eq(qb_loop_poll_mod(NULL, 0, 0, POLLIN, NULL, never_called_fd), -EINVAL);
 	ck_assert_int_eq(qb_loop_poll_del(NULL, 0), -EINVAL);
-	ck_assert_int_eq(qb_loop_signal_add(NULL, 0, SIGHUP, NULL, never_called_signal,
-					    NULL), -EINVAL);
-	ck_assert_int_eq(qb_loop_signal_mod(NULL, 0, SIGHUP, NULL, never_called_signal,
-					    handle), -EINVAL);
+	ck_assert_int_eq(qb_loop_signal_add(NULL, 0, SIGHUP, NULL, never_called_signal, NULL),
+			 -EINVAL);
+	ck_assert_int_eq(qb_loop_signal_mod(NULL, 0, SIGHUP, NULL, never_called_signal, handle),
+			 -EINVAL);
 	ck_assert_int_eq(qb_loop_signal_del(NULL, handle), -EINVAL);
 	qb_loop_run(NULL);
 	qb_loop_stop(NULL);
@@ -274,8 +271,7 @@ static void act_destroy(struct outsider *o)
 START_TEST(destroy_from_another_thread_ends_run)
 {
 	for (int i = 0; i < 50; i++) {
-		run_with_outsider(
-			&(struct outsider){ .act = act_destroy, .late = i % 2 });
+		run_with_outsider(&(struct outsider){ .act = act_destroy, .late = i % 2 });
 		loop = qb_loop_create();
 	}
 }

@@ -62,17 +62,17 @@ static inline void run(void)
 {
 	qb_loop_timer_handle guard;
 
-	ck_assert_int_eq(qb_loop_timer_add(loop, QB_LOOP_HIGH,
-					   (uint64_t)deadline_ms() * MS, NULL, fail_late,
-					   &guard), 0);
+	ck_assert_int_eq(qb_loop_timer_add(loop, QB_LOOP_HIGH, (uint64_t)deadline_ms() * MS,
+					   NULL, fail_late, &guard),
+			 0);
 	qb_loop_run(loop);
 	ck_assert_int_eq(qb_loop_timer_del(loop, guard), 0);
 }
 
 static inline void run_for(unsigned int ms)
 {
-	ck_assert_int_eq(qb_loop_timer_add(loop, QB_LOOP_LOW, ms * MS, NULL, stop_loop,
-					   NULL), 0);
+	ck_assert_int_eq(qb_loop_timer_add(loop, QB_LOOP_LOW, ms * MS, NULL, stop_loop, NULL),
+			 0);
 	run();
 }
 
@@ -87,8 +87,7 @@ static inline void settle_again(void *data)
 	if (--*left == 0)
 		qb_loop_stop(loop);
 	else
-		ck_assert_int_eq(qb_loop_job_add(loop, QB_LOOP_LOW, left, settle_again),
-				 0);
+		ck_assert_int_eq(qb_loop_job_add(loop, QB_LOOP_LOW, left, settle_again), 0);
 }
 
 static inline void settle(void)
@@ -111,16 +110,15 @@ static inline void awaited_look(void *data)
 	if (*a->counter >= a->wanted)
 		qb_loop_stop(loop);
 	else
-		ck_assert_int_eq(qb_loop_timer_add(loop, QB_LOOP_LOW, MS, data,
-						   awaited_look, NULL), 0);
+		ck_assert_int_eq(
+			qb_loop_timer_add(loop, QB_LOOP_LOW, MS, data, awaited_look, NULL), 0);
 }
 
 static inline void run_until_at_least(const int *counter, int wanted)
 {
 	struct awaited a = { counter, wanted };
 
-	ck_assert_int_eq(qb_loop_timer_add(loop, QB_LOOP_LOW, 0, &a, awaited_look, NULL),
-			 0);
+	ck_assert_int_eq(qb_loop_timer_add(loop, QB_LOOP_LOW, 0, &a, awaited_look, NULL), 0);
 	run();
 }
 

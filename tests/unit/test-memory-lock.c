@@ -24,7 +24,7 @@
 enum {
 	MESSAGE_MAX = 1 << 20,
 	FILE_SIZE = 1 << 20,
-	FEW = 64 << 10,		/* bytes: some pages, far below a ring */
+	FEW = 64 << 10, /* bytes: some pages, far below a ring */
 	SOME = 300 << 10,
 	BLOCK = 512,
 };
@@ -208,8 +208,9 @@ START_TEST(each_time_that_locking_fails_again_is_not_said)
 		struct qbi_region m = { .words = NULL };
 		int fd;
 
-		ck_assert_int_eq(qbi_region_create(&m, i % 2 ? QBI_REGION_NO_RINGS
-							     : MESSAGE_MAX, &fd), 0);
+		ck_assert_int_eq(
+			qbi_region_create(&m, i % 2 ? QBI_REGION_NO_RINGS : MESSAGE_MAX, &fd),
+			0);
 		close(fd);
 		qbi_region_close(&m);
 	}

@@ -13,7 +13,7 @@
 #include "base/mutex.h"
 
 static struct qbi_mutex m;
-static volatile int a, b;	/* changed together, under the lock */
+static volatile int a, b; /* changed together, under the lock */
 static atomic_bool stop;
 
 static int cancel_state(void)

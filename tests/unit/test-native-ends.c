@@ -320,8 +320,8 @@ START_TEST(bytes_that_never_end_do_not_stretch_the_time)
 	ck_assert_int_eq(pthread_create(&thread, NULL, send_junk_for_ever, &over), 0);
 	for (int i = 0; i < 5; i++) {
 		ck_assert_int_eq(response_recv(0, ends_soon(20)), QBI_EMPTY);
-		ck_assert_int_eq(ends_recv(e.cops->event_recv, e.client, 40, 0,
-					   ends_soon(20)), QBI_EMPTY);
+		ck_assert_int_eq(ends_recv(e.cops->event_recv, e.client, 40, 0, ends_soon(20)),
+				 QBI_EMPTY);
 	}
 	atomic_store(&over, true);
 	pthread_join(thread, NULL);
@@ -337,7 +337,8 @@ START_TEST(message_after_bytes_for_nothing_arrives)
 		ck_assert_int_eq(ends_send(e.sops->eventv, e.server, 40, i), 0);
 		ck_assert_int_eq(ends_send(e.sops->respondv, e.server, 40, i), 0);
 		ck_assert_int_eq(ends_recv(e.cops->event_recv, e.client, 40, i,
-					   ends_soon(deadline_ms())), 0);
+					   ends_soon(deadline_ms())),
+				 0);
 		ck_assert_int_eq(response_recv(i, ends_soon(deadline_ms())), 0);
 	}
 	close_as_server();
@@ -405,8 +406,7 @@ int main(void)
 	tcase_add_loop_test(tc, any_other_number_of_descriptors_is_refused, 0,
 			    NATIVE_TRANSPORTS);
 	tcase_add_loop_test(tc, descriptor_of_another_kind_is_refused, 0, NATIVE_TRANSPORTS);
-	tcase_add_loop_test(tc, descriptors_in_another_order_are_refused, 0,
-			    NATIVE_TRANSPORTS);
+	tcase_add_loop_test(tc, descriptors_in_another_order_are_refused, 0, NATIVE_TRANSPORTS);
 	tcase_add_loop_test(tc, ends_that_never_opened_may_be_closed, 0, NATIVE_TRANSPORTS);
 
 	tc = tcase_new(s, "responses");
@@ -423,8 +423,7 @@ int main(void)
 	/* madvise(2) gives nothing back under qemu-user. */
 	tc = tcase_new(s, "memory");
 	tcase_set_tags(tc, "punch");
-	tcase_add_loop_test(tc, client_that_is_dropped_keeps_no_memory, 0,
-			    NATIVE_TRANSPORTS);
+	tcase_add_loop_test(tc, client_that_is_dropped_keeps_no_memory, 0, NATIVE_TRANSPORTS);
 
 	tc = tcase_new(s, "hostile server");
 	tcase_add_test(tc, bytes_without_a_message_do_not_keep_the_client_awake);

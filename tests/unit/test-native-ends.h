@@ -27,8 +27,8 @@ struct native_ends {
 	const struct qbi_client_ops *cops;
 	struct qbi_server_shared shared;
 	void *server, *client;
-	int stream[2];			/* the server's, the client's */
-	int fds[QBI_REPLY_FDS_MAX];	/* what the server passed, kept by the test */
+	int stream[2];		    /* the server's, the client's */
+	int fds[QBI_REPLY_FDS_MAX]; /* what the server passed, kept by the test */
 	unsigned int n_fds;
 };
 
@@ -59,8 +59,10 @@ static inline int ends_open_client(struct native_ends *e, const int *fds, unsign
 {
 	static struct qbi_welcome welcome;
 	int given[QBI_REPLY_FDS_MAX];
-	struct qbi_client_spec spec = { .stream = e->stream[1], .welcome = &welcome,
-					.fds = given, .n_fds = n };
+	struct qbi_client_spec spec = { .stream = e->stream[1],
+					.welcome = &welcome,
+					.fds = given,
+					.n_fds = n };
 	int r;
 
 	welcome.max_msg_size = ENDS_MAX;

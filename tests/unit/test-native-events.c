@@ -123,8 +123,8 @@ END_TEST
 
 /* -- While the server sends ------------------------------------------------------- */
 
-static _Atomic(uint32_t) sent;	/* events whose sending has returned */
-static const char *wrong;	/* what the sender found */
+static _Atomic(uint32_t) sent; /* events whose sending has returned */
+static const char *wrong;      /* what the sender found */
 
 static void *thread_send(void *data)
 {
@@ -158,9 +158,9 @@ static void take_all(bool eager)
 		ck_assert_msg(readable || at_least <= i,
 			      "event %u of %u is queued and nothing is readable", i, at_least);
 		if (!readable && !eager) {
-			ck_assert_msg(fd_readable_within(e.cops->event_fd(e.client),
-							 deadline_ms()),
-				      "event %u never made it readable", i);
+			ck_assert_msg(
+				fd_readable_within(e.cops->event_fd(e.client), deadline_ms()),
+				"event %u never made it readable", i);
 			readable = true;
 		}
 		r = event_recv(i, 0);

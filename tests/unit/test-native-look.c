@@ -453,8 +453,7 @@ END_TEST
 /* Needs the right to be a real-time process; without it there is no such caller. */
 START_TEST(real_time_thread_looks_for_less)
 {
-	static const int policies[] = { SCHED_RR, SCHED_FIFO,
-					SCHED_RR | SCHED_RESET_ON_FORK };
+	static const int policies[] = { SCHED_RR, SCHED_FIFO, SCHED_RR | SCHED_RESET_ON_FORK };
 	struct sched_param param = { .sched_priority = 1 };
 	struct qbi_look l;
 
@@ -491,11 +490,11 @@ int main(void)
 	tcase_add_test(tc, environment_variable_sets_the_longest_look_in_microseconds);
 	tcase_add_loop_test(tc, nonsense_in_the_environment_variable_is_ignored, 0, 5);
 	tcase_add_test(tc, one_usable_cpu_is_enough_to_look);
-	tcase_add_test(
-		tc, slice_that_somebody_took_of_our_only_cpu_ends_looking_for_half_a_second);
+	tcase_add_test(tc,
+		       slice_that_somebody_took_of_our_only_cpu_ends_looking_for_half_a_second);
 	tcase_add_test(tc, thread_that_is_moved_to_one_cpu_and_back_looks_as_is_right_there);
-	tcase_add_test(
-		tc, real_time_thread_with_one_cpu_does_not_look_until_it_is_an_ordinary_one);
+	tcase_add_test(tc,
+		       real_time_thread_with_one_cpu_does_not_look_until_it_is_an_ordinary_one);
 	tcase_add_loop_test(tc, real_time_thread_looks_for_less, 0, 3);
 	return suite_main(s);
 }

@@ -153,8 +153,8 @@ START_TEST(many_pieces_of_memory_are_one_message)
 
 	pattern_fill(out, msg.size, 9);
 	for (size_t i = 0; i < PIECES; i++)
-		iov[i] = i % 2 ? (struct iovec){ NULL, 0 }
-			       : (struct iovec){ out + i / 2 * EACH, EACH };
+		iov[i] = i % 2 ? (struct iovec){ NULL, 0 } :
+				 (struct iovec){ out + i / 2 * EACH, EACH };
 	ck_assert_int_eq(qbi_packets_sendv(&a, &msg), 0);
 	take_pattern(&b, msg.size, 9);
 }
@@ -268,10 +268,9 @@ START_TEST(header_that_cannot_be_is_a_fault)
 		uint32_t size, offset;
 		size_t n;
 	} lies[] = {
-		{ MAX + 1, 0, 10 },	{ UINT32_MAX, 0, 10 },	{ 1u << 31, 0, 10 },
-		{ 10, 1, 9 },		{ 10, 10, 0 },		{ 100, UINT32_MAX, 1 },
-		{ 10, 0, 11 },		{ 0, 0, 1 },		{ 0, 1, 0 },
-		{ 10, 0, 0 },		{ MAX, 0, 0 },
+		{ MAX + 1, 0, 10 }, { UINT32_MAX, 0, 10 },  { 1u << 31, 0, 10 }, { 10, 1, 9 },
+		{ 10, 10, 0 },	    { 100, UINT32_MAX, 1 }, { 10, 0, 11 },	 { 0, 0, 1 },
+		{ 0, 1, 0 },	    { 10, 0, 0 },	    { MAX, 0, 0 },
 	};
 
 	send_packet(lies[_i].size, lies[_i].offset, lies[_i].n);
@@ -286,8 +285,10 @@ START_TEST(piece_that_does_not_continue_the_message_is_a_fault)
 		uint32_t size, offset;
 		size_t n;
 	} lies[] = {
-		{ 100, 0, 50 },	 { 100, 49, 50 }, { 100, 51, 49 }, { 101, 50, 50 },
-		{ 99, 50, 49 },	 { 100, 50, 51 }, { 100, 50, 0 },  { 100, 100, 0 },
+		{ 100, 0, 50 },	 { 100, 49, 50 },
+		{ 100, 51, 49 }, { 101, 50, 50 },
+		{ 99, 50, 49 },	 { 100, 50, 51 },
+		{ 100, 50, 0 },	 { 100, 100, 0 },
 		{ MAX, 50, 50 }, { 100, UINT32_MAX - 49, 50 },
 	};
 
@@ -359,7 +360,8 @@ START_TEST(descriptors_that_come_along_are_not_installed)
 				 .cmsg_type = SCM_RIGHTS } };
 	struct header header = { 0, 0 };
 	struct iovec iov = { &header, sizeof(header) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
 			    .msg_control = control.buf,
 			    .msg_controllen = sizeof(control.buf) };
 	struct census before, after;
@@ -429,8 +431,7 @@ int main(void)
 	tcase_add_test(tc, many_pieces_of_memory_are_one_message);
 	tcase_add_test(tc, full_socket_takes_no_further_message_and_loses_none);
 	tcase_add_test(tc, message_that_has_begun_keeps_others_out_until_it_is_done);
-	tcase_add_test(tc,
-		       small_buffer_leaves_the_message_whether_it_came_in_pieces_or_not);
+	tcase_add_test(tc, small_buffer_leaves_the_message_whether_it_came_in_pieces_or_not);
 	tcase_add_test(tc, peer_that_closes_is_gone_after_what_it_sent);
 	tcase_add_test(tc, peer_that_closes_in_the_middle_of_a_message_is_gone);
 	tcase_add_test(tc, sender_in_the_middle_of_a_message_learns_that_the_peer_is_gone);
@@ -441,8 +442,7 @@ int main(void)
 	tcase_add_loop_test(tc, header_that_cannot_be_is_a_fault, 0, 11);
 	tcase_add_loop_test(tc, piece_that_does_not_continue_the_message_is_a_fault, 0, 10);
 	tcase_add_test(tc, packet_without_a_whole_header_is_a_fault);
-	tcase_add_test(
-		tc, packet_longer_than_its_header_says_is_a_fault_in_a_small_buffer_too);
+	tcase_add_test(tc, packet_longer_than_its_header_says_is_a_fault_in_a_small_buffer_too);
 	tcase_add_test(tc, random_packets_are_faults_or_messages);
 	tcase_add_test(tc, descriptors_that_come_along_are_not_installed);
 	tcase_add_test(tc, message_that_comes_byte_by_byte_does_not_keep_the_receiver);

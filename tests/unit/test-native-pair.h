@@ -25,10 +25,10 @@ enum { PAIR_PAGE = 64 * 1024, PAIR_MESSAGE_MAX = 1 << 16 };
 struct native_pair {
 	struct qbi_ring producer;
 	struct qbi_ring consumer;
-	struct qbi_ring_words *words;		/* the peer's mapping */
-	unsigned char *data;			/* the same */
+	struct qbi_ring_words *words; /* the peer's mapping */
+	unsigned char *data;	      /* the same */
 
-	unsigned char *ours, *peers;		/* whole mappings */
+	unsigned char *ours, *peers; /* whole mappings */
 	size_t ours_size, peers_size;
 };
 

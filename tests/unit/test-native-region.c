@@ -34,8 +34,7 @@ static void region_open(uint32_t max)
 
 		qbi_region_ring(up ? &m.client : &m.server, (enum qbi_region_ring)i,
 				&m.from[i]);
-		qbi_region_ring(up ? &m.server : &m.client, (enum qbi_region_ring)i,
-				&m.to[i]);
+		qbi_region_ring(up ? &m.server : &m.client, (enum qbi_region_ring)i, &m.to[i]);
 	}
 }
 
@@ -233,7 +232,7 @@ START_TEST(memory_of_huge_pages_is_refused)
 	struct qbi_region r = { 0 };
 
 	if (fd < 0)
-		return;		/* this kernel has none */
+		return; /* this kernel has none */
 	ck_assert_int_eq(ftruncate(fd, region_size(max)), 0);
 	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, SEALS), 0);
 	ck_assert_int_eq(qbi_region_open(&r, max, fd), -EBADMSG);
@@ -306,8 +305,8 @@ static void queue_and_punch(uint32_t before, uint32_t n)
 	}
 	qbi_region_punch_taken(&m.server);
 	/* What is kept: the words, and for each ring the queued with torn pages. */
-	ck_assert_uint_le(memory_used(), (1 + 2 * ((n * stride(50000) + page - 1) / page + 2)) *
-						 page);
+	ck_assert_uint_le(memory_used(),
+			  (1 + 2 * ((n * stride(50000) + page - 1) / page + 2)) * page);
 	qbi_region_close(&m.server);
 	for (int i = QBI_REGION_RESPONSE; i < QBI_REGION_RINGS; i++)
 		for (uint32_t seed = before; seed < before + n; seed++)
@@ -341,7 +340,8 @@ START_TEST(false_account_of_the_client_keeps_no_more_than_the_two_rings)
 		atomic_store(&m.client.words->ring[QBI_REGION_EVENT].head, lies[i]);
 		atomic_store(&m.client.words->ring[QBI_REGION_RESPONSE].tail, lies[i]);
 		qbi_region_punch_taken(&m.server);
-		ck_assert_uint_le(memory_used(), 4096 + 2 * qbi_ring_capacity(WIRE_MAX) + shared);
+		ck_assert_uint_le(memory_used(),
+				  4096 + 2 * qbi_ring_capacity(WIRE_MAX) + shared);
 		region_close();
 	}
 }

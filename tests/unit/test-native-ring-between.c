@@ -21,9 +21,27 @@ enum { CAPACITY = 4096, MAX = 700, HONEST = 600, START = 4096 - 40, ACCESSES = 1
 static struct native_pair p;
 
 static const uint64_t values[] = {
-	0, 1, 8, 16, HONEST - 1, HONEST + 9, MAX, MAX + 1, START, START + 8, START + 616,
-	START + 617, START + CAPACITY, START + CAPACITY + 8, RECORD_MESSAGE, 1u << 31,
-	UINT32_MAX - 7, UINT32_MAX, 1ull << 63, UINT64_MAX - 7, UINT64_MAX,
+	0,
+	1,
+	8,
+	16,
+	HONEST - 1,
+	HONEST + 9,
+	MAX,
+	MAX + 1,
+	START,
+	START + 8,
+	START + 616,
+	START + 617,
+	START + CAPACITY,
+	START + CAPACITY + 8,
+	RECORD_MESSAGE,
+	1u << 31,
+	UINT32_MAX - 7,
+	UINT32_MAX,
+	1ull << 63,
+	UINT64_MAX - 7,
+	UINT64_MAX,
 };
 
 /* In an otherwise fresh ring, one message that goes round the end of the data, or none. */
@@ -45,7 +63,7 @@ static void try_all(operation_fn operation, bool message)
 		void *word;
 		uint32_t size;
 	} words[] = {
-		{ &p.words->tail, 8 }, { &p.words->head, 8 }, { &p.words->taken, 4 },
+		{ &p.words->tail, 8 }, { &p.words->head, 8 },	  { &p.words->taken, 4 },
 		{ p.data + START, 4 }, { p.data + START + 4, 4 }, { p.data + START, 8 },
 		{ p.data, 8 },
 	};

@@ -63,8 +63,20 @@ static int put_guarded(size_t n)
 START_TEST(tail_that_cannot_be_is_a_fault)
 {
 	static const uint64_t ahead[] = {
-		2, 4, 6, 10, CAPACITY + 8, CAPACITY + 10, 1ull << 31, 1ull << 32, 1ull << 63,
-		-8ull, -2ull, -16ull, -(uint64_t)CAPACITY, -((1ull << 40) + START),
+		2,
+		4,
+		6,
+		10,
+		CAPACITY + 8,
+		CAPACITY + 10,
+		1ull << 31,
+		1ull << 32,
+		1ull << 63,
+		-8ull,
+		-2ull,
+		-16ull,
+		-(uint64_t)CAPACITY,
+		-((1ull << 40) + START),
 	};
 
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(ahead); i++)
@@ -85,13 +97,23 @@ END_TEST
 START_TEST(tail_that_cannot_be_is_a_fault_although_a_message_lies_there)
 {
 	static const uint64_t ahead[] = {
-		2, 4, 6, 8 * CAPACITY + 2, CAPACITY + 8, 1ull << 31, 1ull << 32, 1ull << 63,
-		-8ull, -2ull, -16ull, -(uint64_t)CAPACITY,
+		2,
+		4,
+		6,
+		8 * CAPACITY + 2,
+		CAPACITY + 8,
+		1ull << 31,
+		1ull << 32,
+		1ull << 63,
+		-8ull,
+		-2ull,
+		-16ull,
+		-(uint64_t)CAPACITY,
 	};
 
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(ahead); i++) {
 		pair_begin(true);
-		if (ahead[i] < 8)	/* off the grid, behind the message */
+		if (ahead[i] < 8) /* off the grid, behind the message */
 			atomic_fetch_add(&p.words->tail, ahead[i]);
 		else
 			atomic_store(&p.words->tail, p.consumer.head + ahead[i]);
@@ -146,13 +168,12 @@ static int take_of_record(struct record record)
 START_TEST(length_beyond_the_maximum_or_beyond_what_is_there_is_a_fault)
 {
 	static const uint32_t lengths[] = {
-		HONEST + 5, MAX, MAX + 1, CAPACITY, 1u << 31, (1u << 31) + 1, UINT32_MAX,
-		UINT32_MAX - 7, UINT32_MAX - 8, UINT32_MAX - 15,
+		HONEST + 5,	MAX,	    MAX + 1,	    CAPACITY,	    1u << 31,
+		(1u << 31) + 1, UINT32_MAX, UINT32_MAX - 7, UINT32_MAX - 8, UINT32_MAX - 15,
 	};
 
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(lengths); i++)
-		ck_assert_int_eq(take_of_record((struct record){ lengths[i], KIND }),
-				 -EBADMSG);
+		ck_assert_int_eq(take_of_record((struct record){ lengths[i], KIND }), -EBADMSG);
 }
 END_TEST
 
@@ -168,8 +189,7 @@ START_TEST(unknown_kind_is_a_fault)
 	static const uint32_t kinds[] = { 0, 1, KIND + 1, KIND ^ 0x80000000u, UINT32_MAX };
 
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(kinds); i++)
-		ck_assert_int_eq(take_of_record((struct record){ HONEST, kinds[i] }),
-				 -EBADMSG);
+		ck_assert_int_eq(take_of_record((struct record){ HONEST, kinds[i] }), -EBADMSG);
 }
 END_TEST
 
@@ -189,7 +209,12 @@ END_TEST
 START_TEST(head_that_cannot_be_is_a_fault)
 {
 	static const uint64_t off[] = {
-		8, 1, 1ull << 31, 1ull << 63, -(uint64_t)CAPACITY - 8, -(1ull << 32),
+		8,
+		1,
+		1ull << 31,
+		1ull << 63,
+		-(uint64_t)CAPACITY - 8,
+		-(1ull << 32),
 		-((1ull << 40) + START),
 	};
 
@@ -284,14 +309,9 @@ START_TEST(random_words_and_data_are_a_fault_or_a_message)
 			memcpy(p.data + p.consumer.head_offset, &r, sizeof(r));
 		}
 		switch (take_guarded()) {
-		case 0:
-			messages++;
-			break;
-		case -EBADMSG:
-			faults++;
-			break;
-		default:
-			break;
+		case 0: messages++; break;
+		case -EBADMSG: faults++; break;
+		default: break;
 		}
 	}
 	ck_assert_uint_gt(faults, 1000);
@@ -400,8 +420,9 @@ END_TEST
 
 START_TEST(own_position_that_cannot_be_ends_it)
 {
-	static const uint64_t moved[] = { 2, 4, 12, -8ull, -(uint64_t)CAPACITY,
-					  CAPACITY + 8, 1ull << 32, 1ull << 63 };
+	static const uint64_t moved[] = {
+		2, 4, 12, -8ull, -(uint64_t)CAPACITY, CAPACITY + 8, 1ull << 32, 1ull << 63
+	};
 
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(moved); i++) {
 		struct qbi_ring before;
@@ -462,8 +483,8 @@ int main(void)
 	tcase_add_test(tc, head_that_cannot_be_is_a_fault);
 	tcase_add_test(tc, head_that_could_be_is_believed_within_the_ring);
 	tcase_add_test(tc, head_is_not_asked_while_there_is_room);
-	tcase_add_test(
-		tc, number_of_taken_messages_is_believed_only_if_the_rest_could_be_queued);
+	tcase_add_test(tc,
+		       number_of_taken_messages_is_believed_only_if_the_rest_could_be_queued);
 
 	tc = tcase_new(s, "either");
 	tcase_add_test(tc, waiting_is_never_more_than_the_ring);

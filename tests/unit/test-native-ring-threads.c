@@ -20,21 +20,21 @@
 enum { MESSAGES = 1000000, WIRE_MAX = 12328, LIMIT_S = 120 };
 
 static struct native_pair p;
-static int sockets[2];		/* the producer's end, the consumer's */
+static int sockets[2]; /* the producer's end, the consumer's */
 
 struct consumer {
-	uint32_t messages;	/* to come */
-	unsigned int looks;	/* before sleeping; 0 none */
-	unsigned int batch;	/* messages before it goes back to poll; 0: no limit */
-	uint64_t received;	/* bytes */
+	uint32_t messages;  /* to come */
+	unsigned int looks; /* before sleeping; 0 none */
+	unsigned int batch; /* messages before it goes back to poll; 0: no limit */
+	uint64_t received;  /* bytes */
 	uint64_t sleeps;
-	const char *wrong;	/* what it found, or NULL */
+	const char *wrong; /* what it found, or NULL */
 };
 
 struct producer {
 	uint32_t messages;
-	unsigned int pause;	/* yield after so many messages; 0 never */
-	uint64_t sent;		/* bytes */
+	unsigned int pause; /* yield after so many messages; 0 never */
+	uint64_t sent;	    /* bytes */
 	const char *wrong;
 };
 
@@ -180,8 +180,7 @@ END_TEST
 
 START_TEST(a_consumer_that_takes_one_at_a_time_finds_its_byte_each_time)
 {
-	run((struct producer){ .messages = MESSAGES / 10 },
-	    (struct consumer){ .batch = 1 });
+	run((struct producer){ .messages = MESSAGES / 10 }, (struct consumer){ .batch = 1 });
 	run((struct producer){ .messages = MESSAGES / 10 },
 	    (struct consumer){ .batch = 5, .looks = 2 });
 }

@@ -94,8 +94,9 @@ START_TEST(pieces_are_one_message_wherever_they_are_cut)
 		for (size_t a = 0; a <= SIZE; a++)
 			for (size_t b = a; b <= SIZE; b += 5) {
 				struct iovec iov[] = {
-					{ buf, a }, { NULL, 0 }, { buf + a, b - a },
-					{ buf + b, SIZE - b }, { NULL, 0 },
+					{ buf, a },	    { NULL, 0 },
+					{ buf + a, b - a }, { buf + b, SIZE - b },
+					{ NULL, 0 },
 				};
 				struct qbi_msg msg = { .iov = iov, .n = 5, .size = SIZE };
 

@@ -55,7 +55,7 @@ static struct {
 	uint32_t put, to_put;
 	bool byte_due;		/* maybe still from the round before */
 	unsigned int junk;	/* bytes that it may send for nothing */
-	unsigned int readiness;	/* acts in one of so many hooks; 0: at these moments */
+	unsigned int readiness; /* acts in one of so many hooks; 0: at these moments */
 	struct {
 		unsigned int hook;
 		unsigned int steps;
@@ -65,7 +65,7 @@ static struct {
 	unsigned int hooks;
 } other;
 
-static jmp_buf asleep;		/* a consumer that nobody will wake */
+static jmp_buf asleep; /* a consumer that nobody will wake */
 
 static unsigned int random_below(unsigned int n)
 {
@@ -120,8 +120,8 @@ static void others_act(void)
 		return;
 	ck_assert_uint_lt(++other.hooks, STEPS_MAX);
 	for (int i = 0; i < MOMENTS && !other.readiness; i++)
-		for (unsigned int k = 0; other.hooks == other.moments[i].hook &&
-		     k < other.moments[i].steps; k++)
+		for (unsigned int k = 0;
+		     other.hooks == other.moments[i].hook && k < other.moments[i].steps; k++)
 			(void)other_step();
 	while (other.readiness && random_below(other.readiness) == 0 && other_step())
 		;
@@ -224,8 +224,7 @@ START_TEST(readable_iff_an_event_is_queued_whenever_the_server_acts)
 			others_act();
 			event_take_if_readable(round);
 		}
-		ck_assert_msg(!bytes_wait(e.stream[1]), "round %u: readable at the end",
-			      round);
+		ck_assert_msg(!bytes_wait(e.stream[1]), "round %u: readable at the end", round);
 	}
 	other.ring = NULL;
 	ends_close(&e);
@@ -271,7 +270,8 @@ START_TEST(waiting_for_events_ends_with_each_of_them)
 			ck_abort_msg("round %u: sleeps while an event is queued", round);
 		while (taken != other.to_put) {
 			ck_assert_int_eq(e.cops->event_recv(e.client, &hdr, sizeof(hdr),
-							    QBI_FOREVER, &size), 0);
+							    QBI_FOREVER, &size),
+					 0);
 			ck_assert_int_eq(hdr.id, (int32_t)taken++);
 		}
 		/* Or the stream would fill up with it over the rounds. */

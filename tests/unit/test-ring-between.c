@@ -22,14 +22,15 @@ static struct ring_pair p;
 
 /* The first three are set to those around the words that there are. */
 static uint32_t values[] = {
-	0, 0, 0, 0, 1, 2, 699, 701, TAKE_SIZE, TAKE_SIZE + 1, 4095, 4096, 4097, PAIR_MAX,
-	PAIR_MAX + 1, 16384, 0x7FFFFFFF, 0x80000000U, 0xA1A1A1A1U, 0xA110CED0U,
+	0,	     0,		  0,	       0,	    1,
+	2,	     699,	  701,	       TAKE_SIZE,   TAKE_SIZE + 1,
+	4095,	     4096,	  4097,	       PAIR_MAX,    PAIR_MAX + 1,
+	16384,	     0x7FFFFFFF,  0x80000000U, 0xA1A1A1A1U, 0xA110CED0U,
 	0xD0D0D0D0U, 0xFFFFFFF0U, 0xFFFFFFFFU,
 };
 
-#define header_word(member)                                                              \
-	((uint32_t *)(void *)((char *)p.head +                                           \
-			      offsetof(struct qbi_qbring_header, member)))
+#define header_word(member)                                                                    \
+	((uint32_t *)(void *)((char *)p.head + offsetof(struct qbi_qbring_header, member)))
 
 /* Around the end of the data, where the message of each run lies. */
 static uint32_t start;
@@ -110,14 +111,10 @@ static void operation_count(void)
 static const struct {
 	void (*run)(void);
 	bool message;
-	unsigned int accesses;		/* of an undisturbed run, at least */
+	unsigned int accesses; /* of an undisturbed run, at least */
 } operations[] = {
-	{ operation_put, false, 8 },
-	{ operation_put, true, 8 },
-	{ operation_take, true, 9 },
-	{ operation_take, false, 1 },
-	{ operation_wait, false, 4 },
-	{ operation_wait, true, 1 },
+	{ operation_put, false, 8 },  { operation_put, true, 8 },   { operation_take, true, 9 },
+	{ operation_take, false, 1 }, { operation_wait, false, 4 }, { operation_wait, true, 1 },
 	{ operation_count, true, 1 },
 };
 

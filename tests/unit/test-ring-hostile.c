@@ -23,8 +23,10 @@ static struct ring_pair honest;
 
 /* The first four are set to those around the words that there are. */
 static uint32_t values[] = {
-	0, 0, 0, 0, 0, 1, 2, 3, 5, 4094, 4095, 4096, 4097, 8191, 16383, 16384, 16385, 0x3FFFFFFF,
-	0x40000000, 0x7FFFFFFF, 0x80000000U, 0x80000001U, 0xA1A1A1A1U, 0xFFFFF000U,
+	0,	     0,		  0,	       0,	    0,		 1,
+	2,	     3,		  5,	       4094,	    4095,	 4096,
+	4097,	     8191,	  16383,       16384,	    16385,	 0x3FFFFFFF,
+	0x40000000,  0x7FFFFFFF,  0x80000000U, 0x80000001U, 0xA1A1A1A1U, 0xFFFFF000U,
 	0xFFFFFFFDU, 0xFFFFFFFEU, 0xFFFFFFFFU,
 };
 
@@ -52,16 +54,22 @@ void hostile_teardown(void)
 
 /* -- One wrong word ------------------------------------------------------------ */
 
-#define header_word(member)                                                              \
-	((uint32_t *)(void *)((char *)p.head +                                           \
-			      offsetof(struct qbi_qbring_header, member)))
+#define header_word(member)                                                                    \
+	((uint32_t *)(void *)((char *)p.head + offsetof(struct qbi_qbring_header, member)))
 
 static uint32_t *shared_word(int which)
 {
 	uint32_t *words[WORDS] = {
-		header_word(write_pt), header_word(read_pt), header_word(word_size),
-		header_word(ref_count), header_word(sem.value), header_word(sem.sleepers),
-		header_word(user_data), &p.data[0], &p.data[1], &p.data[2],
+		header_word(write_pt),
+		header_word(read_pt),
+		header_word(word_size),
+		header_word(ref_count),
+		header_word(sem.value),
+		header_word(sem.sleepers),
+		header_word(user_data),
+		&p.data[0],
+		&p.data[1],
+		&p.data[2],
 		&p.data[pair_words(&p) - 1],
 	};
 
@@ -146,8 +154,7 @@ END_TEST
 
 START_TEST(read_index_outside_the_ring_is_bad)
 {
-	const uint32_t bad[] = { pair_words(&p), pair_words(&p) + 1, 0x80000000U,
-				 0xFFFFFFFFU };
+	const uint32_t bad[] = { pair_words(&p), pair_words(&p) + 1, 0x80000000U, 0xFFFFFFFFU };
 
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(bad); i++) {
 		p.head->read_pt = bad[i];
@@ -190,7 +197,7 @@ END_TEST
 
 START_TEST(wrong_magic_is_bad)
 {
-	const uint32_t bad[] = {0, 1, 0xA1A1A1A0U, 0xA110CED0U, 0xD0D0D0D0U, 0xFFFFFFFFU};
+	const uint32_t bad[] = { 0, 1, 0xA1A1A1A0U, 0xA110CED0U, 0xD0D0D0D0U, 0xFFFFFFFFU };
 
 	ck_assert_int_eq(put_pattern(&p.client, 10, 1), 0);
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(bad); i++) {
@@ -217,8 +224,7 @@ START_TEST(zeroed_semaphore_hides_messages_and_nothing_else)
 	ck_assert_int_eq(put_pattern(&p.client, 10, 1), 0);
 	p.head->sem.value = 0;
 	ck_assert_int_eq(take_watched(&p.server, PAIR_MAX), QBI_EMPTY);
-	ck_assert_int_eq(qbi_qbring_wait(&p.server, qbi_now_ns() + QBI_NS_PER_MS),
-			 QBI_EMPTY);
+	ck_assert_int_eq(qbi_qbring_wait(&p.server, qbi_now_ns() + QBI_NS_PER_MS), QBI_EMPTY);
 	ck_assert_int_eq(put_pattern(&p.client, 10, 1), 0);
 	ck_assert_int_eq(take_watched(&p.server, PAIR_MAX), 0);
 }
@@ -259,7 +265,9 @@ START_TEST(header_that_contradicts_the_agreement_is_not_opened)
 	struct qbi_peer_cred self = cred_self();
 	struct qbi_qbring late = QBI_QBRING_INIT;
 	uint32_t *words[] = {
-		header_word(write_pt), header_word(read_pt), header_word(word_size),
+		header_word(write_pt),
+		header_word(read_pt),
+		header_word(word_size),
 	};
 
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(words); i++) {
@@ -270,8 +278,7 @@ START_TEST(header_that_contradicts_the_agreement_is_not_opened)
 					      values[v] < pair_words(&p);
 
 			*words[i] = values[v];
-			ck_assert_int_eq(qbi_qbring_open(&late,
-							 qbi_qbring_prefix(&p.server),
+			ck_assert_int_eq(qbi_qbring_open(&late, qbi_qbring_prefix(&p.server),
 							 PAIR_MAX, &self),
 					 right ? 0 : -EBADMSG);
 			qbi_qbring_close(&late);
@@ -296,15 +303,9 @@ static void noise_fill(uint32_t *words, size_t bytes, unsigned int *seed)
 
 		/* Now and then something that nearly makes sense. */
 		switch (noise % 7) {
-		case 0:
-			noise = 0xA1A1A1A1U;
-			break;
-		case 1:
-			noise %= PAIR_MAX + 2;
-			break;
-		case 2:
-			noise %= 4097;
-			break;
+		case 0: noise = 0xA1A1A1A1U; break;
+		case 1: noise %= PAIR_MAX + 2; break;
+		case 2: noise %= 4097; break;
 		}
 		words[i] = noise;
 	}
@@ -351,7 +352,7 @@ START_TEST(child_goes_on_where_its_parent_got_to)
 
 	ck_assert_int_eq(put_pattern(&p.server, 300, 1), 0);
 	ck_assert_int_eq(put_pattern(&p.server, 301, 2), 0);
-	p.server.write = write;		/* as the child has it */
+	p.server.write = write; /* as the child has it */
 	ck_assert_int_eq(qbi_qbring_resume(&p.server), 0);
 	ck_assert_int_eq(put_pattern(&p.server, 302, 3), 0);
 	take_pattern(&p.client, 300, 1);
@@ -400,15 +401,13 @@ START_TEST(wait_ends_at_its_deadline_whatever_the_peer_does)
 	_Atomic(bool) stop = false;
 	pthread_t thread;
 
-	ck_assert_int_eq(pthread_create(&thread, NULL, thread_wake_for_nothing, &stop),
-			 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, thread_wake_for_nothing, &stop), 0);
 	for (int i = 0; i < 20; i++) {
 		uint64_t deadline = qbi_now_ns() + 5 * QBI_NS_PER_MS;
 		int err = qbi_qbring_wait(&p.client, deadline);
 
 		ck_assert(err == 0 || (err == QBI_EMPTY && qbi_now_ns() >= deadline));
-		ck_assert_uint_lt(qbi_now_ns(),
-				  deadline + QBI_NS_PER_S * test_slowdown());
+		ck_assert_uint_lt(qbi_now_ns(), deadline + QBI_NS_PER_S * test_slowdown());
 	}
 	atomic_store(&stop, true);
 	pthread_join(thread, NULL);

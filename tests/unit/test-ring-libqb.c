@@ -35,12 +35,10 @@ static void rings_open(int by_libqb)
 		return;
 	}
 	ck_assert_int_eq(qbi_shm_dir_create(&dir, getpid(), 1), 0);
-	ck_assert_int_eq(qbi_qbring_create(&ours, &dir, "request", "libqb", PAIR_MAX,
-					   true, &owner),
-			 0);
+	ck_assert_int_eq(
+		qbi_qbring_create(&ours, &dir, "request", "libqb", PAIR_MAX, true, &owner), 0);
 	ck_assert_int_eq(qbi_shm_dir_hand_over(&dir, &owner), 0);
-	theirs = qb_rb_open(qbi_qbring_prefix(&ours), PAIR_MAX, QB_RB_FLAG_SHARED_PROCESS,
-			    4);
+	theirs = qb_rb_open(qbi_qbring_prefix(&ours), PAIR_MAX, QB_RB_FLAG_SHARED_PROCESS, 4);
 	ck_assert_ptr_nonnull(theirs);
 }
 
@@ -56,12 +54,9 @@ static void rings_close(void)
 static size_t size_of(uint32_t i)
 {
 	switch (i % 8) {
-	case 0:
-		return i % PAIR_MAX;
-	case 1:
-		return PAIR_MAX - i % 9;
-	default:
-		return 1 + (i * 37) % 700;
+	case 0: return i % PAIR_MAX;
+	case 1: return PAIR_MAX - i % 9;
+	default: return 1 + (i * 37) % 700;
 	}
 }
 
@@ -216,8 +211,7 @@ START_TEST(fresh_headers_are_byte_for_byte_the_same)
 			snprintf(path, sizeof(path), "/dev/shm/qb-test-%d-1-header",
 				 (int)getpid());
 		else
-			snprintf(path, sizeof(path), "%s-header",
-				 qbi_qbring_prefix(&ours));
+			snprintf(path, sizeof(path), "%s-header", qbi_qbring_prefix(&ours));
 		qbi_qbring_refs_set(&ours, 1);
 		f = fopen(path, "re");
 		ck_assert_ptr_nonnull(f);
@@ -225,7 +219,7 @@ START_TEST(fresh_headers_are_byte_for_byte_the_same)
 		ck_assert_int_eq(fgetc(f), EOF);
 		fclose(f);
 		ck_assert_str_eq((char *)bytes + 12, path);
-		memset(bytes + 12, 0, 8192);	/* the names differ */
+		memset(bytes + 12, 0, 8192); /* the names differ */
 		rings_close();
 	}
 	ck_assert_mem_eq(ours_bytes, theirs_bytes, 8252);

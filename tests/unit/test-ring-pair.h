@@ -27,9 +27,9 @@ struct ring_pair {
 	struct qbi_shm_dir dir;
 	struct qbi_qbring server;
 	struct qbi_qbring client;
-	int fd[2];			/* header and data, for truncation */
+	int fd[2]; /* header and data, for truncation */
 	size_t size[2];
-	struct qbi_qbring_header *head;	/* the peer's own mapping */
+	struct qbi_qbring_header *head; /* the peer's own mapping */
 	uint32_t *data;
 };
 
@@ -77,15 +77,16 @@ static inline void pair_open(struct ring_pair *p, uint32_t max)
 	struct qbi_owner owner = owner_nobody_else();
 	struct qbi_peer_cred self = cred_self();
 
-	*p = (struct ring_pair){ .dir = QBI_SHM_DIR_INIT, .server = QBI_QBRING_INIT,
+	*p = (struct ring_pair){ .dir = QBI_SHM_DIR_INIT,
+				 .server = QBI_QBRING_INIT,
 				 .client = QBI_QBRING_INIT };
 	ck_assert_int_eq(qbi_shm_dir_create(&p->dir, getpid(), 1), 0);
-	ck_assert_int_eq(qbi_qbring_create(&p->server, &p->dir, "request", "pair", max,
-					   true, &owner),
-			 0);
+	ck_assert_int_eq(
+		qbi_qbring_create(&p->server, &p->dir, "request", "pair", max, true, &owner),
+		0);
 	ck_assert_int_eq(qbi_shm_dir_hand_over(&p->dir, &owner), 0);
-	ck_assert_int_eq(qbi_qbring_open(&p->client, qbi_qbring_prefix(&p->server), max,
-					 &self), 0);
+	ck_assert_int_eq(qbi_qbring_open(&p->client, qbi_qbring_prefix(&p->server), max, &self),
+			 0);
 	p->head = pair_map_file(p, 0, "-header");
 	p->data = pair_map_file(p, 1, "-data");
 }

@@ -18,10 +18,10 @@ enum { MESSAGES = 1000000 };
 static struct ring_pair p;
 
 struct end {
-	struct qbi_qbring ring;		/* a copy: own indexes, same memory */
+	struct qbi_qbring ring; /* a copy: own indexes, same memory */
 	uint32_t messages;
 	bool sleep;
-	const char *wrong;		/* what the thread found, or NULL */
+	const char *wrong; /* what the thread found, or NULL */
 };
 
 static void end_init(struct end *e, uint32_t messages, bool sleep)

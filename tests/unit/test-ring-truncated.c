@@ -82,8 +82,7 @@ static void *thread_truncate(void *data)
 	while (!atomic_load(stop)) {
 		int which = rand_r(&seed) % 2;
 
-		if (ftruncate(p.fd[which], 0) ||
-		    ftruncate(p.fd[which], (off_t)p.size[which]))
+		if (ftruncate(p.fd[which], 0) || ftruncate(p.fd[which], (off_t)p.size[which]))
 			break;
 	}
 	return NULL;
@@ -95,8 +94,7 @@ START_TEST(file_truncated_during_use_is_survived)
 		_Atomic(bool) stop = false;
 		pthread_t thread;
 
-		ck_assert_int_eq(pthread_create(&thread, NULL, thread_truncate, &stop),
-				 0);
+		ck_assert_int_eq(pthread_create(&thread, NULL, thread_truncate, &stop), 0);
 		for (int i = 0; i < 500; i++) {
 			put_any(&p.client, (size_t)i * 20 % PAIR_MAX);
 			take_watched(&p.server, PAIR_MAX);
@@ -114,8 +112,8 @@ END_TEST
 START_TEST(holes_punched_are_survived)
 {
 	ck_assert_int_eq(put_pattern(&p.client, 1000, 1), 0);
-	ck_assert_int_eq(fallocate(p.fd[_i], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				   0, (off_t)p.size[_i]),
+	ck_assert_int_eq(fallocate(p.fd[_i], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+				   (off_t)p.size[_i]),
 			 0);
 	use_everything(&p.server);
 	use_everything(&p.client);

@@ -145,7 +145,7 @@ END_TEST
 /* A chunk of n bytes fits if and only if n + 12 bytes are free. */
 START_TEST(fits_exactly_up_to_the_margin)
 {
-	size_t left = p.size[1] - 4;	/* one word tells full from empty */
+	size_t left = p.size[1] - 4; /* one word tells full from empty */
 	size_t n, i, before = 0;
 
 	for (; left > PAIR_MAX; before++)
@@ -153,8 +153,7 @@ START_TEST(fits_exactly_up_to_the_margin)
 	for (n = left - 16; n <= left + 4; n++) {
 		for (i = 0; i < before; i++)
 			ck_assert_int_eq(put_pattern(&p.client, 8000, 1), 0);
-		ck_assert_int_eq(put_pattern(&p.client, n, 2),
-				 n + 12 <= left ? 0 : QBI_FULL);
+		ck_assert_int_eq(put_pattern(&p.client, n, 2), n + 12 <= left ? 0 : QBI_FULL);
 		for (i = 0; i < before; i++)
 			take_pattern(&p.server, 8000, 1);
 		if (n + 12 <= left)
@@ -289,8 +288,8 @@ START_TEST(late_opener_sees_what_was_queued)
 	ck_assert_int_eq(put_pattern(&p.server, 500, 1), 0);
 	take_pattern(&p.client, 500, 1);
 	ck_assert_int_eq(put_pattern(&p.server, 600, 2), 0);
-	ck_assert_int_eq(qbi_qbring_open(&late, qbi_qbring_prefix(&p.server), PAIR_MAX,
-					 &self), 0);
+	ck_assert_int_eq(qbi_qbring_open(&late, qbi_qbring_prefix(&p.server), PAIR_MAX, &self),
+			 0);
 	take_pattern(&late, 600, 2);
 	qbi_qbring_close(&late);
 }
@@ -312,15 +311,15 @@ START_TEST(sizes_that_cannot_be_are_refused)
 	struct qbi_qbring r = QBI_QBRING_INIT;
 	struct qbi_owner owner = owner_nobody_else();
 	struct qbi_peer_cred self = cred_self();
-	const uint32_t sizes[] = {INT32_MAX, UINT32_MAX, UINT32_MAX - 12,
-				  UINT32_MAX - 16};
+	const uint32_t sizes[] = { INT32_MAX, UINT32_MAX, UINT32_MAX - 12, UINT32_MAX - 16 };
 
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(sizes); i++) {
-		ck_assert_int_eq(qbi_qbring_open(&r, qbi_qbring_prefix(&p.server),
-						 sizes[i], &self),
-				 -EMSGSIZE);
-		ck_assert_int_eq(qbi_qbring_create(&r, &p.dir, "event", "pair", sizes[i],
-						   false, &owner), -EMSGSIZE);
+		ck_assert_int_eq(
+			qbi_qbring_open(&r, qbi_qbring_prefix(&p.server), sizes[i], &self),
+			-EMSGSIZE);
+		ck_assert_int_eq(
+			qbi_qbring_create(&r, &p.dir, "event", "pair", sizes[i], false, &owner),
+			-EMSGSIZE);
 	}
 }
 END_TEST

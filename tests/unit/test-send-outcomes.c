@@ -19,7 +19,7 @@
 enum { LARGE = 4 << 20 };
 
 static int error_of_sendmsg;
-static size_t refused_above;	/* bytes; 0: all */
+static size_t refused_above; /* bytes; 0: all */
 static bool no_malloc;
 
 ssize_t __real_sendmsg(int fd, const struct msghdr *m, int flags);
@@ -57,8 +57,8 @@ void *__wrap_malloc(size_t size)
 
 static const struct {
 	int error;
-	int small;	/* what it means for a message of any size */
-	int large;	/* for one beyond QBI_MEMORY_CERTAIN */
+	int small; /* what it means for a message of any size */
+	int large; /* for one beyond QBI_MEMORY_CERTAIN */
 } outcomes[] = {
 	{ EAGAIN, QBI_FULL, QBI_FULL },
 	{ EINTR, QBI_FULL, QBI_FULL },

@@ -40,8 +40,7 @@ static void setup(void)
 
 	census_setup();
 	f = (struct qbi_shm_peer_file)QBI_SHM_PEER_FILE_INIT;
-	snprintf(dir, sizeof(dir), "/dev/shm/qb-%d-%d-5-XXXXXX", (int)getppid(),
-		 (int)getpid());
+	snprintf(dir, sizeof(dir), "/dev/shm/qb-%d-%d-5-XXXXXX", (int)getppid(), (int)getpid());
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(prefix, sizeof(prefix), "%s/qb-request-svc", dir);
 	snprintf(file, sizeof(file), "%s-header", prefix);
@@ -239,13 +238,12 @@ static void instead_device(void)
 {
 	ck_assert_int_eq(unlink(file), 0);
 	if (mknod(file, S_IFCHR | 0600, (1 << 8) | 3) < 0)
-		return;		/* takes privilege */
+		return; /* takes privilege */
 	ck_assert_int_eq(open_named(prefix), -EACCES);
 }
 
 static void (*const instead[])(void) = {
-	instead_link_to_file, instead_fifo, instead_directory, instead_socket,
-	instead_device,
+	instead_link_to_file, instead_fifo, instead_directory, instead_socket, instead_device,
 };
 
 START_TEST(anything_but_a_regular_file_is_refused)
@@ -314,8 +312,7 @@ START_TEST(our_own_file_named_by_another_user_must_be_made_for_us)
 	ck_assert_int_eq(open_as(prefix, server.uid), 0);
 	qbi_shm_peer_close(&f);
 	server.pid = getppid() + 1;
-	ck_assert_int_eq(qbi_shm_peer_open(&f, prefix, "-header", sizes, &server),
-			 -EACCES);
+	ck_assert_int_eq(qbi_shm_peer_open(&f, prefix, "-header", sizes, &server), -EACCES);
 
 	snprintf(other, sizeof(other), "/dev/shm/qb-%d-%d-5-other", (int)getppid(),
 		 (int)getpid() + 1);

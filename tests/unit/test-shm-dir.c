@@ -150,7 +150,7 @@ START_TEST(owner_gets_files_and_last_the_directory)
 	struct stat st;
 
 	if (geteuid() != 0)
-		return;		/* giving files away takes privilege */
+		return; /* giving files away takes privilege */
 	make_file("f", 100, &client);
 	st = stat_of(in_dir("f"));
 	ck_assert_uint_eq(st.st_uid, SOMEBODY);
@@ -222,9 +222,10 @@ START_TEST(no_space_is_an_error_that_leaves_no_file)
 
 	ck_assert_int_eq(statvfs("/dev/shm", &vfs), 0);
 	if (vfs.f_blocks == 0)
-		return;		/* no limit: it would take all the memory there is */
-	ck_assert_int_eq(qbi_shm_dir_file(&d, "f", (vfs.f_blocks + 1) * vfs.f_frsize,
-					  &ourselves, &fd), -ENOSPC);
+		return; /* no limit: it would take all the memory there is */
+	ck_assert_int_eq(
+		qbi_shm_dir_file(&d, "f", (vfs.f_blocks + 1) * vfs.f_frsize, &ourselves, &fd),
+		-ENOSPC);
 	ck_assert(!is_there(in_dir("f")));
 	ck_assert_int_eq(fd, -1);
 }
@@ -248,7 +249,7 @@ START_TEST(signals_do_not_stop_a_large_file)
 	r = qbi_shm_dir_file(&d, "f", 64 << 20, &ourselves, &fd);
 	often = (struct itimerval){ { 0, 0 }, { 0, 0 } };
 	setitimer(ITIMER_REAL, &often, NULL);
-	signal(SIGALRM, SIG_IGN);	/* one may still be on its way */
+	signal(SIGALRM, SIG_IGN); /* one may still be on its way */
 	close(fd);
 	ck_assert_int_eq(r, 0);
 	ck_assert_int_gt(alarms, 0);
@@ -365,8 +366,7 @@ static int serve_unprivileged(void)
 		return 77;
 	r = qbi_shm_dir_create(&mine, 4711, 1);
 	if (r == 0)
-		r = qbi_shm_dir_file(&mine, "f", 10, &(struct qbi_owner){1, 1, 0640},
-				     &fd);
+		r = qbi_shm_dir_file(&mine, "f", 10, &(struct qbi_owner){ 1, 1, 0640 }, &fd);
 	if (r == 0)
 		r = qbi_shm_dir_hand_over(&mine, &(struct qbi_owner){ 1, 1, 0640 });
 	qbi_shm_dir_remove(&mine);

@@ -29,7 +29,7 @@ enum { SOMEBODY = 54321 };
 
 static pid_t dead;
 static char dir[128];
-static char mine[64];		/* the file that is looked for, named after this test */
+static char mine[64]; /* the file that is looked for, named after this test */
 
 static void sweep_setup(void)
 {
@@ -191,9 +191,9 @@ END_TEST
 
 /* %d is the dead one's number. */
 static const char *const other_names[] = {
-	"qb-%d-1-9-aZ09b",	"qb-%d-1-9-aZ09bcd", "qb-%d-1-9-aZ09b_", "qb-%d-1-aZ09bc",
-	"qb-0%d-1-9-aZ09bc", "qb-+%d-1-9-aZ09bc", "xb-%d-1-9-aZ09bc", "qb--%d-1-9-aZ09bc",
-	"qb-%d-1-9-aZ09bc.x",
+	"qb-%d-1-9-aZ09b",  "qb-%d-1-9-aZ09bcd", "qb-%d-1-9-aZ09b_",
+	"qb-%d-1-aZ09bc",   "qb-0%d-1-9-aZ09bc", "qb-+%d-1-9-aZ09bc",
+	"xb-%d-1-9-aZ09bc", "qb--%d-1-9-aZ09bc", "qb-%d-1-9-aZ09bc.x",
 };
 
 START_TEST(directory_with_a_name_that_servers_do_not_make_stays)
@@ -250,10 +250,10 @@ START_TEST(link_in_place_of_a_file_is_removed_and_not_followed)
 END_TEST
 
 /* In a child: 0, or the number of the test's line that did not hold. */
-#define HOLDS(condition)                                                            \
-	do {                                                                        \
-		if (!(condition))                                                   \
-			_exit(__LINE__ % 200 + 1);                                  \
+#define HOLDS(condition)                                                                       \
+	do {                                                                                   \
+		if (!(condition))                                                              \
+			_exit(__LINE__ % 200 + 1);                                             \
 	} while (0)
 
 static int child_result(pid_t pid)

@@ -29,12 +29,12 @@
 enum {
 	SENDERS = 3,
 	CLIENTS = 3,
-	ROUNDS = 4,		/* connections of each client, one after the other */
-	CALLS = 150,		/* of each connection */
-	QUEUE = 64,		/* requests that wait for a sender */
-	SERVED_MAX = 2 * CLIENTS,	/* one that goes and one that comes */
-	EVENT_SIZE = 4000,	/* a few fill any queue */
-	BROADCAST = SENDERS,	/* the number of a sender that is none */
+	ROUNDS = 4,		  /* connections of each client, one after the other */
+	CALLS = 150,		  /* of each connection */
+	QUEUE = 64,		  /* requests that wait for a sender */
+	SERVED_MAX = 2 * CLIENTS, /* one that goes and one that comes */
+	EVENT_SIZE = 4000,	  /* a few fill any queue */
+	BROADCAST = SENDERS,	  /* the number of a sender that is none */
 	RATE_EVERY = 64,
 };
 
@@ -44,14 +44,14 @@ struct request {
 
 struct event {
 	struct qb_ipc_response_header header;
-	uint32_t sender, number;	/* counted per sender and connection */
+	uint32_t sender, number; /* counted per sender and connection */
 	char rest[EVENT_SIZE - sizeof(struct qb_ipc_response_header) - 8];
 };
 
 /* A connection as the senders know it. */
 struct served {
-	qb_ipcs_connection_t *c;	/* holds a reference; NULL: free */
-	bool full;			/* refused an event, and nobody said there is room */
+	qb_ipcs_connection_t *c; /* holds a reference; NULL: free */
+	bool full;		 /* refused an event, and nobody said there is room */
 	uint32_t number[SENDERS + 1];
 };
 
@@ -61,10 +61,10 @@ static struct {
 	qb_ipcs_service_t *service;
 	char name[108];
 
-	pthread_mutex_t lock;		/* of everything below */
+	pthread_mutex_t lock; /* of everything below */
 	struct served served[SERVED_MAX];
 	struct {
-		qb_ipcs_connection_t *c;	/* a reference */
+		qb_ipcs_connection_t *c; /* a reference */
 		int32_t id;
 	} queue[QUEUE];
 	unsigned int queued;
@@ -76,10 +76,10 @@ static struct {
 } t;
 
 /* Failed assertions belong to the main thread. */
-#define EXPECT(condition)                                                           \
-	do {                                                                        \
-		if (!(condition))                                                   \
-			t.failure = #condition;                                     \
+#define EXPECT(condition)                                                                      \
+	do {                                                                                   \
+		if (!(condition))                                                              \
+			t.failure = #condition;                                                \
 	} while (0)
 
 #ifdef __SANITIZE_THREAD__
@@ -192,9 +192,9 @@ static int32_t on_msg(qb_ipcs_connection_t *c, void *data, size_t size)
 		EXPECT(qb_ipcs_response_send(c, &h, sizeof(h)) != -EINVAL);
 	}
 	if (++t.requests % RATE_EVERY == 0)
-		qb_ipcs_request_rate_limit(t.service, t.requests / RATE_EVERY % 2
-							      ? QB_IPCS_RATE_FAST
-							      : QB_IPCS_RATE_NORMAL);
+		qb_ipcs_request_rate_limit(t.service, t.requests / RATE_EVERY % 2 ?
+							      QB_IPCS_RATE_FAST :
+							      QB_IPCS_RATE_NORMAL);
 	if (t.requests % 16 == 0)
 		broadcast();
 	return 0;
@@ -391,7 +391,7 @@ static void call_one(qb_ipcc_connection_t *c, int32_t id)
 	struct iovec iov = { &r, sizeof(r) };
 	ssize_t n;
 
-	memset(&r, 0, sizeof(r));	/* the padding is sent as well */
+	memset(&r, 0, sizeof(r)); /* the padding is sent as well */
 	r.header.id = id;
 	r.header.size = sizeof(r);
 	while ((n = qb_ipcc_sendv_recv(c, &iov, 1, &h, sizeof(h), deadline_ms())) == -EAGAIN)
@@ -455,8 +455,8 @@ START_TEST(senders_and_clients_in_threads_of_their_own)
 	for (uintptr_t i = 0; i < SENDERS; i++)
 		ck_assert_int_eq(pthread_create(&senders[i], NULL, send_all, (void *)i), 0);
 	for (int i = 0; i < CLIENTS; i++)
-		ck_assert_int_eq(pthread_create(&clients[i].thread, NULL, call_all,
-						&clients[i]), 0);
+		ck_assert_int_eq(
+			pthread_create(&clients[i].thread, NULL, call_all, &clients[i]), 0);
 	for (int i = 0; i < CLIENTS; i++)
 		pthread_join(clients[i].thread, NULL);
 	t.end = true;

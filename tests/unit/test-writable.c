@@ -201,8 +201,8 @@ int main(void)
 	Suite *s = suite_create("writable");
 	TCase *tc = tcase_new(s, "writable");
 
-	tcase_add_loop_test(tc, event_that_the_system_refuses_is_told_of_ever_more_slowly,
-			    0, 2);
+	tcase_add_loop_test(tc, event_that_the_system_refuses_is_told_of_ever_more_slowly, 0,
+			    2);
 	tcase_add_test(tc, rest_that_the_system_refuses_is_tried_ever_more_slowly);
 	return suite_main(s);
 }

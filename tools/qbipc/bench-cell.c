@@ -8,7 +8,7 @@
 #include "tools/qbipc/tool.h"
 
 #define NS_PER_MS 1000000
-#define WARM_UP_PART 8		/* of the time of a cell, not measured */
+#define WARM_UP_PART 8 /* of the time of a cell, not measured */
 #define PROGRESS_NS (100 * NS_PER_MS)
 
 /* One at a time, so that these are there once. */

@@ -35,7 +35,7 @@ static const struct bench_transport {
 #define N_TRANSPORTS (sizeof(transports) / sizeof(transports[0]))
 
 struct bench {
-	const char *name;		/* of somebody else's service; NULL: our own */
+	const char *name; /* of somebody else's service; NULL: our own */
 	bool wanted[N_TRANSPORTS];
 	size_t sizes[SIZES_MAX];
 	size_t n_sizes;
@@ -55,10 +55,10 @@ static void cell_print(const struct bench *b, const struct bench_cell *cell)
 	if (b->json)
 		return;
 	if (b->n_cells == 0)
-		printf("%-13s %9s %10s %10s %12s\n", "TRANSPORT", "BYTES", "P50 us",
-		       "P99 us", "CALLS/s");
-	printf("%-13s %9zu %10.2f %10.2f %12.0f\n", cell->transport, cell->size,
-	       cell->p50_us, cell->p99_us, cell->rate);
+		printf("%-13s %9s %10s %10s %12s\n", "TRANSPORT", "BYTES", "P50 us", "P99 us",
+		       "CALLS/s");
+	printf("%-13s %9zu %10.2f %10.2f %12.0f\n", cell->transport, cell->size, cell->p50_us,
+	       cell->p99_us, cell->rate);
 	fflush(stdout);
 }
 
@@ -203,7 +203,8 @@ static void sizes_parse(const struct tool_command *self, struct bench *b, char *
 	while ((word = strsep(&rest, ","))) {
 		if (b->n_sizes == SIZES_MAX)
 			tool_misused(self, "no more than %d sizes at once", SIZES_MAX);
-		b->sizes[b->n_sizes++] = tool_number(self, word, BENCH_SIZE_MIN, BENCH_SIZE_MAX);
+		b->sizes[b->n_sizes++] =
+			tool_number(self, word, BENCH_SIZE_MIN, BENCH_SIZE_MAX);
 	}
 	qsort(b->sizes, b->n_sizes, sizeof(b->sizes[0]), size_compare);
 }
@@ -220,18 +221,10 @@ static void options_parse(const struct tool_command *self, struct bench *b, int 
 			transports_parse(self, b, optarg);
 			chosen = true;
 			break;
-		case 's':
-			sizes_parse(self, b, optarg);
-			break;
-		case 'd':
-			b->cell_ns = tool_seconds(self, optarg);
-			break;
-		case 'p':
-			b->plot = optarg;
-			break;
-		case 'j':
-			b->json = true;
-			break;
+		case 's': sizes_parse(self, b, optarg); break;
+		case 'd': b->cell_ns = tool_seconds(self, optarg); break;
+		case 'p': b->plot = optarg; break;
+		case 'j': b->json = true; break;
 		}
 	}
 	if (optind < argc)

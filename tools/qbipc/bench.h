@@ -13,24 +13,24 @@
 
 #include "examples/echo.h"
 
-#define BENCH_CALL_MS 5000	/* that a call, or connecting, may take */
+#define BENCH_CALL_MS 5000 /* that a call, or connecting, may take */
 #define BENCH_SIZE_MIN sizeof(struct echo_message)
 #define BENCH_SIZE_MAX (16u << 20)
 
 /* Calls of one size over one transport. */
 struct bench_cell {
-	const char *transport;	/* cells of one follow each other, sizes grow */
-	size_t size;		/* bytes of the request and of its response */
-	uint64_t count;		/* of calls measured */
+	const char *transport; /* cells of one follow each other, sizes grow */
+	size_t size;	       /* bytes of the request and of its response */
+	uint64_t count;	       /* of calls measured */
 	double p50_us;
 	double p99_us;
-	double rate;		/* calls per second */
+	double rate; /* calls per second */
 };
 
 /* A line on standard error, while something is measured. */
 struct bench_progress {
-	bool on;		/* a terminal shows it */
-	uint64_t shown_ns;	/* when it was shown last */
+	bool on;	   /* a terminal shows it */
+	uint64_t shown_ns; /* when it was shown last */
 };
 
 /*
@@ -44,8 +44,8 @@ int bench_measure(qb_ipcc_connection_t *c, struct bench_cell *cell, uint64_t ns,
 /* A server of our own, in a process of its own. */
 struct bench_server {
 	char name[64];
-	pid_t pid;		/* -1: none */
-	int life;		/* it ends when this is closed */
+	pid_t pid; /* -1: none */
+	int life;  /* it ends when this is closed */
 };
 
 /* Start one that echoes, for this user and root. 0 when it serves, or -errno. */

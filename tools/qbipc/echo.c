@@ -28,8 +28,8 @@ struct echo {
 	size_t text_size;
 	int32_t id;
 	bool have_id;
-	size_t size;		/* bytes of the request; 0: as the text needs */
-	size_t offset;		/* of the text in requests, responses and events */
+	size_t size;   /* bytes of the request; 0: as the text needs */
+	size_t offset; /* of the text in requests, responses and events */
 	uint32_t n_events;
 	int32_t timeout_ms;
 	bool dump;
@@ -220,8 +220,8 @@ static int echo_run(const struct tool_command *self, int argc, char **argv)
 			e.have_id = true;
 			break;
 		case 's':
-			e.size = tool_number(self, optarg, sizeof(request.request),
-					     MESSAGE_MAX);
+			e.size =
+				tool_number(self, optarg, sizeof(request.request), MESSAGE_MAX);
 			break;
 		case 'o':
 			e.offset = tool_number(self, optarg, sizeof(request.request),
@@ -233,12 +233,8 @@ static int echo_run(const struct tool_command *self, int argc, char **argv)
 		case 't':
 			e.timeout_ms = (int32_t)(tool_seconds(self, optarg) / NS_PER_MS);
 			break;
-		case 'x':
-			e.dump = true;
-			break;
-		case 'j':
-			e.json = true;
-			break;
+		case 'x': e.dump = true; break;
+		case 'j': e.json = true; break;
 		}
 	}
 	if (optind + 2 < argc)
@@ -256,34 +252,30 @@ static int echo_run(const struct tool_command *self, int argc, char **argv)
 }
 
 static const struct option echo_options[] = {
-	{ "id", required_argument, NULL, 'i' },
-	{ "size", required_argument, NULL, 's' },
-	{ "offset", required_argument, NULL, 'o' },
-	{ "events", required_argument, NULL, 'e' },
-	{ "timeout", required_argument, NULL, 't' },
-	{ "hex", no_argument, NULL, 'x' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 },
+	{ "id", required_argument, NULL, 'i' },	     { "size", required_argument, NULL, 's' },
+	{ "offset", required_argument, NULL, 'o' },  { "events", required_argument, NULL, 'e' },
+	{ "timeout", required_argument, NULL, 't' }, { "hex", no_argument, NULL, 'x' },
+	{ "json", no_argument, NULL, 'j' },	     { "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },	     { NULL, 0, NULL, 0 },
 };
 
 const struct tool_command tool_echo = {
 	.name = "echo",
 	.summary = "send one request and print what comes back",
-	.usage = "Usage: qbipc echo [OPTION...] NAME TEXT\n"
-		 "Send TEXT, or standard input if it is -, to the service NAME and print the\n"
-		 "response: as text, or, if it is not only that, in hexadecimal. Made for\n"
-		 "echo-server of the examples; options make it fit others.\n\n"
-		 "  -i, --id=NUMBER        id of the request [0, or 1 with --events]\n"
-		 "  -s, --size=BYTES       size of the whole request [as the text needs]\n"
-		 "  -o, --offset=BYTES     where the text is in a message [28]\n"
-		 "  -e, --events=N         ask for N events and wait for them; with --id: wait\n"
-		 "  -t, --timeout=SECONDS  how long each step may take [5]\n"
-		 "  -x, --hex              always in hexadecimal\n"
-		 "  -j, --json             an object per message, one a line\n"
-		 "  -h, --help             show this and exit\n"
-		 "  -V, --version          show the version and exit\n",
+	.usage =
+		"Usage: qbipc echo [OPTION...] NAME TEXT\n"
+		"Send TEXT, or standard input if it is -, to the service NAME and print the\n"
+		"response: as text, or, if it is not only that, in hexadecimal. Made for\n"
+		"echo-server of the examples; options make it fit others.\n\n"
+		"  -i, --id=NUMBER        id of the request [0, or 1 with --events]\n"
+		"  -s, --size=BYTES       size of the whole request [as the text needs]\n"
+		"  -o, --offset=BYTES     where the text is in a message [28]\n"
+		"  -e, --events=N         ask for N events and wait for them; with --id: wait\n"
+		"  -t, --timeout=SECONDS  how long each step may take [5]\n"
+		"  -x, --hex              always in hexadecimal\n"
+		"  -j, --json             an object per message, one a line\n"
+		"  -h, --help             show this and exit\n"
+		"  -V, --version          show the version and exit\n",
 	.short_options = ":i:s:o:e:t:xjhV",
 	.options = echo_options,
 	.run = echo_run,

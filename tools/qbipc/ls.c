@@ -16,10 +16,10 @@ enum ls_format { LS_TABLE, LS_NAMES, LS_JSON };
 
 struct ls {
 	enum ls_format format;
-	bool all;		/* whatever listens */
-	bool probe;		/* ask each of them */
-	int32_t timeout_ms;	/* for one probe */
-	size_t columns;		/* of names in the table */
+	bool all;	    /* whatever listens */
+	bool probe;	    /* ask each of them */
+	int32_t timeout_ms; /* for one probe */
+	size_t columns;	    /* of names in the table */
 	struct json json;
 };
 
@@ -27,7 +27,7 @@ struct ls {
 struct ls_row {
 	const struct socket *socket;
 	struct qbipc_probe_info info;
-	int result;		/* of the probe: 0, or -errno */
+	int result; /* of the probe: 0, or -errno */
 	bool probed;
 };
 
@@ -80,8 +80,8 @@ static void table_probe(const struct ls_row *row)
 	}
 	if (row->result < 0 || row->info.error) {
 		/* The width of all three. */
-		printf("%-28.28s ", tool_error_text(row->result ? row->result
-								: row->info.error));
+		printf("%-28.28s ",
+		       tool_error_text(row->result ? row->result : row->info.error));
 		return;
 	}
 	tool_wire_name(row->info.native, wire, sizeof(wire));
@@ -165,12 +165,8 @@ static void row_print(struct ls *ls, const struct ls_row *row)
 	const struct socket *s = row->socket;
 
 	switch (ls->format) {
-	case LS_TABLE:
-		row_print_table(ls, row);
-		break;
-	case LS_JSON:
-		row_print_json(&ls->json, row);
-		break;
+	case LS_TABLE: row_print_table(ls, row); break;
+	case LS_JSON: row_print_json(&ls->json, row); break;
 	case LS_NAMES:
 		/* For programs, a line each: what cannot be one is left out. */
 		if (text_width(s->name, s->name_size) == s->name_size)
@@ -211,18 +207,10 @@ static int ls_run(const struct tool_command *self, int argc, char **argv)
 
 	while ((option = tool_option(self, argc, argv)) != -1) {
 		switch (option) {
-		case 'a':
-			ls.all = true;
-			break;
-		case 'p':
-			ls.probe = true;
-			break;
-		case 'n':
-			ls.format = LS_NAMES;
-			break;
-		case 'j':
-			ls.format = LS_JSON;
-			break;
+		case 'a': ls.all = true; break;
+		case 'p': ls.probe = true; break;
+		case 'n': ls.format = LS_NAMES; break;
+		case 'j': ls.format = LS_JSON; break;
 		case 't':
 			ls.timeout_ms = (int32_t)(tool_seconds(self, optarg) / 1000000);
 			break;
@@ -249,14 +237,10 @@ static int ls_run(const struct tool_command *self, int argc, char **argv)
 }
 
 static const struct option ls_options[] = {
-	{ "all", no_argument, NULL, 'a' },
-	{ "probe", no_argument, NULL, 'p' },
-	{ "timeout", required_argument, NULL, 't' },
-	{ "names", no_argument, NULL, 'n' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 },
+	{ "all", no_argument, NULL, 'a' },	     { "probe", no_argument, NULL, 'p' },
+	{ "timeout", required_argument, NULL, 't' }, { "names", no_argument, NULL, 'n' },
+	{ "json", no_argument, NULL, 'j' },	     { "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },	     { NULL, 0, NULL, 0 },
 };
 
 const struct tool_command tool_ls = {

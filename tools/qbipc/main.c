@@ -25,11 +25,13 @@ static void usage(FILE *out)
 	      "       qbipc COMMAND --help\n"
 	      "       qbipc --help | --version\n"
 	      "Look at IPC services of this machine, talk to them, measure them.\n\n"
-	      "Commands:\n", out);
+	      "Commands:\n",
+	      out);
 	for (i = 0; i < N_COMMANDS; i++)
 		fprintf(out, "  %-8s%s\n", commands[i]->name, commands[i]->summary);
 	fputs("\nExit status: 0 done, 1 failed, 2 called wrongly, 3 no such service,\n"
-	      "4 refused, 5 no answer in time.\n", out);
+	      "4 refused, 5 no answer in time.\n",
+	      out);
 }
 
 /*
@@ -89,7 +91,8 @@ int main(int argc, char **argv)
 	}
 	command = command_find(argv[1]);
 	if (!command) {
-		tool_complain("%s: there is no command of that name; try qbipc --help", argv[1]);
+		tool_complain("%s: there is no command of that name; try qbipc --help",
+			      argv[1]);
 		return TOOL_USAGE;
 	}
 	return command->run(command, argc - 1, argv + 1);

@@ -24,7 +24,7 @@ struct ping {
 /* What all answers together were. */
 struct ping_times {
 	uint64_t n;
-	uint64_t min, max, sum;		/* ns */
+	uint64_t min, max, sum; /* ns */
 };
 
 static void times_add(struct ping_times *t, uint64_t ns)
@@ -141,34 +141,27 @@ static int ping_repeat(const struct ping *p)
 	}
 	if (!p->json && p->count > 1 && times.n > 0)
 		printf("%llu answers: least %.3f, mean %.3f, most %.3f ms\n",
-		       (unsigned long long)times.n, ms(times.min),
-		       ms(times.sum / times.n), ms(times.max));
+		       (unsigned long long)times.n, ms(times.min), ms(times.sum / times.n),
+		       ms(times.max));
 	return status;
 }
 
 static int ping_run(const struct tool_command *self, int argc, char **argv)
 {
-	struct ping p = { .count = 1, .interval_ns = 1000ULL * NS_PER_MS,
-			  .timeout_ms = 5000 };
+	struct ping p = { .count = 1, .interval_ns = 1000ULL * NS_PER_MS, .timeout_ms = 5000 };
 	int option;
 
 	while ((option = tool_option(self, argc, argv)) != -1) {
 		switch (option) {
-		case 'c':
-			p.count = tool_number(self, optarg, 1, UINT32_MAX);
-			break;
-		case 'i':
-			p.interval_ns = tool_seconds(self, optarg);
-			break;
+		case 'c': p.count = tool_number(self, optarg, 1, UINT32_MAX); break;
+		case 'i': p.interval_ns = tool_seconds(self, optarg); break;
 		case 't':
 			p.timeout_ms = (int32_t)(tool_seconds(self, optarg) / NS_PER_MS);
 			break;
 		case 's':
 			p.max_msg_size = (uint32_t)tool_number(self, optarg, 0, 1u << 30);
 			break;
-		case 'j':
-			p.json = true;
-			break;
+		case 'j': p.json = true; break;
 		}
 	}
 	p.name = tool_only_argument(self, argc, argv);
@@ -189,17 +182,18 @@ static const struct option ping_options[] = {
 const struct tool_command tool_ping = {
 	.name = "ping",
 	.summary = "ask who answers a name, how, and how fast",
-	.usage = "Usage: qbipc ping [OPTION...] NAME\n"
-		 "Ask the service NAME, or the socket at that path if it has a slash, for its\n"
-		 "process, transport, wire and message size. A service of this library answers\n"
-		 "without its application; one of libqb takes the question for a client.\n\n"
-		 "  -c, --count=N           ask so many times [1]\n"
-		 "  -i, --interval=SECONDS  from one time to the next [1]\n"
-		 "  -t, --timeout=SECONDS   how long an answer may take [5]\n"
-		 "  -s, --size=BYTES        as a client with messages of that size\n"
-		 "  -j, --json              an object per answer, one a line\n"
-		 "  -h, --help              show this and exit\n"
-		 "  -V, --version           show the version and exit\n",
+	.usage =
+		"Usage: qbipc ping [OPTION...] NAME\n"
+		"Ask the service NAME, or the socket at that path if it has a slash, for its\n"
+		"process, transport, wire and message size. A service of this library answers\n"
+		"without its application; one of libqb takes the question for a client.\n\n"
+		"  -c, --count=N           ask so many times [1]\n"
+		"  -i, --interval=SECONDS  from one time to the next [1]\n"
+		"  -t, --timeout=SECONDS   how long an answer may take [5]\n"
+		"  -s, --size=BYTES        as a client with messages of that size\n"
+		"  -j, --json              an object per answer, one a line\n"
+		"  -h, --help              show this and exit\n"
+		"  -V, --version           show the version and exit\n",
 	.short_options = ":c:i:t:s:jhV",
 	.options = ping_options,
 	.run = ping_run,

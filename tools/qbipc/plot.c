@@ -21,8 +21,8 @@ struct plot {
 	FILE *out;
 	const struct bench_cell *cells;
 	size_t n;
-	double x_low, x_high;	/* logarithms of sizes */
-	double y_low, y_high;	/* microseconds, steps of the grid */
+	double x_low, x_high; /* logarithms of sizes */
+	double y_low, y_high; /* microseconds, steps of the grid */
 };
 
 static const char style[] =
@@ -95,8 +95,10 @@ static void text_at(const struct plot *p, double x, double y, const char *attrib
 static void line_at(const struct plot *p, double x1, double y1, double x2, double y2,
 		    const char *class)
 {
-	fprintf(p->out, "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" "
-		"y2=\"%.1f\"/>\n", class, x1, y1, x2, y2);
+	fprintf(p->out,
+		"<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" "
+		"y2=\"%.1f\"/>\n",
+		class, x1, y1, x2, y2);
 }
 
 static void size_name(size_t size, char *buf, size_t room)
@@ -149,12 +151,16 @@ static void y_axis_draw(const struct plot *p)
 static void mark_at(const struct plot *p, size_t colour, double x, double y)
 {
 	static const char *const shapes[] = {
-		"-4 -4 4 -4 4 4 -4 4", "0 -6 5.5 4 -5.5 4",
-		"0 -6 6 0 0 6 -6 0", "-6 0 -2 -2 0 -6 2 -2 6 0 2 2 0 6 -2 2",
+		"-4 -4 4 -4 4 4 -4 4",
+		"0 -6 5.5 4 -5.5 4",
+		"0 -6 6 0 0 6 -6 0",
+		"-6 0 -2 -2 0 -6 2 -2 6 0 2 2 0 6 -2 2",
 	};
 
-	fprintf(p->out, "<polygon class=\"c%zu\" transform=\"translate(%.1f %.1f)\" "
-		"points=\"%s\"/>\n", colour, x, y, shapes[colour]);
+	fprintf(p->out,
+		"<polygon class=\"c%zu\" transform=\"translate(%.1f %.1f)\" "
+		"points=\"%s\"/>\n",
+		colour, x, y, shapes[colour]);
 }
 
 static double value_of(const struct bench_cell *c, bool tail)
@@ -171,8 +177,7 @@ static void curve_draw(const struct plot *p, const struct bench_cell *cells, siz
 	fprintf(p->out, "<polyline class=\"c%zu line%s\" points=\"", colour,
 		tail ? " dashed" : "");
 	for (i = 0; i < n; i++)
-		fprintf(p->out, "%s%.1f,%.1f", i ? " " : "",
-			place_x(p, (double)cells[i].size),
+		fprintf(p->out, "%s%.1f,%.1f", i ? " " : "", place_x(p, (double)cells[i].size),
 			place_y(p, value_of(&cells[i], tail)));
 	fputs("\"/>\n", p->out);
 	for (i = 0; i < n; i++)
@@ -180,8 +185,7 @@ static void curve_draw(const struct plot *p, const struct bench_cell *cells, siz
 			place_y(p, value_of(&cells[i], tail)));
 }
 
-static void legend_draw(const struct plot *p, const char *transport, size_t colour,
-			bool tail)
+static void legend_draw(const struct plot *p, const char *transport, size_t colour, bool tail)
 {
 	double y = TOP + 12 + 24 * (double)(2 * colour + tail);
 	char class[32], label[64];
@@ -214,9 +218,11 @@ void bench_plot(FILE *out, const struct bench_cell *cells, size_t n)
 	struct plot p = { .out = out, .cells = cells, .n = n };
 
 	range_find(&p);
-	fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "
+	fprintf(out,
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "
 		"width=\"%d\" height=\"%d\" role=\"img\" font-family=\"sans-serif\" "
-		"font-size=\"13\">\n", WIDTH, HEIGHT, WIDTH, HEIGHT);
+		"font-size=\"13\">\n",
+		WIDTH, HEIGHT, WIDTH, HEIGHT);
 	fprintf(out, "<title>Calls against message size</title>\n%s", style);
 	fprintf(out, "<rect class=\"ground\" width=\"%d\" height=\"%d\"/>\n", WIDTH, HEIGHT);
 	text_at(&p, LEFT, 28, "font-size=\"16\" font-weight=\"bold\"",

@@ -14,7 +14,6 @@
 size_t process_command(pid_t pid, char *buf, size_t size);
 
 /* Call @fn for each socket that a process has open, as far as this user may see them. */
-void process_each_socket(void (*fn)(pid_t pid, unsigned long inode, void *data),
-			 void *data);
+void process_each_socket(void (*fn)(pid_t pid, unsigned long inode, void *data), void *data);
 
 #endif

@@ -22,7 +22,7 @@
 static struct termios was, keys;
 static volatile sig_atomic_t keys_set;
 static volatile sig_atomic_t resized;
-static sigset_t waiting;	/* the mask in which SIGWINCH may come */
+static sigset_t waiting; /* the mask in which SIGWINCH may come */
 
 static char *shown;
 static unsigned int shown_head;
@@ -56,7 +56,7 @@ static void on_stop(int number)
 	raise(SIGSTOP);
 	if (keys_set)
 		tcsetattr(STDIN_FILENO, TCSANOW, &keys);
-	resized = 1;	/* others have written to the terminal */
+	resized = 1; /* others have written to the terminal */
 	errno = error;
 }
 
@@ -124,7 +124,7 @@ static void draw(void)
 		lines++;
 	room = rows - 1;
 	if (lines > room && room > shown_head)
-		room--;		/* for the line that says so */
+		room--; /* for the line that says so */
 	for (n = 0, line = shown; n < room && (end = strchr(line, '\n')); n++, line = end + 1) {
 		size_t width = (size_t)(end - line);
 

@@ -15,14 +15,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define STATE_LISTENING 10	/* TCP_LISTEN, which unix sockets use as well */
+#define STATE_LISTENING 10 /* TCP_LISTEN, which unix sockets use as well */
 #define PATH_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
 
 /* Kernels before 5.3 ignore this, and say nothing of owners. */
 #ifndef UDIAG_SHOW_UID
 #define UDIAG_SHOW_UID 0x40
 #endif
-#define DIAG_UID 7		/* UNIX_DIAG_UID, which old headers lack */
+#define DIAG_UID 7 /* UNIX_DIAG_UID, which old headers lack */
 
 /* -- What a name says ---------------------------------------------------------- */
 
@@ -72,9 +72,11 @@ static int request_send(int fd)
 		struct nlmsghdr head;
 		struct unix_diag_req req;
 	} q = {
-		.head = { .nlmsg_len = sizeof(q), .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		.head = { .nlmsg_len = sizeof(q),
+			  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
 			  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.req = { .sdiag_family = AF_UNIX, .udiag_states = 1u << STATE_LISTENING,
+		.req = { .sdiag_family = AF_UNIX,
+			 .udiag_states = 1u << STATE_LISTENING,
 			 .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_UID },
 	};
 

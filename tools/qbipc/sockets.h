@@ -15,13 +15,13 @@
 enum socket_kind { SOCKET_ABSTRACT, SOCKET_FILE };
 
 struct socket {
-	char name[109];		/* of the service, or a path; ends with a NUL */
-	size_t name_size;	/* without the NUL; an abstract name may hold others */
+	char name[109];	  /* of the service, or a path; ends with a NUL */
+	size_t name_size; /* without the NUL; an abstract name may hold others */
 	enum socket_kind kind;
-	bool is_service;	/* has the address of a service of this wire */
+	bool is_service; /* has the address of a service of this wire */
 	uint32_t inode;
-	uid_t uid;		/* who made it; -1: the kernel does not tell */
-	pid_t pid;		/* a process that has it open, the lowest; 0: unknown */
+	uid_t uid; /* who made it; -1: the kernel does not tell */
+	pid_t pid; /* a process that has it open, the lowest; 0: unknown */
 };
 
 struct sockets {

@@ -138,8 +138,12 @@ void json_null(struct json *j, const char *key)
 static uint32_t utf8_next(const unsigned char *b, size_t size, size_t *ret_length)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = b[0] < 0x80 ? 1 : b[0] < 0xc2 ? 0 : b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 :
-		   b[0] < 0xf5 ? 4 : 0;
+	size_t n = b[0] < 0x80 ? 1 :
+		   b[0] < 0xc2 ? 0 :
+		   b[0] < 0xe0 ? 2 :
+		   b[0] < 0xf0 ? 3 :
+		   b[0] < 0xf5 ? 4 :
+				 0;
 	uint32_t code = n == 1 ? b[0] : n ? b[0] & (0x7fu >> n) : 0;
 	size_t i;
 

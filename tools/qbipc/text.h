@@ -31,7 +31,7 @@ void text_dump(FILE *out, const void *bytes, size_t size);
 /* An output and where in a value it is. */
 struct json {
 	FILE *out;
-	bool more;	/* something stands before, at this level */
+	bool more; /* something stands before, at this level */
 };
 
 /* @key is NULL inside an array and at the top; it is ours and needs no escaping. */

@@ -16,8 +16,7 @@
 #define NS_PER_S 1000000000ULL
 #define SECONDS_MAX 1000000
 
-__attribute__((format(printf, 1, 0)))
-static void complain(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static void complain(const char *format, va_list args)
 {
 	char text[512];
 
@@ -53,25 +52,17 @@ int tool_fail(const char *what, int error)
 
 	switch (number) {
 	case ECONNREFUSED:
-	case ENOENT:
-		tool_complain("%s: no such service", what);
-		return TOOL_NO_SERVICE;
+	case ENOENT: tool_complain("%s: no such service", what); return TOOL_NO_SERVICE;
 	case EACCES:
-	case EPERM:
-		tool_complain("%s: %s", what, strerror(number));
-		return TOOL_REFUSED;
-	case ETIMEDOUT:
-		tool_complain("%s: no answer in time", what);
-		return TOOL_TIMEOUT;
+	case EPERM: tool_complain("%s: %s", what, strerror(number)); return TOOL_REFUSED;
+	case ETIMEDOUT: tool_complain("%s: no answer in time", what); return TOOL_TIMEOUT;
 	case EBADMSG:
 		tool_complain("%s: what answers is no service of this kind", what);
 		return TOOL_FAILED;
 	case ECONNRESET:
 		tool_complain("%s: closed without an answer", what);
 		return TOOL_FAILED;
-	default:
-		tool_complain("%s: %s", what, strerror(number));
-		return TOOL_FAILED;
+	default: tool_complain("%s: %s", what, strerror(number)); return TOOL_FAILED;
 	}
 }
 
@@ -93,20 +84,17 @@ int tool_option(const struct tool_command *self, int argc, char **argv)
 	opterr = 0;
 	option = getopt_long(argc, argv, self->short_options, self->options, NULL);
 	switch (option) {
-	case 'h':
-		fputs(self->usage, stdout);
-		exit(TOOL_OK);
+	case 'h': fputs(self->usage, stdout); exit(TOOL_OK);
 	case 'V':
-		puts("qbipc " "(" PACKAGE_NAME ") " PACKAGE_VERSION);
+		puts("qbipc "
+		     "(" PACKAGE_NAME ") " PACKAGE_VERSION);
 		exit(TOOL_OK);
-	case ':':
-		tool_misused(self, "%s: an argument is missing", argv[optind - 1]);
+	case ':': tool_misused(self, "%s: an argument is missing", argv[optind - 1]);
 	case '?':
 		if (optopt && optopt < 128)
 			tool_misused(self, "-%c: there is no such option", optopt);
 		tool_misused(self, "%s: there is no such option", argv[optind - 1]);
-	default:
-		return option;
+	default: return option;
 	}
 }
 
@@ -142,8 +130,7 @@ uint64_t tool_seconds(const struct tool_command *self, const char *text)
 
 	s = strtod(text, &end);
 	if (((*text < '0' || *text > '9') && *text != '.') || *end || !(s <= SECONDS_MAX))
-		tool_misused(self, "%s: not a number of seconds up to %d", text,
-			     SECONDS_MAX);
+		tool_misused(self, "%s: not a number of seconds up to %d", text, SECONDS_MAX);
 	return (uint64_t)(s * (double)NS_PER_S);
 }
 

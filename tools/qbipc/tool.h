@@ -30,10 +30,10 @@ struct option;
 
 struct tool_command {
 	const char *name;
-	const char *summary;	/* one line */
-	const char *usage;	/* all that --help says */
+	const char *summary; /* one line */
+	const char *usage;   /* all that --help says */
 	const char *short_options;
-	const struct option *options;	/* with --help as 'h' */
+	const struct option *options; /* with --help as 'h' */
 	int (*run)(const struct tool_command *self, int argc, char **argv);
 };
 

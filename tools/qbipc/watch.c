@@ -20,10 +20,10 @@
 struct watch {
 	const char *name;
 	uint64_t interval_ns;
-	uint64_t count;		/* of snapshots; 0: until the service ends */
+	uint64_t count; /* of snapshots; 0: until the service ends */
 	int32_t timeout_ms;
 	bool json;
-	bool screen;		/* the table fills a terminal */
+	bool screen; /* the table fills a terminal */
 };
 
 /* The requests of a connection that the snapshot before had: for rates. */
@@ -33,9 +33,9 @@ struct known {
 };
 
 struct history {
-	struct known *list;	/* newest connection first, as in the snapshot */
+	struct known *list; /* newest connection first, as in the snapshot */
 	uint32_t count;
-	uint64_t time_ns;	/* 0: there was none */
+	uint64_t time_ns; /* 0: there was none */
 };
 
 /* What has come since the snapshot before; negative: not to be known. */
@@ -89,13 +89,13 @@ static void service_print(FILE *out, const struct watch *w,
 {
 	text_print(out, w->name, strlen(w->name));
 	fprintf(out, ": pid %d, uid %u, %u connections, %" PRIu64 " ended, flow %s\n",
-	       (int)info->pid, info->uid, info->connections, info->closed,
-	       flow_name(info->flow));
+		(int)info->pid, info->uid, info->connections, info->closed,
+		flow_name(info->flow));
 	if (info->listed < info->connections)
 		fprintf(out, "the newest %u of them:\n", info->listed);
 	fprintf(out, "%8s %8s %7s %-8s %-5s %6s %12s %12s %12s %9s %8s  %s\n", "NUMBER", "PID",
-	       "UID", "WIRE", "FLOW", "QUEUE", "REQUESTS", "RESPONSES", "EVENTS",
-	       "REQ/S", "AGE", "COMMAND");
+		"UID", "WIRE", "FLOW", "QUEUE", "REQUESTS", "RESPONSES", "EVENTS", "REQ/S",
+		"AGE", "COMMAND");
 }
 
 static void age_print(FILE *out, uint64_t ns)
@@ -104,22 +104,21 @@ static void age_print(FILE *out, uint64_t ns)
 
 	if (s < 100 * 3600)
 		fprintf(out, "%2u:%02u:%02u", (unsigned int)(s / 3600),
-		       (unsigned int)(s / 60 % 60), (unsigned int)(s % 60));
+			(unsigned int)(s / 60 % 60), (unsigned int)(s % 60));
 	else
 		fprintf(out, "%7" PRIu64 "d", s / 86400);
 }
 
-static void connection_print(FILE *out, const struct qbipc_snapshot_connection *c,
-			     double rate)
+static void connection_print(FILE *out, const struct qbipc_snapshot_connection *c, double rate)
 {
 	char command[COMMAND_SIZE], wire[32];
 	size_t n = process_command(c->pid, command, sizeof(command));
 
 	tool_wire_name(c->native, wire, sizeof(wire));
-	fprintf(out, "%8" PRIu64 " %8d %7u %-8s %-5s %6u %12" PRIu64 " %12" PRIu64
-	       " %12" PRIu64 " ", c->number, (int)c->pid, c->uid, wire,
-	       flow_name(c->flow), c->event_q_length, c->requests, c->responses,
-	       c->events);
+	fprintf(out,
+		"%8" PRIu64 " %8d %7u %-8s %-5s %6u %12" PRIu64 " %12" PRIu64 " %12" PRIu64 " ",
+		c->number, (int)c->pid, c->uid, wire, flow_name(c->flow), c->event_q_length,
+		c->requests, c->responses, c->events);
 	if (rate < 0)
 		fprintf(out, "%9s ", "-");
 	else
@@ -219,8 +218,8 @@ static void snapshot_print_json(const struct watch *w, const qbipc_snapshot_t *s
 
 static int watch_fail(const struct watch *w, const struct history *h, int error)
 {
-	if (h->time_ns && (error == -ECONNREFUSED || error == -ENOENT ||
-			   error == -ECONNRESET)) {
+	if (h->time_ns &&
+	    (error == -ECONNREFUSED || error == -ENOENT || error == -ECONNRESET)) {
 		tool_complain("%s: the service has ended", w->name);
 		return TOOL_NO_SERVICE;
 	}
@@ -230,7 +229,8 @@ static int watch_fail(const struct watch *w, const struct history *h, int error)
 	}
 	if (error == -EACCES) {
 		tool_complain("%s: may be watched by its own user, by root, and by those "
-			      "whom it allows", w->name);
+			      "whom it allows",
+			      w->name);
 		return TOOL_REFUSED;
 	}
 	return tool_fail(w->name, error);
@@ -288,21 +288,13 @@ static int watch_run(const struct tool_command *self, int argc, char **argv)
 
 	while ((option = tool_option(self, argc, argv)) != -1) {
 		switch (option) {
-		case 'i':
-			w.interval_ns = tool_seconds(self, optarg);
-			break;
-		case 'c':
-			w.count = tool_number(self, optarg, 1, UINT32_MAX);
-			break;
-		case '1':
-			w.count = 1;
-			break;
+		case 'i': w.interval_ns = tool_seconds(self, optarg); break;
+		case 'c': w.count = tool_number(self, optarg, 1, UINT32_MAX); break;
+		case '1': w.count = 1; break;
 		case 't':
 			w.timeout_ms = (int32_t)(tool_seconds(self, optarg) / NS_PER_MS);
 			break;
-		case 'j':
-			w.json = true;
-			break;
+		case 'j': w.json = true; break;
 		}
 	}
 	w.name = tool_only_argument(self, argc, argv);
@@ -328,18 +320,19 @@ static const struct option watch_options[] = {
 const struct tool_command tool_watch = {
 	.name = "watch",
 	.summary = "show the counters of a service's connections",
-	.usage = "Usage: qbipc watch [OPTION...] NAME\n"
-		 "Show what the connections of the service NAME, or of the socket at that path\n"
-		 "if it has a slash, have done, newest first, until the service ends. Root and\n"
-		 "the service's own user may, and those whom the service allows.\n"
-		 "On a terminal, the newest that fit are shown; q quits.\n\n"
-		 "  -i, --interval=SECONDS  from one look to the next, at least 0.01 [1]\n"
-		 "  -c, --count=N           look so many times\n"
-		 "  -1, --once              look once\n"
-		 "  -t, --timeout=SECONDS   how long an answer may take [5]\n"
-		 "  -j, --json              an object per look, one a line\n"
-		 "  -h, --help              show this and exit\n"
-		 "  -V, --version           show the version and exit\n",
+	.usage =
+		"Usage: qbipc watch [OPTION...] NAME\n"
+		"Show what the connections of the service NAME, or of the socket at that path\n"
+		"if it has a slash, have done, newest first, until the service ends. Root and\n"
+		"the service's own user may, and those whom the service allows.\n"
+		"On a terminal, the newest that fit are shown; q quits.\n\n"
+		"  -i, --interval=SECONDS  from one look to the next, at least 0.01 [1]\n"
+		"  -c, --count=N           look so many times\n"
+		"  -1, --once              look once\n"
+		"  -t, --timeout=SECONDS   how long an answer may take [5]\n"
+		"  -j, --json              an object per look, one a line\n"
+		"  -h, --help              show this and exit\n"
+		"  -V, --version           show the version and exit\n",
 	.short_options = ":i:c:1t:jhV",
 	.options = watch_options,
 	.run = watch_run,

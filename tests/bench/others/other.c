@@ -140,8 +140,7 @@ int main(int argc, char **argv)
 	}
 	other.open(0);
 	bench_pin(BENCH_CLIENT_CPU);
-	n = !strcmp(argv[i], "oneway-64") ? measure_posts(time_ns)
-					  : measure_calls(time_ns);
+	n = !strcmp(argv[i], "oneway-64") ? measure_posts(time_ns) : measure_calls(time_ns);
 	call(OTHER_QUIT);
 	close(hangup[1]);
 	if (waitpid(child, &status, 0) != child || status != 0)
