@@ -4,7 +4,7 @@
 #include <qb/qbipc_ext.h>
 
 #include "base/log.h"
-#include "base/look.h"
+#include "base/busy-poll.h"
 #include "transport/transport.h"
 
 int qbipc_version(void)
@@ -26,8 +26,8 @@ int qbipc_native_set(int on)
 
 int qbipc_busy_poll_set(unsigned int us)
 {
-	if (us > QBI_LOOK_MAX_US)
+	if (us > QBI_BUSY_POLL_MAX_US)
 		return -EINVAL;
-	qbi_look_longest_set((uint64_t)us * 1000);
+	qbi_busy_poll_longest_set((uint64_t)us * 1000);
 	return 0;
 }

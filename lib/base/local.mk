@@ -1,6 +1,8 @@
 lib_libqbipc_core_la_SOURCES += \
 	lib/base/again.c \
 	lib/base/again.h \
+	lib/base/busy-poll.c \
+	lib/base/busy-poll.h \
 	lib/base/clock.h \
 	lib/base/counter.h \
 	lib/base/cpus.c \
@@ -14,8 +16,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/lock.h \
 	lib/base/log.c \
 	lib/base/log.h \
-	lib/base/look.c \
-	lib/base/look.h \
 	lib/base/memory.c \
 	lib/base/memory.h \
 	lib/base/msg.h \
@@ -25,10 +25,10 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/owner.h \
 	lib/base/peer.c \
 	lib/base/peer.h \
-	lib/base/sized.c \
-	lib/base/sized.h \
 	lib/base/refused.c \
 	lib/base/refused.h \
+	lib/base/sized.c \
+	lib/base/sized.h \
 	lib/base/socket.c \
 	lib/base/socket.h \
 	lib/base/syscalls.h \

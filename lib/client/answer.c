@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/look.h"
+#include "base/busy-poll.h"
 #include "base/socket.h"
 #include "base/util.h"
 
@@ -106,27 +106,27 @@ static int answer_read(struct qbi_answer *a, int stream)
 }
 
 /* As answer_read(), again and again for a while: a server that is awake is quick. */
-static int answer_look(struct qbi_answer *a, int stream, struct qbi_look *look,
-		       uint64_t deadline)
+static int answer_busy_poll(struct qbi_answer *a, int stream, struct qbi_busy_poll *busy_poll,
+			    uint64_t deadline)
 {
-	struct qbi_looking looking;
+	struct qbi_spin spin;
 	uint64_t now = qbi_now_ns();
 	int r = answer_read(a, stream);
 
-	qbi_looking_begin(&looking, now, qbi_look_allowed(look, now), deadline, true);
-	while (r == QBI_EMPTY && now < looking.end && qbi_looking_again(&looking))
+	qbi_spin_begin(&spin, now, qbi_busy_poll_allowed(busy_poll, now), deadline, true);
+	while (r == QBI_EMPTY && now < spin.end && qbi_spin_again(&spin))
 		r = answer_read(a, stream);
 	return r;
 }
 
 int qbi_answer_wait(struct qbi_answer *a, int stream, uint64_t deadline)
 {
-	struct qbi_look look;
+	struct qbi_busy_poll busy_poll;
 
-	qbi_look_init(&look);
+	qbi_busy_poll_init(&busy_poll);
 	for (;;) {
 		struct pollfd p = { .fd = stream, .events = POLLIN };
-		int r = answer_look(a, stream, &look, deadline);
+		int r = answer_busy_poll(a, stream, &busy_poll, deadline);
 		int timeout;
 
 		if (r <= 0)

@@ -99,7 +99,7 @@ enum qbi_region_end {
 
 /*
  * Say that @me runs on this CPU. Is the other end's last known one the same? Then it
- * can do nothing while we look for its message, unless we yield between looks. What the
+ * can do nothing while this one busy polls, unless it yields between checks. What the
  * peer says decides about no more than that.
  */
 bool qbi_region_shares_cpu(struct qbi_region *m, enum qbi_region_end me);

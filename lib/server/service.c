@@ -127,7 +127,7 @@ int qbi_service_run(qb_ipcs_service_t *s)
 		return r;
 	}
 	h->set.generation = qbi_generation(); /* there was nothing to share before */
-	qbi_look_init(&h->shared.look);
+	qbi_busy_poll_init(&h->shared.busy_poll);
 	r = qbi_deadlines_open(&h->deadlines, &h->set, deadlines_dispatch, h);
 	if (r == 0)
 		r = qbi_listener_open(&s->listener);

@@ -16,7 +16,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/look.h"
+#include "base/busy-poll.h"
 #include "base/socket.h"
 #include "base/util.h"
 #include "ring/region.h"
@@ -27,7 +27,7 @@
 #define RING_TRIES 4
 #define RING_WAIT_MS 10
 
-/* Looks for one more event of a burst, of 50 ns each, and how often in vain. */
+/* Checks for one more event of a burst, of 50 ns each, and how often in vain. */
 #define BURST_TURNS 8
 #define BURST_PATIENCE 4
 
@@ -42,11 +42,11 @@ struct native_client {
 	struct qbi_ring request;
 	struct qbi_ring response;
 	struct qbi_ring event;
-	unsigned int burst;	 /* events come in a burst: looks left for more */
-	size_t due;		 /* bytes for requests that could not be sent yet */
-	struct qbi_look look;	 /* for responses */
-	bool slept;		 /* the last wait for a response ended in a sleep */
-	struct timespec checked; /* when a sender last looked for the server */
+	unsigned int burst;		/* events come in a burst: checks left for more */
+	size_t due;			/* bytes for requests that could not be sent yet */
+	struct qbi_busy_poll busy_poll; /* for responses */
+	bool slept;			/* the last wait for a response ended in a sleep */
+	struct timespec checked;	/* when a sender last looked for the server */
 };
 
 static int native_client_open(void *st, const struct qbi_client_spec *spec)
@@ -71,7 +71,7 @@ static int native_client_open(void *st, const struct qbi_client_spec *spec)
 	qbi_region_ring(&c->region, QBI_REGION_REQUEST, &c->request);
 	qbi_region_ring(&c->region, QBI_REGION_RESPONSE, &c->response);
 	qbi_region_ring(&c->region, QBI_REGION_EVENT, &c->event);
-	qbi_look_init(&c->look);
+	qbi_busy_poll_init(&c->busy_poll);
 	return 0;
 }
 
@@ -148,29 +148,29 @@ static int native_client_sendv(void *st, const struct qbi_msg *msg, uint64_t dea
 
 /* -- Responses ---------------------------------------------------------------- */
 
-/* Look for a response before sleeping. True: there is one. */
-static bool response_look(struct native_client *c, uint64_t deadline)
+/* Poll for a response before sleeping. True: there is one. */
+static bool response_busy_poll(struct native_client *c, uint64_t deadline)
 {
-	struct qbi_looking looking;
+	struct qbi_spin spin;
 	uint64_t now, length;
 	bool found;
 
-	if (!qbi_look_is_on(&c->look))
+	if (!qbi_busy_poll_is_on(&c->busy_poll))
 		return false;
 	now = qbi_now_ns();
-	length = qbi_look_allowed(&c->look, now);
+	length = qbi_busy_poll_allowed(&c->busy_poll, now);
 	if (!length || now >= deadline)
 		return false;
-	qbi_looking_begin(&looking, now, length, deadline,
-			  qbi_region_shares_cpu(&c->region, QBI_REGION_CLIENT));
+	qbi_spin_begin(&spin, now, length, deadline,
+		       qbi_region_shares_cpu(&c->region, QBI_REGION_CLIENT));
 	qbi_turn_watch(c->turns.recv, true);
 	do
 		found = !qbi_ring_is_empty(&c->response);
-	while (!found && qbi_looking_again(&looking));
+	while (!found && qbi_spin_again(&spin));
 	qbi_turn_watch(c->turns.recv, false);
 	if (found)
 		return true;
-	qbi_look_gave_up(&c->look, looking.start, looking.now);
+	qbi_busy_poll_gave_up(&c->busy_poll, spin.start, spin.now);
 	return false;
 }
 
@@ -225,7 +225,7 @@ static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadlin
 			      size_t *ret_size)
 {
 	struct native_client *c = st;
-	bool looked = false;
+	bool polled = false;
 	bool gone = false;
 
 	for (;;) {
@@ -233,15 +233,15 @@ static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadlin
 
 		if (r == 0 && c->slept) {
 			c->slept = false;
-			qbi_look_was_woken(&c->look);
+			qbi_busy_poll_was_woken(&c->busy_poll);
 		}
 		if (r != QBI_EMPTY)
 			return r;
 		if (gone)
 			return QBI_GONE;
-		if (!looked && deadline != 0) {
-			looked = true;
-			if (response_look(c, deadline))
+		if (!polled && deadline != 0) {
+			polled = true;
+			if (response_busy_poll(c, deadline))
 				continue;
 		}
 		if (!qbi_ring_arm(&c->response, -1))

@@ -10,7 +10,7 @@
  *
  * Staying awake: as long as a request's byte is left unread the application's loop comes
  * straight back, and every other descriptor gets its turn; when this is the only busy
- * connection of its service, a dispatch also looks for a while (base/look.h). When the
+ * connection of its service, a dispatch also busy polls (base/busy-poll.h). When the
  * budget is used up the byte is read and the server sleeps.
  */
 #include <assert.h>
@@ -18,15 +18,15 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/look.h"
+#include "base/busy-poll.h"
 #include "base/socket.h"
 #include "base/util.h"
 #include "ring/region.h"
 #include "ring/wakeup.h"
 #include "transport/transport.h"
 
-/* The longest look inside one dispatch, while others may wait for the loop. */
-#define LOOK_SLICE_NS 20000
+/* The longest busy poll inside one dispatch, while others may wait for the loop. */
+#define BUSY_POLL_SLICE_NS 20000
 
 struct native_server {
 	bool opened;
@@ -41,8 +41,8 @@ struct native_server {
 	uint64_t due_events;
 	bool asleep;		/* armed, with nothing to take */
 	bool readable;		/* the loop said so, and nothing was read since */
-	uint64_t waiting_since; /* looking; 0 not */
-	uint64_t slice_left;	/* ns to look in this dispatch */
+	uint64_t waiting_since; /* busy polling; 0 not */
+	uint64_t slice_left;	/* ns to poll in this dispatch */
 };
 
 static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
@@ -85,7 +85,7 @@ static int native_shm_server_take(void *st, void *buf, size_t size, size_t *ret_
 
 	if (r == 0 && s->asleep) {
 		s->asleep = false;
-		qbi_look_was_woken(&s->shared->look);
+		qbi_busy_poll_was_woken(&s->shared->busy_poll);
 	}
 	return r;
 }
@@ -96,22 +96,22 @@ static bool server_will_be_back(struct native_server *s)
 	return s->request.owed > 0 || qbi_ring_has_rung(&s->request);
 }
 
-/* Look for at most @length. True: there is a request. */
-static bool server_look(struct native_server *s, uint64_t now, uint64_t length)
+/* Poll for at most @length. True: there is a request. */
+static bool server_busy_poll(struct native_server *s, uint64_t now, uint64_t length)
 {
-	struct qbi_looking looking;
+	struct qbi_spin spin;
 	uint64_t spent;
 	bool found;
 
 	if (!s->slice_left)
 		return false;
-	qbi_looking_begin(&looking, now, length, now + s->slice_left,
-			  qbi_region_shares_cpu(&s->region, QBI_REGION_SERVER));
+	qbi_spin_begin(&spin, now, length, now + s->slice_left,
+		       qbi_region_shares_cpu(&s->region, QBI_REGION_SERVER));
 	do
 		found = !qbi_ring_is_empty(&s->request);
-	while (!found && qbi_looking_again(&looking));
-	s->waiting_since += looking.start - now;
-	spent = looking.now - now;
+	while (!found && qbi_spin_again(&spin));
+	s->waiting_since += spin.start - now;
+	spent = spin.now - now;
 	s->slice_left -= spent < s->slice_left ? spent : s->slice_left;
 	return found;
 }
@@ -122,25 +122,25 @@ static bool server_look(struct native_server *s, uint64_t now, uint64_t length)
  */
 static int server_stay_awake(struct native_server *s, bool took)
 {
-	struct qbi_look *look = &s->shared->look;
+	struct qbi_busy_poll *busy_poll = &s->shared->busy_poll;
 	uint64_t now, allowed, spent;
 
-	if (s->asleep || !qbi_look_is_on(look))
+	if (s->asleep || !qbi_busy_poll_is_on(busy_poll))
 		return QBI_EMPTY;
 	now = qbi_now_ns();
 	if (took || !s->waiting_since)
 		s->waiting_since = now;
 	spent = now - s->waiting_since;
-	allowed = qbi_look_allowed(look, now);
+	allowed = qbi_busy_poll_allowed(busy_poll, now);
 	if (spent >= allowed) {
-		qbi_look_gave_up(look, s->waiting_since, now);
+		qbi_busy_poll_gave_up(busy_poll, s->waiting_since, now);
 		return QBI_EMPTY;
 	}
-	if (qbi_server_is_alone(s->shared, s, now) && server_look(s, now, allowed - spent))
+	if (qbi_server_is_alone(s->shared, s, now) && server_busy_poll(s, now, allowed - spent))
 		return QBI_MORE;
 	if (server_will_be_back(s))
 		return 0;
-	qbi_look_gave_up(look, s->waiting_since, qbi_now_ns());
+	qbi_busy_poll_gave_up(busy_poll, s->waiting_since, qbi_now_ns());
 	return QBI_EMPTY;
 }
 
@@ -210,7 +210,7 @@ static void native_shm_server_begin(void *st, bool readable)
 	struct native_server *s = st;
 
 	s->readable = readable;
-	s->slice_left = LOOK_SLICE_NS;
+	s->slice_left = BUSY_POLL_SLICE_NS;
 }
 
 /* What comes is announced by the stream like any request, so nothing depends on this. */

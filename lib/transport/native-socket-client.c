@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/look.h"
+#include "base/busy-poll.h"
 #include "base/socket.h"
 #include "base/util.h"
 #include "ring/region.h"
@@ -26,7 +26,7 @@ struct native_client {
 	struct qbi_packets call;  /* requests out, responses in */
 	struct qbi_packets event; /* events in */
 	uint32_t events_taken;
-	struct qbi_look look; /* for responses */
+	struct qbi_busy_poll busy_poll; /* for responses */
 	struct qbi_client_turns turns;
 	struct qbi_turn out;	  /* senders and receivers send what is left */
 	_Atomic(bool) unfinished; /* a request has begun to go out */
@@ -53,7 +53,7 @@ static int native_client_open(void *st, const struct qbi_client_spec *spec)
 	c->call = (struct qbi_packets)QBI_PACKETS_INIT;
 	c->event = (struct qbi_packets)QBI_PACKETS_INIT;
 	c->turns = spec->turns;
-	qbi_look_init(&c->look);
+	qbi_busy_poll_init(&c->busy_poll);
 	if (spec->n_fds != 3)
 		return -EBADMSG;
 	r = qbi_region_open(&c->region, QBI_REGION_NO_RINGS, spec->fds[0]);
@@ -166,19 +166,19 @@ static int message_wait(struct native_client *c, struct qbi_packets *p, struct q
 }
 
 /* Try again and again for a short while. As message_wait(). */
-static int response_look(struct native_client *c, void *buf, size_t size, uint64_t deadline,
-			 size_t *ret_size)
+static int response_busy_poll(struct native_client *c, void *buf, size_t size,
+			      uint64_t deadline, size_t *ret_size)
 {
-	struct qbi_looking looking;
+	struct qbi_spin spin;
 	uint64_t now, length;
 
-	if (!qbi_look_is_on(&c->look))
+	if (!qbi_busy_poll_is_on(&c->busy_poll))
 		return QBI_EMPTY;
 	now = qbi_now_ns();
-	length = qbi_look_allowed(&c->look, now);
+	length = qbi_busy_poll_allowed(&c->busy_poll, now);
 	if (!length || now >= deadline)
 		return QBI_EMPTY;
-	qbi_looking_begin(&looking, now, length, deadline, true);
+	qbi_spin_begin(&spin, now, length, deadline, true);
 	do {
 		int r;
 
@@ -187,9 +187,9 @@ static int response_look(struct native_client *c, void *buf, size_t size, uint64
 		if (r != QBI_EMPTY)
 			return r;
 		qbi_turn_watch(c->turns.recv, true);
-	} while (qbi_looking_again(&looking));
+	} while (qbi_spin_again(&spin));
 	qbi_turn_watch(c->turns.recv, false);
-	qbi_look_gave_up(&c->look, looking.start, looking.now);
+	qbi_busy_poll_gave_up(&c->busy_poll, spin.start, spin.now);
 	return QBI_EMPTY;
 }
 
@@ -200,12 +200,12 @@ static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadlin
 	int r = QBI_EMPTY;
 
 	if (deadline != 0)
-		r = response_look(c, buf, size, deadline, ret_size);
+		r = response_busy_poll(c, buf, size, deadline, ret_size);
 	if (r != QBI_EMPTY)
 		return r;
 	r = message_wait(c, &c->call, c->turns.recv, buf, size, deadline, ret_size);
 	if (r == 0 && deadline != 0)
-		qbi_look_was_woken(&c->look);
+		qbi_busy_poll_was_woken(&c->busy_poll);
 	return r;
 }
 

@@ -10,15 +10,15 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/look.h"
+#include "base/busy-poll.h"
 #include "base/socket.h"
 #include "base/util.h"
 #include "ring/region.h"
 #include "transport/packets.h"
 #include "transport/transport.h"
 
-/* The longest look inside one dispatch, while others may wait for the loop. */
-#define LOOK_SLICE_NS 20000
+/* The longest busy poll inside one dispatch, while others may wait for the loop. */
+#define BUSY_POLL_SLICE_NS 20000
 
 struct native_server {
 	bool opened;
@@ -28,7 +28,7 @@ struct native_server {
 	uint32_t events_sent;
 	uint64_t unsent[QBI_CHANNELS]; /* of a message that has begun; as published */
 	struct qbi_server_shared *shared;
-	bool asleep; /* the last dispatch gave up looking */
+	bool asleep; /* the last dispatch gave up polling */
 };
 
 /* A pair with room for whole messages: our end opened, the other one to be sent. */
@@ -95,7 +95,7 @@ static int native_socket_server_take(void *st, void *buf, size_t size, size_t *r
 
 	if (r == 0 && s->asleep) {
 		s->asleep = false;
-		qbi_look_was_woken(&s->shared->look);
+		qbi_busy_poll_was_woken(&s->shared->busy_poll);
 	}
 	return r;
 }
@@ -104,27 +104,27 @@ static int native_socket_server_take(void *st, void *buf, size_t size, size_t *r
 static int native_socket_server_settle(void *st, unsigned int taken)
 {
 	struct native_server *s = st;
-	struct qbi_look *look = &s->shared->look;
-	struct qbi_looking looking;
+	struct qbi_busy_poll *busy_poll = &s->shared->busy_poll;
+	struct qbi_spin spin;
 	uint64_t now, allowed;
 
-	if (!taken || !qbi_look_is_on(look))
+	if (!taken || !qbi_busy_poll_is_on(busy_poll))
 		return 0;
 	now = qbi_now_ns();
-	allowed = qbi_look_allowed(look, now);
+	allowed = qbi_busy_poll_allowed(busy_poll, now);
 	if (!qbi_server_is_alone(s->shared, s, now))
 		return 0;
 	s->asleep = true;
 	if (!allowed)
 		return 0;
-	qbi_looking_begin(&looking, now, allowed, now + LOOK_SLICE_NS, true);
+	qbi_spin_begin(&spin, now, allowed, now + BUSY_POLL_SLICE_NS, true);
 	do
 		if (qbi_packets_is_readable(&s->call)) {
 			s->asleep = false;
 			return QBI_MORE;
 		}
-	while (qbi_looking_again(&looking));
-	qbi_look_gave_up(look, looking.start, looking.now);
+	while (qbi_spin_again(&spin));
+	qbi_busy_poll_gave_up(busy_poll, spin.start, spin.now);
 	return 0;
 }
 

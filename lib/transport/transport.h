@@ -38,7 +38,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "base/look.h"
+#include "base/busy-poll.h"
 #include "base/msg.h"
 #include "base/owner.h"
 #include "base/turn.h"
@@ -49,16 +49,16 @@
 
 /* What the connections of one service share. Dispatching thread only. */
 struct qbi_server_shared {
-	struct qbi_look look; /* one budget for all */
-	const void *busy;     /* whose request came last; only compared */
-	uint64_t busy_since;  /* and since when they were all its */
+	struct qbi_busy_poll busy_poll; /* one budget for all */
+	const void *busy;		/* whose request came last; only compared */
+	uint64_t busy_since;		/* and since when they were all its */
 };
 
 /* A service is one connection's alone when no other was served for so long, in ns. */
 #define QBI_ALONE_NS 100000
 
 /*
- * @st was just served: is it the only busy one? Then it may look inside a dispatch. When
+ * @st was just served: is it the only busy one? Then it may busy poll inside a dispatch. When
  * nobody was busy before, it need not prove itself first.
  */
 static inline bool qbi_server_is_alone(struct qbi_server_shared *shared, const void *st,

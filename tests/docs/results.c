@@ -238,7 +238,7 @@ START_TEST(counters_into_nothing_are_einval)
 }
 END_TEST
 
-START_TEST(looking_for_more_than_a_millisecond_is_einval)
+START_TEST(polling_for_more_than_a_millisecond_is_einval)
 {
 	ck_assert_int_eq(qbipc_busy_poll_set(1001), -EINVAL);
 	ck_assert_int_eq(qbipc_busy_poll_set(1000), 0);
@@ -297,7 +297,7 @@ int main(void)
 	add_transport_test(tc, pieces_that_are_no_message_are_einval);
 	tcase_add_test(tc, service_without_a_name_is_einval);
 	tcase_add_test(tc, counters_into_nothing_are_einval);
-	tcase_add_test(tc, looking_for_more_than_a_millisecond_is_einval);
+	tcase_add_test(tc, polling_for_more_than_a_millisecond_is_einval);
 	tcase_add_test(tc, path_that_may_not_be_used_is_eacces);
 	tcase_add_test(tc, version_is_that_of_the_header);
 	return suite_main(s);

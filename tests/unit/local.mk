@@ -56,6 +56,7 @@ tests_unit_test_loop_calls_LDFLAGS = $(AM_LDFLAGS) \
 # The native transport. The library of the tests uses the public functions.
 native_tests = \
 	tests/unit/test-access \
+	tests/unit/test-busy-poll \
 	tests/unit/test-cpus \
 	tests/unit/test-lock \
 	tests/unit/test-memory-lock \
@@ -65,7 +66,6 @@ native_tests = \
 	tests/unit/test-writable \
 	tests/unit/test-native-ends \
 	tests/unit/test-native-events \
-	tests/unit/test-native-look \
 	tests/unit/test-native-packets \
 	tests/unit/test-native-region \
 	tests/unit/test-native-ring \

@@ -44,7 +44,7 @@ static inline void ends_open_server(struct native_ends *e, int index)
 	e->sops = e->transport->server;
 	e->cops = e->transport->client;
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, e->stream), 0);
-	qbi_look_init(&e->shared.look);
+	qbi_busy_poll_init(&e->shared.busy_poll);
 	spec.stream = e->stream[0];
 	spec.shared = &e->shared;
 	e->server = calloc(1, e->sops->state_size);

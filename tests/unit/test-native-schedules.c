@@ -291,7 +291,7 @@ static void responses_rounds(unsigned int junk)
 	size_t size;
 
 	ends_open(&e, NATIVE_SHM);
-	client()->look.setting = client()->look.longest = 0;
+	client()->busy_poll.setting = client()->busy_poll.longest = 0;
 	for (uint32_t round = 0; round < ROUNDS; round++) {
 		round_begin(&server()->response, server()->bell, round, junk);
 		if (setjmp(asleep))
@@ -366,10 +366,10 @@ static void dispatch(unsigned int batch, bool backs_off)
 		(void)e.sops->settle(e.server, got);
 }
 
-static void requests_rounds(unsigned int batch, unsigned int junk, uint64_t look)
+static void requests_rounds(unsigned int batch, unsigned int junk, uint64_t busy_poll)
 {
 	ends_open(&e, NATIVE_SHM);
-	e.shared.look.setting = e.shared.look.longest = look;
+	e.shared.busy_poll.setting = e.shared.busy_poll.longest = busy_poll;
 	for (uint32_t round = 0; round < ROUNDS; round++) {
 		unsigned int idle = 0;
 

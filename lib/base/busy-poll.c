@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "base/look.h"
+#include "base/busy-poll.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@
 #define NOTE_NS 100000000
 #define ASKED_PER_CLOCK 64
 
-static _Atomic(uint64_t) longest = QBI_LOOK_DEFAULT_NS;
+static _Atomic(uint64_t) longest = QBI_BUSY_POLL_DEFAULT_NS;
 static struct qbi_once once;
 static bool quota_below_two_cpus;
 
@@ -51,12 +51,12 @@ static void setting_read(void)
 	if (text && *text) {
 		unsigned long us = strtoul(text, &end, 10);
 
-		if (*end == '\0' && us <= QBI_LOOK_MAX_US)
+		if (*end == '\0' && us <= QBI_BUSY_POLL_MAX_US)
 			longest = us * 1000;
 	}
 }
 
-void qbi_look_longest_set(uint64_t ns)
+void qbi_busy_poll_longest_set(uint64_t ns)
 {
 	qbi_once_run(&once, setting_read);
 	longest = ns;
@@ -73,82 +73,82 @@ static bool is_real_time(void)
  * The longest busy poll for this thread where it runs at present. On one CPU the other end
  * can answer when this thread yields, but a real-time thread yields to its own priority only.
  */
-static uint64_t longest_here(const struct qbi_look *l)
+static uint64_t longest_here(const struct qbi_busy_poll *b)
 {
-	if (!l->setting || quota_below_two_cpus)
+	if (!b->setting || quota_below_two_cpus)
 		return 0;
 	if (!is_real_time())
-		return l->setting;
-	if (l->one_cpu)
+		return b->setting;
+	if (b->one_cpu)
 		return 0;
-	return l->setting > REAL_TIME_NS ? REAL_TIME_NS : l->setting;
+	return b->setting > REAL_TIME_NS ? REAL_TIME_NS : b->setting;
 }
 
 /* An administrator may have changed affinity or scheduling class. */
-static void surroundings_note(struct qbi_look *l, uint64_t now)
+static void surroundings_note(struct qbi_busy_poll *b, uint64_t now)
 {
 	uint64_t here;
 
-	l->noted = now;
-	l->one_cpu = qbi_cpus_is_one();
-	if (!l->one_cpu)
-		l->not_before = 0;
-	here = longest_here(l);
-	if (here == l->longest)
+	b->noted = now;
+	b->one_cpu = qbi_cpus_is_one();
+	if (!b->one_cpu)
+		b->not_before = 0;
+	here = longest_here(b);
+	if (here == b->longest)
 		return;
-	l->longest = here;
-	l->budget = here;
+	b->longest = here;
+	b->budget = here;
 }
 
-void qbi_look_init(struct qbi_look *l)
+void qbi_busy_poll_init(struct qbi_busy_poll *b)
 {
 	qbi_once_run(&once, setting_read);
-	*l = (struct qbi_look){ .setting = longest };
-	l->allowance = ALLOWANCE_MAX;
-	l->filled = qbi_now_ns();
-	l->gave_way = l->filled;
-	surroundings_note(l, l->filled);
+	*b = (struct qbi_busy_poll){ .setting = longest };
+	b->allowance = ALLOWANCE_MAX;
+	b->filled = qbi_now_ns();
+	b->gave_way = b->filled;
+	surroundings_note(b, b->filled);
 }
 
-bool qbi_look_is_on(struct qbi_look *l)
+bool qbi_busy_poll_is_on(struct qbi_busy_poll *b)
 {
 	uint64_t now;
 
-	if (l->longest || !l->setting)
-		return l->longest;
-	if (++l->asked % ASKED_PER_CLOCK)
+	if (b->longest || !b->setting)
+		return b->longest;
+	if (++b->asked % ASKED_PER_CLOCK)
 		return false;
 	now = qbi_now_ns();
-	if (now - l->noted >= NOTE_NS)
-		surroundings_note(l, now);
-	return l->longest;
+	if (now - b->noted >= NOTE_NS)
+		surroundings_note(b, now);
+	return b->longest;
 }
 
 /* Another thread is busy on the only usable CPU. */
-static void crowd_note(struct qbi_look *l, uint64_t now)
+static void crowd_note(struct qbi_busy_poll *b, uint64_t now)
 {
-	bool still = l->crowded && now - l->not_before < 2 * l->crowded;
+	bool still = b->crowded && now - b->not_before < 2 * b->crowded;
 
-	l->crowded = still ? l->crowded * 2 : CROWDED_MIN_NS;
-	if (l->crowded > CROWDED_MAX_NS)
-		l->crowded = CROWDED_MAX_NS;
-	l->not_before = now + l->crowded;
+	b->crowded = still ? b->crowded * 2 : CROWDED_MIN_NS;
+	if (b->crowded > CROWDED_MAX_NS)
+		b->crowded = CROWDED_MAX_NS;
+	b->not_before = now + b->crowded;
 }
 
 /*
  * Polled in vain from @start to @now. A thread that cannot move to another CPU and lost a
  * time slice would lose one at the next yield as well.
  */
-static void allowance_spend(struct qbi_look *l, uint64_t start, uint64_t now)
+static void allowance_spend(struct qbi_busy_poll *b, uint64_t start, uint64_t now)
 {
-	l->allowance -= (int64_t)(now - start);
-	if (l->allowance < -DEBT_MAX)
-		l->allowance = -DEBT_MAX;
-	if (now - start <= l->longest + QBI_LOOK_GIVEN_NS)
+	b->allowance -= (int64_t)(now - start);
+	if (b->allowance < -DEBT_MAX)
+		b->allowance = -DEBT_MAX;
+	if (now - start <= b->longest + QBI_BUSY_POLL_GIVEN_NS)
 		return;
-	surroundings_note(l, now);
-	if (l->one_cpu)
-		crowd_note(l, now);
+	surroundings_note(b, now);
+	if (b->one_cpu)
+		crowd_note(b, now);
 }
 
 /*
@@ -156,56 +156,56 @@ static void allowance_spend(struct qbi_look *l, uint64_t start, uint64_t now)
  * a thread, sleeping and being woken costs less time than busy polling, so its time slice
  * is charged to the allowance.
  */
-static bool give_way(struct qbi_look *l)
+static bool give_way(struct qbi_busy_poll *b)
 {
 	uint64_t before = qbi_now_ns(), now;
 
 	sched_yield();
 	now = qbi_now_ns();
-	if (now - before <= QBI_LOOK_GIVEN_NS)
+	if (now - before <= QBI_BUSY_POLL_GIVEN_NS)
 		return true;
-	allowance_spend(l, before, now);
+	allowance_spend(b, before, now);
 	return false;
 }
 
-uint64_t qbi_look_allowed(struct qbi_look *l, uint64_t now)
+uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, uint64_t now)
 {
-	if (l->setting && now - l->noted >= NOTE_NS)
-		surroundings_note(l, now);
-	if (!l->longest || now < l->not_before)
+	if (b->setting && now - b->noted >= NOTE_NS)
+		surroundings_note(b, now);
+	if (!b->longest || now < b->not_before)
 		return 0;
-	l->allowance += (int64_t)((now - l->filled) / ALLOWANCE_SHARE);
-	if (l->allowance > ALLOWANCE_MAX)
-		l->allowance = ALLOWANCE_MAX;
-	l->filled = now;
+	b->allowance += (int64_t)((now - b->filled) / ALLOWANCE_SHARE);
+	if (b->allowance > ALLOWANCE_MAX)
+		b->allowance = ALLOWANCE_MAX;
+	b->filled = now;
 	/* The budget is too small to poll: the caller sleeps, and that yields the CPU. */
-	if ((int64_t)l->budget >= l->allowance)
+	if ((int64_t)b->budget >= b->allowance)
 		return 0;
-	if (now - l->gave_way >= GIVE_WAY_NS) {
-		l->gave_way = now;
-		if (!give_way(l))
+	if (now - b->gave_way >= GIVE_WAY_NS) {
+		b->gave_way = now;
+		if (!give_way(b))
 			return 0;
 	}
-	return l->budget;
+	return b->budget;
 }
 
-void qbi_look_gave_up(struct qbi_look *l, uint64_t start, uint64_t now)
+void qbi_busy_poll_gave_up(struct qbi_busy_poll *b, uint64_t start, uint64_t now)
 {
-	allowance_spend(l, start, now);
-	l->budget -= l->budget / 4;
-	if (l->budget < BUDGET_MIN)
-		l->budget = BUDGET_MIN;
-	l->began = start;
+	allowance_spend(b, start, now);
+	b->budget -= b->budget / 4;
+	if (b->budget < BUDGET_MIN)
+		b->budget = BUDGET_MIN;
+	b->began = start;
 }
 
-void qbi_look_was_woken(struct qbi_look *l)
+void qbi_busy_poll_was_woken(struct qbi_busy_poll *b)
 {
-	if (!l->longest || !l->began)
+	if (!b->longest || !b->began)
 		return;
-	if (qbi_now_ns() - l->began < l->longest) {
-		l->budget *= 3;
-		if (l->budget > l->longest)
-			l->budget = l->longest;
+	if (qbi_now_ns() - b->began < b->longest) {
+		b->budget *= 3;
+		if (b->budget > b->longest)
+			b->budget = b->longest;
 	}
-	l->began = 0;
+	b->began = 0;
 }

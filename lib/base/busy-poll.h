@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Busy polling before sleeping ("look" in names): check for a message in a loop for a
+ * Busy polling before sleeping: check for a message in a loop for a
  * bounded, adaptive time, because a message found this way takes half a microsecond and
  * one that has to wake the thread takes twenty.
  *
@@ -20,13 +20,13 @@
  * own, until a yield costs a time slice. Then another thread is busy there, and an end that
  * sleeps runs again sooner than one that yields.
  *
- * Owner: one struct qbi_look per service, or per client connection and channel.
+ * Owner: one struct qbi_busy_poll per service, or per client connection and channel.
  * Threads: one at a time per struct. The setting is for the process, any thread.
  *
  * Figures: measured on the machine of docs/performance.md.
  */
-#ifndef QBI_BASE_LOOK_H
-#define QBI_BASE_LOOK_H
+#ifndef QBI_BASE_BUSY_POLL_H
+#define QBI_BASE_BUSY_POLL_H
 
 #include <sched.h>
 #include <stdbool.h>
@@ -35,17 +35,17 @@
 #include "base/clock.h"
 
 /* Cost of sleeping and waking for both ends together, hence the longest busy poll. */
-#define QBI_LOOK_DEFAULT_NS 50000
+#define QBI_BUSY_POLL_DEFAULT_NS 50000
 
 /* The largest value that may be set. */
-#define QBI_LOOK_MAX_US 1000
+#define QBI_BUSY_POLL_MAX_US 1000
 
-struct qbi_look {
+struct qbi_busy_poll {
 	uint64_t setting;    /* ns; the longest poll as set; 0: never poll */
 	uint64_t longest;    /* ns; of that, what makes sense here; 0: do not poll */
 	uint64_t noted;	     /* when affinity and scheduling class were last read */
 	bool one_cpu;	     /* as of then: this thread may use no other */
-	unsigned int asked;  /* calls of qbi_look_is_on() that said no */
+	unsigned int asked;  /* calls of qbi_busy_poll_is_on() that said no */
 	uint64_t budget;     /* ns; limit of the next busy poll */
 	uint64_t began;	     /* start of the last poll that found nothing; 0 none */
 	int64_t allowance;   /* ns that may still be polled in vain; below 0: in debt */
@@ -59,7 +59,7 @@ struct qbi_look {
  * A busy poll in progress. Time in which other threads ran because this one yielded does
  * not count: it moves start and end.
  */
-struct qbi_looking {
+struct qbi_spin {
 	uint64_t pause; /* ns of pausing before yielding begins */
 	uint64_t start;
 	uint64_t end;
@@ -73,50 +73,50 @@ struct qbi_looking {
  * value comes from the environment variable QBIPC_BUSY_POLL_US. A change applies to
  * services and connections that are made afterwards.
  */
-void qbi_look_longest_set(uint64_t ns);
+void qbi_busy_poll_longest_set(uint64_t ns);
 
 /*
  * Initialize. Reads how many CPUs this thread may use and its scheduling class, which are
  * read again ten times a second while messages come.
  */
-void qbi_look_init(struct qbi_look *l);
+void qbi_busy_poll_init(struct qbi_busy_poll *b);
 
 /* Does this end poll at present? Cheap when it does not. */
-bool qbi_look_is_on(struct qbi_look *l);
+bool qbi_busy_poll_is_on(struct qbi_busy_poll *b);
 
 /*
  * How long a busy poll that begins @now may take; 0: do not poll. An end that always finds
  * a message never sleeps, and other threads would wait whole time slices for its CPU: so
  * this function yields now and then.
  */
-uint64_t qbi_look_allowed(struct qbi_look *l, uint64_t now);
+uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, uint64_t now);
 
-/* Looking from @start to @now found nothing, and we go to sleep. */
-void qbi_look_gave_up(struct qbi_look *l, uint64_t start, uint64_t now);
+/* Polling from @start to @now found nothing, and the thread goes to sleep. */
+void qbi_busy_poll_gave_up(struct qbi_busy_poll *b, uint64_t start, uint64_t now);
 
-/* A message woke us, after giving up: would a longer look have found it? */
-void qbi_look_was_woken(struct qbi_look *l);
+/* A message woke the thread after it gave up: would a longer poll have found it? */
+void qbi_busy_poll_was_woken(struct qbi_busy_poll *b);
 
-#define QBI_LOOK_PAUSE_NS 1000 /* then yield between looks */
-#define QBI_LOOK_TURNS_PER_CLOCK 16
+#define QBI_SPIN_PAUSE_NS 1000 /* then yield between checks */
+#define QBI_SPIN_TURNS_PER_CLOCK 16
 
 /* A yield that takes longer has let others run; they used what is beyond. */
-#define QBI_LOOK_YIELD_NS 1000
+#define QBI_SPIN_YIELD_NS 1000
 
-/* For how long others may have the CPU before one who looks had better be woken. */
-#define QBI_LOOK_GIVEN_NS 500000
+/* If others keep the CPU for longer than this, sleeping and being woken is better. */
+#define QBI_BUSY_POLL_GIVEN_NS 500000
 
 /*
- * Look for @length, given away time not counted, but until @limit at most. @yield: from
- * the first look on, because the other end was last seen on this CPU.
+ * Poll for @length, given away time not counted, but until @limit at most. @yield: from
+ * the first check on, because the other end was last seen on this CPU.
  */
-static inline void qbi_looking_begin(struct qbi_looking *k, uint64_t now, uint64_t length,
-				     uint64_t limit, bool yield)
+static inline void qbi_spin_begin(struct qbi_spin *s, uint64_t now, uint64_t length,
+				  uint64_t limit, bool yield)
 {
-	uint64_t longest = now + length + QBI_LOOK_GIVEN_NS;
+	uint64_t longest = now + length + QBI_BUSY_POLL_GIVEN_NS;
 
-	*k = (struct qbi_looking){
-		.pause = yield ? 0 : QBI_LOOK_PAUSE_NS,
+	*s = (struct qbi_spin){
+		.pause = yield ? 0 : QBI_SPIN_PAUSE_NS,
 		.start = now,
 		.end = now + length,
 		.limit = limit < longest ? limit : longest,
@@ -136,35 +136,35 @@ static inline void qbi_cpu_relax(void)
 }
 
 /* Let others run. */
-static inline void qbi_looking_yield(struct qbi_looking *k)
+static inline void qbi_spin_yield(struct qbi_spin *s)
 {
-	uint64_t before = k->now;
+	uint64_t before = s->now;
 	uint64_t given;
 
 	sched_yield();
-	k->now = qbi_now_ns();
-	if (k->now - before <= QBI_LOOK_YIELD_NS)
+	s->now = qbi_now_ns();
+	if (s->now - before <= QBI_SPIN_YIELD_NS)
 		return;
-	given = k->now - before - QBI_LOOK_YIELD_NS;
-	/* Somebody who does not yield: that is charged, so that we look less and are woken. */
-	if (given > QBI_LOOK_GIVEN_NS)
+	given = s->now - before - QBI_SPIN_YIELD_NS;
+	/* A thread that does not yield: charge its slice, so that this end polls less. */
+	if (given > QBI_BUSY_POLL_GIVEN_NS)
 		return;
-	k->start += given;
-	k->end += given;
+	s->start += given;
+	s->end += given;
 }
 
-/* Between two looks. False: time is up. */
-static inline bool qbi_looking_again(struct qbi_looking *k)
+/* Between two checks. False: time is up. */
+static inline bool qbi_spin_again(struct qbi_spin *s)
 {
-	if (k->now - k->start >= k->pause) {
-		qbi_looking_yield(k);
+	if (s->now - s->start >= s->pause) {
+		qbi_spin_yield(s);
 	} else {
 		qbi_cpu_relax();
-		if (++k->turns % QBI_LOOK_TURNS_PER_CLOCK)
+		if (++s->turns % QBI_SPIN_TURNS_PER_CLOCK)
 			return true;
-		k->now = qbi_now_ns();
+		s->now = qbi_now_ns();
 	}
-	return k->now < k->end && k->now < k->limit;
+	return s->now < s->end && s->now < s->limit;
 }
 
 #endif

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Busy polling before sleeping: how the budget follows what happens, what it never exceeds,
+ * and when there is none. Times are given, so nothing here waits.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "base/busy-poll.h"
+#include "tests/lib/variant.h"
+
+#define US 1000ull
+#define MS 1000000ull
+#define S 1000000000ull
+
+enum { LONGEST = 50000 };
+
+/* Where a quota leaves less than two CPUs nobody polls; there is nothing to test. */
+static bool may_poll(void)
+{
+	struct qbi_busy_poll b;
+
+	qbi_busy_poll_longest_set(LONGEST);
+	qbi_busy_poll_init(&b);
+	return b.longest != 0;
+}
+
+/* Without giving way, for that depends on what others do on this CPU. */
+static uint64_t allowed_at(struct qbi_busy_poll *b, uint64_t now)
+{
+	b->gave_way = now;
+	return qbi_busy_poll_allowed(b, now);
+}
+
+/* Busy polling as it would be on a machine with CPUs to spare. */
+static struct qbi_busy_poll busy_poll_new(void)
+{
+	struct qbi_busy_poll b;
+
+	qbi_busy_poll_longest_set(LONGEST);
+	qbi_busy_poll_init(&b);
+	b.longest = LONGEST;
+	b.budget = 8000;
+	return b;
+}
+
+START_TEST(first_poll_is_as_long_as_waking_a_server_takes)
+{
+	struct qbi_busy_poll b;
+
+	qbi_busy_poll_longest_set(LONGEST);
+	qbi_busy_poll_init(&b);
+	if (may_poll())
+		ck_assert_uint_eq(allowed_at(&b, qbi_now_ns()), LONGEST);
+}
+END_TEST
+
+START_TEST(budget_shrinks_with_each_poll_in_vain_but_not_to_nothing)
+{
+	struct qbi_busy_poll b = busy_poll_new();
+	uint64_t now = qbi_now_ns() + 10 * S, allowed, last = LONGEST;
+
+	for (int i = 0; i < 100; i++, now += S) {
+		allowed = allowed_at(&b, now);
+		ck_assert_uint_le(allowed, last);
+		ck_assert_uint_gt(allowed, 0);
+		qbi_busy_poll_gave_up(&b, now, now + allowed);
+		last = allowed;
+	}
+	ck_assert_uint_lt(last, 2000);
+}
+END_TEST
+
+START_TEST(budget_grows_when_a_longer_poll_would_have_found_it)
+{
+	struct qbi_busy_poll b = busy_poll_new();
+
+	b.budget = 1000;
+	for (int i = 0; i < 8; i++) {
+		uint64_t now = qbi_now_ns(), before = b.budget;
+
+		b.longest = S;
+		qbi_busy_poll_gave_up(&b, now, now + before);
+		qbi_busy_poll_was_woken(&b);
+		ck_assert_uint_gt(b.budget, before);
+		ck_assert_uint_le(b.budget, S);
+		b.allowance = S;
+	}
+}
+END_TEST
+
+START_TEST(budget_never_exceeds_the_longest)
+{
+	struct qbi_busy_poll b = busy_poll_new();
+
+	for (int i = 0; i < 20; i++) {
+		qbi_busy_poll_gave_up(&b, qbi_now_ns(), qbi_now_ns());
+		qbi_busy_poll_was_woken(&b);
+		ck_assert_uint_le(b.budget, LONGEST);
+	}
+}
+END_TEST
+
+START_TEST(message_that_comes_late_does_not_grow_the_budget)
+{
+	struct qbi_busy_poll b = busy_poll_new();
+	uint64_t long_ago = qbi_now_ns() - 10 * LONGEST, before;
+
+	qbi_busy_poll_gave_up(&b, long_ago, long_ago + 8 * US);
+	before = b.budget;
+	qbi_busy_poll_was_woken(&b);
+	ck_assert_uint_eq(b.budget, before);
+}
+END_TEST
+
+START_TEST(being_woken_without_having_polled_changes_nothing)
+{
+	struct qbi_busy_poll b = busy_poll_new();
+	uint64_t before = b.budget;
+
+	qbi_busy_poll_was_woken(&b);
+	ck_assert_uint_eq(b.budget, before);
+}
+END_TEST
+
+/* Polls as long as it may, always in vain, every @period; how much of @length it took. */
+static uint64_t spent_in_vain(uint64_t period, uint64_t length)
+{
+	struct qbi_busy_poll b = busy_poll_new();
+	uint64_t begin = qbi_now_ns() + 10 * S, now, spent = 0;
+
+	for (now = begin; now < begin + length; now += period) {
+		uint64_t allowed = allowed_at(&b, now);
+
+		/* The most unlucky pattern: the budget is always at its top. */
+		b.budget = LONGEST;
+		if (!allowed)
+			continue;
+		qbi_busy_poll_gave_up(&b, now, now + allowed);
+		spent += allowed;
+		now += allowed;
+	}
+	return spent;
+}
+
+START_TEST(polls_in_vain_take_at_most_a_quarter_of_the_time)
+{
+	static const uint64_t periods[] = { 100, 1 * US, 10 * US, 60 * US, 100 * US, 500 * US };
+
+	for (size_t i = 0; i < sizeof(periods) / sizeof(*periods); i++) {
+		uint64_t spent = spent_in_vain(periods[i], 1 * S);
+
+		/* And what had been saved up before. */
+		ck_assert_uint_le(spent, S / 4 + 1000 * US + LONGEST);
+		ck_assert_uint_gt(spent, 0);
+	}
+}
+END_TEST
+
+START_TEST(allowance_comes_back_with_time)
+{
+	struct qbi_busy_poll b = busy_poll_new();
+	uint64_t now = qbi_now_ns() + 10 * S;
+
+	ck_assert_uint_gt(allowed_at(&b, now), 0);
+	qbi_busy_poll_gave_up(&b, now, now + S);
+	now += S;
+	b.filled = now;
+	ck_assert_uint_eq(allowed_at(&b, now), 0);
+	ck_assert_uint_eq(allowed_at(&b, now + 1 * US), 0);
+	/* What was spent beyond is paid back first, but not for ever. */
+	ck_assert_uint_eq(allowed_at(&b, now + 10000 * US), 0);
+	ck_assert_uint_gt(allowed_at(&b, now + 20000 * US), 0);
+}
+END_TEST
+
+START_TEST(poll_ends_when_its_time_is_up)
+{
+	struct qbi_spin s;
+	uint64_t begin = qbi_now_ns();
+
+	qbi_spin_begin(&s, begin, 200 * US, QBI_FOREVER, _i != 0);
+	while (qbi_spin_again(&s))
+		;
+	ck_assert_uint_ge(s.now - begin, 200 * US);
+	ck_assert_uint_ge(qbi_now_ns() - begin, 200 * US);
+}
+END_TEST
+
+START_TEST(poll_ends_at_its_limit)
+{
+	struct qbi_spin s;
+	uint64_t begin = qbi_now_ns();
+
+	qbi_spin_begin(&s, begin, 60 * S, begin + 200 * US, _i != 0);
+	while (qbi_spin_again(&s))
+		;
+	ck_assert_uint_ge(s.now - begin, 200 * US);
+	ck_assert_uint_lt(s.now - begin, 30 * S);
+}
+END_TEST
+
+static _Atomic(bool) hog_stop;
+
+/* Has the CPU for a while, as somebody with work to do, and gives it back. */
+static void *worker_main(void *data)
+{
+	while (!hog_stop) {
+		uint64_t end = qbi_now_ns() + 20 * US;
+
+		while (qbi_now_ns() < end)
+			;
+		sched_yield();
+	}
+	return data;
+}
+
+static void stay_on_one_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)sched_getcpu(), &set);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+START_TEST(time_that_others_used_is_not_spent)
+{
+	unsigned int tries = 0;
+	struct qbi_spin s;
+	pthread_t worker;
+	uint64_t begin;
+	bool seen;
+
+	/* A thread that inherits our one CPU takes it whenever we yield. */
+	stay_on_one_cpu();
+	ck_assert_int_eq(pthread_create(&worker, NULL, worker_main, NULL), 0);
+	/* The kernel may also take the CPU away unasked: that is spent. Not every time. */
+	do {
+		begin = qbi_now_ns();
+		qbi_spin_begin(&s, begin, 50 * US, QBI_FOREVER, true);
+		while (qbi_spin_again(&s))
+			;
+		seen = s.now - begin >= 200 * US && s.now - s.start <= 100 * US;
+	} while (!seen && ++tries < 1000);
+	hog_stop = true;
+	pthread_join(worker, NULL);
+	ck_assert(seen);
+}
+END_TEST
+
+static void *hog_main(void *data)
+{
+	while (!hog_stop)
+		;
+	return data;
+}
+
+START_TEST(time_slice_that_somebody_took_is_spent)
+{
+	struct qbi_spin s;
+	unsigned int tries = 0;
+	pthread_t hog;
+	uint64_t begin;
+	bool seen;
+
+	stay_on_one_cpu();
+	ck_assert_int_eq(pthread_create(&hog, NULL, hog_main, NULL), 0);
+	/* A slice of the hog is milliseconds: the poll ends, and has cost all that. */
+	do {
+		begin = qbi_now_ns();
+		qbi_spin_begin(&s, begin, 100 * US, QBI_FOREVER, true);
+		while (qbi_spin_again(&s))
+			;
+		seen = s.now - begin >= 1000 * US && s.now - s.start >= 1000 * US;
+	} while (!seen && ++tries < 1000);
+	hog_stop = true;
+	pthread_join(hog, NULL);
+	ck_assert(seen);
+	ck_assert_uint_ge(s.now, s.end);
+}
+END_TEST
+
+/* Otherwise each poll would begin by losing a slice, where a sleeper is woken at once. */
+START_TEST(giving_way_to_somebody_who_takes_a_slice_ends_polling)
+{
+	struct qbi_busy_poll b = busy_poll_new();
+	unsigned int tries = 0;
+	uint64_t now, allowed;
+	pthread_t hog;
+
+	stay_on_one_cpu();
+	ck_assert_int_eq(pthread_create(&hog, NULL, hog_main, NULL), 0);
+	do {
+		b.gave_way = 0;
+		now = b.filled = qbi_now_ns();
+		b.allowance = (int64_t)(b.budget + 100 * US);
+		allowed = qbi_busy_poll_allowed(&b, now);
+	} while (allowed != 0 && ++tries < 1000);
+	hog_stop = true;
+	pthread_join(hog, NULL);
+	ck_assert_uint_eq(allowed, 0);
+	ck_assert_int_lt(b.allowance, (int64_t)b.budget);
+	/* Nor does a thread that may not poll give way first. */
+	ck_assert_uint_eq(qbi_busy_poll_allowed(&b, now + 60 * US), 0);
+	ck_assert_uint_eq(b.gave_way, now);
+}
+END_TEST
+
+/* -- When there is no busy polling ----------------------------------------------- */
+
+START_TEST(longest_of_zero_never_polls)
+{
+	struct qbi_busy_poll b;
+
+	qbi_busy_poll_longest_set(0);
+	qbi_busy_poll_init(&b);
+	for (uint64_t now = qbi_now_ns(), i = 0; i < 10; i++, now += S) {
+		ck_assert_uint_eq(allowed_at(&b, now), 0);
+		qbi_busy_poll_was_woken(&b);
+	}
+}
+END_TEST
+
+/* What a new process with QBIPC_BUSY_POLL_US=@text has as its longest; the test's is one. */
+static uint64_t longest_with(const char *text)
+{
+	struct qbi_busy_poll b;
+
+	setenv("QBIPC_BUSY_POLL_US", text, 1);
+	qbi_busy_poll_init(&b);
+	return b.longest;
+}
+
+START_TEST(environment_variable_switches_polling_off)
+{
+	ck_assert_uint_eq(longest_with("0"), 0);
+}
+END_TEST
+
+START_TEST(environment_variable_sets_the_longest_poll_in_microseconds)
+{
+	uint64_t longest = longest_with("17");
+
+	ck_assert(longest == 17 * US || longest == 0);
+	if (may_poll())
+		ck_assert_uint_eq(longest, 17 * US);
+}
+END_TEST
+
+START_TEST(nonsense_in_the_environment_variable_is_ignored)
+{
+	static const char *const texts[] = { "-1", "1e9", "999999999", "x", "" };
+	uint64_t longest = longest_with(texts[_i]);
+
+	ck_assert(longest == QBI_BUSY_POLL_DEFAULT_NS || longest == 0);
+	if (may_poll())
+		ck_assert_uint_eq(longest, QBI_BUSY_POLL_DEFAULT_NS);
+}
+END_TEST
+
+/* The other end has it when we yield, or has one of its own. */
+START_TEST(one_usable_cpu_is_enough_to_poll)
+{
+	struct qbi_busy_poll b;
+
+	if (!may_poll())
+		return;
+	stay_on_one_cpu();
+	qbi_busy_poll_init(&b);
+	ck_assert_uint_eq(allowed_at(&b, qbi_now_ns()), LONGEST);
+}
+END_TEST
+
+START_TEST(slice_that_somebody_took_of_our_only_cpu_ends_polling_for_half_a_second)
+{
+	struct qbi_busy_poll b;
+	uint64_t now;
+
+	if (!may_poll())
+		return;
+	stay_on_one_cpu();
+	qbi_busy_poll_init(&b);
+	now = qbi_now_ns();
+	qbi_busy_poll_gave_up(&b, now, now + 4 * MS);
+	/* The debt is paid, but that is not all. */
+	ck_assert_uint_eq(allowed_at(&b, now + 450 * MS), 0);
+	now += 510 * MS;
+	ck_assert_uint_gt(allowed_at(&b, now), 0);
+	/* Still there at the next try: twice as long. */
+	qbi_busy_poll_gave_up(&b, now, now + 4 * MS);
+	ck_assert_uint_eq(allowed_at(&b, now + 950 * MS), 0);
+	now += 1010 * MS;
+	ck_assert_uint_gt(allowed_at(&b, now), 0);
+	/* Gone for long: as the first time. */
+	now += 60 * S;
+	ck_assert_uint_gt(allowed_at(&b, now), 0);
+	qbi_busy_poll_gave_up(&b, now, now + 4 * MS);
+	ck_assert_uint_gt(allowed_at(&b, now + 510 * MS), 0);
+}
+END_TEST
+
+/* As an administrator does it with a program that runs. */
+START_TEST(thread_that_is_moved_to_one_cpu_and_back_polls_as_is_right_there)
+{
+	struct qbi_busy_poll b;
+	cpu_set_t all;
+	uint64_t now;
+
+	ck_assert_int_eq(sched_getaffinity(0, sizeof(all), &all), 0);
+	if (!may_poll() || CPU_COUNT(&all) < 2)
+		return;
+	qbi_busy_poll_init(&b);
+	now = qbi_now_ns();
+	qbi_busy_poll_gave_up(&b, now, now + 4 * MS);
+	/* There are others: the debt is all. */
+	ck_assert_uint_gt(allowed_at(&b, now + 50 * MS), 0);
+	stay_on_one_cpu();
+	/* Seen as soon as somebody takes a slice. */
+	now += 51 * MS;
+	qbi_busy_poll_gave_up(&b, now, now + 4 * MS);
+	ck_assert_uint_eq(allowed_at(&b, now + 50 * MS), 0);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(all), &all), 0);
+	ck_assert_uint_gt(allowed_at(&b, now + 200 * MS), 0);
+}
+END_TEST
+
+/* It yields to its own priority only. Needs the right to be a real-time process. */
+START_TEST(real_time_thread_with_one_cpu_does_not_poll_until_it_is_an_ordinary_one)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	struct qbi_busy_poll b;
+	uint64_t end;
+
+	if (!may_poll() || sched_setscheduler(0, SCHED_RR, &param) < 0)
+		return;
+	stay_on_one_cpu();
+	qbi_busy_poll_init(&b);
+	ck_assert(!qbi_busy_poll_is_on(&b));
+	ck_assert_uint_eq(allowed_at(&b, qbi_now_ns()), 0);
+	param.sched_priority = 0;
+	ck_assert_int_eq(sched_setscheduler(0, SCHED_OTHER, &param), 0);
+	end = qbi_now_ns() + 10 * S;
+	while (!qbi_busy_poll_is_on(&b) && qbi_now_ns() < end)
+		continue;
+	ck_assert(qbi_busy_poll_is_on(&b));
+	ck_assert_uint_gt(allowed_at(&b, qbi_now_ns()), 0);
+}
+END_TEST
+
+/* Needs the right to be a real-time process; without it there is no such caller. */
+START_TEST(real_time_thread_polls_for_less)
+{
+	static const int policies[] = { SCHED_RR, SCHED_FIFO, SCHED_RR | SCHED_RESET_ON_FORK };
+	struct sched_param param = { .sched_priority = 1 };
+	struct qbi_busy_poll b;
+
+	if (!may_poll() || sched_setscheduler(0, policies[_i], &param) < 0)
+		return;
+	qbi_busy_poll_init(&b);
+	ck_assert_uint_gt(b.longest, 0);
+	ck_assert_uint_le(b.longest, 20 * US);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("busy poll");
+	TCase *tc = tcase_new(s, "budget");
+
+	tcase_add_test(tc, first_poll_is_as_long_as_waking_a_server_takes);
+	tcase_add_test(tc, budget_shrinks_with_each_poll_in_vain_but_not_to_nothing);
+	tcase_add_test(tc, budget_grows_when_a_longer_poll_would_have_found_it);
+	tcase_add_test(tc, budget_never_exceeds_the_longest);
+	tcase_add_test(tc, message_that_comes_late_does_not_grow_the_budget);
+	tcase_add_test(tc, being_woken_without_having_polled_changes_nothing);
+	tcase_add_test(tc, polls_in_vain_take_at_most_a_quarter_of_the_time);
+	tcase_add_test(tc, allowance_comes_back_with_time);
+	tcase_add_loop_test(tc, poll_ends_when_its_time_is_up, 0, 2);
+	tcase_add_loop_test(tc, poll_ends_at_its_limit, 0, 2);
+	tcase_add_test(tc, time_that_others_used_is_not_spent);
+	tcase_add_test(tc, time_slice_that_somebody_took_is_spent);
+	tcase_add_test(tc, giving_way_to_somebody_who_takes_a_slice_ends_polling);
+
+	tc = tcase_new(s, "switched off");
+	tcase_add_test(tc, longest_of_zero_never_polls);
+	tcase_add_test(tc, environment_variable_switches_polling_off);
+	tcase_add_test(tc, environment_variable_sets_the_longest_poll_in_microseconds);
+	tcase_add_loop_test(tc, nonsense_in_the_environment_variable_is_ignored, 0, 5);
+	tcase_add_test(tc, one_usable_cpu_is_enough_to_poll);
+	tcase_add_test(tc,
+		       slice_that_somebody_took_of_our_only_cpu_ends_polling_for_half_a_second);
+	tcase_add_test(tc, thread_that_is_moved_to_one_cpu_and_back_polls_as_is_right_there);
+	tcase_add_test(tc,
+		       real_time_thread_with_one_cpu_does_not_poll_until_it_is_an_ordinary_one);
+	tcase_add_loop_test(tc, real_time_thread_polls_for_less, 0, 3);
+	return suite_main(s);
+}
