@@ -113,8 +113,8 @@ static void before_fork(void)
 	}
 	fork_cancel_state = state;
 	atomic_store(&fork_is_near, true);
-	qbi_list_for_each(pos, &all) mutex_of(pos)->held_for_fork =
-		lock_within(&mutex_of(pos)->lock, deadline);
+	qbi_list_for_each(pos, &all)
+		mutex_of(pos)->held_for_fork = lock_within(&mutex_of(pos)->lock, deadline);
 }
 
 static void after_fork_in_parent(void)
@@ -123,8 +123,7 @@ static void after_fork_in_parent(void)
 	int state;
 
 	if (all_held_for_fork) {
-		qbi_list_for_each(pos, &all)
-		{
+		qbi_list_for_each(pos, &all) {
 			if (!mutex_of(pos)->held_for_fork)
 				continue;
 			mutex_of(pos)->held_for_fork = false;
@@ -143,8 +142,7 @@ static void after_fork_in_child(void)
 	struct qbi_list *pos;
 
 	atomic_fetch_add(&generation, 1);
-	qbi_list_for_each(pos, &all)
-	{
+	qbi_list_for_each(pos, &all) {
 		mutex_of(pos)->held_for_fork = false;
 		mutex_of(pos)->lock = (struct qbi_lock)QBI_LOCK_INIT;
 	}

@@ -66,8 +66,7 @@ static struct qbi_item *job_find(const struct qbi_list *list, void *data,
 {
 	struct qbi_list *pos;
 
-	qbi_list_for_each(pos, list)
-	{
+	qbi_list_for_each(pos, list) {
 		struct qbi_item *item = qbi_list_entry(pos, struct qbi_item, node);
 
 		if (item->kind == &qbi_job_kind && item->data == data && job_of(item)->fn == fn)
@@ -132,8 +131,7 @@ static void jobs_free(struct qb_loop *l, struct qbi_list *list)
 {
 	struct qbi_list *pos, *tmp;
 
-	qbi_list_for_each_safe(pos, tmp, list)
-	{
+	qbi_list_for_each_safe(pos, tmp, list) {
 		struct qbi_item *item = qbi_list_entry(pos, struct qbi_item, node);
 
 		if (item->kind != &qbi_job_kind)

@@ -152,8 +152,7 @@ static struct qbi_signal *signals_find(const struct qb_loop *l, uintptr_t serial
 {
 	struct qbi_list *pos;
 
-	qbi_list_for_each(pos, &l->signals.all)
-	{
+	qbi_list_for_each(pos, &l->signals.all) {
 		struct qbi_signal *s = qbi_list_entry(pos, struct qbi_signal, peers);
 
 		if (s->serial == serial)
@@ -295,8 +294,7 @@ void qbi_signals_collect(struct qb_loop *l)
 		return;
 	/* order S2 (collect): a delivery that comes after this is looked for again. */
 	l->signals.seen = atomic_load(&any_delivery);
-	qbi_list_for_each(pos, &l->signals.all)
-	{
+	qbi_list_for_each(pos, &l->signals.all) {
 		struct qbi_signal *s = qbi_list_entry(pos, struct qbi_signal, peers);
 		uint64_t deliveries = atomic_load(&table[s->sig].deliveries);
 

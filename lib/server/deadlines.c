@@ -34,8 +34,9 @@ static struct qbi_deadline *deadline_next(const struct qbi_deadlines *d)
 	struct qbi_deadline *next = NULL;
 	struct qbi_list *pos;
 
-	qbi_list_for_each(pos, &d->waiting) if (!next || deadline_of(pos)->due < next->due)
-		next = deadline_of(pos);
+	qbi_list_for_each(pos, &d->waiting)
+		if (!next || deadline_of(pos)->due < next->due)
+			next = deadline_of(pos);
 	return next;
 }
 

@@ -100,8 +100,7 @@ static void accounts_check(struct ledger *l)
 	struct qbi_list *pos;
 
 	for (size_t i = 0; i < QBI_ACCOUNT_BUCKETS; i++) {
-		qbi_list_for_each(pos, &limits->accounts[i])
-		{
+		qbi_list_for_each(pos, &limits->accounts[i]) {
 			const struct qbi_account *a =
 				qbi_list_entry(pos, struct qbi_account, link);
 			const struct sum *user = user_of(l, a->uid);
