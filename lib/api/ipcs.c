@@ -180,7 +180,7 @@ int32_t qb_ipcs_connection_get_buffer_size(qb_ipcs_connection_t *c)
 
 typedef int (*send_fn)(qb_ipcs_connection_t *c, const struct qbi_msg *msg);
 
-static ssize_t message_send(qb_ipcs_connection_t *c, send_fn fn, const struct iovec *iov,
+static ssize_t vectors_send(qb_ipcs_connection_t *c, send_fn fn, const struct iovec *iov,
 			    size_t n)
 {
 	struct qbi_msg msg;
@@ -198,26 +198,26 @@ static ssize_t message_send(qb_ipcs_connection_t *c, send_fn fn, const struct io
 
 ssize_t qb_ipcs_response_sendv(qb_ipcs_connection_t *c, const struct iovec *iov, size_t iov_len)
 {
-	return message_send(c, qbi_send_response, iov, iov_len);
+	return vectors_send(c, qbi_send_response, iov, iov_len);
 }
 
 ssize_t qb_ipcs_response_send(qb_ipcs_connection_t *c, const void *data, size_t size)
 {
 	struct iovec iov = { (void *)(uintptr_t)data, size };
 
-	return message_send(c, qbi_send_response, &iov, 1);
+	return vectors_send(c, qbi_send_response, &iov, 1);
 }
 
 ssize_t qb_ipcs_event_sendv(qb_ipcs_connection_t *c, const struct iovec *iov, size_t iov_len)
 {
-	return message_send(c, qbi_send_event, iov, iov_len);
+	return vectors_send(c, qbi_send_event, iov, iov_len);
 }
 
 ssize_t qb_ipcs_event_send(qb_ipcs_connection_t *c, const void *data, size_t size)
 {
 	struct iovec iov = { (void *)(uintptr_t)data, size };
 
-	return message_send(c, qbi_send_event, &iov, 1);
+	return vectors_send(c, qbi_send_event, &iov, 1);
 }
 
 /* -- Counters ----------------------------------------------------------------- */

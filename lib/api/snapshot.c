@@ -58,7 +58,7 @@ int qbipc_service_snapshot_allow(qb_ipcs_service_t *s, uid_t uid, gid_t gid)
 }
 
 /* One page. 1: there are more. */
-static int page_read(qbipc_snapshot_t *s, const char *name, uint64_t deadline)
+static int snapshot_page_read(qbipc_snapshot_t *s, const char *name, uint64_t deadline)
 {
 	_cleanup_(qbi_inquiry_deinit) struct qbi_inquiry q = QBI_INQUIRY_INIT;
 	uint32_t n = s->all.count;
@@ -92,7 +92,7 @@ int qbipc_snapshot_get(const char *name, int timeout_ms, qbipc_snapshot_t **ret_
 	if (!snapshot)
 		return -ENOMEM;
 	do
-		r = page_read(snapshot, name, deadline);
+		r = snapshot_page_read(snapshot, name, deadline);
 	while (r > 0);
 	if (r < 0) {
 		qbipc_snapshot_free(snapshot);

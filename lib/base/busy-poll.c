@@ -41,7 +41,7 @@ static _Atomic(uint64_t) longest = QBI_BUSY_POLL_DEFAULT_NS;
 static struct qbi_once once;
 static bool quota_below_two_cpus;
 
-static void setting_read(void)
+static void busy_poll_setting_read(void)
 {
 	const char *text = getenv("QBIPC_BUSY_POLL_US");
 	char *end;
@@ -58,7 +58,7 @@ static void setting_read(void)
 
 void qbi_busy_poll_longest_set(uint64_t ns)
 {
-	qbi_once_run(&once, setting_read);
+	qbi_once_run(&once, busy_poll_setting_read);
 	longest = ns;
 }
 
@@ -102,7 +102,7 @@ static void surroundings_note(struct qbi_busy_poll *b, uint64_t now)
 
 void qbi_busy_poll_init(struct qbi_busy_poll *b)
 {
-	qbi_once_run(&once, setting_read);
+	qbi_once_run(&once, busy_poll_setting_read);
 	*b = (struct qbi_busy_poll){ .setting = longest };
 	b->allowance = ALLOWANCE_MAX;
 	b->filled = qbi_now_ns();

@@ -117,7 +117,7 @@ static void ring_post(struct qbi_qbring *r)
 		syscall(SYS_futex, &r->head->sem.value, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-static void ring_write(struct qbi_qbring *r, const struct iovec *iov, size_t n, size_t total)
+static void chunk_write(struct qbi_qbring *r, const struct iovec *iov, size_t n, size_t total)
 {
 	uint32_t at = r->write;
 	uint32_t magic = word_after(r, at, 1);
@@ -172,7 +172,7 @@ int qbi_qbring_put(struct qbi_qbring *r, const struct iovec *iov, size_t n, size
 	qbi_fault_enter(&r->map.guard);
 	err = ring_room(r, total);
 	if (err == 0)
-		ring_write(r, iov, n, total);
+		chunk_write(r, iov, n, total);
 	return qbi_fault_leave(&r->map.guard) ? err : -EBADMSG;
 }
 
@@ -189,7 +189,7 @@ static int ring_chunk_size(struct qbi_qbring *r, uint32_t *ret_size)
 {
 	uint32_t magic, size;
 
-	/* order Q1 (look): pairs with Q1 (publish) in ring_write(). */
+	/* order Q1 (look): pairs with Q1 (publish) in chunk_write(). */
 	magic = qbi_shared_load(ring_word(r, word_after(r, r->read, 1)), memory_order_acquire);
 	/* order Q5 (size): covered by Q1. */
 	size = qbi_shared_load(ring_word(r, r->read), memory_order_relaxed);

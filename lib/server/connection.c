@@ -358,7 +358,7 @@ void qbi_connection_flow_update(qb_ipcs_connection_t *c)
 			c->host->set.name);
 }
 
-static qb_ipcs_connection_t *connection_of(struct qbi_roster_entry *e)
+static qb_ipcs_connection_t *roster_connection(struct qbi_roster_entry *e)
 {
 	return qbi_container_of(e, struct qb_ipcs_connection, listed);
 }
@@ -369,8 +369,8 @@ static qb_ipcs_connection_t *next_that(struct qbi_host *h, qb_ipcs_connection_t 
 	struct qbi_roster_entry *e = current ? &current->listed : NULL;
 
 	while ((e = qbi_roster_next(&h->connections, e)))
-		if (is(connection_of(e)))
-			return qbi_connection_ref(connection_of(e));
+		if (is(roster_connection(e)))
+			return qbi_connection_ref(roster_connection(e));
 	return NULL;
 }
 

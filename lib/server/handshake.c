@@ -15,14 +15,14 @@
 
 /* -- Who has to go ------------------------------------------------------------ */
 
-static qb_ipcs_connection_t *connection_of(struct qbi_limits_entry *e)
+static qb_ipcs_connection_t *limits_connection(struct qbi_limits_entry *e)
 {
 	return e ? qbi_container_of(e, struct qb_ipcs_connection, quota) : NULL;
 }
 
 qb_ipcs_connection_t *qbi_handshake_oldest(struct qbi_host *h)
 {
-	return connection_of(qbi_limits_oldest(&h->limits));
+	return limits_connection(qbi_limits_oldest(&h->limits));
 }
 
 static void handshake_close(qb_ipcs_connection_t *c, const struct qbi_limits_verdict *v)
@@ -34,7 +34,7 @@ static void handshake_close(qb_ipcs_connection_t *c, const struct qbi_limits_ver
 bool qbi_handshake_make_room(struct qbi_host *h)
 {
 	struct qbi_limits_verdict v;
-	qb_ipcs_connection_t *victim = connection_of(qbi_limits_make_room(&h->limits, &v));
+	qb_ipcs_connection_t *victim = limits_connection(qbi_limits_make_room(&h->limits, &v));
 
 	if (victim)
 		handshake_close(victim, &v);
@@ -51,7 +51,7 @@ int qbi_handshake_begin(qb_ipcs_connection_t *c)
 	if (r < 0)
 		return r;
 	while ((victim = qbi_limits_excess(l, &c->quota, c->stream.fd, &v)))
-		handshake_close(connection_of(victim), &v);
+		handshake_close(limits_connection(victim), &v);
 	return 0;
 }
 
@@ -305,7 +305,7 @@ static enum qbi_refusal open_refusal(int error)
  * A client that has left again is not worth the files and the memory of a connection:
  * who connects and leaves in a loop would keep those waiting who mean it.
  */
-static bool client_has_left(const qb_ipcs_connection_t *c)
+static bool handshake_client_has_left(const qb_ipcs_connection_t *c)
 {
 	char byte;
 
@@ -385,7 +385,7 @@ void qbi_handshake_continue(qb_ipcs_connection_t *c)
 	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *hold = qbi_connection_ref(c);
 	int r = hello_read(c);
 
-	if (r == 0 && client_has_left(c))
+	if (r == 0 && handshake_client_has_left(c))
 		r = QBI_GONE;
 	if (r == 0)
 		handshake_finish(c);

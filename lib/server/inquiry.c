@@ -33,8 +33,8 @@ static void answer_send(const qb_ipcs_connection_t *c, const void *answer, size_
 }
 
 /* As the answer to a client of this size and version would be, without names. */
-static void welcome_fill(const qb_ipcs_connection_t *c, struct qbi_welcome *welcome,
-			 int32_t error, uint32_t question)
+static void inquiry_welcome_fill(const qb_ipcs_connection_t *c, struct qbi_welcome *welcome,
+				 int32_t error, uint32_t question)
 {
 	const struct qbi_transport *t =
 		qbi_transport_for_service(c->host->set.type, &c->hello, true);
@@ -117,7 +117,7 @@ static void watcher_refuse(const qb_ipcs_connection_t *c, int32_t error)
 {
 	struct qbi_welcome welcome;
 
-	welcome_fill(c, &welcome, error, QBI_ABILITY_WATCH);
+	inquiry_welcome_fill(c, &welcome, error, QBI_ABILITY_WATCH);
 	answer_send(c, &welcome, sizeof(welcome));
 }
 
@@ -137,7 +137,7 @@ static void watcher_answer(qb_ipcs_connection_t *c)
 		watcher_refuse(c, -ENOMEM);
 		return;
 	}
-	welcome_fill(c, &answer->welcome, 0, QBI_ABILITY_WATCH);
+	inquiry_welcome_fill(c, &answer->welcome, 0, QBI_ABILITY_WATCH);
 	snapshot_fill(h, qbi_hello_watch_below(&c->hello), answer);
 	answer_send(c, answer,
 		    sizeof(*answer) + answer->head.records * sizeof(answer->records[0]));
@@ -150,7 +150,7 @@ bool qbi_inquiry_answer(qb_ipcs_connection_t *c)
 	switch (qbi_hello_question(&c->hello)) {
 	case QBI_ABILITY_WATCH: watcher_answer(c); break;
 	case QBI_ABILITY_PROBE:
-		welcome_fill(c, &welcome, 0, QBI_ABILITY_PROBE);
+		inquiry_welcome_fill(c, &welcome, 0, QBI_ABILITY_PROBE);
 		answer_send(c, &welcome, sizeof(welcome));
 		break;
 	default: return false;

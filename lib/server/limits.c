@@ -113,8 +113,7 @@ static struct qbi_account *account_get(struct qbi_limits *l, uid_t uid)
 	struct qbi_account *a;
 	struct qbi_list *pos;
 
-	qbi_list_for_each(pos, bucket)
-	{
+	qbi_list_for_each(pos, bucket) {
 		a = qbi_list_entry(pos, struct qbi_account, link);
 		if (a->uid == uid)
 			return a;
@@ -176,7 +175,7 @@ static const struct qbi_limits_verdict makes_room = {
 	.text = "an unfinished handshake makes room for others",
 };
 
-static struct qbi_limits_entry *entry_of(struct qbi_list *link)
+static struct qbi_limits_entry *limits_entry_of(struct qbi_list *link)
 {
 	return qbi_list_entry(link, struct qbi_limits_entry, link);
 }
@@ -194,8 +193,9 @@ static struct qbi_limits_entry *handshake_oldest(const struct qbi_limits *l,
 {
 	struct qbi_list *pos;
 
-	qbi_list_for_each(pos, &l->handshakes) if (entry_of(pos)->account ==
-						   of) return entry_of(pos);
+	qbi_list_for_each(pos, &l->handshakes)
+		if (limits_entry_of(pos)->account == of)
+			return limits_entry_of(pos);
 	return NULL;
 }
 
@@ -211,9 +211,8 @@ static struct qbi_limits_entry *handshake_victim(const struct qbi_limits *l, boo
 	uint32_t most = 0;
 	struct qbi_list *pos;
 
-	qbi_list_for_each(pos, &l->handshakes)
-	{
-		struct qbi_limits_entry *e = entry_of(pos);
+	qbi_list_for_each(pos, &l->handshakes) {
+		struct qbi_limits_entry *e = limits_entry_of(pos);
 		uint32_t has;
 
 		if (e == keep)
@@ -319,7 +318,7 @@ struct qbi_limits_entry *qbi_limits_oldest(const struct qbi_limits *l)
 {
 	struct qbi_list *first = qbi_list_first(&l->handshakes);
 
-	return first ? entry_of(first) : NULL;
+	return first ? limits_entry_of(first) : NULL;
 }
 
 uint64_t qbi_limits_overdue_at(const struct qbi_limits *l)

@@ -55,7 +55,7 @@ static uint64_t interval_of(unsigned int step)
 	return ns < INTERVAL_MAX ? ns : INTERVAL_MAX;
 }
 
-static struct qbi_retry_entry *entry_of(struct qbi_list *link)
+static struct qbi_retry_entry *retry_entry_of(struct qbi_list *link)
 {
 	return qbi_list_entry(link, struct qbi_retry_entry, link);
 }
@@ -108,8 +108,9 @@ static void ready_by_time(struct qbi_retry *r)
 	for (i = 0; i < QBI_RETRY_STEPS; i++) {
 		struct qbi_list *first;
 
-		while ((first = qbi_list_first(&r->later[i])) && entry_of(first)->due <= now)
-			entry_move(&r->ready, entry_of(first), 0);
+		while ((first = qbi_list_first(&r->later[i])) &&
+		       retry_entry_of(first)->due <= now)
+			entry_move(&r->ready, retry_entry_of(first), 0);
 	}
 }
 
@@ -126,7 +127,7 @@ static struct qbi_retry_entry *ready_pop(struct qbi_retry *r)
 	if (first)
 		qbi_list_unlink(first);
 	qbi_mutex_unlock(&r->lock);
-	return first ? entry_of(first) : NULL;
+	return first ? retry_entry_of(first) : NULL;
 }
 
 /* Be woken for whoever is due first. */
@@ -138,8 +139,8 @@ static void alarm_update(struct qbi_retry *r)
 	for (i = 0; i < QBI_RETRY_STEPS; i++) {
 		struct qbi_list *first = qbi_list_first(&r->later[i]);
 
-		if (first && entry_of(first)->due < when)
-			when = entry_of(first)->due;
+		if (first && retry_entry_of(first)->due < when)
+			when = retry_entry_of(first)->due;
 	}
 	if (when == UINT64_MAX)
 		when = 0;

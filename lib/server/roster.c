@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/roster.h"
 
-static struct qbi_roster_entry *entry_of(struct qbi_list *link)
+static struct qbi_roster_entry *roster_entry_of(struct qbi_list *link)
 {
 	return qbi_list_entry(link, struct qbi_roster_entry, link);
 }
@@ -37,7 +37,9 @@ static struct qbi_list *place_after(const struct qbi_roster *r,
 
 	if (current->place && !qbi_list_is_empty(&current->link))
 		return current->link.next;
-	qbi_list_for_each(pos, &r->entries) if (entry_of(pos)->place < current->place) break;
+	qbi_list_for_each(pos, &r->entries)
+		if (roster_entry_of(pos)->place < current->place)
+			break;
 	return pos;
 }
 
@@ -46,5 +48,5 @@ struct qbi_roster_entry *qbi_roster_next(const struct qbi_roster *r,
 {
 	struct qbi_list *pos = current ? place_after(r, current) : r->entries.next;
 
-	return pos == &r->entries ? NULL : entry_of(pos);
+	return pos == &r->entries ? NULL : roster_entry_of(pos);
 }

@@ -33,7 +33,7 @@
 
 #define HUNG_UP (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)
 
-struct native_client {
+struct native_shm_client {
 	bool opened;
 	int stream; /* borrowed */
 	struct qbi_client_turns turns;
@@ -49,9 +49,9 @@ struct native_client {
 	struct timespec checked;	/* when a sender last looked for the server */
 };
 
-static int native_client_open(void *st, const struct qbi_client_spec *spec)
+static int native_shm_client_open(void *st, const struct qbi_client_spec *spec)
 {
-	struct native_client *c = st;
+	struct native_shm_client *c = st;
 	int r;
 
 	c->opened = true;
@@ -75,16 +75,16 @@ static int native_client_open(void *st, const struct qbi_client_spec *spec)
 	return 0;
 }
 
-static int native_client_event_fd(void *st)
+static int native_shm_client_event_fd(void *st)
 {
-	const struct native_client *c = st;
+	const struct native_shm_client *c = st;
 
 	return c->stream;
 }
 
-static uint32_t native_client_flow(void *st)
+static uint32_t native_shm_client_flow(void *st)
 {
-	struct native_client *c = st;
+	struct native_shm_client *c = st;
 
 	return qbi_region_flow_get(&c->region);
 }
@@ -93,7 +93,7 @@ static uint32_t native_client_flow(void *st)
  * A sender whose server is awake makes no system call and would not notice its death
  * before the ring is full. So look, but once per tick of the coarse clock at most.
  */
-static bool sender_sees_server_gone(struct native_client *c)
+static bool sender_sees_server_gone(struct native_shm_client *c)
 {
 	struct timespec now;
 
@@ -109,7 +109,7 @@ static bool sender_sees_server_gone(struct native_client *c)
  * kernel may be short of memory for a moment; a server that leaves its stream full does
  * not sleep, or is none.
  */
-static int ring_server(struct native_client *c, bool ring, uint64_t deadline)
+static int ring_server(struct native_shm_client *c, bool ring, uint64_t deadline)
 {
 	struct pollfd p = { .fd = c->stream, .events = POLLOUT };
 	int tries, r;
@@ -132,9 +132,9 @@ static int ring_server(struct native_client *c, bool ring, uint64_t deadline)
 	return 0;
 }
 
-static int native_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
+static int native_shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
 {
-	struct native_client *c = st;
+	struct native_shm_client *c = st;
 	bool ring;
 	int r;
 
@@ -149,7 +149,7 @@ static int native_client_sendv(void *st, const struct qbi_msg *msg, uint64_t dea
 /* -- Responses ---------------------------------------------------------------- */
 
 /* Poll for a response before sleeping. True: there is one. */
-static bool response_busy_poll(struct native_client *c, uint64_t deadline)
+static bool native_shm_response_busy_poll(struct native_shm_client *c, uint64_t deadline)
 {
 	struct qbi_spin spin;
 	uint64_t now, length;
@@ -174,14 +174,14 @@ static bool response_busy_poll(struct native_client *c, uint64_t deadline)
 	return false;
 }
 
-static bool response_was_rung(struct native_client *c)
+static bool response_was_rung(struct native_shm_client *c)
 {
 	return c->response.owed > 0 || qbi_ring_has_rung(&c->response) ||
 	       !qbi_ring_is_empty(&c->response);
 }
 
 /* As event_take_junk(), once the bell was found readable with our turn begun anew. */
-static void bell_take_junk(struct native_client *c)
+static void bell_take_junk(struct native_shm_client *c)
 {
 	if (!response_was_rung(c) && qbi_wakeup_is_there(c->bell) && !response_was_rung(c))
 		(void)qbi_wakeup_receive(c->bell, 1);
@@ -191,7 +191,7 @@ static void bell_take_junk(struct native_client *c)
  * Sleep until the server rings or is gone. 0 look again, QBI_EMPTY the deadline has
  * passed, QBI_GONE, -errno.
  */
-static int response_sleep(struct native_client *c, uint64_t deadline)
+static int native_shm_response_sleep(struct native_shm_client *c, uint64_t deadline)
 {
 	struct pollfd p = { .fd = c->bell, .events = POLLIN };
 	int timeout = qbi_deadline_to_poll(deadline);
@@ -221,10 +221,10 @@ static int owed_receive(struct qbi_ring *r, int fd)
 	return n < 0 && n != -EAGAIN ? QBI_GONE : 0;
 }
 
-static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
-			      size_t *ret_size)
+static int native_shm_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
+				  size_t *ret_size)
 {
-	struct native_client *c = st;
+	struct native_shm_client *c = st;
 	bool polled = false;
 	bool gone = false;
 
@@ -241,7 +241,7 @@ static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadlin
 			return QBI_GONE;
 		if (!polled && deadline != 0) {
 			polled = true;
-			if (response_busy_poll(c, deadline))
+			if (native_shm_response_busy_poll(c, deadline))
 				continue;
 		}
 		if (!qbi_ring_arm(&c->response, -1))
@@ -249,7 +249,7 @@ static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadlin
 		c->slept = true;
 		r = owed_receive(&c->response, c->bell);
 		if (r == 0)
-			r = response_sleep(c, deadline);
+			r = native_shm_response_sleep(c, deadline);
 		if (r < 0)
 			return r;
 		if (r == QBI_EMPTY)
@@ -265,7 +265,7 @@ static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadlin
  * hundred nanoseconds for the next: taking the last one costs a system call, and the
  * server another one to announce the next.
  */
-static bool event_is_last(struct native_client *c, size_t size)
+static bool event_is_last(struct native_shm_client *c, size_t size)
 {
 	int turns = c->burst ? BURST_TURNS : 0;
 	bool last;
@@ -280,8 +280,8 @@ static bool event_is_last(struct native_client *c, size_t size)
 }
 
 /* 0, QBI_EMPTY no event, QBI_UNANNOUNCED not announced yet, -ENOBUFS, -EBADMSG. */
-static int event_take(struct native_client *c, bool gone, void *buf, size_t size,
-		      size_t *ret_size)
+static int native_shm_event_take(struct native_shm_client *c, bool gone, void *buf, size_t size,
+				 size_t *ret_size)
 {
 	struct qbi_ring *ring = &c->event;
 	int r = qbi_ring_peek(ring, ret_size);
@@ -312,7 +312,7 @@ static int event_take(struct native_client *c, bool gone, void *buf, size_t size
  * without an event, since the last one is not taken before we arm, is nonsense. 0,
  * -EBADMSG.
  */
-static int event_take_junk(struct native_client *c)
+static int event_take_junk(struct native_shm_client *c)
 {
 	bool rung = qbi_ring_has_rung(&c->event);
 
@@ -324,14 +324,14 @@ static int event_take_junk(struct native_client *c)
 	return 0;
 }
 
-static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t deadline,
-				    size_t *ret_size)
+static int native_shm_client_event_recv(void *st, void *buf, size_t size, uint64_t deadline,
+					size_t *ret_size)
 {
-	struct native_client *c = st;
+	struct native_shm_client *c = st;
 	bool gone = false;
 
 	for (;;) {
-		int r = event_take(c, gone, buf, size, ret_size);
+		int r = native_shm_event_take(c, gone, buf, size, ret_size);
 		int waited;
 
 		if (r != QBI_EMPTY && r != QBI_UNANNOUNCED)
@@ -352,9 +352,9 @@ static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 	}
 }
 
-static int native_client_resume(void *st, enum qbi_client_part part)
+static int native_shm_client_resume(void *st, enum qbi_client_part part)
 {
-	struct native_client *c = st;
+	struct native_shm_client *c = st;
 	bool ring;
 	int r;
 
@@ -369,9 +369,9 @@ static int native_client_resume(void *st, enum qbi_client_part part)
 	return r;
 }
 
-static void native_client_close(void *st, enum qbi_parting how)
+static void native_shm_client_close(void *st, enum qbi_parting how)
 {
-	struct native_client *c = st;
+	struct native_shm_client *c = st;
 
 	if (!c->opened)
 		return;
@@ -381,13 +381,13 @@ static void native_client_close(void *st, enum qbi_parting how)
 
 extern const struct qbi_client_ops qbi_native_shm_client;
 const struct qbi_client_ops qbi_native_shm_client = {
-	.state_size = sizeof(struct native_client),
-	.open = native_client_open,
-	.event_fd = native_client_event_fd,
-	.flow = native_client_flow,
-	.sendv = native_client_sendv,
-	.recv = native_client_recv,
-	.event_recv = native_client_event_recv,
-	.resume = native_client_resume,
-	.close = native_client_close,
+	.state_size = sizeof(struct native_shm_client),
+	.open = native_shm_client_open,
+	.event_fd = native_shm_client_event_fd,
+	.flow = native_shm_client_flow,
+	.sendv = native_shm_client_sendv,
+	.recv = native_shm_client_recv,
+	.event_recv = native_shm_client_event_recv,
+	.resume = native_shm_client_resume,
+	.close = native_shm_client_close,
 };

@@ -28,7 +28,7 @@
 /* The longest busy poll inside one dispatch, while others may wait for the loop. */
 #define BUSY_POLL_SLICE_NS 20000
 
-struct native_server {
+struct native_shm_server {
 	bool opened;
 	int stream; /* borrowed */
 	int bell;   /* wakes the client for responses */
@@ -48,7 +48,7 @@ struct native_server {
 static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
 				  struct qbi_reply *reply)
 {
-	struct native_server *s = st;
+	struct native_shm_server *s = st;
 	_cleanup_(qbi_closep) int memory = -1;
 	int pair[2];
 	int r;
@@ -80,7 +80,7 @@ static int native_shm_server_request_fd(const void *st)
 
 static int native_shm_server_take(void *st, void *buf, size_t size, size_t *ret_size)
 {
-	struct native_server *s = st;
+	struct native_shm_server *s = st;
 	int r = qbi_ring_take(&s->request, buf, size, ret_size);
 
 	if (r == 0 && s->asleep) {
@@ -91,13 +91,13 @@ static int native_shm_server_take(void *st, void *buf, size_t size, size_t *ret_
 }
 
 /* Is there a byte that keeps the stream readable, or will there be one at once? */
-static bool server_will_be_back(struct native_server *s)
+static bool server_will_be_back(struct native_shm_server *s)
 {
 	return s->request.owed > 0 || qbi_ring_has_rung(&s->request);
 }
 
 /* Poll for at most @length. True: there is a request. */
-static bool server_busy_poll(struct native_server *s, uint64_t now, uint64_t length)
+static bool server_busy_poll(struct native_shm_server *s, uint64_t now, uint64_t length)
 {
 	struct qbi_spin spin;
 	uint64_t spent;
@@ -120,7 +120,7 @@ static bool server_busy_poll(struct native_server *s, uint64_t now, uint64_t len
  * Nothing to take. QBI_MORE there is something after all; 0 stay awake, the loop comes
  * back; QBI_EMPTY go to sleep.
  */
-static int server_stay_awake(struct native_server *s, bool took)
+static int server_stay_awake(struct native_shm_server *s, bool took)
 {
 	struct qbi_busy_poll *busy_poll = &s->shared->busy_poll;
 	uint64_t now, allowed, spent;
@@ -145,7 +145,7 @@ static int server_stay_awake(struct native_server *s, bool took)
 }
 
 /* Read up to @n bytes. 0, QBI_GONE, how many came in *@ret. */
-static int server_receive(struct native_server *s, int64_t n, int64_t *ret)
+static int native_shm_server_receive(struct native_shm_server *s, int64_t n, int64_t *ret)
 {
 	ssize_t got = qbi_wakeup_receive(s->stream, (size_t)n);
 
@@ -155,14 +155,14 @@ static int server_receive(struct native_server *s, int64_t n, int64_t *ret)
 }
 
 /* Are we armed, with no request and no byte for one under way? */
-static bool nothing_is_due(struct native_server *s)
+static bool nothing_is_due(struct native_shm_server *s)
 {
 	return !s->request.owed && !qbi_ring_has_rung(&s->request) &&
 	       qbi_ring_is_empty(&s->request);
 }
 
 /* Is there a byte in the stream, or its end? What the loop said may be of a while ago. */
-static bool stream_is_readable(const struct native_server *s)
+static bool stream_is_readable(const struct native_shm_server *s)
 {
 	char byte;
 
@@ -170,7 +170,7 @@ static bool stream_is_readable(const struct native_server *s)
 }
 
 /* 0, QBI_MORE there is something after all, QBI_EMPTY a byte for nothing, QBI_GONE. */
-static int server_sleep(struct native_server *s, bool took)
+static int server_sleep(struct native_shm_server *s, bool took)
 {
 	bool was_readable = s->readable && !took;
 	int64_t got;
@@ -181,7 +181,7 @@ static int server_sleep(struct native_server *s, bool took)
 	if (was_readable && nothing_is_due(s) && stream_is_readable(s) && nothing_is_due(s)) {
 		/* And yet there was a byte: junk, or the end. */
 		s->asleep = true;
-		r = server_receive(s, 1, &got);
+		r = native_shm_server_receive(s, 1, &got);
 		return r == 0 && got ? QBI_EMPTY : r;
 	}
 	if (!qbi_ring_arm(&s->request, -1))
@@ -189,14 +189,14 @@ static int server_sleep(struct native_server *s, bool took)
 	s->asleep = true;
 	if (!s->request.owed)
 		return 0;
-	r = server_receive(s, s->request.owed, &got);
+	r = native_shm_server_receive(s, s->request.owed, &got);
 	s->request.owed -= got;
 	return r;
 }
 
 static int native_shm_server_settle(void *st, unsigned int taken)
 {
-	struct native_server *s = st;
+	struct native_shm_server *s = st;
 	int r;
 
 	if (!qbi_ring_is_empty(&s->request))
@@ -207,7 +207,7 @@ static int native_shm_server_settle(void *st, unsigned int taken)
 
 static void native_shm_server_begin(void *st, bool readable)
 {
-	struct native_server *s = st;
+	struct native_shm_server *s = st;
 
 	s->readable = readable;
 	s->slice_left = BUSY_POLL_SLICE_NS;
@@ -233,21 +233,21 @@ static int message_put(struct qbi_ring *r, int fd, uint64_t *due, const struct q
 
 static int native_shm_server_respondv(void *st, const struct qbi_msg *msg)
 {
-	struct native_server *s = st;
+	struct native_shm_server *s = st;
 
 	return message_put(&s->response, s->bell, &s->due_responses, msg);
 }
 
 static int native_shm_server_eventv(void *st, const struct qbi_msg *msg)
 {
-	struct native_server *s = st;
+	struct native_shm_server *s = st;
 
 	return message_put(&s->event, s->stream, &s->due_events, msg);
 }
 
 static int native_shm_server_flush(void *st, enum qbi_channel channel)
 {
-	struct native_server *s = st;
+	struct native_shm_server *s = st;
 	bool events = channel == QBI_EVENTS;
 	uint64_t *due = events ? &s->due_events : &s->due_responses;
 	uint64_t before = *due;
@@ -258,7 +258,7 @@ static int native_shm_server_flush(void *st, enum qbi_channel channel)
 
 static int native_shm_server_room(void *st, enum qbi_channel channel, size_t size)
 {
-	struct native_server *s = st;
+	struct native_shm_server *s = st;
 
 	return qbi_ring_room(channel == QBI_EVENTS ? &s->event : &s->response, size);
 }
@@ -266,7 +266,7 @@ static int native_shm_server_room(void *st, enum qbi_channel channel, size_t siz
 /* A socket tells about bytes; room in a ring makes no noise. */
 static int native_shm_server_wait_fd(void *st, enum qbi_channel channel)
 {
-	struct native_server *s = st;
+	struct native_shm_server *s = st;
 
 	if (channel == QBI_EVENTS)
 		return s->due_events ? s->stream : -1;
@@ -275,14 +275,14 @@ static int native_shm_server_wait_fd(void *st, enum qbi_channel channel)
 
 static void native_shm_server_flow_set(void *st, uint32_t value)
 {
-	struct native_server *s = st;
+	struct native_shm_server *s = st;
 
 	qbi_region_flow_set(&s->region, value);
 }
 
 static uint32_t native_shm_server_events_queued(void *st)
 {
-	struct native_server *s = st;
+	struct native_shm_server *s = st;
 
 	return qbi_ring_queued(&s->event);
 }
@@ -302,7 +302,7 @@ static int producer_resume(struct qbi_ring *r, int fd, uint64_t *due)
 
 static int native_shm_server_resume(void *st)
 {
-	struct native_server *s = st;
+	struct native_shm_server *s = st;
 	int r = qbi_ring_resume_consumer(&s->request);
 
 	s->asleep = false;
@@ -316,7 +316,7 @@ static int native_shm_server_resume(void *st)
 
 static void native_shm_server_close(void *st, enum qbi_parting how)
 {
-	struct native_server *s = st;
+	struct native_shm_server *s = st;
 
 	if (!s->opened)
 		return;
@@ -335,7 +335,7 @@ static void native_shm_server_close(void *st, enum qbi_parting how)
 
 extern const struct qbi_server_ops qbi_native_shm_server;
 const struct qbi_server_ops qbi_native_shm_server = {
-	.state_size = sizeof(struct native_server),
+	.state_size = sizeof(struct native_shm_server),
 	.open = native_shm_server_open,
 	.established = native_shm_server_established,
 	.request_fd = native_shm_server_request_fd,

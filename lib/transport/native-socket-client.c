@@ -20,7 +20,7 @@
 /* How long a sender waits for a server that is slow to take a large request. */
 #define FINISH_WAIT_MS 500
 
-struct native_client {
+struct native_socket_client {
 	bool opened;
 	struct qbi_region region;
 	struct qbi_packets call;  /* requests out, responses in */
@@ -43,9 +43,9 @@ static int client_open_pair(struct qbi_packets *p, int *fd, uint32_t max_msg_siz
 	return r;
 }
 
-static int native_client_open(void *st, const struct qbi_client_spec *spec)
+static int native_socket_client_open(void *st, const struct qbi_client_spec *spec)
 {
-	struct native_client *c = st;
+	struct native_socket_client *c = st;
 	uint32_t size = spec->welcome->max_msg_size;
 	int r;
 
@@ -64,22 +64,22 @@ static int native_client_open(void *st, const struct qbi_client_spec *spec)
 	return r;
 }
 
-static int native_client_event_fd(void *st)
+static int native_socket_client_event_fd(void *st)
 {
-	const struct native_client *c = st;
+	const struct native_socket_client *c = st;
 
 	return c->event.fd;
 }
 
-static uint32_t native_client_flow(void *st)
+static uint32_t native_socket_client_flow(void *st)
 {
-	struct native_client *c = st;
+	struct native_socket_client *c = st;
 
 	return qbi_region_flow_get(&c->region);
 }
 
 /* Send what is left of a request that has begun. 0, QBI_UNSENT, QBI_GONE, -errno. */
-static int request_flush(struct native_client *c)
+static int request_flush(struct native_socket_client *c)
 {
 	int r = qbi_turn_take(&c->out, QBI_FOREVER);
 
@@ -95,7 +95,7 @@ static int request_flush(struct native_client *c)
  * A request that has begun has been accepted. The server takes the rest as it takes
  * requests at all: wait a little for that, and else leave it to the calls that follow.
  */
-static int request_finish(struct native_client *c, uint64_t deadline)
+static int request_finish(struct native_socket_client *c, uint64_t deadline)
 {
 	uint64_t own = qbi_deadline_from_ms(FINISH_WAIT_MS);
 	int timeout;
@@ -116,9 +116,9 @@ static int request_finish(struct native_client *c, uint64_t deadline)
 	return r == QBI_UNSENT ? 0 : r;
 }
 
-static int native_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
+static int native_socket_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
 {
-	struct native_client *c = st;
+	struct native_socket_client *c = st;
 	int r = qbi_turn_take(&c->out, QBI_FOREVER);
 
 	if (r)
@@ -130,8 +130,8 @@ static int native_client_sendv(void *st, const struct qbi_msg *msg, uint64_t dea
 }
 
 /* Sleep until there is something to take from @p, or to send. 0, QBI_GONE, -errno. */
-static int message_sleep(struct native_client *c, struct qbi_packets *p, struct qbi_turn *turn,
-			 int timeout)
+static int message_sleep(struct native_socket_client *c, struct qbi_packets *p,
+			 struct qbi_turn *turn, int timeout)
 {
 	struct pollfd fds[2] = {
 		{ .fd = p->fd, .events = POLLIN },
@@ -147,8 +147,9 @@ static int message_sleep(struct native_client *c, struct qbi_packets *p, struct 
 }
 
 /* Take a message, or wait for it. 0, QBI_EMPTY, QBI_GONE, -errno. */
-static int message_wait(struct native_client *c, struct qbi_packets *p, struct qbi_turn *turn,
-			void *buf, size_t size, uint64_t deadline, size_t *ret_size)
+static int message_wait(struct native_socket_client *c, struct qbi_packets *p,
+			struct qbi_turn *turn, void *buf, size_t size, uint64_t deadline,
+			size_t *ret_size)
 {
 	for (;;) {
 		int r = qbi_packets_take(p, buf, size, ret_size);
@@ -166,8 +167,8 @@ static int message_wait(struct native_client *c, struct qbi_packets *p, struct q
 }
 
 /* Try again and again for a short while. As message_wait(). */
-static int response_busy_poll(struct native_client *c, void *buf, size_t size,
-			      uint64_t deadline, size_t *ret_size)
+static int native_socket_response_busy_poll(struct native_socket_client *c, void *buf,
+					    size_t size, uint64_t deadline, size_t *ret_size)
 {
 	struct qbi_spin spin;
 	uint64_t now, length;
@@ -193,14 +194,14 @@ static int response_busy_poll(struct native_client *c, void *buf, size_t size,
 	return QBI_EMPTY;
 }
 
-static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
-			      size_t *ret_size)
+static int native_socket_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
+				     size_t *ret_size)
 {
-	struct native_client *c = st;
+	struct native_socket_client *c = st;
 	int r = QBI_EMPTY;
 
 	if (deadline != 0)
-		r = response_busy_poll(c, buf, size, deadline, ret_size);
+		r = native_socket_response_busy_poll(c, buf, size, deadline, ret_size);
 	if (r != QBI_EMPTY)
 		return r;
 	r = message_wait(c, &c->call, c->turns.recv, buf, size, deadline, ret_size);
@@ -209,10 +210,10 @@ static int native_client_recv(void *st, void *buf, size_t size, uint64_t deadlin
 	return r;
 }
 
-static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t deadline,
-				    size_t *ret_size)
+static int native_socket_client_event_recv(void *st, void *buf, size_t size, uint64_t deadline,
+					   size_t *ret_size)
 {
-	struct native_client *c = st;
+	struct native_socket_client *c = st;
 	int r = message_wait(c, &c->event, c->turns.event, buf, size, deadline, ret_size);
 
 	if (r == 0)
@@ -222,18 +223,18 @@ static int native_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 
 /* The kernel has the state of the sockets. What a process has received of a message it takes
  * along: the next one finds the rest, which is nonsense then. */
-static int native_client_resume(void *st, enum qbi_client_part part)
+static int native_socket_client_resume(void *st, enum qbi_client_part part)
 {
-	struct native_client *c = st;
+	struct native_socket_client *c = st;
 
 	if (part == QBI_PART_EVENT)
 		c->events_taken = qbi_region_taken_get(&c->region);
 	return 0;
 }
 
-static void native_client_close(void *st, enum qbi_parting how)
+static void native_socket_client_close(void *st, enum qbi_parting how)
 {
-	struct native_client *c = st;
+	struct native_socket_client *c = st;
 
 	if (!c->opened)
 		return;
@@ -248,13 +249,13 @@ static void native_client_close(void *st, enum qbi_parting how)
 
 extern const struct qbi_client_ops qbi_native_socket_client;
 const struct qbi_client_ops qbi_native_socket_client = {
-	.state_size = sizeof(struct native_client),
-	.open = native_client_open,
-	.event_fd = native_client_event_fd,
-	.flow = native_client_flow,
-	.sendv = native_client_sendv,
-	.recv = native_client_recv,
-	.event_recv = native_client_event_recv,
-	.resume = native_client_resume,
-	.close = native_client_close,
+	.state_size = sizeof(struct native_socket_client),
+	.open = native_socket_client_open,
+	.event_fd = native_socket_client_event_fd,
+	.flow = native_socket_client_flow,
+	.sendv = native_socket_client_sendv,
+	.recv = native_socket_client_recv,
+	.event_recv = native_socket_client_event_recv,
+	.resume = native_socket_client_resume,
+	.close = native_socket_client_close,
 };

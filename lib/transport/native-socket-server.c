@@ -20,7 +20,7 @@
 /* The longest busy poll inside one dispatch, while others may wait for the loop. */
 #define BUSY_POLL_SLICE_NS 20000
 
-struct native_server {
+struct native_socket_server {
 	bool opened;
 	struct qbi_region region;
 	struct qbi_packets call;  /* requests in, responses out */
@@ -54,7 +54,7 @@ static int server_make_pair(struct qbi_packets *p, uint32_t max_msg_size, int *r
 static int native_socket_server_open(void *st, const struct qbi_server_spec *spec,
 				     struct qbi_reply *reply)
 {
-	struct native_server *s = st;
+	struct native_socket_server *s = st;
 	int r;
 
 	s->opened = true;
@@ -79,7 +79,7 @@ static int native_socket_server_open(void *st, const struct qbi_server_spec *spe
 
 static int native_socket_server_request_fd(const void *st)
 {
-	const struct native_server *s = st;
+	const struct native_socket_server *s = st;
 
 	return s->call.fd;
 }
@@ -90,7 +90,7 @@ static void native_socket_server_begin(void *st, bool readable)
 
 static int native_socket_server_take(void *st, void *buf, size_t size, size_t *ret_size)
 {
-	struct native_server *s = st;
+	struct native_socket_server *s = st;
 	int r = qbi_packets_take(&s->call, buf, size, ret_size);
 
 	if (r == 0 && s->asleep) {
@@ -103,7 +103,7 @@ static int native_socket_server_take(void *st, void *buf, size_t size, size_t *r
 /* Stay in the dispatch for a moment: the next request may be on its way. */
 static int native_socket_server_settle(void *st, unsigned int taken)
 {
-	struct native_server *s = st;
+	struct native_socket_server *s = st;
 	struct qbi_busy_poll *busy_poll = &s->shared->busy_poll;
 	struct qbi_spin spin;
 	uint64_t now, allowed;
@@ -128,7 +128,7 @@ static int native_socket_server_settle(void *st, unsigned int taken)
 	return 0;
 }
 
-static struct qbi_packets *packets_of(struct native_server *s, enum qbi_channel channel)
+static struct qbi_packets *packets_of(struct native_socket_server *s, enum qbi_channel channel)
 {
 	return channel == QBI_EVENTS ? &s->event : &s->call;
 }
@@ -139,7 +139,7 @@ static enum qbi_region_ring words_of(enum qbi_channel channel)
 }
 
 /* How much of a message is still to go out, for a process that goes on here. */
-static void unsent_publish(struct native_server *s, enum qbi_channel channel)
+static void unsent_publish(struct native_socket_server *s, enum qbi_channel channel)
 {
 	const struct qbi_packets *p = packets_of(s, channel);
 	uint64_t unsent = p->out ? p->out_size - p->out_done : 0;
@@ -152,7 +152,7 @@ static void unsent_publish(struct native_server *s, enum qbi_channel channel)
 
 static int native_socket_server_respondv(void *st, const struct qbi_msg *msg)
 {
-	struct native_server *s = st;
+	struct native_socket_server *s = st;
 	int r = qbi_packets_sendv(&s->call, msg);
 
 	unsent_publish(s, QBI_RESPONSES);
@@ -161,7 +161,7 @@ static int native_socket_server_respondv(void *st, const struct qbi_msg *msg)
 
 static int native_socket_server_eventv(void *st, const struct qbi_msg *msg)
 {
-	struct native_server *s = st;
+	struct native_socket_server *s = st;
 	int r = qbi_packets_sendv(&s->event, msg);
 
 	if (r == 0 || r == QBI_UNSENT)
@@ -195,14 +195,14 @@ static int native_socket_server_wait_fd(void *st, enum qbi_channel channel)
 
 static void native_socket_server_flow_set(void *st, uint32_t value)
 {
-	struct native_server *s = st;
+	struct native_socket_server *s = st;
 
 	qbi_region_flow_set(&s->region, value);
 }
 
 static uint32_t native_socket_server_events_queued(void *st)
 {
-	struct native_server *s = st;
+	struct native_socket_server *s = st;
 	uint32_t queued = s->events_sent - qbi_region_taken_get(&s->region);
 
 	return queued <= s->events_sent ? queued : 0;
@@ -211,7 +211,7 @@ static uint32_t native_socket_server_events_queued(void *st)
 /* Where in a message that process has stopped is known, but the message is not. */
 static int native_socket_server_resume(void *st)
 {
-	struct native_server *s = st;
+	struct native_socket_server *s = st;
 	int channel;
 
 	for (channel = 0; channel < QBI_CHANNELS; channel++)
@@ -224,7 +224,7 @@ static int native_socket_server_resume(void *st)
 
 static void native_socket_server_close(void *st, enum qbi_parting how)
 {
-	struct native_server *s = st;
+	struct native_socket_server *s = st;
 
 	if (!s->opened)
 		return;
@@ -242,7 +242,7 @@ static void native_socket_server_close(void *st, enum qbi_parting how)
 
 extern const struct qbi_server_ops qbi_native_socket_server;
 const struct qbi_server_ops qbi_native_socket_server = {
-	.state_size = sizeof(struct native_server),
+	.state_size = sizeof(struct native_socket_server),
 	.open = native_socket_server_open,
 	.request_fd = native_socket_server_request_fd,
 	.begin = native_socket_server_begin,

@@ -64,7 +64,7 @@ static enum qb_ipc_type type_on_wire(enum qb_ipc_type type)
 static struct qbi_once once;
 static _Atomic(bool) native_on = true;
 
-static void setting_read(void)
+static void native_setting_read(void)
 {
 	const char *text = getenv("QBIPC_NATIVE");
 
@@ -74,13 +74,13 @@ static void setting_read(void)
 
 void qbi_transport_native_set(bool on)
 {
-	qbi_once_run(&once, setting_read);
+	qbi_once_run(&once, native_setting_read);
 	native_on = on;
 }
 
 uint32_t qbi_transport_version(void)
 {
-	qbi_once_run(&once, setting_read);
+	qbi_once_run(&once, native_setting_read);
 	return native_on ? NATIVE_VERSION : 0;
 }
 

@@ -173,12 +173,12 @@ static void round_begin(struct qbi_ring *ring, int fd, uint32_t round, unsigned 
 	}
 }
 
-static struct native_client *client(void)
+static struct native_shm_client *client(void)
 {
 	return e.client;
 }
 
-static struct native_server *server(void)
+static struct native_shm_server *server(void)
 {
 	return e.server;
 }
