@@ -3,6 +3,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/transport/native-shm-server.c \
 	lib/transport/native-socket-client.c \
 	lib/transport/native-socket-server.c \
+	lib/transport/early.c \
+	lib/transport/early.h \
 	lib/transport/packets.c \
 	lib/transport/packets.h \
 	lib/transport/qb-channel.c \

@@ -11,17 +11,16 @@
  * address, and the kernel keeps strangers out. The stream tells when a peer is gone;
  * a datagram socket does not.
  *
- * Events may be sent before the client has bound the address they go to. They wait
- * in private memory, and flush() tries again.
+ * Messages may be sent before the client has bound the address they go to, events and, in
+ * connection_created, responses. They wait in private memory, and flush() tries again.
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/list.h"
 #include "base/log.h"
 #include "base/socket.h"
 #include "base/util.h"
@@ -29,6 +28,7 @@
 #include "ring/qbcontrol.h"
 #include "ring/shm-dir.h"
 #include "ring/shm-sweep.h"
+#include "transport/early.h"
 #include "transport/qb-channel.h"
 #include "transport/transport.h"
 #include "wire/names.h"
@@ -36,13 +36,11 @@
 /* Datagrams of strangers thrown away per attempt to take a request. */
 #define STRANGERS_AT_ONCE 16
 
-/* Bytes of events kept for a client that is not ready yet; one of any size always is. */
-#define BACKLOG_BYTES (256u << 10)
-
-struct early_event {
-	struct qbi_list link;
-	size_t size;
-	char data[];
+/* Responses or events: how they leave. */
+struct outgoing {
+	int fd;		       /* request, bound to -request, or event, bound to -event-tx */
+	atomic_bool connected; /* to the client's -response, or -event */
+	struct qbi_early early;
 };
 
 struct socket_server {
@@ -52,15 +50,17 @@ struct socket_server {
 	struct qbi_shm_dir dir;
 	struct qbi_qbcontrol control;
 	char prefix[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	int request;		 /* bound to -request */
-	int event;		 /* bound to -event-tx */
-	bool client_known;	 /* request is connected to its -response */
-	bool client_left;	 /* it had asked, and its socket was gone */
-	bool event_connected;	 /* event is connected to its -event */
+	struct outgoing out[QBI_CHANNELS];
+	bool client_known; /* it has sent a request, and its address is known to be its own */
+	atomic_bool client_left; /* it had asked, and its socket was gone */
 	bool stranger_seen;	 /* said so once */
-	struct qbi_list backlog; /* struct early_event, oldest first */
-	size_t backlog_bytes;
 };
+
+/* The socket that responses leave from takes the requests. */
+static int request_socket(const struct socket_server *s)
+{
+	return s->out[QBI_RESPONSES].fd;
+}
 
 #define CONTROL_NAME_SIZE (QBI_SERVICE_NAME_MAX + 16)
 
@@ -95,28 +95,34 @@ static int server_make_control(struct socket_server *s, const struct qbi_server_
 static int server_bind(struct socket_server *s, const struct qbi_server_spec *spec,
 		       struct qbi_welcome *w)
 {
+	static const char *const ours[QBI_CHANNELS] = { "request", "event-tx" };
 	int on = 1;
+	int channel;
 	int n;
 
 	n = snprintf(s->prefix, sizeof(s->prefix), "%s/qb-%s", s->dir.path, spec->service);
 	if (n < 0 || (size_t)n >= sizeof(s->prefix))
 		return -ENAMETOOLONG;
 	snprintf(w->response, sizeof(w->response), "%s", s->prefix);
-	s->request = qbi_qb_channel_open(s->prefix, "request", NULL, spec->max_msg_size);
-	if (s->request < 0)
-		return s->request;
-	s->event = qbi_qb_channel_open(s->prefix, "event-tx", NULL, spec->max_msg_size);
-	if (s->event < 0)
-		return s->event;
+	for (channel = 0; channel < QBI_CHANNELS; channel++) {
+		int fd =
+			qbi_qb_channel_open(s->prefix, ours[channel], NULL, spec->max_msg_size);
+
+		if (fd < 0)
+			return fd;
+		s->out[channel].fd = fd;
+	}
 	/* Until the client is known each datagram has to say whose it is. */
-	return setsockopt(s->request, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ? -errno :
-										      0;
+	if (setsockopt(request_socket(s), SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+		return -errno;
+	return 0;
 }
 
 static int socket_server_open(void *st, const struct qbi_server_spec *spec,
 			      struct qbi_reply *reply)
 {
 	struct socket_server *s = st;
+	int channel;
 	int r;
 
 	s->opened = true;
@@ -124,9 +130,10 @@ static int socket_server_open(void *st, const struct qbi_server_spec *spec,
 	s->peer = spec->peer;
 	s->dir = (struct qbi_shm_dir)QBI_SHM_DIR_INIT;
 	s->control = (struct qbi_qbcontrol)QBI_QBCONTROL_INIT;
-	s->request = -1;
-	s->event = -1;
-	qbi_list_init(&s->backlog);
+	for (channel = 0; channel < QBI_CHANNELS; channel++) {
+		s->out[channel].fd = -1;
+		qbi_early_init(&s->out[channel].early);
+	}
 	r = qbi_shm_dir_create(&s->dir, spec->peer.pid, spec->stream);
 	if (r == 0)
 		r = server_make_control(s, spec, reply->welcome);
@@ -139,9 +146,7 @@ static int socket_server_open(void *st, const struct qbi_server_spec *spec,
 
 static int socket_server_request_fd(const void *st)
 {
-	const struct socket_server *s = st;
-
-	return s->request;
+	return request_socket(st);
 }
 
 static const struct ucred *datagram_credentials(struct msghdr *m)
@@ -183,13 +188,19 @@ static bool client_has_left(const struct socket_server *s)
 
 /*
  * Connect to an address of the client's. When it is gone anybody can have its names; while
- * its stream is up they are its own. 0, QBI_GONE, -errno.
+ * its stream is up they are its own. 0, QBI_GONE, -ECONNREFUSED nobody has it, -errno.
  */
-static int client_connect(const struct socket_server *s, int fd, const char *channel)
+static int client_connect(struct socket_server *s, enum qbi_channel channel)
 {
-	int r = qbi_qb_channel_connect(fd, s->prefix, channel);
+	static const char *const theirs[QBI_CHANNELS] = { "response", "event" };
+	struct outgoing *o = &s->out[channel];
+	int r = qbi_qb_channel_connect(o->fd, s->prefix, theirs[channel]);
 
-	return r == 0 && client_has_left(s) ? QBI_GONE : r;
+	if (r == 0 && client_has_left(s))
+		return QBI_GONE;
+	if (r == 0)
+		o->connected = true;
+	return r;
 }
 
 /*
@@ -199,7 +210,7 @@ static int client_connect(const struct socket_server *s, int fd, const char *cha
 static int server_know_client(struct socket_server *s)
 {
 	int off = 0;
-	int r = client_connect(s, s->request, "response");
+	int r = s->out[QBI_RESPONSES].connected ? 0 : client_connect(s, QBI_RESPONSES);
 
 	if (r == -ECONNREFUSED || r == QBI_GONE) {
 		s->client_left = true;
@@ -207,7 +218,7 @@ static int server_know_client(struct socket_server *s)
 	}
 	if (r)
 		return r;
-	(void)setsockopt(s->request, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
+	(void)setsockopt(request_socket(s), SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
 	s->client_known = true;
 	return 0;
 }
@@ -231,7 +242,7 @@ static int server_receive(struct socket_server *s, void *buf, size_t size, size_
 		m.msg_control = control.buf;
 		m.msg_controllen = sizeof(control.buf);
 	}
-	n = recvmsg(s->request, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	n = recvmsg(request_socket(s), &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR || errno == ECONNRESET ? QBI_EMPTY :
 										  -errno;
@@ -276,155 +287,93 @@ static int socket_server_settle(void *st, unsigned int taken)
 	return 0;
 }
 
-static void server_count_sent(struct socket_server *s, enum qbi_qbcontrol_channel channel)
+static void server_count_sent(struct socket_server *s, enum qbi_channel channel)
 {
 	qbi_fault_guard_check(false);
-	qbi_qbcontrol_count(&s->control, channel, 1);
-}
-
-/*
- * Connect to the client's address if no request has arrived yet: until then the address is
- * all that is known of the client. 0, QBI_FULL, QBI_GONE, -errno.
- */
-static int server_address_client(struct socket_server *s)
-{
-	int r;
-
-	if (s->client_known)
-		return 0;
-	r = client_connect(s, s->request, "response");
-	return r == -ECONNREFUSED || r == -EAGAIN ? QBI_FULL : r;
-}
-
-/* A send to a client that has left would make the kernel discard its queued requests. */
-static int socket_server_respondv(void *st, const struct qbi_msg *msg)
-{
-	struct socket_server *s = st;
-	bool left = s->client_left || client_has_left(s);
-	int r = left ? QBI_GONE : server_address_client(s);
-
-	if (r)
-		return r;
-	r = qbi_socket_send_message(s->request, msg);
-	if (r == 0)
-		server_count_sent(s, QBI_QBCONTROL_RESPONSE);
-	return r;
+	qbi_qbcontrol_count(
+		&s->control,
+		channel == QBI_EVENTS ? QBI_QBCONTROL_EVENT : QBI_QBCONTROL_RESPONSE, 1);
 }
 
 /* 0, QBI_FULL the client has not bound its address yet, QBI_GONE, -errno. */
-static int server_connect_event(struct socket_server *s)
+static int server_reach(struct socket_server *s, enum qbi_channel channel)
 {
+	int r = s->out[channel].connected ? 0 : client_connect(s, channel);
+
+	return r == -ECONNREFUSED || r == -EAGAIN ? QBI_FULL : r;
+}
+
+/*
+ * Send what has waited. 0 nothing waits any more, QBI_UNSENT, QBI_GONE, -errno. A response
+ * to a client that has left would make the kernel discard its queued requests.
+ */
+static int early_send(struct socket_server *s, enum qbi_channel channel)
+{
+	struct outgoing *o = &s->out[channel];
 	int r;
 
-	if (s->event_connected)
-		return 0;
-	r = client_connect(s, s->event, "event");
-	if (r)
-		return r == -ECONNREFUSED || r == -EAGAIN ? QBI_FULL : r;
-	s->event_connected = true;
-	return 0;
-}
-
-static bool backlog_has_room(const struct socket_server *s, size_t size)
-{
-	return !s->backlog_bytes || s->backlog_bytes + size <= BACKLOG_BYTES;
-}
-
-static int backlog_add(struct socket_server *s, const struct qbi_msg *msg)
-{
-	struct early_event *e;
-
-	if (!backlog_has_room(s, msg->size))
-		return QBI_FULL;
-	e = malloc(sizeof(*e) + msg->size);
-	if (!e)
-		return qbi_no_memory(msg->size);
-	e->size = msg->size;
-	qbi_msg_copy(msg, e->data);
-	qbi_list_push_back(&s->backlog, &e->link);
-	s->backlog_bytes += sizeof(*e) + e->size;
-	server_count_sent(s, QBI_QBCONTROL_EVENT);
-	return QBI_UNSENT;
-}
-
-static void backlog_pop(struct socket_server *s)
-{
-	struct early_event *e =
-		qbi_list_entry(qbi_list_first(&s->backlog), struct early_event, link);
-
-	qbi_list_unlink(&e->link);
-	s->backlog_bytes -= sizeof(*e) + e->size;
-	free(e);
-}
-
-/* 0 nothing is left, QBI_UNSENT, QBI_GONE, -errno. */
-static int backlog_send(struct socket_server *s)
-{
-	struct qbi_list *first;
-	int r = server_connect_event(s);
-
-	while (r == 0 && (first = qbi_list_first(&s->backlog))) {
-		struct early_event *e = qbi_list_entry(first, struct early_event, link);
-		struct iovec iov = { e->data, e->size };
-
-		r = qbi_socket_sendv(s->event, &iov, 1);
-		if (r == 0)
-			backlog_pop(s);
-	}
+	if (channel == QBI_RESPONSES && (s->client_left || client_has_left(s)))
+		return QBI_GONE;
+	r = server_reach(s, channel);
+	if (r == 0)
+		r = qbi_early_send(&o->early, o->fd);
 	return r == QBI_FULL ? QBI_UNSENT : r;
+}
+
+static int server_sendv(struct socket_server *s, enum qbi_channel channel,
+			const struct qbi_msg *msg)
+{
+	struct outgoing *o = &s->out[channel];
+	int before = early_send(s, channel);
+	int r = before;
+
+	if (before == QBI_UNSENT)
+		r = qbi_early_add(&o->early, msg);
+	else if (before == 0)
+		r = qbi_socket_send_message(o->fd, msg);
+	if (r)
+		return r;
+	server_count_sent(s, channel);
+	return before;
+}
+
+static int socket_server_respondv(void *st, const struct qbi_msg *msg)
+{
+	return server_sendv(st, QBI_RESPONSES, msg);
 }
 
 static int socket_server_eventv(void *st, const struct qbi_msg *msg)
 {
-	struct socket_server *s = st;
-	int r = backlog_send(s);
-
-	if (r == QBI_UNSENT)
-		return backlog_add(s, msg);
-	if (r)
-		return r;
-	r = qbi_socket_send_message(s->event, msg);
-	if (r == 0)
-		server_count_sent(s, QBI_QBCONTROL_EVENT);
-	return r;
+	return server_sendv(st, QBI_EVENTS, msg);
 }
 
 static int socket_server_flush(void *st, enum qbi_channel channel)
 {
 	struct socket_server *s = st;
-	size_t before = s->backlog_bytes;
-	int r = channel == QBI_EVENTS ? backlog_send(s) : 0;
+	const struct qbi_early *early = &s->out[channel].early;
+	size_t before = early->bytes;
+	int r = early_send(s, channel);
 
-	return r == QBI_UNSENT && s->backlog_bytes == before ? QBI_FULL : r;
-}
-
-static int event_room(struct socket_server *s, size_t size)
-{
-	int r = backlog_send(s);
-
-	if (r == QBI_UNSENT)
-		return backlog_has_room(s, size) ? 0 : QBI_FULL;
-	return r ? r : qbi_socket_room(s->event);
+	return r == QBI_UNSENT && early->bytes == before ? QBI_FULL : r;
 }
 
 static int socket_server_room(void *st, enum qbi_channel channel, size_t size)
 {
 	struct socket_server *s = st;
-	int r = channel == QBI_EVENTS ? 0 : server_address_client(s);
+	const struct outgoing *o = &s->out[channel];
+	int r = early_send(s, channel);
 
-	if (r)
-		return r;
-	return channel == QBI_EVENTS ? event_room(s, size) : qbi_socket_room(s->request);
+	if (r == QBI_UNSENT)
+		return qbi_early_has_room(&o->early, size) ? 0 : QBI_FULL;
+	return r ? r : qbi_socket_room(o->fd);
 }
 
 /* Before the client has bound its address there is nobody to wait for. */
 static int socket_server_wait_fd(void *st, enum qbi_channel channel)
 {
-	struct socket_server *s = st;
+	const struct socket_server *s = st;
 
-	if (channel == QBI_EVENTS)
-		return s->event_connected ? s->event : -1;
-	return s->client_known ? s->request : -1;
+	return s->out[channel].connected ? s->out[channel].fd : -1;
 }
 
 static void socket_server_flow_set(void *st, uint32_t value)
@@ -446,16 +395,17 @@ static uint32_t socket_server_events_queued(void *st)
 static void socket_server_close(void *st, enum qbi_parting how)
 {
 	struct socket_server *s = st;
+	int channel;
 
 	if (!s->opened)
 		return;
-	while (!qbi_list_is_empty(&s->backlog))
-		backlog_pop(s);
 	/* For everybody who has it: a child of ours may, and the client would talk to it. */
-	if (s->request >= 0 && how != QBI_PART_COPY)
-		(void)shutdown(s->request, SHUT_RDWR);
-	s->request = qbi_close(s->request);
-	s->event = qbi_close(s->event);
+	if (request_socket(s) >= 0 && how != QBI_PART_COPY)
+		(void)shutdown(request_socket(s), SHUT_RDWR);
+	for (channel = 0; channel < QBI_CHANNELS; channel++) {
+		qbi_early_clear(&s->out[channel].early);
+		s->out[channel].fd = qbi_close(s->out[channel].fd);
+	}
 	qbi_qbcontrol_close(&s->control);
 	if (how == QBI_PART_COPY)
 		qbi_shm_dir_forget(&s->dir);

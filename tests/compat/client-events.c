@@ -13,8 +13,8 @@ enum { MANY = 20000 };
 
 static char buffer[COMPAT_EVENT_MAX] __attribute__((aligned(8)));
 
-/* The next event is @id, of @size bytes in all. */
-static void must_be_event(ssize_t got, int32_t id, size_t size)
+/* What came is @id, of @size bytes in all. */
+static void must_be(ssize_t got, int32_t id, size_t size)
 {
 	const struct response *r = (void *)buffer;
 
@@ -26,7 +26,7 @@ static void must_be_event(ssize_t got, int32_t id, size_t size)
 
 static void recv_event(qb_ipcc_connection_t *c, int32_t id, size_t size)
 {
-	must_be_event(qb_ipcc_event_recv(c, buffer, sizeof(buffer), deadline_ms()), id, size);
+	must_be(qb_ipcc_event_recv(c, buffer, sizeof(buffer), deadline_ms()), id, size);
 }
 
 START_TEST(twenty_thousand_events_with_one_read_per_readiness_report)
@@ -64,7 +64,7 @@ START_TEST(events_read_several_per_report_until_eagain)
 		for (int k = 0; k < 10 && n >= 0; k++) {
 			n = qb_ipcc_event_recv(c, buffer, sizeof(buffer), 0);
 			if (n >= 0)
-				must_be_event(n, id++, 100);
+				must_be(n, id++, 100);
 			else
 				ck_assert_int_eq(n, -EAGAIN);
 		}
@@ -133,6 +133,24 @@ START_TEST(events_sent_inside_created_arrive)
 }
 END_TEST
 
+/* libqb waits inside for the client; ours keeps them. */
+START_TEST(responses_sent_inside_created_arrive)
+{
+	struct peer *s = peer_start(_i, NULL);
+	qb_ipcc_connection_t *c;
+
+	peer_tell(s, "respond-early 5");
+	c = client_connect(s->name, 0);
+	for (int32_t id = 0; id < 5; id++)
+		must_be(qb_ipcc_recv(c, buffer, sizeof(buffer), deadline_ms()), id,
+			COMPAT_EARLY_SIZE);
+	echo(c, 64);
+	qb_ipcc_disconnect(c);
+	peer_expect(s, "accept created closed destroyed");
+	peer_stop(s);
+}
+END_TEST
+
 START_TEST(events_and_responses_do_not_mix)
 {
 	struct peer *s = peer_start(_i, NULL);
@@ -186,6 +204,7 @@ void add_event_tests(TCase *tc, int cell)
 	add_cell_test(tc, bursts_up_to_eagain_arrive_whole, cell);
 	add_cell_test(tc, events_of_every_size_arrive, cell);
 	add_cell_test(tc, events_sent_inside_created_arrive, cell);
+	add_cell_test(tc, responses_sent_inside_created_arrive, cell);
 	add_cell_test(tc, events_and_responses_do_not_mix, cell);
 	add_cell_test(tc, events_are_sent_again_inside_a_callback_until_there_is_room, cell);
 	add_cell_test(tc, event_recv_of_nothing_is_eagain, cell);

@@ -38,6 +38,7 @@ static struct event event;
 static char trace[TRACE_SIZE];
 static int refuse_with;
 static int events_in_created;
+static int responses_in_created;
 static struct {
 	int32_t next;
 	int32_t end;
@@ -66,17 +67,30 @@ static int32_t on_accept(qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
 	return refuse_with;
 }
 
-/* An event of @size bytes in all, header included. */
-static ssize_t event_send(qb_ipcs_connection_t *c, int32_t id, size_t size)
+/* @size: in all, header included. */
+static const void *message_fill(int32_t id, size_t size)
 {
 	event.hdr = (struct qb_ipc_response_header){ .id = id, .size = (int32_t)size };
 	pattern_fill(event.body, size - sizeof(event.hdr), (uint32_t)id);
-	return qb_ipcs_event_send(c, &event, size);
+	return &event;
+}
+
+static ssize_t event_send(qb_ipcs_connection_t *c, int32_t id, size_t size)
+{
+	return qb_ipcs_event_send(c, message_fill(id, size), size);
+}
+
+static ssize_t response_send(qb_ipcs_connection_t *c, int32_t id, size_t size)
+{
+	return qb_ipcs_response_send(c, message_fill(id, size), size);
 }
 
 static void on_created(qb_ipcs_connection_t *c)
 {
 	note("created");
+	for (int32_t id = 0; id < responses_in_created; id++)
+		if (response_send(c, id, COMPAT_EARLY_SIZE) != COMPAT_EARLY_SIZE)
+			note("early-response-failed");
 	for (int32_t id = 0; id < events_in_created; id++)
 		if (event_send(c, id, COMPAT_EARLY_SIZE) != COMPAT_EARLY_SIZE)
 			note("early-event-failed");
@@ -229,6 +243,8 @@ static void obey(const char *command, char *reply, size_t reply_size)
 		refuse_with = a;
 	else if (sscanf(command, "early %d", &a) == 1)
 		events_in_created = a;
+	else if (sscanf(command, "respond-early %d", &a) == 1)
+		responses_in_created = a;
 	else if (sscanf(command, "burst %d %d %d", &a, &n, &b) == 3)
 		burst(a, n, (size_t)b, reply, reply_size);
 	else if (sscanf(command, "pump %d %d", &n, &b) == 2) {

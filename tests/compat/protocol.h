@@ -20,7 +20,7 @@ enum {
 	COMPAT_SILENT = 2,	    /* nothing */
 	COMPAT_EVENT = 3,	    /* echo as an event */
 	COMPAT_STRESS = 7000,	    /* a response, then COMPAT_STRESS_EVENTS, see there */
-	COMPAT_EARLY_SIZE = 100,    /* of the events sent inside created */
+	COMPAT_EARLY_SIZE = 100,    /* of what is sent inside created */
 	COMPAT_EVENT_MAX = 1 << 20, /* bytes of an event at most */
 };
 

@@ -312,6 +312,45 @@ START_TEST(events_sent_inside_created_arrive)
 }
 END_TEST
 
+static void created_sends_responses(struct server *sv, qb_ipcs_connection_t *c)
+{
+	for (int64_t id = 500; id < 503; id++) {
+		int64_t args[CALL_ARGS] = { server_number(sv, c), 80, id };
+
+		SERVER_REQUIRE(sv, remote_response(sv, args) > 0);
+	}
+}
+
+/* Its client has no socket yet, where responses need one. */
+START_TEST(responses_sent_inside_created_arrive)
+{
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .created = created_sends_responses });
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+
+	for (int32_t id = 500; id < 503; id++)
+		client_must_recv(c, id, 80);
+	client_echo(c, 100);
+	qb_ipcc_disconnect(c);
+	host_stop(h);
+}
+END_TEST
+
+START_TEST(first_response_comes_after_those_sent_inside_created)
+{
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .created = created_sends_responses });
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+
+	client_must_send(c, MSG_ECHO, 100);
+	for (int32_t id = 500; id < 503; id++)
+		client_must_recv(c, id, 80);
+	client_must_recv(c, MSG_ECHO, 100);
+	qb_ipcc_disconnect(c);
+	host_stop(h);
+}
+END_TEST
+
 static int32_t accept_checks(struct server *sv, qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
 {
 	const int64_t args[CALL_ARGS] = { server_number(sv, c) };
@@ -380,6 +419,8 @@ int main(void)
 	add_variant_test(tc, disconnecting_twice_is_disconnecting_once);
 	add_variant_test(tc, destroying_the_service_disconnects_every_connection);
 	add_variant_test(tc, events_sent_inside_created_arrive);
+	add_variant_test(tc, responses_sent_inside_created_arrive);
+	add_variant_test(tc, first_response_comes_after_those_sent_inside_created);
 	add_variant_test(tc, accept_gets_uid_and_gid_and_already_knows_the_pid);
 	add_variant_test(tc, connection_is_listed_inside_created);
 	return suite_main(s);
