@@ -117,8 +117,8 @@ void qb_loop_run(qb_loop_t *l);
  * Run a function once, in one of the next rounds of the loop. Jobs of one priority run
  * in the order they were added.
  *
- * A job that adds itself again does not make the loop spin: when there is nothing else
- * to do it runs about every 50 ms.
+ * A job that adds itself again does not make the loop spin: it runs when a descriptor is
+ * ready, or else about every 50 ms, whatever timers there are.
  *
  * @param l            loop
  * @param p            priority

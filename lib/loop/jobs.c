@@ -2,17 +2,20 @@
 /*
  * Jobs: functions that run once, in the next cycle, in the order they were added.
  *
- * A job added by a job does not cut the wait of the next cycle short: it runs when
- * something else happens, or after QBI_LOOP_PACE_MS. That paces a job that adds itself
- * until it is done, alone or by turns with others; the loop does not spin with it. So is
- * the first call again of connection_closed (base/again.h), as with libqb. All other jobs
- * run at once.
+ * A job added by a job does not cut the wait of the next cycle short: it runs when a
+ * descriptor is ready or a signal came, or after QBI_LOOP_PACE_MS. That paces a job that
+ * adds itself until it is done, alone or by turns with others; the loop does not spin with
+ * it. So is the first call again of connection_closed paced (base/again.h). A timer that
+ * ends a wait does not hasten them, however short its period; one that is due already
+ * does, since the loop does not wait then. As with libqb, where all other jobs have to wait
+ * like this, too, and so have the timers beside them; here those run at once.
  */
 #include "loop/loop.h"
 
 #include <errno.h>
 
 #include "base/again.h"
+#include "base/clock.h"
 #include "base/util.h"
 
 struct qbi_job {
@@ -102,24 +105,47 @@ void qbi_jobs_init(struct qb_loop *l)
 		qbi_list_init(&l->jobs.waiting[i]);
 }
 
-int qbi_jobs_timeout(const struct qb_loop *l)
+int qbi_jobs_timeout(struct qb_loop *l, int timers, bool ready)
 {
-	if (!l->jobs.any)
+	struct qbi_jobs *j = &l->jobs;
+	uint64_t now = l->timers.now;
+
+	if (!ready)
+		j->held = timers > 0;
+	if (!j->any)
 		return -1;
-	return l->jobs.prompt ? 0 : QBI_LOOP_PACE_MS;
+	if (j->prompt)
+		return 0;
+	if (timers < 0)
+		return QBI_LOOP_PACE_MS;
+	if (j->due == 0)
+		j->due = now + QBI_LOOP_PACE_MS * QBI_NS_PER_MS;
+	if (j->due <= now)
+		return 0;
+	return (int)((j->due - now + QBI_NS_PER_MS - 1) / QBI_NS_PER_MS);
 }
 
-void qbi_jobs_collect(struct qb_loop *l)
+static bool jobs_are_held(const struct qb_loop *l)
 {
+	const struct qbi_jobs *j = &l->jobs;
+
+	return j->held && !j->prompt && l->timers.count > 0 && l->timers.now < j->due;
+}
+
+void qbi_jobs_collect(struct qb_loop *l, bool event)
+{
+	struct qbi_jobs *j = &l->jobs;
 	struct qbi_list *node;
 	struct qbi_item *item;
 
-	if (!l->jobs.any)
+	if (!j->any || (!event && jobs_are_held(l)))
 		return;
-	l->jobs.any = false;
-	l->jobs.prompt = false;
+	j->any = false;
+	j->prompt = false;
+	j->held = false;
+	j->due = 0;
 	for (size_t i = 0; i < QBI_LEVELS; i++) {
-		while ((node = qbi_list_first(&l->jobs.waiting[i]))) {
+		while ((node = qbi_list_first(&j->waiting[i]))) {
 			item = qbi_list_entry(node, struct qbi_item, node);
 			qbi_list_unlink(node);
 			qbi_loop_push_ready(l, item);

@@ -234,9 +234,10 @@ static bool loop_has_ready(const struct qb_loop *l)
 static int loop_timeout(struct qb_loop *l)
 {
 	int timers = qbi_timers_timeout(l);
-	int jobs = qbi_jobs_timeout(l);
+	bool ready = loop_has_ready(l);
+	int jobs = qbi_jobs_timeout(l, timers, ready);
 
-	if (loop_has_ready(l))
+	if (ready)
 		return 0;
 	if (jobs < 0 || timers < 0)
 		return jobs < 0 ? timers : jobs;
@@ -311,6 +312,7 @@ static bool loop_may_go_blind(struct qb_loop *l)
 static int loop_cycle(struct qb_loop *l)
 {
 	struct epoll_event events[QBI_LOOP_BATCH];
+	bool blind;
 	int n, r;
 
 	/* Also when a callback forked, and the child goes on here. */
@@ -318,11 +320,15 @@ static int loop_cycle(struct qb_loop *l)
 	if (r < 0)
 		return r;
 	qbi_polls_check_low(l);
-	n = loop_may_go_blind(l) ? 0 : loop_wait(l, events);
+	blind = loop_may_go_blind(l);
+	n = blind ? 0 : loop_wait(l, events);
 	if (n < 0)
 		return n;
-	qbi_jobs_collect(l);
-	qbi_timers_collect(l, n == 0);
+	/* When descriptors were ready, what expired since shows in the next timeout. */
+	if (n == 0)
+		qbi_timers_advance(l);
+	qbi_jobs_collect(l, blind || n > 0 || qbi_signals_are_pending(l));
+	qbi_timers_collect(l);
 	qbi_signals_collect(l);
 	r = qbi_polls_collect(l, events, n);
 	loop_dispatch(l);

@@ -89,6 +89,8 @@ struct qbi_jobs {
 	struct qbi_list waiting[QBI_LEVELS]; /* for the next cycle */
 	bool any;			     /* something waits */
 	bool prompt;			     /* something waits that was not added by a job */
+	bool held;			     /* a wait that a timer ends is not for them */
+	uint64_t due;			     /* by timers.now; 0 when nobody has asked yet */
 };
 
 struct qbi_timers {
@@ -98,7 +100,7 @@ struct qbi_timers {
 	struct qbi_timer **buckets; /* by serial; all that can be deleted */
 	size_t n_buckets;	    /* a power of two, or 0 */
 	size_t n_known;		    /* in the buckets */
-	uint64_t now;		    /* as read before the wait of this cycle */
+	uint64_t now;		    /* as read last, if there are any */
 };
 
 struct qbi_polls {
@@ -172,9 +174,13 @@ int qbi_job_del(struct qb_loop *l, enum qb_loop_priority level, void *data,
 		qb_loop_job_dispatch_fn fn);
 
 void qbi_jobs_init(struct qb_loop *l);
-void qbi_jobs_collect(struct qb_loop *l);
-/* Milliseconds the loop may wait for their sake, -1 for ever. */
-int qbi_jobs_timeout(const struct qb_loop *l);
+/* @event: something else than a timer has happened. */
+void qbi_jobs_collect(struct qb_loop *l, bool event);
+/*
+ * Milliseconds the loop may wait for their sake, -1 for ever. @timers: the same for the
+ * timers'; @ready: it will not wait, since there is work.
+ */
+int qbi_jobs_timeout(struct qb_loop *l, int timers, bool ready);
 void qbi_jobs_deinit(struct qb_loop *l);
 extern const struct qbi_item_kind qbi_job_kind;
 
@@ -185,8 +191,9 @@ int qbi_timer_del(struct qb_loop *l, qb_loop_timer_handle handle);
 /* When it expires on the monotonic clock; 0 when it has, or is not known. */
 uint64_t qbi_timer_expiry(struct qb_loop *l, qb_loop_timer_handle handle);
 
-/* @slept: time has passed since qbi_timers_timeout(). */
-void qbi_timers_collect(struct qb_loop *l, bool slept);
+/* Time has passed since qbi_timers_timeout(). */
+void qbi_timers_advance(struct qb_loop *l);
+void qbi_timers_collect(struct qb_loop *l);
 int qbi_timers_timeout(struct qb_loop *l);
 void qbi_timers_deinit(struct qb_loop *l);
 

@@ -281,15 +281,16 @@ int qbi_timers_timeout(struct qb_loop *l)
 	return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-void qbi_timers_collect(struct qb_loop *l, bool slept)
+void qbi_timers_advance(struct qb_loop *l)
+{
+	if (l->timers.count > 0)
+		l->timers.now = qbi_now_ns();
+}
+
+void qbi_timers_collect(struct qb_loop *l)
 {
 	struct qbi_timers *t = &l->timers;
 
-	if (t->count == 0)
-		return;
-	/* When descriptors were ready, what expired since shows in the next timeout. */
-	if (slept)
-		t->now = qbi_now_ns();
 	while (t->count > 0 && t->heap[0]->expiry <= t->now) {
 		struct qbi_timer *timer = t->heap[0];
 

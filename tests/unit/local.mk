@@ -40,6 +40,7 @@ loop_tests = \
 	tests/unit/test-loop-fds \
 	tests/unit/test-loop-handlers \
 	tests/unit/test-loop-jobs \
+	tests/unit/test-loop-pace \
 	tests/unit/test-loop-poll \
 	tests/unit/test-loop-signals \
 	tests/unit/test-loop-timers
@@ -48,7 +49,11 @@ check_PROGRAMS += $(loop_tests)
 endif
 tests_unit_test_loop_calls_SOURCES = \
 	tests/unit/test-loop-calls.c tests/unit/test-loop-wrap.c
-tests_unit_test_loop_calls_LDFLAGS = $(AM_LDFLAGS) \
+tests_unit_test_loop_pace_SOURCES = \
+	tests/unit/test-loop-pace.c tests/unit/test-loop-wrap.c
+tests_unit_test_loop_calls_LDFLAGS = $(loop_wrap_ldflags)
+tests_unit_test_loop_pace_LDFLAGS = $(loop_wrap_ldflags)
+loop_wrap_ldflags = $(AM_LDFLAGS) \
 	-Wl,--wrap=epoll_wait,--wrap=epoll_ctl,--wrap=epoll_create1,--wrap=eventfd \
 	-Wl,--wrap=getrlimit \
 	-Wl,--wrap=clock_gettime,--wrap=read,--wrap=write,--wrap=calloc,--wrap=realloc

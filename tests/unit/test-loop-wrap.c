@@ -4,6 +4,7 @@
 #include "tests/unit/test-loop-wrap.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -11,11 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 struct calls calls;
 int failing_call;
 int wait_error;
 void (*at_clock)(void);
-bool clock_stands_still;
+uint64_t own_clock;
 
 static bool call_fails(int error)
 {
@@ -36,6 +39,12 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout)
 		errno = wait_error;
 		wait_error = 0;
 		return -1;
+	}
+	if (own_clock && timeout > 0) {
+		int got = __real_epoll_wait(fd, events, n, 0);
+
+		own_clock += got == 0 ? (uint64_t)timeout * QBI_NS_PER_MS : 0;
+		return got;
 	}
 	return __real_epoll_wait(fd, events, n, timeout);
 }
@@ -72,8 +81,9 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
 	at_clock = NULL;
 	if (interruption)
 		interruption();
-	if (clock_stands_still) {
-		*ts = (struct timespec){ .tv_sec = 1 };
+	if (own_clock) {
+		ts->tv_sec = (time_t)(own_clock / QBI_NS_PER_S);
+		ts->tv_nsec = (long)(own_clock % QBI_NS_PER_S);
 		return 0;
 	}
 	return __real_clock_gettime(clock, ts);

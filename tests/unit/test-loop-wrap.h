@@ -6,7 +6,7 @@
 #ifndef TEST_LOOP_WRAP_H
 #define TEST_LOOP_WRAP_H
 
-#include <stdbool.h>
+#include <stdint.h>
 
 extern struct calls {
 	int waits;    /* epoll_wait */
@@ -23,6 +23,7 @@ extern struct calls {
 extern int failing_call;
 extern int wait_error;	       /* what the next epoll_wait fails with; 0: nothing */
 extern void (*at_clock)(void); /* called once, in the next look at the clock */
-extern bool clock_stands_still;
+/* Not 0: the time in nanoseconds, which passes only while epoll_wait waits in vain. */
+extern uint64_t own_clock;
 
 #endif
