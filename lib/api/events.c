@@ -4,13 +4,14 @@
 #include <qbipc/events.h>
 
 #include "api/errors.h"
+#include "base/log.h"
 #include "server/broadcast.h"
 #include "server/service.h"
 
 int qbipc_service_writable_set(qb_ipcs_service_t *s, qbipc_writable_fn fn, void *data)
 {
 	if (!s)
-		return -EINVAL;
+		return qbi_misuse("the service is NULL");
 	s->host.set.writable_data = data;
 	atomic_store(&s->host.set.writable, fn);
 	return 0;
@@ -37,7 +38,7 @@ int qbipc_service_broadcast(qb_ipcs_service_t *s, const struct iovec *iov, size_
 	int r;
 
 	if (!s)
-		return -EINVAL;
+		return qbi_misuse("the service is NULL");
 	r = qbi_msg_init(&msg, iov, iov_len);
 	if (r < 0)
 		return r;

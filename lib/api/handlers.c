@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/sized.h"
 #include "base/util.h"
 #include "server/selector.h"
@@ -18,28 +19,47 @@ static struct qbi_selector *selector_get(qb_ipcs_service_t *s)
 	return s->host.selector;
 }
 
-static int handler_check(const struct qbipc_handler *h)
+/* What no handler may be, in words. NULL: nothing. */
+static const char *handler_fault(const struct qbipc_handler *h)
 {
-	if ((h->flags & ~QBIPC_HANDLER_ONE_WAY) || !h->fn || h->id == QB_IPC_MSG_DISCONNECT)
-		return -EINVAL;
-	return 0;
+	return !h->fn				 ? "its function is NULL" :
+	       h->flags & ~QBIPC_HANDLER_ONE_WAY ? "it has an unknown flag" :
+	       h->id == QB_IPC_MSG_DISCONNECT ? "no message arrives with the id of a farewell" :
+						NULL;
+}
+
+/* One row of the caller's into @ours. 0 or -errno; then *@ret_why says what is wrong. */
+static int row_take(struct qbipc_handler *ours, const void *row, size_t size,
+		    const char **ret_why)
+{
+	int r = qbi_selector_handler_take(ours, row);
+
+	if (r < 0) {
+		*ret_why = qbi_sized_why(row, r);
+		return r;
+	}
+	*ret_why = memcmp(row, &size, sizeof(size)) == 0 ?
+			   handler_fault(ours) :
+			   "its size is not that of the first one";
+	return *ret_why ? -EINVAL : 0;
 }
 
 /* Rows of the caller's, as long as the first one says, into as many of ours. */
-static int table_take(struct qbipc_handler *ours, const struct qbipc_handler *table, size_t n)
+static int table_take(struct qbipc_handler *ours, const struct qbipc_handler *table, size_t n,
+		      const char *service)
 {
 	const char *row = (const char *)table;
 	size_t i;
 
 	for (i = 0; i < n; i++, row += table->size) {
-		int r = qbi_selector_handler_take(&ours[i], (const void *)row);
+		const char *why;
+		int r = row_take(&ours[i], row, table->size, &why);
 
-		if (r == 0 && memcmp(row, &table->size, sizeof(table->size)) != 0)
-			r = -EINVAL;
-		if (r == 0)
-			r = handler_check(&ours[i]);
-		if (r < 0)
+		if (r < 0) {
+			qbi_log(LOG_ERR, "service %s: handler %zu of the table: %s", service, i,
+				why);
 			return r;
+		}
 	}
 	return 0;
 }
@@ -51,14 +71,16 @@ int qbipc_service_handlers_register(qb_ipcs_service_t *s, const struct qbipc_han
 	struct qbi_selector *sel;
 	int r;
 
-	if (!s || !table)
-		return -EINVAL;
+	if (!s)
+		return qbi_misuse("the service is NULL");
+	if (!table)
+		return qbi_misuse("the table is NULL");
 	if (n == 0)
 		return 0;
 	ours = calloc(n, sizeof(*ours));
 	if (!ours)
 		return -ENOMEM;
-	r = table_take(ours, table, n);
+	r = table_take(ours, table, n, s->host.set.name);
 	if (r < 0)
 		return r;
 	sel = selector_get(s);
@@ -70,7 +92,7 @@ int qbipc_service_selector_set(qb_ipcs_service_t *s, qbipc_selector_fn fn, void 
 	struct qbi_selector *sel;
 
 	if (!s)
-		return -EINVAL;
+		return qbi_misuse("the service is NULL");
 	sel = fn ? selector_get(s) : s->host.selector;
 	if (!sel)
 		return fn ? -ENOMEM : 0;
@@ -83,7 +105,7 @@ int qbipc_service_refuse_set(qb_ipcs_service_t *s, qbipc_refuse_fn fn, void *dat
 	struct qbi_selector *sel;
 
 	if (!s)
-		return -EINVAL;
+		return qbi_misuse("the service is NULL");
 	sel = fn ? selector_get(s) : s->host.selector;
 	if (!sel)
 		return fn ? -ENOMEM : 0;
@@ -102,8 +124,10 @@ int qbipc_service_handler_stats_get(qb_ipcs_service_t *s, int id,
 	struct qbipc_handler_stats ours;
 	int r;
 
-	if (!s || qbi_sized_check(stats) < 0)
-		return -EINVAL;
+	if (!s)
+		return qbi_misuse("the service is NULL");
+	if (qbi_sized_check(stats) < 0)
+		return qbi_misuse("stats is NULL or its size is too small");
 	r = s->host.selector ? qbi_selector_handler_stats(s->host.selector, id, &ours) :
 			       -ENOENT;
 	return r < 0 ? r : qbi_sized_give(stats, &ours, sizeof(ours));
@@ -115,7 +139,7 @@ int qbipc_service_message_refusals_get(qb_ipcs_service_t *s,
 	struct qbipc_message_refusals ours = { 0 };
 
 	if (!s)
-		return -EINVAL;
+		return qbi_misuse("the service is NULL");
 	if (s->host.selector)
 		qbi_selector_refusals(s->host.selector, &ours);
 	return qbi_sized_give(refusals, &ours, sizeof(ours));

@@ -9,6 +9,7 @@
 
 #include "api/errors.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/util.h"
 #include "client/connect.h"
 #include "client/connection.h"
@@ -42,7 +43,7 @@ qb_ipcc_connection_t *qb_ipcc_connect_async(const char *name, size_t max_msg_siz
 	qb_ipcc_connection_t *c;
 
 	if (!connect_fd) {
-		errno = EINVAL;
+		errno = -qbi_misuse("connect_fd is NULL");
 		return NULL;
 	}
 	c = connection_start(name, max_msg_size, QBI_FOREVER);
@@ -66,7 +67,7 @@ int qb_ipcc_connect_continue(struct qb_ipcc_connection *c)
 {
 	if (!c) {
 		errno = EINVAL;
-		return -EINVAL;
+		return qbi_misuse("the connection is NULL");
 	}
 	return connection_finish(c, 0);
 }
@@ -95,8 +96,13 @@ void qb_ipcc_disconnect(qb_ipcc_connection_t *c)
 
 int32_t qb_ipcc_fd_get(qb_ipcc_connection_t *c, int32_t *fd)
 {
-	int r = c && fd ? qbi_client_event_fd(c) : -EINVAL;
+	int r;
 
+	if (!c)
+		return qbi_misuse("the connection is NULL");
+	if (!fd)
+		return qbi_misuse("fd is NULL");
+	r = qbi_client_event_fd(c);
 	if (r < 0)
 		return r;
 	*fd = r;
@@ -106,7 +112,7 @@ int32_t qb_ipcc_fd_get(qb_ipcc_connection_t *c, int32_t *fd)
 int32_t qb_ipcc_auth_get(qb_ipcc_connection_t *c, pid_t *pid, uid_t *uid, gid_t *gid)
 {
 	if (!c)
-		return -EINVAL;
+		return qbi_misuse("the connection is NULL");
 	if (pid)
 		*pid = c->server.pid;
 	if (uid)
@@ -118,10 +124,22 @@ int32_t qb_ipcc_auth_get(qb_ipcc_connection_t *c, pid_t *pid, uid_t *uid, gid_t 
 
 int32_t qb_ipcc_fc_enable_max_set(qb_ipcc_connection_t *c, uint32_t max)
 {
-	if (!c || max > FLOW_MAX)
-		return -EINVAL;
+	if (!c)
+		return qbi_misuse("the connection is NULL");
+	if (max > FLOW_MAX)
+		return qbi_misuse("the limit is none of 0, 1 and 2");
 	c->flow_max = max;
 	return 0;
+}
+
+/* Messages can be sent and received. False: the log has the reason. */
+static bool is_usable(const qb_ipcc_connection_t *c, const char *doing)
+{
+	if (!c)
+		(void)qbi_misuse_of(doing, "the connection is NULL");
+	else if (!c->end)
+		(void)qbi_misuse_of(doing, "qb_ipcc_connect_continue() comes first");
+	return c && c->end;
 }
 
 static ssize_t request_send(qb_ipcc_connection_t *c, const struct iovec *iov, size_t n,
@@ -130,7 +148,7 @@ static ssize_t request_send(qb_ipcc_connection_t *c, const struct iovec *iov, si
 	struct qbi_msg msg;
 	int r;
 
-	if (!c || !c->end)
+	if (!is_usable(c, "sending of a client"))
 		return -EINVAL;
 	r = qbi_msg_init(&msg, iov, n);
 	if (r == 0)
@@ -160,8 +178,10 @@ static ssize_t response_recv(qb_ipcc_connection_t *c, void *buf, size_t size, ui
 
 ssize_t qb_ipcc_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_len, int32_t ms_timeout)
 {
-	if (!c || !c->end || !msg_ptr)
+	if (!is_usable(c, __func__))
 		return -EINVAL;
+	if (!msg_ptr)
+		return qbi_misuse("msg_ptr is NULL");
 	return response_recv(c, msg_ptr, msg_len, qbi_deadline_from_ms(ms_timeout));
 }
 
@@ -172,7 +192,7 @@ ssize_t qb_ipcc_sendv_recv(qb_ipcc_connection_t *c, const struct iovec *iov, uin
 	ssize_t sent;
 
 	if (!msg_ptr)
-		return -EINVAL;
+		return qbi_misuse("msg_ptr is NULL");
 	sent = request_send(c, iov, iov_len, deadline);
 	if (sent < 0)
 		return sent;
@@ -185,8 +205,10 @@ ssize_t qb_ipcc_event_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_le
 	size_t got = 0;
 	int r;
 
-	if (!c || !c->end || !msg_ptr)
+	if (!is_usable(c, __func__))
 		return -EINVAL;
+	if (!msg_ptr)
+		return qbi_misuse("msg_ptr is NULL");
 	r = qbi_client_event_recv(c, msg_ptr, msg_len, qbi_deadline_from_ms(ms_timeout), &got);
 	return qbi_result(QBI_CALL_EVENT_RECV, r, got);
 }
@@ -209,5 +231,5 @@ int32_t qb_ipcc_is_connected(qb_ipcc_connection_t *c)
 
 int32_t qb_ipcc_get_buffer_size(qb_ipcc_connection_t *c)
 {
-	return c ? (int32_t)c->max_msg_size : -EINVAL;
+	return c ? (int32_t)c->max_msg_size : qbi_misuse("the connection is NULL");
 }

@@ -22,7 +22,7 @@ qb_ipcs_service_t *qb_ipcs_create(const char *name, int32_t service_id, enum qb_
 	static const struct qb_ipcs_service_handlers none;
 
 	if (!name) {
-		errno = EINVAL;
+		errno = -qbi_misuse("the name is NULL");
 		return NULL;
 	}
 	return qbi_service_new(name, service_id, type, handlers ? handlers : &none);
@@ -42,7 +42,11 @@ void qb_ipcs_unref(qb_ipcs_service_t *s)
 
 void qb_ipcs_poll_handlers_set(qb_ipcs_service_t *s, struct qb_ipcs_poll_handlers *handlers)
 {
-	if (s && handlers)
+	if (!s)
+		(void)qbi_misuse("the service is NULL");
+	else if (!handlers)
+		(void)qbi_misuse("the poll handlers are NULL");
+	else
 		qbi_app_loop_handlers_set(&s->host.set.loop, handlers);
 }
 
@@ -62,7 +66,7 @@ int32_t qb_ipcs_run(qb_ipcs_service_t *s)
 	int r;
 
 	if (!s)
-		return -EINVAL;
+		return qbi_misuse("the service is NULL");
 	/* It has the name itself. The reference is that of a good run: nothing is given up. */
 	if (qbi_service_is_running(s)) {
 		qbi_log(LOG_WARNING, "service %s runs already", s->host.set.name);
@@ -100,8 +104,10 @@ int32_t qb_ipcs_stats_get(qb_ipcs_service_t *s, struct qb_ipcs_stats *stats,
 {
 	struct qbi_host_counters *count;
 
-	if (!s || !stats)
-		return -EINVAL;
+	if (!s)
+		return qbi_misuse("the service is NULL");
+	if (!stats)
+		return qbi_misuse("stats is NULL");
 	count = &s->host.count;
 	/* Connections that are up now will go down: their number is not forgotten. */
 	*stats = (struct qb_ipcs_stats){
@@ -145,7 +151,7 @@ void qb_ipcs_disconnect(qb_ipcs_connection_t *c)
 
 int32_t qb_ipcs_service_id_get(qb_ipcs_connection_t *c)
 {
-	return c ? c->host->set.id : -EINVAL;
+	return c ? c->host->set.id : qbi_misuse("the connection is NULL");
 }
 
 void qb_ipcs_context_set(qb_ipcs_connection_t *c, void *context)
@@ -173,7 +179,7 @@ void qb_ipcs_connection_auth_set(qb_ipcs_connection_t *c, uid_t uid, gid_t gid, 
 
 int32_t qb_ipcs_connection_get_buffer_size(qb_ipcs_connection_t *c)
 {
-	return c ? (int32_t)c->max_msg_size : -EINVAL;
+	return c ? (int32_t)c->max_msg_size : qbi_misuse("the connection is NULL");
 }
 
 /* -- Sending ------------------------------------------------------------------ */
@@ -189,7 +195,7 @@ static ssize_t vectors_send(qb_ipcs_connection_t *c, send_fn fn, const struct io
 	/* Here, where nothing has happened: further inwards a thread cannot be cancelled. */
 	pthread_testcancel();
 	if (!c)
-		return -EINVAL;
+		return qbi_misuse_of("sending of a server", "the connection is NULL");
 	r = qbi_msg_init(&msg, iov, n);
 	if (r == 0)
 		r = fn(c, &msg);
@@ -244,8 +250,10 @@ int32_t qb_ipcs_connection_stats_get(qb_ipcs_connection_t *c,
 {
 	struct qb_ipcs_connection_stats_2 all;
 
-	if (!c || !stats)
-		return -EINVAL;
+	if (!c)
+		return qbi_misuse("the connection is NULL");
+	if (!stats)
+		return qbi_misuse("stats is NULL");
 	counters_get(c, &all, clear_after_read != 0);
 	/* The older struct is the beginning of the newer one. */
 	memset(stats, 0, sizeof(*stats));

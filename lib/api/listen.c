@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "server/listener.h"
 #include "server/service.h"
 
@@ -17,7 +18,7 @@
 
 int qbipc_service_listen_fd_set(qb_ipcs_service_t *s, int fd)
 {
-	return s ? qbi_listener_adopt(&s->listener, fd) : -EINVAL;
+	return s ? qbi_listener_adopt(&s->listener, fd) : qbi_misuse("the service is NULL");
 }
 
 /* A number in decimal and nothing else, up to @most. -EINVAL. */

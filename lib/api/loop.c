@@ -5,6 +5,7 @@
 #include <qb/qbloop.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "loop/loop.h"
 
 /* NULL stands for the oldest loop, which may be none: NULL. */
@@ -16,6 +17,20 @@ static struct qb_loop *loop_or_first(struct qb_loop *l)
 static bool level_is_valid(enum qb_loop_priority p)
 {
 	return p == QB_LOOP_LOW || p == QB_LOOP_MED || p == QB_LOOP_HIGH;
+}
+
+/* False: the log has the reason why @function can do nothing. */
+static bool can_change(const char *function, const struct qb_loop *l, enum qb_loop_priority p,
+		       bool has_fn)
+{
+	const char *why = !l		     ? "there is no loop" :
+			  !level_is_valid(p) ? "the priority is none of enum qb_loop_priority" :
+			  !has_fn	     ? "dispatch_fn is NULL" :
+					       NULL;
+
+	if (why)
+		qbi_log(LOG_ERR, "%s: %s", function, why);
+	return !why;
 }
 
 qb_loop_t *qb_loop_create(void)
@@ -55,7 +70,7 @@ int32_t qb_loop_job_add(qb_loop_t *l, enum qb_loop_priority p, void *data,
 			qb_loop_job_dispatch_fn dispatch_fn)
 {
 	l = loop_or_first(l);
-	if (!l || !level_is_valid(p) || !dispatch_fn)
+	if (!can_change(__func__, l, p, dispatch_fn != NULL))
 		return -EINVAL;
 	return qbi_job_add(l, p, data, dispatch_fn);
 }
@@ -64,7 +79,7 @@ int32_t qb_loop_job_del(struct qb_loop *l, enum qb_loop_priority p, void *data,
 			qb_loop_job_dispatch_fn dispatch_fn)
 {
 	l = loop_or_first(l);
-	if (!l || !level_is_valid(p) || !dispatch_fn)
+	if (!can_change(__func__, l, p, dispatch_fn != NULL))
 		return -EINVAL;
 	return qbi_job_del(l, p, data, dispatch_fn);
 }
@@ -74,7 +89,7 @@ int32_t qb_loop_timer_add(qb_loop_t *l, enum qb_loop_priority p, uint64_t nsec_d
 			  qb_loop_timer_handle *timer_handle_out)
 {
 	l = loop_or_first(l);
-	if (!l || !level_is_valid(p) || !dispatch_fn)
+	if (!can_change(__func__, l, p, dispatch_fn != NULL))
 		return -EINVAL;
 	return qbi_timer_add(l, p, nsec_duration, data, dispatch_fn, timer_handle_out);
 }
@@ -82,7 +97,7 @@ int32_t qb_loop_timer_add(qb_loop_t *l, enum qb_loop_priority p, uint64_t nsec_d
 int32_t qb_loop_timer_del(qb_loop_t *l, qb_loop_timer_handle th)
 {
 	l = loop_or_first(l);
-	return l ? qbi_timer_del(l, th) : -EINVAL;
+	return l ? qbi_timer_del(l, th) : qbi_misuse("there is no loop");
 }
 
 /* A question with two answers: without a loop no timer runs. */
@@ -114,7 +129,7 @@ int32_t qb_loop_poll_low_fds_event_set(qb_loop_t *l, qb_loop_poll_low_fds_event_
 {
 	l = loop_or_first(l);
 	if (!l)
-		return -EINVAL;
+		return qbi_misuse("there is no loop");
 	qbi_poll_set_low_fn(l, fn);
 	return 0;
 }
@@ -123,7 +138,7 @@ int32_t qb_loop_poll_add(qb_loop_t *l, enum qb_loop_priority p, int32_t fd, int3
 			 void *data, qb_loop_poll_dispatch_fn dispatch_fn)
 {
 	l = loop_or_first(l);
-	if (!l || !level_is_valid(p) || !dispatch_fn)
+	if (!can_change(__func__, l, p, dispatch_fn != NULL))
 		return -EINVAL;
 	return qbi_poll_add(l, p, fd, events, data, dispatch_fn);
 }
@@ -132,7 +147,7 @@ int32_t qb_loop_poll_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t fd, int3
 			 void *data, qb_loop_poll_dispatch_fn dispatch_fn)
 {
 	l = loop_or_first(l);
-	if (!l || !level_is_valid(p) || !dispatch_fn)
+	if (!can_change(__func__, l, p, dispatch_fn != NULL))
 		return -EINVAL;
 	return qbi_poll_mod(l, p, fd, events, data, dispatch_fn);
 }
@@ -140,7 +155,7 @@ int32_t qb_loop_poll_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t fd, int3
 int32_t qb_loop_poll_del(qb_loop_t *l, int32_t fd)
 {
 	l = loop_or_first(l);
-	return l ? qbi_poll_del(l, fd) : -EINVAL;
+	return l ? qbi_poll_del(l, fd) : qbi_misuse("there is no loop");
 }
 
 int32_t qb_loop_signal_add(qb_loop_t *l, enum qb_loop_priority p, int32_t sig, void *data,
@@ -148,7 +163,7 @@ int32_t qb_loop_signal_add(qb_loop_t *l, enum qb_loop_priority p, int32_t sig, v
 			   qb_loop_signal_handle *handle)
 {
 	l = loop_or_first(l);
-	if (!l || !level_is_valid(p) || !dispatch_fn)
+	if (!can_change(__func__, l, p, dispatch_fn != NULL))
 		return -EINVAL;
 	return qbi_signal_add(l, p, sig, data, dispatch_fn, handle);
 }
@@ -157,7 +172,7 @@ int32_t qb_loop_signal_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t sig, v
 			   qb_loop_signal_dispatch_fn dispatch_fn, qb_loop_signal_handle handle)
 {
 	l = loop_or_first(l);
-	if (!l || !level_is_valid(p) || !dispatch_fn)
+	if (!can_change(__func__, l, p, dispatch_fn != NULL))
 		return -EINVAL;
 	return qbi_signal_mod(l, p, sig, data, dispatch_fn, handle);
 }
@@ -165,5 +180,5 @@ int32_t qb_loop_signal_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t sig, v
 int32_t qb_loop_signal_del(qb_loop_t *l, qb_loop_signal_handle handle)
 {
 	l = loop_or_first(l);
-	return l ? qbi_signal_del(l, handle) : -EINVAL;
+	return l ? qbi_signal_del(l, handle) : qbi_misuse("there is no loop");
 }

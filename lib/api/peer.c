@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/sized.h"
 #include "base/util.h"
 #include "client/connection.h"
@@ -81,8 +82,10 @@ int qbipc_connection_peer_get(qb_ipcs_connection_t *c, struct qbipc_peer *peer)
 {
 	int r;
 
-	if (!c || qbi_sized_check(peer) < 0)
-		return -EINVAL;
+	if (!c)
+		return qbi_misuse("the connection is NULL");
+	if (qbi_sized_check(peer) < 0)
+		return qbi_misuse("peer is NULL or its size is too small");
 	/* It keeps the socket from being closed meanwhile. */
 	qbi_mutex_lock(&c->send);
 	r = c->stream.fd < 0 ? -ENOTCONN : peer_collect(c->stream.fd, &c->peer, true, peer);
@@ -95,8 +98,10 @@ int qbipc_client_peer_get(qb_ipcc_connection_t *c, struct qbipc_peer *peer)
 	socklen_t size = sizeof(struct ucred);
 	struct ucred listener;
 
-	if (!c || qbi_sized_check(peer) < 0)
-		return -EINVAL;
+	if (!c)
+		return qbi_misuse("the connection is NULL");
+	if (qbi_sized_check(peer) < 0)
+		return qbi_misuse("peer is NULL or its size is too small");
 	if (!c->end)
 		return -ENOTCONN;
 	if (getsockopt(c->stream, SOL_SOCKET, SO_PEERCRED, &listener, &size) < 0)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/sized.h"
 #include "base/util.h"
 #include "client/inquire.h"
@@ -24,8 +25,10 @@ int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
 	struct qbi_hello question;
 	int r;
 
-	if (!name || qbi_sized_check(info) < 0)
-		return -EINVAL;
+	if (!name)
+		return qbi_misuse("the name is NULL");
+	if (qbi_sized_check(info) < 0)
+		return qbi_misuse("info is NULL or its size is too small");
 	if (max_msg_size > QBI_MAX_MSG_SIZE)
 		return -EMSGSIZE;
 	qbi_hello_ask(&question, max_msg_size, qbi_transport_version(), QBI_ABILITY_PROBE);
@@ -52,7 +55,7 @@ int qbipc_service_snapshot_allow(qb_ipcs_service_t *s, uid_t uid, gid_t gid)
 	mode_t mode = gid == (gid_t)-1 ? 0600 : 0660;
 
 	if (!s)
-		return -EINVAL;
+		return qbi_misuse("the service is NULL");
 	s->host.set.watchers = (struct qbi_owner){ uid, gid, mode };
 	return 0;
 }
@@ -86,8 +89,10 @@ int qbipc_snapshot_get(const char *name, int timeout_ms, qbipc_snapshot_t **ret_
 	qbipc_snapshot_t *snapshot;
 	int r;
 
-	if (!name || !ret_snapshot)
-		return -EINVAL;
+	if (!name)
+		return qbi_misuse("the name is NULL");
+	if (!ret_snapshot)
+		return qbi_misuse("ret_snapshot is NULL");
 	snapshot = calloc(1, sizeof(*snapshot));
 	if (!snapshot)
 		return -ENOMEM;

@@ -7,6 +7,7 @@
 #ifndef QBI_BASE_LOG_H
 #define QBI_BASE_LOG_H
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -57,5 +58,17 @@ bool qbi_pace_allows(struct qbi_pace *p, uint64_t now, uint64_t *ret_quiet);
 		static struct qbi_pace qbi_pace_;                                              \
 		qbi_log_paced(&qbi_pace_, priority, __VA_ARGS__);                              \
 	} while (0)
+
+/*
+ * A public function was called with an argument that can never be right. Its result is
+ * -EINVAL for many reasons: @what, a literal, says which one it was.
+ */
+#define qbi_misuse(what) qbi_misuse_of(__func__, what)
+/* The same, seen from inside @function. */
+#define qbi_misuse_of(function, what)                                                          \
+	({                                                                                     \
+		qbi_log_rarely(LOG_ERR, "%s: " what, function);                                \
+		-EINVAL;                                                                       \
+	})
 
 #endif

@@ -40,6 +40,14 @@ int qbi_sized_take(void *ours, size_t size, const void *theirs, size_t least)
 	return 0;
 }
 
+const char *qbi_sized_why(const void *theirs, int error)
+{
+	if (!theirs)
+		return "it is NULL";
+	return error == -E2BIG ? "it asks for something that this library does not know" :
+				 "its size is too small";
+}
+
 int qbi_sized_check(const void *theirs)
 {
 	return theirs && size_of(theirs) >= QBI_SIZED_LEAST ? 0 : -EINVAL;

@@ -27,6 +27,9 @@
  */
 int qbi_sized_take(void *ours, size_t size, const void *theirs, size_t least);
 
+/* Why qbi_sized_take() of @theirs failed with @error, in words. */
+const char *qbi_sized_why(const void *theirs, int error);
+
 /* Can @theirs be given something? 0; -EINVAL there is none or it is below the least. */
 int qbi_sized_check(const void *theirs);
 

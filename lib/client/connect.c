@@ -61,12 +61,19 @@ int qbi_client_start(const char *name, size_t max_msg_size, uint64_t deadline,
 		     qb_ipcc_connection_t **ret_c)
 {
 	_cleanup_(qbi_client_freep) qb_ipcc_connection_t *c = NULL;
-	int r = qbi_service_name_check(name);
+	const char *why;
+	int r = qbi_service_name_check(name, &why);
 
-	if (r < 0)
+	if (r < 0) {
+		qbi_log(LOG_ERR, "cannot connect: %s", why);
 		return r;
-	if (max_msg_size > QBI_MAX_MSG_SIZE)
+	}
+	if (max_msg_size > QBI_MAX_MSG_SIZE) {
+		qbi_log(LOG_ERR,
+			"cannot connect to %s: no message may be as large as %zu bytes", name,
+			max_msg_size);
 		return -EMSGSIZE;
+	}
 	c = connection_new();
 	if (!c)
 		return -ENOMEM;

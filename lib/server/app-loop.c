@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/log.h"
 #include "base/sized.h"
 
 static int handlers_add(void *loop, enum qb_loop_priority p, int fd, int events, void *data,
@@ -28,6 +29,18 @@ static int handlers_job(void *loop, enum qb_loop_priority p, void *data,
 	return ((struct qb_ipcs_poll_handlers *)loop)->job_add(p, data, fn);
 }
 
+const char *qbi_app_loop_lacks(const struct qbi_app_loop *l)
+{
+	const struct qbipc_loop_ops *ops = &l->ops;
+
+	if (!ops->add && !ops->mod && !ops->del)
+		return "it has no poll handlers";
+	return !ops->add ? "its poll handlers lack dispatch_add" :
+	       !ops->mod ? "its poll handlers lack dispatch_mod" :
+	       !ops->del ? "its poll handlers lack dispatch_del" :
+			   NULL;
+}
+
 void qbi_app_loop_deinit(struct qbi_app_loop *l)
 {
 	if (l->ops.release)
@@ -41,10 +54,17 @@ int qbi_app_loop_set(struct qbi_app_loop *l, const struct qbipc_loop_ops *ops, v
 	int r = qbi_sized_take(&wanted.ops, sizeof(wanted.ops), ops,
 			       QBI_SIZED_THROUGH(struct qbipc_loop_ops, del));
 
-	if (r < 0)
+	if (r < 0) {
+		qbi_log_rarely(LOG_ERR, "struct qbipc_loop_ops: %s", qbi_sized_why(ops, r));
 		return r;
-	if (!qbi_app_loop_is_complete(&wanted))
+	}
+	if (!ops->add || !ops->mod || !ops->del) {
+		qbi_log_rarely(LOG_ERR, "struct qbipc_loop_ops: %s is NULL",
+			       !ops->add ? "add" :
+			       !ops->mod ? "mod" :
+					   "del");
 		return -EINVAL;
+	}
 	qbi_app_loop_deinit(l);
 	*l = wanted;
 	return 0;

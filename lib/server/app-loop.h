@@ -19,16 +19,14 @@ struct qbi_app_loop {
 
 /* As qbipc_service_loop_set(), for a service that does not run. */
 int qbi_app_loop_set(struct qbi_app_loop *l, const struct qbipc_loop_ops *ops, void *loop);
-/* @l stays where it is. Handlers that are missing are found missing by the run. */
+/* @l stays where it is. The run finds what is missing. */
 void qbi_app_loop_handlers_set(struct qbi_app_loop *l,
 			       const struct qb_ipcs_poll_handlers *handlers);
 /* Give the application its pointer back. Idempotent. */
 void qbi_app_loop_deinit(struct qbi_app_loop *l);
 
-static inline bool qbi_app_loop_is_complete(const struct qbi_app_loop *l)
-{
-	return l->ops.add && l->ops.mod && l->ops.del;
-}
+/* What is missing before a service can run, in words. NULL: nothing. */
+const char *qbi_app_loop_lacks(const struct qbi_app_loop *l);
 
 static inline int qbi_app_loop_add(const struct qbi_app_loop *l, enum qb_loop_priority p,
 				   int fd, int events, void *data, qb_ipcs_dispatch_fn_t fn)

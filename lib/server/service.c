@@ -88,17 +88,23 @@ void qbi_service_unref(qb_ipcs_service_t *s)
 	qbi_host_unref(&s->host);
 }
 
-static int service_check(const qb_ipcs_service_t *s)
+/* 0 or -errno; then *@ret_why says what is wrong. */
+static int service_check(const qb_ipcs_service_t *s, const char **ret_why)
 {
 	const struct qbi_settings *set = &s->host.set;
 
-	if (set->type == QB_IPC_POSIX_MQ || set->type == QB_IPC_SYSV_MQ)
+	if (set->type == QB_IPC_POSIX_MQ || set->type == QB_IPC_SYSV_MQ) {
+		*ret_why = "message queues are not supported";
 		return -ENOTSUP;
-	if (!qbi_transport_has_type(set->type))
+	}
+	if (!qbi_transport_has_type(set->type)) {
+		*ret_why = "the type is none of enum qb_ipc_type";
 		return -EINVAL;
-	if (!qbi_app_loop_is_complete(&set->loop))
+	}
+	*ret_why = qbi_app_loop_lacks(&set->loop);
+	if (*ret_why)
 		return -EINVAL;
-	return qbi_service_name_check(set->name);
+	return qbi_service_name_check(set->name, ret_why);
 }
 
 /* Its type may have been another one when it was killed. */
@@ -117,25 +123,40 @@ bool qbi_service_is_running(const qb_ipcs_service_t *s)
 	return s->listener.in_loop || qbi_deadline_waits(&s->listener.rest);
 }
 
-int qbi_service_run(qb_ipcs_service_t *s)
+static int service_open(qb_ipcs_service_t *s, const char **ret_why)
 {
 	struct qbi_host *h = &s->host;
-	int r = service_check(s);
+	int r = service_check(s, ret_why);
 
-	if (r < 0) {
-		qbi_log(LOG_ERR, "service %s cannot run: %s", h->set.name, strerror(-r));
+	if (r < 0)
 		return r;
-	}
 	h->set.generation = qbi_generation(); /* there was nothing to share before */
 	qbi_busy_poll_init(&h->shared.busy_poll);
 	r = qbi_deadlines_open(&h->deadlines, &h->set, deadlines_dispatch, h);
 	if (r == 0)
 		r = qbi_listener_open(&s->listener);
 	if (r < 0) {
+		*ret_why = strerror(-r);
 		qbi_deadlines_close(&h->deadlines);
+	}
+	return r;
+}
+
+int qbi_service_run(qb_ipcs_service_t *s)
+{
+	struct qbi_host *h = &s->host;
+	const char *why;
+	int r = service_open(s, &why);
+
+	if (r < 0) {
+		qbi_log(LOG_ERR, "service %.*s cannot run: %s", QBI_SERVICE_NAME_MAX,
+			h->set.name, why);
 		return r;
 	}
-	h->stopped = false; /* who kept a reference may run it once more */
+	if (!h->set.on.msg_process && !h->selector)
+		qbi_log(LOG_NOTICE, "service %s: msg_process is NULL, so requests are ignored",
+			h->set.name);
+	h->stopped = false; /* a holder of a reference may run it once more */
 	leftovers_sweep(s);
 	return 0;
 }

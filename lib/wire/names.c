@@ -8,12 +8,21 @@
 #include <stdio.h>
 #include <string.h>
 
-int qbi_service_name_check(const char *name)
+int qbi_service_name_check(const char *name, const char **ret_why)
 {
-	if (!name || !*name || strchr(name, '/'))
+	const char *why = !name		    ? "the name is NULL" :
+			  !*name	    ? "the name is empty" :
+			  strchr(name, '/') ? "the name has a slash in it" :
+					      NULL;
+
+	if (why) {
+		*ret_why = why;
 		return -EINVAL;
-	if (strnlen(name, QBI_SERVICE_NAME_MAX + 1) > QBI_SERVICE_NAME_MAX)
+	}
+	if (strnlen(name, QBI_SERVICE_NAME_MAX + 1) > QBI_SERVICE_NAME_MAX) {
+		*ret_why = "the name is longer than 106 bytes";
 		return -ENAMETOOLONG;
+	}
 	return 0;
 }
 
@@ -43,7 +52,8 @@ static int address_in_filesystem(const char *name, struct sockaddr_un *ret)
 
 int qbi_service_address(const char *name, bool filesystem, struct sockaddr_un *ret_addr)
 {
-	int r = qbi_service_name_check(name);
+	const char *why;
+	int r = qbi_service_name_check(name, &why);
 
 	if (r < 0)
 		return r;

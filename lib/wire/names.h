@@ -10,8 +10,11 @@
 /* Longest name of a service; libqb's peers cut longer ones, we refuse them. */
 #define QBI_SERVICE_NAME_MAX 106
 
-/* 0, -EINVAL for NULL, empty or with a slash, -ENAMETOOLONG. */
-int qbi_service_name_check(const char *name);
+/*
+ * 0; -EINVAL for NULL, empty or with a slash; -ENAMETOOLONG. Then *@ret_why says what is
+ * wrong, in words.
+ */
+int qbi_service_name_check(const char *name, const char **ret_why);
 
 /*
  * The address @name listens at: abstract (NUL, name, NULs, the whole struct

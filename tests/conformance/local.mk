@@ -85,6 +85,7 @@ addition_suites = \
 	tests/conformance/handlers \
 	tests/conformance/handlers-refused \
 	tests/conformance/loop-set \
+	tests/conformance/misuse \
 	tests/conformance/peer \
 	tests/conformance/sized \
 	tests/conformance/stopped-server
