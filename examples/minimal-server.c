@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Answers every request with its own bytes; runs until it is killed. */
+#include <error.h>
 #include <qb/qbipcs.h>
 #include <qb/qbloop.h>
 
@@ -31,10 +32,12 @@ int main(void)
 	struct qb_ipcs_service_handlers handlers = { .msg_process = request_answer };
 	qb_loop_t *loop = qb_loop_create();
 	qb_ipcs_service_t *service = qb_ipcs_create("minimal", 0, QB_IPC_SHM, &handlers);
+	int32_t r;
 
 	qb_ipcs_poll_handlers_set(service, &poll);
-	if (qb_ipcs_run(service) < 0)
-		return 1;
+	r = qb_ipcs_run(service);
+	if (r < 0)
+		error(1, -r, "cannot serve 'minimal'");
 	qb_loop_run(loop);
 	return 0;
 }
