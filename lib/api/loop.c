@@ -56,7 +56,7 @@ void qb_loop_stop(qb_loop_t *l)
 {
 	l = loop_or_first(l);
 	if (l)
-		qbi_loop_stop(l);
+		qbi_loop_stop(&l->core);
 }
 
 void qb_loop_run(qb_loop_t *l)
@@ -72,7 +72,7 @@ int32_t qb_loop_job_add(qb_loop_t *l, enum qb_loop_priority p, void *data,
 	l = loop_or_first(l);
 	if (!can_change(__func__, l, p, dispatch_fn != NULL))
 		return -EINVAL;
-	return qbi_job_add(l, p, data, dispatch_fn);
+	return qbi_job_add(&l->jobs, p, data, dispatch_fn);
 }
 
 int32_t qb_loop_job_del(struct qb_loop *l, enum qb_loop_priority p, void *data,
@@ -81,7 +81,7 @@ int32_t qb_loop_job_del(struct qb_loop *l, enum qb_loop_priority p, void *data,
 	l = loop_or_first(l);
 	if (!can_change(__func__, l, p, dispatch_fn != NULL))
 		return -EINVAL;
-	return qbi_job_del(l, p, data, dispatch_fn);
+	return qbi_job_del(&l->jobs, p, data, dispatch_fn);
 }
 
 int32_t qb_loop_timer_add(qb_loop_t *l, enum qb_loop_priority p, uint64_t nsec_duration,
@@ -91,26 +91,26 @@ int32_t qb_loop_timer_add(qb_loop_t *l, enum qb_loop_priority p, uint64_t nsec_d
 	l = loop_or_first(l);
 	if (!can_change(__func__, l, p, dispatch_fn != NULL))
 		return -EINVAL;
-	return qbi_timer_add(l, p, nsec_duration, data, dispatch_fn, timer_handle_out);
+	return qbi_timer_add(&l->timers, p, nsec_duration, data, dispatch_fn, timer_handle_out);
 }
 
 int32_t qb_loop_timer_del(qb_loop_t *l, qb_loop_timer_handle th)
 {
 	l = loop_or_first(l);
-	return l ? qbi_timer_del(l, th) : qbi_misuse("there is no loop");
+	return l ? qbi_timer_del(&l->timers, th) : qbi_misuse("there is no loop");
 }
 
 /* A question with two answers: without a loop no timer runs. */
 int32_t qb_loop_timer_is_running(qb_loop_t *l, qb_loop_timer_handle th)
 {
 	l = loop_or_first(l);
-	return l && qbi_timer_expiry(l, th) != 0 ? QB_TRUE : QB_FALSE;
+	return l && qbi_timer_expiry(&l->timers, th) != 0 ? QB_TRUE : QB_FALSE;
 }
 
 uint64_t qb_loop_timer_expire_time_get(struct qb_loop *l, qb_loop_timer_handle th)
 {
 	l = loop_or_first(l);
-	return l ? qbi_timer_expiry(l, th) : 0;
+	return l ? qbi_timer_expiry(&l->timers, th) : 0;
 }
 
 uint64_t qb_loop_timer_expire_time_remaining(struct qb_loop *l, qb_loop_timer_handle th)
@@ -118,7 +118,7 @@ uint64_t qb_loop_timer_expire_time_remaining(struct qb_loop *l, qb_loop_timer_ha
 	uint64_t expiry, now;
 
 	l = loop_or_first(l);
-	expiry = l ? qbi_timer_expiry(l, th) : 0;
+	expiry = l ? qbi_timer_expiry(&l->timers, th) : 0;
 	if (expiry == 0)
 		return 0;
 	now = qbi_now_ns();
@@ -130,7 +130,7 @@ int32_t qb_loop_poll_low_fds_event_set(qb_loop_t *l, qb_loop_poll_low_fds_event_
 	l = loop_or_first(l);
 	if (!l)
 		return qbi_misuse("there is no loop");
-	qbi_poll_set_low_fn(l, fn);
+	qbi_poll_set_low_fn(&l->polls, fn);
 	return 0;
 }
 
@@ -140,7 +140,7 @@ int32_t qb_loop_poll_add(qb_loop_t *l, enum qb_loop_priority p, int32_t fd, int3
 	l = loop_or_first(l);
 	if (!can_change(__func__, l, p, dispatch_fn != NULL))
 		return -EINVAL;
-	return qbi_poll_add(l, p, fd, events, data, dispatch_fn);
+	return qbi_poll_add(&l->polls, p, fd, events, data, dispatch_fn);
 }
 
 int32_t qb_loop_poll_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t fd, int32_t events,
@@ -149,13 +149,13 @@ int32_t qb_loop_poll_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t fd, int3
 	l = loop_or_first(l);
 	if (!can_change(__func__, l, p, dispatch_fn != NULL))
 		return -EINVAL;
-	return qbi_poll_mod(l, p, fd, events, data, dispatch_fn);
+	return qbi_poll_mod(&l->polls, p, fd, events, data, dispatch_fn);
 }
 
 int32_t qb_loop_poll_del(qb_loop_t *l, int32_t fd)
 {
 	l = loop_or_first(l);
-	return l ? qbi_poll_del(l, fd) : qbi_misuse("there is no loop");
+	return l ? qbi_poll_del(&l->polls, fd) : qbi_misuse("there is no loop");
 }
 
 int32_t qb_loop_signal_add(qb_loop_t *l, enum qb_loop_priority p, int32_t sig, void *data,
@@ -165,7 +165,7 @@ int32_t qb_loop_signal_add(qb_loop_t *l, enum qb_loop_priority p, int32_t sig, v
 	l = loop_or_first(l);
 	if (!can_change(__func__, l, p, dispatch_fn != NULL))
 		return -EINVAL;
-	return qbi_signal_add(l, p, sig, data, dispatch_fn, handle);
+	return qbi_signal_add(&l->signals, p, sig, data, dispatch_fn, handle);
 }
 
 int32_t qb_loop_signal_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t sig, void *data,
@@ -174,11 +174,11 @@ int32_t qb_loop_signal_mod(qb_loop_t *l, enum qb_loop_priority p, int32_t sig, v
 	l = loop_or_first(l);
 	if (!can_change(__func__, l, p, dispatch_fn != NULL))
 		return -EINVAL;
-	return qbi_signal_mod(l, p, sig, data, dispatch_fn, handle);
+	return qbi_signal_mod(&l->signals, p, sig, data, dispatch_fn, handle);
 }
 
 int32_t qb_loop_signal_del(qb_loop_t *l, qb_loop_signal_handle handle)
 {
 	l = loop_or_first(l);
-	return l ? qbi_signal_del(l, handle) : qbi_misuse("there is no loop");
+	return l ? qbi_signal_del(&l->signals, handle) : qbi_misuse("there is no loop");
 }

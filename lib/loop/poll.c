@@ -1,19 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Descriptors, watched with level-triggered epoll.
- *
- * A registration is found by its descriptor's number and told apart from earlier and
- * later ones of the same number by its generation, which travels through epoll. So
- * neither an event nor the return value of a function that belongs to a registration
- * that is gone can hit the one that took its place.
- *
- * The application may close a descriptor without removing it. If that was the last one
- * of its file, the kernel has forgotten it too, and a new registration of the number
- * replaces the dead one. If the file lives on (dup, fork), the kernel goes on reporting
- * it and cannot be told by number to stop: qbi_polls_renew() then starts over with a new
- * epoll descriptor, for a loop must not spin on events that nobody takes.
- */
-#include "loop/loop.h"
+#include "loop/poll.h"
 
 #include <errno.h>
 #include <string.h>
@@ -57,9 +43,9 @@ static struct qbi_poll *poll_of(struct qbi_item *item)
 	return qbi_container_of(item, struct qbi_poll, item);
 }
 
-static struct qbi_poll *polls_find(const struct qb_loop *l, int fd)
+static struct qbi_poll *polls_find(const struct qbi_polls *p, int fd)
 {
-	return fd >= 0 && (size_t)fd < l->polls.size ? l->polls.by_fd[fd] : NULL;
+	return fd >= 0 && (size_t)fd < p->size ? p->by_fd[fd] : NULL;
 }
 
 static int polls_reserve(struct qbi_polls *p, int fd)
@@ -80,7 +66,7 @@ static int polls_reserve(struct qbi_polls *p, int fd)
 	return 0;
 }
 
-static int epoll_control(const struct qb_loop *l, int op, int fd, int32_t events,
+static int epoll_control(const struct qbi_polls *p, int op, int fd, int32_t events,
 			 uint32_t generation)
 {
 	struct epoll_event event = {
@@ -88,39 +74,40 @@ static int epoll_control(const struct qb_loop *l, int op, int fd, int32_t events
 		.data.u64 = (uint64_t)generation << 32 | (uint32_t)fd,
 	};
 
-	if (l->generation != qbi_generation())
+	if (!qbi_loop_is_own(p->kind.core))
 		return 0; /* the parent's, and the parent still wants it */
-	return epoll_ctl(l->epoll_fd, op, fd, &event) < 0 ? -errno : 0;
+	return epoll_ctl(p->epoll_fd, op, fd, &event) < 0 ? -errno : 0;
 }
 
 /* Forget the registration; the kernel's side has been seen to. */
-static void poll_free(struct qb_loop *l, struct qbi_poll *poll)
+static void poll_free(struct qbi_polls *p, struct qbi_poll *poll)
 {
-	qbi_loop_drop_ready(l, &poll->item);
-	l->polls.by_fd[poll->fd] = NULL;
-	l->polls.count--;
+	qbi_loop_drop_ready(p->kind.core, &poll->item);
+	p->by_fd[poll->fd] = NULL;
+	p->count--;
 	free(poll);
 }
 
-static void poll_remove(struct qb_loop *l, struct qbi_poll *poll)
+static void poll_remove(struct qbi_polls *p, struct qbi_poll *poll)
 {
 	/* Fails when the descriptor was closed before, which is as good. */
-	epoll_control(l, EPOLL_CTL_DEL, poll->fd, 0, 0);
-	poll_free(l, poll);
+	epoll_control(p, EPOLL_CTL_DEL, poll->fd, 0, 0);
+	poll_free(p, poll);
 }
 
 /* Its function said that there is more: its turn comes in the next cycle, whatever the
  * kernel has to report. */
-static void poll_again(struct qb_loop *l, struct qbi_poll *poll)
+static void poll_again(struct qbi_polls *p, struct qbi_poll *poll)
 {
 	poll->again = true;
-	l->again = true;
+	p->again = true;
 	if (!poll->item.ready)
-		qbi_loop_push_ready(l, &poll->item);
+		qbi_loop_push_ready(p->kind.core, &poll->item);
 }
 
-static void poll_dispatch(struct qb_loop *l, struct qbi_item *item)
+static void poll_dispatch(struct qbi_kind *kind, struct qbi_item *item)
 {
+	struct qbi_polls *p = qbi_container_of(kind, struct qbi_polls, kind);
 	struct qbi_poll *poll = poll_of(item);
 	qb_loop_poll_dispatch_fn fn = poll->fn;
 	uint32_t generation = poll->generation;
@@ -134,24 +121,22 @@ static void poll_dispatch(struct qb_loop *l, struct qbi_item *item)
 	if (revents == 0 && !poll->again)
 		return; /* was asked for no longer */
 	poll->again = false;
-	qbi_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&p->kind.core->lock);
 	qbi_dispatch_again = false;
 	r = fn(fd, revents, data);
 	again = qbi_dispatch_again;
 	qbi_dispatch_again = false;
-	qbi_mutex_lock(&l->lock);
+	qbi_mutex_lock(&p->kind.core->lock);
 	if (r >= 0 && !again)
 		return;
-	poll = polls_find(l, fd);
+	poll = polls_find(p, fd);
 	if (!poll || poll->generation != generation)
 		return;
 	if (r < 0)
-		poll_remove(l, poll);
+		poll_remove(p, poll);
 	else
-		poll_again(l, poll);
+		poll_again(p, poll);
 }
-
-static const struct qbi_item_kind poll_kind = { .dispatch = poll_dispatch };
 
 static uint32_t polls_next_generation(struct qbi_polls *p)
 {
@@ -161,43 +146,85 @@ static uint32_t polls_next_generation(struct qbi_polls *p)
 }
 
 /* Tell the kernel about a descriptor that may have a dead registration there or here. */
-static int poll_register(struct qb_loop *l, const struct qbi_poll *poll)
+static int poll_register(struct qbi_polls *p, const struct qbi_poll *poll)
 {
 	int32_t events = poll->events;
-	int r = epoll_control(l, EPOLL_CTL_ADD, poll->fd, events, poll->generation);
+	int r = epoll_control(p, EPOLL_CTL_ADD, poll->fd, events, poll->generation);
 
-	if (r == -EEXIST && !polls_find(l, poll->fd))
-		r = epoll_control(l, EPOLL_CTL_MOD, poll->fd, events, poll->generation);
+	if (r == -EEXIST && !polls_find(p, poll->fd))
+		r = epoll_control(p, EPOLL_CTL_MOD, poll->fd, events, poll->generation);
 	return r;
 }
 
-static int poll_add_locked(struct qb_loop *l, struct qbi_poll *poll)
+int qbi_polls_open(struct qbi_polls *p)
+{
+	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (p->epoll_fd < 0)
+		return -errno;
+	return epoll_control(p, EPOLL_CTL_ADD, p->kind.core->wake_fd, EPOLLIN, 0);
+}
+
+/*
+ * Start over with a new epoll: shed what the kernel still watches under numbers that mean
+ * something else by now.
+ */
+static int polls_renew(struct qbi_polls *p)
+{
+	int r;
+
+	/* First, so that at the limit its number is there for the new one. */
+	p->epoll_fd = qbi_close(p->epoll_fd);
+	r = qbi_polls_open(p);
+	/* Fails for those that were closed without removal: they stay silent. */
+	for (size_t i = 0; i < p->size && r == 0; i++)
+		if (p->by_fd[i])
+			poll_register(p, p->by_fd[i]);
+	return r;
+}
+
+int qbi_polls_own(struct qbi_polls *p)
+{
+	struct qbi_loop_core *core = p->kind.core;
+	uint32_t before = core->generation;
+	int r;
+
+	if (qbi_loop_is_own(core))
+		return 0;
+	r = qbi_loop_adopt(core);
+	if (r == 0)
+		r = polls_renew(p);
+	if (r < 0)
+		core->generation = before;
+	return r;
+}
+
+static int poll_add_locked(struct qbi_polls *p, struct qbi_poll *poll)
 {
 	struct qbi_poll *dead;
 	int r;
 
-	r = qbi_loop_own(l);
+	r = qbi_polls_own(p);
 	if (r < 0)
 		return r;
-	poll->generation = polls_next_generation(&l->polls);
-	r = poll_register(l, poll);
+	poll->generation = polls_next_generation(p);
+	r = poll_register(p, poll);
 	if (r < 0)
 		return r;
 	/* Only now is it known that the number is one, and not beyond all bounds. */
-	r = polls_reserve(&l->polls, poll->fd);
+	r = polls_reserve(p, poll->fd);
 	if (r < 0) {
-		epoll_control(l, EPOLL_CTL_DEL, poll->fd, 0, 0);
+		epoll_control(p, EPOLL_CTL_DEL, poll->fd, 0, 0);
 		return r;
 	}
-	dead = polls_find(l, poll->fd);
+	dead = polls_find(p, poll->fd);
 	if (dead)
-		poll_free(l, dead);
-	l->polls.by_fd[poll->fd] = poll;
-	l->polls.count++;
+		poll_free(p, dead);
+	p->by_fd[poll->fd] = poll;
+	p->count++;
 	return 0;
 }
 
-int qbi_poll_add(struct qb_loop *l, enum qb_loop_priority level, int fd, int32_t events,
+int qbi_poll_add(struct qbi_polls *p, enum qb_loop_priority level, int fd, int32_t events,
 		 void *data, qb_loop_poll_dispatch_fn fn)
 {
 	struct qbi_poll *poll = calloc(1, sizeof(*poll));
@@ -205,42 +232,42 @@ int qbi_poll_add(struct qb_loop *l, enum qb_loop_priority level, int fd, int32_t
 
 	if (!poll)
 		return -ENOMEM;
-	poll->item.kind = &poll_kind;
+	poll->item.kind = &p->kind;
 	poll->item.level = level;
 	poll->item.data = data;
 	poll->fd = fd;
 	poll->events = events;
 	poll->fn = fn;
-	qbi_mutex_lock(&l->lock);
-	r = poll_add_locked(l, poll);
-	qbi_mutex_unlock(&l->lock);
+	qbi_mutex_lock(&p->kind.core->lock);
+	r = poll_add_locked(p, poll);
+	qbi_mutex_unlock(&p->kind.core->lock);
 	if (r < 0)
 		free(poll);
 	return r;
 }
 
-static int poll_mod_locked(struct qb_loop *l, enum qb_loop_priority level, int fd,
+static int poll_mod_locked(struct qbi_polls *p, enum qb_loop_priority level, int fd,
 			   int32_t events, void *data, qb_loop_poll_dispatch_fn fn)
 {
-	struct qbi_poll *poll = polls_find(l, fd);
+	struct qbi_poll *poll = polls_find(p, fd);
 	bool ready;
 	int r;
 
 	if (!poll)
 		return -EBADF;
-	r = qbi_loop_own(l);
+	r = qbi_polls_own(p);
 	if (r < 0)
 		return r;
 	if (events != poll->events) {
-		r = epoll_control(l, EPOLL_CTL_MOD, fd, events, poll->generation);
+		r = epoll_control(p, EPOLL_CTL_MOD, fd, events, poll->generation);
 		if (r < 0)
 			return r == -ENOENT ? -EBADF : r;
 	}
 	ready = poll->item.ready;
-	qbi_loop_drop_ready(l, &poll->item);
+	qbi_loop_drop_ready(p->kind.core, &poll->item);
 	poll->item.level = level;
 	if (ready)
-		qbi_loop_push_ready(l, &poll->item);
+		qbi_loop_push_ready(p->kind.core, &poll->item);
 	/* What the function asked for is not for another one. */
 	poll->again = poll->again && fn == poll->fn;
 	poll->item.data = data;
@@ -249,45 +276,44 @@ static int poll_mod_locked(struct qb_loop *l, enum qb_loop_priority level, int f
 	return 0;
 }
 
-int qbi_poll_mod(struct qb_loop *l, enum qb_loop_priority level, int fd, int32_t events,
+int qbi_poll_mod(struct qbi_polls *p, enum qb_loop_priority level, int fd, int32_t events,
 		 void *data, qb_loop_poll_dispatch_fn fn)
 {
 	int r;
 
-	qbi_mutex_lock(&l->lock);
-	r = poll_mod_locked(l, level, fd, events, data, fn);
-	qbi_mutex_unlock(&l->lock);
+	qbi_mutex_lock(&p->kind.core->lock);
+	r = poll_mod_locked(p, level, fd, events, data, fn);
+	qbi_mutex_unlock(&p->kind.core->lock);
 	return r;
 }
 
-int qbi_poll_del(struct qb_loop *l, int fd)
+int qbi_poll_del(struct qbi_polls *p, int fd)
 {
 	struct qbi_poll *poll;
 
-	qbi_mutex_lock(&l->lock);
-	poll = polls_find(l, fd);
+	qbi_mutex_lock(&p->kind.core->lock);
+	poll = polls_find(p, fd);
 	if (poll)
-		poll_remove(l, poll);
-	qbi_mutex_unlock(&l->lock);
+		poll_remove(p, poll);
+	qbi_mutex_unlock(&p->kind.core->lock);
 	return poll ? 0 : -EBADF;
 }
 
-void qbi_poll_set_low_fn(struct qb_loop *l, qb_loop_poll_low_fds_event_fn fn)
+void qbi_poll_set_low_fn(struct qbi_polls *p, qb_loop_poll_low_fds_event_fn fn)
 {
-	qbi_mutex_lock(&l->lock);
-	l->polls.low_fn = fn;
-	l->polls.low = false;
-	l->polls.low_checked = SIZE_MAX;
-	qbi_mutex_unlock(&l->lock);
+	qbi_mutex_lock(&p->kind.core->lock);
+	p->low_fn = fn;
+	p->low = false;
+	p->low_checked = SIZE_MAX;
+	qbi_mutex_unlock(&p->kind.core->lock);
 }
 
 /*
  * What the loop watches stands for what the process has open, beside a reserve for
  * everything else. Looked at when the number changes, so an idle loop asks nothing.
  */
-void qbi_polls_check_low(struct qb_loop *l)
+void qbi_polls_check_low(struct qbi_polls *p)
 {
-	struct qbi_polls *p = &l->polls;
 	qb_loop_poll_low_fds_event_fn fn = p->low_fn;
 	struct rlimit limit;
 	rlim_t used = p->count + POLLS_RESERVE;
@@ -304,47 +330,25 @@ void qbi_polls_check_low(struct qb_loop *l)
 	if (p->low == (left == 0))
 		return;
 	p->low = left == 0;
-	qbi_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&p->kind.core->lock);
 	fn(left == 0, left);
-	qbi_mutex_lock(&l->lock);
+	qbi_mutex_lock(&p->kind.core->lock);
 }
 
-static int polls_open(struct qb_loop *l)
+void qbi_polls_init(struct qbi_polls *p, struct qbi_loop_core *core)
 {
-	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (l->epoll_fd < 0)
-		return -errno;
-	return epoll_control(l, EPOLL_CTL_ADD, l->wake_fd, EPOLLIN, 0);
+	p->kind = (struct qbi_kind){ .core = core, .dispatch = poll_dispatch };
+	p->epoll_fd = -1;
 }
 
-/* Shed what the kernel still watches under numbers that mean something else by now. */
-int qbi_polls_renew(struct qb_loop *l)
-{
-	int r;
-
-	/* First, so that at the limit its number is there for the new one. */
-	l->epoll_fd = qbi_close(l->epoll_fd);
-	r = polls_open(l);
-	/* Fails for those that were closed without removal: they stay silent. */
-	for (size_t i = 0; i < l->polls.size && r == 0; i++)
-		if (l->polls.by_fd[i])
-			poll_register(l, l->polls.by_fd[i]);
-	return r;
-}
-
-int qbi_polls_init(struct qb_loop *l)
-{
-	return polls_open(l);
-}
-
-int qbi_polls_collect(struct qb_loop *l, const struct epoll_event *events, int n)
+int qbi_polls_collect(struct qbi_polls *p, const struct epoll_event *events, int n)
 {
 	bool stale = false;
 
 	for (int i = 0; i < n; i++) {
 		uint32_t generation = (uint32_t)(events[i].data.u64 >> 32);
 		int fd = (int)(uint32_t)events[i].data.u64;
-		struct qbi_poll *poll = polls_find(l, fd);
+		struct qbi_poll *poll = polls_find(p, fd);
 		uint64_t count;
 
 		if (generation == 0) {
@@ -355,21 +359,19 @@ int qbi_polls_collect(struct qb_loop *l, const struct epoll_event *events, int n
 		} else {
 			poll->revents = (int32_t)(events[i].events & EVENTS_COMMON);
 			if (!poll->item.ready)
-				qbi_loop_push_ready(l, &poll->item);
+				qbi_loop_push_ready(p->kind.core, &poll->item);
 		}
 	}
-	return stale ? qbi_polls_renew(l) : 0;
+	return stale ? polls_renew(p) : 0;
 }
 
-void qbi_polls_deinit(struct qb_loop *l)
+void qbi_polls_deinit(struct qbi_polls *p)
 {
-	struct qbi_polls *p = &l->polls;
-
 	for (size_t i = 0; i < p->size; i++)
 		if (p->by_fd[i])
-			poll_free(l, p->by_fd[i]);
+			poll_free(p, p->by_fd[i]);
 	free(p->by_fd);
 	p->by_fd = NULL;
 	p->size = 0;
-	l->epoll_fd = qbi_close(l->epoll_fd);
+	p->epoll_fd = qbi_close(p->epoll_fd);
 }

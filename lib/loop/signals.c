@@ -1,28 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Signals: functions that run in the loop, once per delivery.
- *
- * A handler is installed when the first registration of a signal comes, and what was
- * there before is put back when the last one goes, in whichever loop; other signals are
- * never touched. The handler counts and wakes, nothing more: one counter per signal for
- * the whole process, which only goes up. A registration remembers how far it has looked
- * and owes the application the difference, so several loops see every delivery and none
- * is lost however busy they are.
- *
- * Threads: the handler runs in any thread at any time and takes no lock. It walks the
- * loops that watch signals; one that is taken out of that list lives on until no handler
- * is inside:
- *
- *	handler: handlers_inside++; walk the list		S1 (walk)
- *	removal: take out of the list; wait for handlers_inside == 0	S1 (remove)
- *
- * sequentially consistent, so either the walk does not meet the loop or the removal
- * waits for it. And for the counters:
- *
- *	handler: deliveries++; any_delivery++			S2 (deliver)
- *	loop:    look at any_delivery, then at deliveries	S2 (collect)
- */
-#include "loop/loop.h"
+#include "loop/signals.h"
 
 #include <errno.h>
 #include <time.h>
@@ -51,18 +28,18 @@ static struct {
 
 static atomic_uint_fast64_t any_delivery;
 static atomic_uint handlers_inside;
-static _Atomic(struct qb_loop *) watchers;
+static _Atomic(struct qbi_signals *) watchers;
 static atomic_uintptr_t latest_serial;
 
 static void signal_handler(int sig)
 {
-	struct qb_loop *l;
+	struct qbi_signals *s;
 
 	atomic_fetch_add(&handlers_inside, 1);	     /* order S1 (walk) */
 	atomic_fetch_add(&table[sig].deliveries, 1); /* order S2 (deliver) */
 	atomic_fetch_add(&any_delivery, 1);
-	for (l = atomic_load(&watchers); l; l = atomic_load(&l->signals.next_watcher))
-		qbi_loop_wake(l);
+	for (s = atomic_load(&watchers); s; s = atomic_load(&s->next_watcher))
+		qbi_loop_wake(s->kind.core);
 	atomic_fetch_sub(&handlers_inside, 1);
 }
 
@@ -113,33 +90,33 @@ static void handler_release(int sig)
 	qbi_mutex_unlock(&table_lock);
 }
 
-/* From now on a delivery wakes @l. */
-static void watchers_add(struct qb_loop *l)
+/* From now on a delivery wakes the loop of @s. */
+static void watchers_add(struct qbi_signals *s)
 {
-	if (l->signals.watching)
+	if (s->watching)
 		return;
-	l->signals.watching = true;
+	s->watching = true;
 	qbi_mutex_lock(&table_lock);
-	atomic_store(&l->signals.next_watcher, atomic_load(&watchers));
-	atomic_store(&watchers, l);
+	atomic_store(&s->next_watcher, atomic_load(&watchers));
+	atomic_store(&watchers, s);
 	qbi_mutex_unlock(&table_lock);
 }
 
-static void watchers_remove(struct qb_loop *l)
+static void watchers_remove(struct qbi_signals *s)
 {
 	static const struct timespec pause = { .tv_nsec = 100000 };
-	_Atomic(struct qb_loop *) *link = &watchers;
+	_Atomic(struct qbi_signals *) *link = &watchers;
 
-	if (!l->signals.watching)
+	if (!s->watching)
 		return;
-	l->signals.watching = false;
+	s->watching = false;
 	qbi_mutex_lock(&table_lock);
-	while (atomic_load(link) != l)
-		link = &atomic_load(link)->signals.next_watcher;
-	atomic_store(link, atomic_load(&l->signals.next_watcher));
+	while (atomic_load(link) != s)
+		link = &atomic_load(link)->next_watcher;
+	atomic_store(link, atomic_load(&s->next_watcher));
 	qbi_mutex_unlock(&table_lock);
 	/*
-	 * order S1 (remove). Sleeps between looks: the handler may have been interrupted
+	 * order S1 (remove). Sleeps between checks: the handler may have been interrupted
 	 * in a thread that this one, of a higher real-time priority, keeps off the CPU.
 	 */
 	while (atomic_load(&handlers_inside) != 0)
@@ -148,168 +125,168 @@ static void watchers_remove(struct qb_loop *l)
 
 /* -- The loop's side: registrations ---------------------------------------------- */
 
-static struct qbi_signal *signals_find(const struct qb_loop *l, uintptr_t serial)
+static struct qbi_signal *signals_find(const struct qbi_signals *s, uintptr_t serial)
 {
 	struct qbi_list *pos;
 
-	qbi_list_for_each(pos, &l->signals.all) {
-		struct qbi_signal *s = qbi_list_entry(pos, struct qbi_signal, peers);
+	qbi_list_for_each(pos, &s->all) {
+		struct qbi_signal *reg = qbi_list_entry(pos, struct qbi_signal, peers);
 
-		if (s->serial == serial)
-			return s;
+		if (reg->serial == serial)
+			return reg;
 	}
 	return NULL;
 }
 
-static void signal_free(struct qb_loop *l, struct qbi_signal *s)
+static void signal_free(struct qbi_signals *s, struct qbi_signal *reg)
 {
-	handler_release(s->sig);
-	qbi_loop_drop_ready(l, &s->item);
-	qbi_list_unlink(&s->peers);
-	free(s);
+	handler_release(reg->sig);
+	qbi_loop_drop_ready(s->kind.core, &reg->item);
+	qbi_list_unlink(&reg->peers);
+	free(reg);
 }
 
-static void signal_dispatch(struct qb_loop *l, struct qbi_item *item)
+static void signal_dispatch(struct qbi_kind *kind, struct qbi_item *item)
 {
-	struct qbi_signal *s = qbi_container_of(item, struct qbi_signal, item);
-	qb_loop_signal_dispatch_fn fn = s->fn;
-	uintptr_t serial = s->serial;
+	struct qbi_signals *s = qbi_container_of(kind, struct qbi_signals, kind);
+	struct qbi_signal *reg = qbi_container_of(item, struct qbi_signal, item);
+	qb_loop_signal_dispatch_fn fn = reg->fn;
+	uintptr_t serial = reg->serial;
 	void *data = item->data;
-	int sig = s->sig;
+	int sig = reg->sig;
 	int32_t r;
 
-	if (--s->due > 0)
-		qbi_loop_push_ready(l, item);
-	qbi_mutex_unlock(&l->lock);
+	if (--reg->due > 0)
+		qbi_loop_push_ready(s->kind.core, item);
+	qbi_mutex_unlock(&s->kind.core->lock);
 	r = fn(sig, data);
-	qbi_mutex_lock(&l->lock);
+	qbi_mutex_lock(&s->kind.core->lock);
 	if (r >= 0)
 		return;
-	s = signals_find(l, serial);
-	if (s)
-		signal_free(l, s);
+	reg = signals_find(s, serial);
+	if (reg)
+		signal_free(s, reg);
 }
 
-static const struct qbi_item_kind signal_kind = { .dispatch = signal_dispatch };
-
-int qbi_signal_add(struct qb_loop *l, enum qb_loop_priority level, int sig, void *data,
+int qbi_signal_add(struct qbi_signals *s, enum qb_loop_priority level, int sig, void *data,
 		   qb_loop_signal_dispatch_fn fn, qb_loop_signal_handle *ret_handle)
 {
-	struct qbi_signal *s = calloc(1, sizeof(*s));
+	struct qbi_signal *reg = calloc(1, sizeof(*reg));
 	int r;
 
-	if (!s)
+	if (!reg)
 		return -ENOMEM;
-	qbi_mutex_lock(&l->lock);
-	watchers_add(l);
+	qbi_mutex_lock(&s->kind.core->lock);
+	watchers_add(s);
 	r = handler_acquire(sig);
 	if (r < 0) {
-		qbi_mutex_unlock(&l->lock);
-		free(s);
+		qbi_mutex_unlock(&s->kind.core->lock);
+		free(reg);
 		return r;
 	}
-	s->item.kind = &signal_kind;
-	s->item.level = level;
-	s->item.data = data;
-	s->serial = atomic_fetch_add(&latest_serial, 1) + 1;
-	s->sig = sig;
-	s->seen = atomic_load(&table[sig].deliveries);
-	s->fn = fn;
-	qbi_list_push_back(&l->signals.all, &s->peers);
+	reg->item.kind = &s->kind;
+	reg->item.level = level;
+	reg->item.data = data;
+	reg->serial = atomic_fetch_add(&latest_serial, 1) + 1;
+	reg->sig = sig;
+	reg->seen = atomic_load(&table[sig].deliveries);
+	reg->fn = fn;
+	qbi_list_push_back(&s->all, &reg->peers);
 	if (ret_handle)
-		*ret_handle = (qb_loop_signal_handle)s->serial;
-	qbi_mutex_unlock(&l->lock);
+		*ret_handle = (qb_loop_signal_handle)reg->serial;
+	qbi_mutex_unlock(&s->kind.core->lock);
 	return 0;
 }
 
-static int signal_mod_locked(struct qb_loop *l, struct qbi_signal *s,
+static int signal_mod_locked(struct qbi_signals *s, struct qbi_signal *reg,
 			     enum qb_loop_priority level, int sig)
 {
 	bool ready;
 	int r;
 
-	if (sig != s->sig) {
+	if (sig != reg->sig) {
 		r = handler_acquire(sig);
 		if (r < 0)
 			return r;
-		handler_release(s->sig);
-		qbi_loop_drop_ready(l, &s->item);
-		s->due = 0;
-		s->sig = sig;
-		s->seen = atomic_load(&table[sig].deliveries);
+		handler_release(reg->sig);
+		qbi_loop_drop_ready(s->kind.core, &reg->item);
+		reg->due = 0;
+		reg->sig = sig;
+		reg->seen = atomic_load(&table[sig].deliveries);
 	}
-	ready = s->item.ready;
-	qbi_loop_drop_ready(l, &s->item);
-	s->item.level = level;
+	ready = reg->item.ready;
+	qbi_loop_drop_ready(s->kind.core, &reg->item);
+	reg->item.level = level;
 	if (ready)
-		qbi_loop_push_ready(l, &s->item);
+		qbi_loop_push_ready(s->kind.core, &reg->item);
 	return 0;
 }
 
-int qbi_signal_mod(struct qb_loop *l, enum qb_loop_priority level, int sig, void *data,
+int qbi_signal_mod(struct qbi_signals *s, enum qb_loop_priority level, int sig, void *data,
 		   qb_loop_signal_dispatch_fn fn, qb_loop_signal_handle handle)
 {
-	struct qbi_signal *s;
+	struct qbi_signal *reg;
 	int r = -EINVAL;
 
-	qbi_mutex_lock(&l->lock);
-	s = signals_find(l, (uintptr_t)handle);
-	if (s)
-		r = signal_mod_locked(l, s, level, sig);
+	qbi_mutex_lock(&s->kind.core->lock);
+	reg = signals_find(s, (uintptr_t)handle);
+	if (reg)
+		r = signal_mod_locked(s, reg, level, sig);
 	if (r == 0) {
-		s->item.data = data;
-		s->fn = fn;
+		reg->item.data = data;
+		reg->fn = fn;
 	}
-	qbi_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&s->kind.core->lock);
 	return r;
 }
 
-int qbi_signal_del(struct qb_loop *l, qb_loop_signal_handle handle)
+int qbi_signal_del(struct qbi_signals *s, qb_loop_signal_handle handle)
 {
-	struct qbi_signal *s;
+	struct qbi_signal *reg;
 
-	qbi_mutex_lock(&l->lock);
-	s = signals_find(l, (uintptr_t)handle);
-	if (s)
-		signal_free(l, s);
-	qbi_mutex_unlock(&l->lock);
-	return s ? 0 : -EINVAL;
+	qbi_mutex_lock(&s->kind.core->lock);
+	reg = signals_find(s, (uintptr_t)handle);
+	if (reg)
+		signal_free(s, reg);
+	qbi_mutex_unlock(&s->kind.core->lock);
+	return reg ? 0 : -EINVAL;
 }
 
-void qbi_signals_init(struct qb_loop *l)
+void qbi_signals_init(struct qbi_signals *s, struct qbi_loop_core *core)
 {
-	qbi_list_init(&l->signals.all);
+	s->kind = (struct qbi_kind){ .core = core, .dispatch = signal_dispatch };
+	qbi_list_init(&s->all);
 }
 
-bool qbi_signals_are_pending(const struct qb_loop *l)
+bool qbi_signals_are_pending(const struct qbi_signals *s)
 {
-	return l->signals.watching && atomic_load(&any_delivery) != l->signals.seen;
+	return s->watching && atomic_load(&any_delivery) != s->seen;
 }
 
-void qbi_signals_collect(struct qb_loop *l)
+void qbi_signals_collect(struct qbi_signals *s)
 {
 	struct qbi_list *pos;
 
-	if (!qbi_signals_are_pending(l))
+	if (!qbi_signals_are_pending(s))
 		return;
 	/* order S2 (collect): a delivery that comes after this is looked for again. */
-	l->signals.seen = atomic_load(&any_delivery);
-	qbi_list_for_each(pos, &l->signals.all) {
-		struct qbi_signal *s = qbi_list_entry(pos, struct qbi_signal, peers);
-		uint64_t deliveries = atomic_load(&table[s->sig].deliveries);
+	s->seen = atomic_load(&any_delivery);
+	qbi_list_for_each(pos, &s->all) {
+		struct qbi_signal *reg = qbi_list_entry(pos, struct qbi_signal, peers);
+		uint64_t deliveries = atomic_load(&table[reg->sig].deliveries);
 
-		s->due += deliveries - s->seen;
-		s->seen = deliveries;
-		if (s->due > 0 && !s->item.ready)
-			qbi_loop_push_ready(l, &s->item);
+		reg->due += deliveries - reg->seen;
+		reg->seen = deliveries;
+		if (reg->due > 0 && !reg->item.ready)
+			qbi_loop_push_ready(s->kind.core, &reg->item);
 	}
 }
 
-void qbi_signals_deinit(struct qb_loop *l)
+void qbi_signals_deinit(struct qbi_signals *s)
 {
 	struct qbi_list *pos, *tmp;
 
-	qbi_list_for_each_safe(pos, tmp, &l->signals.all)
-		signal_free(l, qbi_list_entry(pos, struct qbi_signal, peers));
-	watchers_remove(l);
+	qbi_list_for_each_safe(pos, tmp, &s->all)
+		signal_free(s, qbi_list_entry(pos, struct qbi_signal, peers));
+	watchers_remove(s);
 }

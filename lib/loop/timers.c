@@ -1,14 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Timers: one shot, on the monotonic clock, never early.
- *
- * A timer's handle is its serial number, counted for the whole process, so no handle is
- * ever used twice. Two structures hold the timers: a binary heap those that have not
- * expired, and a hash table by serial also those that have and wait for their turn, for
- * they can still be deleted. Serials count up by one, so their low bits are all the
- * hashing there is.
- */
-#include "loop/loop.h"
+#include "loop/timers.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -171,23 +162,22 @@ static int table_reserve(struct qbi_timers *t)
 
 /* -- Timers ---------------------------------------------------------------------- */
 
-static void timer_dispatch(struct qb_loop *l, struct qbi_item *item)
+static void timer_dispatch(struct qbi_kind *kind, struct qbi_item *item)
 {
+	struct qbi_timers *t = qbi_container_of(kind, struct qbi_timers, kind);
 	struct qbi_timer *timer = timer_of(item);
 	qb_loop_timer_dispatch_fn fn = timer->fn;
 	void *data = item->data;
 
-	table_remove(&l->timers, timer);
+	table_remove(t, timer);
 	free(timer);
-	qbi_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&kind->core->lock);
 	fn(data);
-	qbi_mutex_lock(&l->lock);
+	qbi_mutex_lock(&kind->core->lock);
 }
 
-static const struct qbi_item_kind timer_kind = { .dispatch = timer_dispatch };
-
-static struct qbi_timer *timer_new(enum qb_loop_priority level, uint64_t ns, void *data,
-				   qb_loop_timer_dispatch_fn fn)
+static struct qbi_timer *timer_new(struct qbi_timers *t, enum qb_loop_priority level,
+				   uint64_t ns, void *data, qb_loop_timer_dispatch_fn fn)
 {
 	struct qbi_timer *timer = calloc(1, sizeof(*timer));
 	uint64_t now;
@@ -195,7 +185,7 @@ static struct qbi_timer *timer_new(enum qb_loop_priority level, uint64_t ns, voi
 	if (!timer)
 		return NULL;
 	now = qbi_now_ns();
-	timer->item.kind = &timer_kind;
+	timer->item.kind = &t->kind;
 	timer->item.level = level;
 	timer->item.data = data;
 	timer->serial = atomic_fetch_add(&latest_serial, 1) + 1;
@@ -205,20 +195,19 @@ static struct qbi_timer *timer_new(enum qb_loop_priority level, uint64_t ns, voi
 	return timer;
 }
 
-int qbi_timer_add(struct qb_loop *l, enum qb_loop_priority level, uint64_t ns, void *data,
+int qbi_timer_add(struct qbi_timers *t, enum qb_loop_priority level, uint64_t ns, void *data,
 		  qb_loop_timer_dispatch_fn fn, qb_loop_timer_handle *ret_handle)
 {
-	struct qbi_timers *t = &l->timers;
-	struct qbi_timer *timer = timer_new(level, ns, data, fn);
+	struct qbi_timer *timer = timer_new(t, level, ns, data, fn);
 	uint64_t serial;
 	bool earliest;
 
 	if (!timer)
 		return -ENOMEM;
 	serial = timer->serial;
-	qbi_mutex_lock(&l->lock);
+	qbi_mutex_lock(&t->kind.core->lock);
 	if (heap_reserve(t) < 0 || table_reserve(t) < 0) {
-		qbi_mutex_unlock(&l->lock);
+		qbi_mutex_unlock(&t->kind.core->lock);
 		free(timer);
 		return -ENOMEM;
 	}
@@ -228,47 +217,51 @@ int qbi_timer_add(struct qb_loop *l, enum qb_loop_priority level, uint64_t ns, v
 	/* Before the lock goes: the timer may fire in another thread at once. */
 	if (ret_handle)
 		*ret_handle = serial;
-	qbi_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&t->kind.core->lock);
 	if (earliest)
-		qbi_loop_wake(l);
+		qbi_loop_wake(t->kind.core);
 	return 0;
 }
 
-int qbi_timer_del(struct qb_loop *l, qb_loop_timer_handle handle)
+int qbi_timer_del(struct qbi_timers *t, qb_loop_timer_handle handle)
 {
 	struct qbi_timer *timer;
 
-	qbi_mutex_lock(&l->lock);
-	timer = table_find(&l->timers, handle);
+	qbi_mutex_lock(&t->kind.core->lock);
+	timer = table_find(t, handle);
 	if (timer) {
-		table_remove(&l->timers, timer);
+		table_remove(t, timer);
 		if (timer->position != TIMER_EXPIRED)
-			heap_remove(&l->timers, timer);
-		qbi_loop_drop_ready(l, &timer->item);
+			heap_remove(t, timer);
+		qbi_loop_drop_ready(t->kind.core, &timer->item);
 	}
-	qbi_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&t->kind.core->lock);
 	if (!timer)
 		return -EINVAL;
 	free(timer);
 	return 0;
 }
 
-uint64_t qbi_timer_expiry(struct qb_loop *l, qb_loop_timer_handle handle)
+uint64_t qbi_timer_expiry(struct qbi_timers *t, qb_loop_timer_handle handle)
 {
 	struct qbi_timer *timer;
 	uint64_t expiry = 0;
 
-	qbi_mutex_lock(&l->lock);
-	timer = table_find(&l->timers, handle);
+	qbi_mutex_lock(&t->kind.core->lock);
+	timer = table_find(t, handle);
 	if (timer && timer->position != TIMER_EXPIRED)
 		expiry = timer->expiry;
-	qbi_mutex_unlock(&l->lock);
+	qbi_mutex_unlock(&t->kind.core->lock);
 	return expiry;
 }
 
-int qbi_timers_timeout(struct qb_loop *l)
+void qbi_timers_init(struct qbi_timers *t, struct qbi_loop_core *core)
 {
-	struct qbi_timers *t = &l->timers;
+	*t = (struct qbi_timers){ .kind = { .core = core, .dispatch = timer_dispatch } };
+}
+
+int qbi_timers_timeout(struct qbi_timers *t)
+{
 	uint64_t left, ms;
 
 	if (t->count == 0 || t->heap[0]->expiry == UINT64_MAX)
@@ -281,38 +274,39 @@ int qbi_timers_timeout(struct qb_loop *l)
 	return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-void qbi_timers_advance(struct qb_loop *l)
+void qbi_timers_advance(struct qbi_timers *t)
 {
-	if (l->timers.count > 0)
-		l->timers.now = qbi_now_ns();
+	if (t->count > 0)
+		t->now = qbi_now_ns();
 }
 
-void qbi_timers_collect(struct qb_loop *l)
+uint64_t qbi_timers_now(const struct qbi_timers *t)
 {
-	struct qbi_timers *t = &l->timers;
+	return t->count > 0 ? t->now : UINT64_MAX;
+}
 
+void qbi_timers_collect(struct qbi_timers *t)
+{
 	while (t->count > 0 && t->heap[0]->expiry <= t->now) {
 		struct qbi_timer *timer = t->heap[0];
 
 		heap_remove(t, timer);
-		qbi_loop_push_ready(l, &timer->item);
+		qbi_loop_push_ready(t->kind.core, &timer->item);
 	}
 }
 
-void qbi_timers_deinit(struct qb_loop *l)
+void qbi_timers_deinit(struct qbi_timers *t)
 {
-	struct qbi_timers *t = &l->timers;
-
 	for (size_t i = 0; i < t->n_buckets; i++) {
 		while (t->buckets[i]) {
 			struct qbi_timer *timer = t->buckets[i];
 
 			t->buckets[i] = timer->chain;
-			qbi_loop_drop_ready(l, &timer->item);
+			qbi_loop_drop_ready(t->kind.core, &timer->item);
 			free(timer);
 		}
 	}
 	free(t->buckets);
 	free(t->heap);
-	*t = (struct qbi_timers){ 0 };
+	qbi_timers_init(t, t->kind.core);
 }
