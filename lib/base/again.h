@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A word from a dispatch function to the built-in loop that called it: there is more to
- * do, call me again. The loop then need not ask the kernel to learn what is known. With
- * any other loop nobody listens; the descriptor is readable all the same.
+ * A hint from a dispatch function to the built-in loop that called it: there is more to do,
+ * call the function again. It saves the loop a system call that would only confirm this.
+ * Other loops ignore the hint; they find the descriptor readable.
  *
- * Threads: of the thread that dispatches. Set last before returning; the loop reads and
- * clears it.
+ * Threads: one flag per thread. A dispatch function sets it last before it returns; the
+ * loop reads and clears it.
  */
 #ifndef QBI_BASE_AGAIN_H
 #define QBI_BASE_AGAIN_H
@@ -15,8 +15,9 @@
 extern __thread bool qbi_dispatch_again __attribute__((tls_model("initial-exec")));
 
 /*
- * To the built-in loop from a function that adds a job: it is one that waits for something
- * to happen, like a job that a job adds, and not to be run at once. Set around the adding.
+ * A hint to the built-in loop from a function that adds a job: the job waits for something
+ * to happen, so the loop need not run it at once; it treats it like a job added by a job.
+ * Set while the job is added.
  */
 extern __thread bool qbi_job_can_wait __attribute__((tls_model("initial-exec")));
 

@@ -19,7 +19,7 @@ static inline uint64_t qbi_now_ns(void)
 	return (uint64_t)ts.tv_sec * QBI_NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-/* Deadline @ms from now; negative is never. 0 is now, without asking the clock. */
+/* The deadline in @ms; negative: never; 0: now, without reading the clock. */
 static inline uint64_t qbi_deadline_from_ms(int32_t ms)
 {
 	if (ms < 0)

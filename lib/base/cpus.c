@@ -14,7 +14,7 @@ bool qbi_cpus_is_one(void)
 {
 	cpu_set_t set;
 
-	/* More CPUs than the set can name are more than one. */
+	/* There are more CPUs than fit in the set, so more than one. */
 	return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) < 2;
 }
 
@@ -34,7 +34,7 @@ static int file_read(const char *path, char *buf, size_t size)
 	return 0;
 }
 
-/* Of one group: "max 100000" or "50000 100000", microseconds of time per period. */
+/* Of one control group: "max 100000" or "50000 100000", microseconds per period. */
 static bool group_is_below(const char *dir, unsigned int cpus)
 {
 	unsigned long quota, period;
@@ -56,7 +56,7 @@ bool qbi_cpus_quota_is_below(const char *mount, const char *membership, unsigned
 
 	if (file_read(membership, text, sizeof(text)) < 0)
 		return false;
-	/* The line of version 2 has the number 0 and no controllers. */
+	/* The line of cgroup version 2 has the number 0 and no controllers. */
 	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
 	line = line ? strstr(line, "0::") + 3 : text + strlen(text);
 	line[strcspn(line, "\n")] = '\0';

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Files as this library makes them. Beyond RLIMIT_FSIZE the kernel answers with SIGXFSZ,
- * which ends the process: so the limit is asked before a file grows.
+ * Growing the files that this library makes. Beyond RLIMIT_FSIZE the kernel sends SIGXFSZ,
+ * which ends the process, so the limit is checked first.
  */
 #ifndef QBI_BASE_FILE_H
 #define QBI_BASE_FILE_H

@@ -60,7 +60,7 @@ static inline struct qbi_list *qbi_list_first(const struct qbi_list *head)
 
 #define qbi_list_entry(ptr, type, member) qbi_container_of(ptr, type, member)
 
-/* Walk that survives unlinking the current entry, not its neighbour. */
+/* A walk during which the current entry may be unlinked, but not the next one. */
 #define qbi_list_for_each_safe(pos, tmp, head)                                                 \
 	for ((pos) = (head)->next, (tmp) = (pos)->next; (pos) != (head);                       \
 	     (pos) = (tmp), (tmp) = (pos)->next)

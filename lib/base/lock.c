@@ -15,7 +15,7 @@
 
 /* System calls go by syscall(2): the functions of libc are cancellation points. */
 
-/* The lower half of a state is what sleepers sleep on. */
+/* Waiters sleep on the lower half of the state. */
 #define STATE_TID 0x3fffffffu
 #define STATE_CONTENDED 0x80000000u
 #define STATE_GENERATION_SHIFT 32
@@ -28,9 +28,10 @@
 /* -- Generations -------------------------------------------------------------- */
 
 /*
- * The generation of this process: how often one was forked on the way to it, or more. In
- * memory that the kernel clears in a child, so that no fork is missed, be it fork(3),
- * _Fork(3) or clone(2). Never unmapped: threads may go on while the process exits.
+ * The generation of this process: at least the number of forks between the first process
+ * and this one. It lies in memory that the kernel clears in a child, so that no fork is
+ * missed: neither fork(3) nor _Fork(3) nor clone(2). It is never unmapped, because threads
+ * may still run while the process exits.
  */
 static _Atomic(uint32_t) *generation_word;
 static _Atomic(uint32_t) generation_last; /* copied to the child; never goes down */
@@ -49,7 +50,7 @@ __attribute__((constructor)) static void generation_start(void)
 		generation_word = page;
 }
 
-/* The first that asks in a new process. The word never says what was not counted. */
+/* Called first in a new process. The word never has a value that was not counted. */
 static uint32_t generation_begin(void)
 {
 	uint32_t none = 0;
@@ -87,13 +88,13 @@ uint32_t qbi_process_id(void)
 
 /* -- Threads ------------------------------------------------------------------ */
 
-/* This thread, as of that generation: in a child its number is another one. */
+/* The id of this thread, valid in that generation: in a child it is another one. */
 static __thread struct {
 	uint32_t generation;
 	uint32_t tid;
 } self __attribute__((tls_model("initial-exec")));
 
-/* What the state says when this thread holds the lock. */
+/* The state of a lock that this thread holds. */
 static uint64_t state_mine(const struct qbi_lock *l)
 {
 	uint32_t g = generation_now();
@@ -102,7 +103,7 @@ static uint64_t state_mine(const struct qbi_lock *l)
 		self.tid = (uint32_t)syscall(SYS_gettid);
 		self.generation = g;
 	}
-	/* Processes that share a lock differ in generation: there the thread id must suffice. */
+	/* Processes that share a lock differ in generation: only the thread id counts. */
 	return (l->shared ? 0 : (uint64_t)g << STATE_GENERATION_SHIFT) | self.tid;
 }
 
@@ -125,8 +126,8 @@ static char tid_letter(pid_t tid)
 }
 
 /*
- * Has the holder ended? The number of a process stays while nobody has waited for it, and
- * that of its first thread while the others go on.
+ * Has the holder ended? The id of a process exists until its parent has waited for it, and
+ * the id of its first thread exists while other threads run.
  */
 static bool holder_is_dead(const struct qbi_lock *l, uint64_t state)
 {
@@ -150,7 +151,7 @@ static bool holder_is_dead(const struct qbi_lock *l, uint64_t state)
 
 static uintptr_t state_futex(const struct qbi_lock *l)
 {
-	/* The half with the thread: the other one does not change while that one stays. */
+	/* The half with the thread id: while it stays, the other half does not change. */
 	return (uintptr_t)&l->state + 4 * (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
 }
 
@@ -159,10 +160,10 @@ static int futex_op(const struct qbi_lock *l, int op)
 	return l->shared ? op : op | FUTEX_PRIVATE_FLAG;
 }
 
-/* While the state is @state, until @until at most. */
+/* Sleep while the state is @state, until @until at most. */
 static void state_sleep(struct qbi_lock *l, uint64_t state, uint64_t until)
 {
-	/* As the system call has it, whatever the size of time_t. */
+	/* The layout of the system call, which does not depend on time_t. */
 	struct {
 		long s, ns;
 	} t = { (long)(until / QBI_NS_PER_S), (long)(until % QBI_NS_PER_S) };
@@ -174,8 +175,8 @@ static void state_sleep(struct qbi_lock *l, uint64_t state, uint64_t until)
 /* -- Taking and releasing ----------------------------------------------------- */
 
 /*
- * Acquire: pairs with the release in qbi_lock_release(). A holder that left has not
- * released; what it wrote is ordered by its end, if at all, and is not to be trusted.
+ * Acquire: pairs with the release in qbi_lock_release(). A holder that left did not
+ * release: do not rely on the order of what it wrote.
  */
 static bool state_replace(struct qbi_lock *l, uint64_t from, uint64_t to)
 {
@@ -183,14 +184,14 @@ static bool state_replace(struct qbi_lock *l, uint64_t from, uint64_t to)
 		&l->state, &from, to, memory_order_acquire, memory_order_relaxed);
 }
 
-/* The lock is not free. One attempt to take it from a holder that cannot release it. */
+/* The lock is held. Try once to take it from a holder that cannot release it. */
 static bool state_take_over(struct qbi_lock *l, uint64_t state, uint64_t mine,
 			    enum qbi_lock_outcome *ret)
 {
 	uint64_t to = mine | (state & STATE_CONTENDED);
 
 	if (state >> STATE_GENERATION_SHIFT != mine >> STATE_GENERATION_SHIFT) {
-		/* The waiters are in the parent process as well: none to wake here. */
+		/* The waiters stayed in the parent process: there are none to wake here. */
 		*ret = QBI_LOCK_FORKED;
 		return state_replace(l, state, mine);
 	}
@@ -204,7 +205,7 @@ static bool state_take_over(struct qbi_lock *l, uint64_t state, uint64_t mine,
 static enum qbi_lock_outcome lock_wait(struct qbi_lock *l, uint64_t mine, uint64_t deadline)
 {
 	uint64_t ask = deadline ? qbi_now_ns() + QBI_LOCK_CHECK_NS : 0;
-	uint64_t waited = 0; /* contended, once we may not be the only one to wait */
+	uint64_t waited = 0; /* the bit for waiters, once there may be others */
 	enum qbi_lock_outcome r;
 
 	for (;;) {
@@ -252,7 +253,7 @@ void qbi_lock_release(struct qbi_lock *l)
 {
 	uint64_t mine = state_mine(l);
 	uint64_t state = mine;
-	/* Once it is free its memory may be, too: the kernel is given no more than a place. */
+	/* Once the lock is free, its memory may be freed too: pass only its address. */
 	int wake = futex_op(l, FUTEX_WAKE);
 	uintptr_t place = state_futex(l);
 	int saved;
@@ -261,7 +262,7 @@ void qbi_lock_release(struct qbi_lock *l)
 	if (atomic_compare_exchange_strong_explicit(&l->state, &state, 0, memory_order_release,
 						    memory_order_relaxed))
 		return;
-	/* Only others make it contended, and nothing else of it changes while it is ours. */
+	/* While we hold the lock, others can only set the bit for waiters. */
 	if (state != (mine | STATE_CONTENDED))
 		return;
 	atomic_store_explicit(&l->state, 0, memory_order_release);

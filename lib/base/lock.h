@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A lock that no holder can take away with it.
+ * A robust lock: one that can be recovered when its holder never releases it.
  *
- * Idea: a futex with the holder's name in it. A thread that was cancelled, that left by
- * siglongjmp, that ended or that stayed in the parent when the process forked never
- * releases what it holds; the next one that wants the lock sees so, takes it over and is
- * told. It then repairs, or gives up, what the lock guards: that may be half changed.
+ * Idea: a futex that contains the thread id of the holder. A thread that was cancelled,
+ * left by siglongjmp, ended, or stayed in the parent when the process forked never releases
+ * its locks. The next thread that wants such a lock detects this, takes the lock over, and
+ * is told so by the result. It must then repair or give up the data that the lock protects,
+ * which may be half changed.
  *
- * Threads: any. A take and a release are no cancellation points and keep errno. They are
- * not for signal handlers: the handler's thread would take over from itself.
+ * Threads: any. Taking and releasing are no cancellation points and keep errno. Do not use
+ * the lock in signal handlers: the thread would take it over from itself.
  *
- * Processes: a private lock is a copy in each process, and after fork(2) one that was held
- * is free. A shared one lies in memory that a process and its children share, of one PID
- * namespace; who holds it in another process holds it here.
+ * Processes: each process has its own copy of a private lock, and a copy of a held lock is
+ * free after fork(2). A shared lock lies in memory that a process and its children share;
+ * they must be in one PID namespace. A holder in another process counts as a holder here.
  *
- * When which: this one where the holder may wait or be cancelled, or where processes share
- * the lock. What must be whole after fork(2) has a qbi_mutex (base/mutex.h).
+ * When to use which: this lock if the holder may wait or be cancelled, or if processes
+ * share the lock. For data that must be consistent after fork(2), use a qbi_mutex
+ * (base/mutex.h).
  *
- * Not here: fairness. Ends of threads are seen within QBI_LOCK_CHECK_NS by who waits; an
- * end whose number the system has given to another thread already is not.
+ * Limits: the lock is not fair. A waiter detects within QBI_LOCK_CHECK_NS that the holder
+ * has ended, unless the system has already given the holder's id to a new thread.
  */
 #ifndef QBI_BASE_LOCK_H
 #define QBI_BASE_LOCK_H
@@ -34,9 +36,9 @@
 
 /* Zeros are a free, private lock. */
 struct qbi_lock {
-	/* 0 free; else the holder's generation, is somebody waiting, and its thread id. */
+	/* 0: free; otherwise the holder's generation, a bit for waiters, its thread id. */
 	_Atomic(uint64_t) state;
-	uint32_t shared; /* fixed before anybody uses the lock */
+	uint32_t shared; /* set before the first use, then constant */
 };
 
 #define QBI_LOCK_INIT                                                                          \
@@ -59,15 +61,16 @@ enum qbi_lock_outcome {
 };
 
 /*
- * Take the lock, waiting for it until @deadline (base/clock.h; 0 does not wait). With
- * QBI_FOREVER and no takeover the result needs no look: it is QBI_LOCK_TAKEN.
+ * Take the lock; wait for it until @deadline (base/clock.h), 0: do not wait. The caller
+ * must check the result, unless it waits for ever and a takeover cannot happen: then it is
+ * QBI_LOCK_TAKEN.
  */
 enum qbi_lock_outcome qbi_lock_take(struct qbi_lock *l, uint64_t deadline);
 
-/* The number of this process; no system call but for the first in each. */
+/* The id of this process. Only the first call in each process is a system call. */
 uint32_t qbi_process_id(void);
 
-/* Release it. Nothing when somebody else has taken it over. */
+/* Release the lock. Does nothing if another thread has taken it over. */
 void qbi_lock_release(struct qbi_lock *l);
 
 #endif

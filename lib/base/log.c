@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Often enough to see that it goes on, too rare to fill a disk. */
+/* Often enough to show that a problem persists, too rare to fill a disk. */
 #define TELL_INTERVAL (10 * QBI_NS_PER_S)
 
 /* libqb's public entry point for messages of other libraries; absent without it. */
@@ -26,7 +26,7 @@ bool qbi_pace_allows(struct qbi_pace *p, uint64_t now, uint64_t *ret_quiet)
 {
 	uint64_t last = p->told_at;
 
-	/* Of two threads one tells. */
+	/* If two threads come at the same time, one of them logs. */
 	if ((last && now - last < TELL_INTERVAL) ||
 	    !atomic_compare_exchange_strong(&p->told_at, &last, now)) {
 		p->quiet++;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The library does not print. What it has to say goes to the hook that the
- * application set, else to libqb's logger when that is in the process, else
- * nowhere. Never called per message: only when something is refused or broken.
+ * The library does not print. Its messages go to the hook that the application has set,
+ * otherwise to libqb's logger if libqb is in the process, otherwise nowhere. It logs what
+ * is refused or broken, and nothing per message.
  */
 #ifndef QBI_BASE_LOG_H
 #define QBI_BASE_LOG_H
@@ -27,18 +27,18 @@ void qbi_log_at(const char *function, const char *file, uint32_t line, int prior
 #define qbi_log(priority, ...) qbi_log_at(__func__, __FILE__, __LINE__, priority, __VA_ARGS__)
 
 /*
- * For what a peer can cause as often as it likes: one line in a while, which tells how many
- * were kept quiet before it. Any thread.
+ * Rate limit for messages that a peer can cause as often as it likes: one line from time to
+ * time, with the number of lines that were suppressed before it. Any thread.
  */
 struct qbi_pace {
-	_Atomic(uint64_t) told_at; /* last line, as qbi_now_ns(); 0 never */
-	_Atomic(uint64_t) quiet;   /* not told since then */
+	_Atomic(uint64_t) told_at; /* time of the last line, as qbi_now_ns(); 0: none yet */
+	_Atomic(uint64_t) quiet;   /* lines suppressed since then */
 };
 
-/* At @now, is it time for a line? Then *@ret_quiet is how many were kept quiet. */
+/* At @now, may a line be logged? Then *@ret_quiet is the number of suppressed lines. */
 bool qbi_pace_allows(struct qbi_pace *p, uint64_t now, uint64_t *ret_quiet);
 
-/* qbi_log() at the pace of @pace. */
+/* qbi_log(), limited by @pace. */
 #define qbi_log_paced(pace, priority, format, ...)                                             \
 	do {                                                                                   \
 		uint64_t qbi_quiet_;                                                           \
@@ -52,7 +52,7 @@ bool qbi_pace_allows(struct qbi_pace *p, uint64_t now, uint64_t *ret_quiet);
 	} while (0)
 #define QBI_LOG_MORE " (%llu more since this was last said)"
 
-/* qbi_log() at the pace of this place in the source. */
+/* qbi_log(), limited by one pace for this place in the source. */
 #define qbi_log_rarely(priority, ...)                                                          \
 	do {                                                                                   \
 		static struct qbi_pace qbi_pace_;                                              \

@@ -19,7 +19,7 @@ void qbi_memory_lock_set(enum qbi_memory_lock mode)
 	atomic_store(&lock_mode, mode);
 }
 
-/* 0 or, when it must be and cannot be locked, -errno. */
+/* 0; -errno it cannot be locked and the mode is QBI_MEMORY_LOCK_MUST. */
 static int pages_lock(void *base, size_t size)
 {
 	enum qbi_memory_lock mode = lock_mode;
@@ -58,10 +58,10 @@ int qbi_memory_activate(void *base, size_t size)
 	return QBI_AGAIN;
 }
 
-/* In front of what qbi_memory_new() returns. */
+/* The header in front of the memory that qbi_memory_new() returns. */
 struct block {
-	_Alignas(max_align_t) size_t size; /* of both */
-	bool mapped;			   /* else malloc's */
+	_Alignas(max_align_t) size_t size; /* of header and memory */
+	bool mapped;			   /* false: from malloc */
 };
 
 static struct block *block_map(size_t size)

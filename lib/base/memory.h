@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Memory that stays in memory, for processes that have to answer while the machine
- * swaps. Pages are locked when they are first used, never before: a mapping that is
- * mostly unused costs no more than otherwise, but all of it counts for RLIMIT_MEMLOCK.
+ * Locked memory, for processes that must answer while the machine swaps. Pages are locked
+ * at their first use, so a mapping that is mostly unused takes no more memory than without
+ * locks. All of it counts for RLIMIT_MEMLOCK.
  *
  * Threads: any.
  */
@@ -13,34 +13,34 @@
 
 enum qbi_memory_lock {
 	QBI_MEMORY_LOCK_OFF,
-	QBI_MEMORY_LOCK_TRY,  /* what cannot be locked is used all the same */
+	QBI_MEMORY_LOCK_TRY,  /* what cannot be locked is used without a lock */
 	QBI_MEMORY_LOCK_MUST, /* what cannot be locked is not used */
 };
 
-/* For all that is mapped afterwards. */
+/* Holds for memory that is mapped afterwards. */
 void qbi_memory_lock_set(enum qbi_memory_lock mode);
 
-/* What to map memory with that is to be activated: PROT_NONE, if that can be changed. */
+/* The protection of memory that is activated later: PROT_NONE, if it can be changed. */
 int qbi_memory_protection(void);
 
 /*
- * Whole pages that were just mapped with that protection become readable and writable,
- * and are locked if they are to be. That way the kernel fills none of them in advance
- * either when the process has locked all its future memory (mlockall). 0 or -errno;
- * QBI_AGAIN where protections may not be changed: map it anew.
+ * Make whole pages, mapped with that protection just before, readable and writable, and
+ * lock them if the mode says so. In these two steps the kernel allocates no page in advance,
+ * even in a process that has locked its future memory (mlockall). 0; -errno; QBI_AGAIN
+ * protections cannot be changed here: the caller maps the memory again.
  */
 int qbi_memory_activate(void *base, size_t size);
 
 /*
- * Memory for @size bytes, aligned like malloc's, or NULL. If memory is locked it has pages
- * of its own, for locks do not nest: unlocking would unlock what lies next to it.
+ * Memory for @size bytes, aligned as by malloc, or NULL. Locked memory has pages of its own,
+ * because locks do not nest: unlocking it would unlock its neighbours on the same page.
  */
 void *qbi_memory_new(size_t size);
 
 /* The bytes that were asked for; 0 for NULL. */
 size_t qbi_memory_size(const void *p);
 
-/* Good on NULL. */
+/* NULL is allowed. */
 void qbi_memory_free(void *p);
 
 #endif

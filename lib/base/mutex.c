@@ -6,17 +6,17 @@
 
 #include "base/clock.h"
 
-/* How long fork(2) waits for holders that do not come to an end. */
+/* How long fork(2) waits for holders that do not unlock. */
 #define FORK_WAIT_NS (200 * QBI_NS_PER_MS)
 
 static _Atomic(uint32_t) generation;
 
-/* All of the process, under a lock that is held for a few instructions only. */
+/* All mutexes of the process; the lock is held for a few instructions only. */
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct qbi_list all = { &all, &all };
 static __thread bool all_held_for_fork __attribute__((tls_model("initial-exec")));
 
-/* Somebody wants to fork: who holds no lock yet lets it go first. */
+/* A thread wants to fork: threads that hold no lock yet wait for it. */
 static atomic_bool fork_is_near;
 static __thread unsigned int held __attribute__((tls_model("initial-exec")));
 static int fork_cancel_state;
@@ -57,7 +57,7 @@ void qbi_mutex_lock(struct qbi_mutex *m)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	while (held == 0 && atomic_load_explicit(&fork_is_near, memory_order_relaxed))
 		sched_yield();
-	/* It was ours already, and whoever had it of us is gone from the stack. */
+	/* This thread held it already: the function that locked it was left by siglongjmp. */
 	if (qbi_lock_take(&m->lock, QBI_FOREVER) == QBI_LOCK_REENTERED)
 		return;
 	m->cancel_state = state;
@@ -85,7 +85,7 @@ static bool all_lock_within(uint64_t deadline)
 	return true;
 }
 
-/* Not one that this thread holds below on its stack, if a signal handler forks. */
+/* Except what this thread holds already, if it forks in a signal handler. */
 static bool lock_within(struct qbi_lock *lock, uint64_t deadline)
 {
 	enum qbi_lock_outcome r = qbi_lock_take(lock, deadline);
@@ -136,7 +136,7 @@ static void after_fork_in_parent(void)
 	}
 }
 
-/* The only thread: holders that were others are gone. */
+/* The child has one thread: holders in other threads do not exist any more. */
 static void after_fork_in_child(void)
 {
 	struct qbi_list *pos;
@@ -146,7 +146,7 @@ static void after_fork_in_child(void)
 		mutex_of(pos)->held_for_fork = false;
 		mutex_of(pos)->lock = (struct qbi_lock)QBI_LOCK_INIT;
 	}
-	/* The thread that forks is the one that goes on here; else nobody may have it. */
+	/* The thread that forked goes on here; no other thread can hold the mutex. */
 	if (all_held_for_fork)
 		pthread_mutex_unlock(&all_lock);
 	else

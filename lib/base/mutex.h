@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The lock of objects that several threads use, and what fork(2) does to it.
+ * The lock of objects that several threads use, and its behaviour across fork(2).
  *
- * No lock outlives its holder: a thread is not cancelled while it holds one, however many
- * cancellation points are called meanwhile; one that died all the same has given it up; one
- * that left with siglongjmp(3) from a signal handler gets it again. Callbacks are called
- * under no lock.
+ * A lock is never left held. A thread cannot be cancelled while it holds one, even if it
+ * calls cancellation points. If the holder ends nevertheless, the lock counts as free. A
+ * thread that left by siglongjmp(3) from a signal handler can take its lock again. No lock
+ * is held while a callback runs.
  *
- * fork(2) waits until nobody holds any, so that a child finds whole objects and free
- * locks. Not for ever: a signal handler that forks may have interrupted the holder, and
- * then the child's locks are free all the same.
+ * fork(2) waits until nobody holds a lock, so that the child gets consistent objects and
+ * free locks. The wait is bounded, because a signal handler that forks may have interrupted
+ * the holder; the child's locks are free in that case too.
  *
- * When which: this one for what must be whole after fork(2) and is short to hold. One whose
- * holder may wait or be cancelled, or that processes share, is a qbi_lock (base/lock.h).
+ * When to use which: this lock for data that must be consistent after fork(2), held for a
+ * short time. If the holder may wait or be cancelled, or if processes share the lock, use a
+ * qbi_lock (base/lock.h).
  */
 #ifndef QBI_BASE_MUTEX_H
 #define QBI_BASE_MUTEX_H
@@ -26,9 +27,9 @@
 
 struct qbi_mutex {
 	struct qbi_lock lock;
-	int cancel_state;     /* the holder's own */
-	bool held_for_fork;   /* between the handlers of fork */
-	struct qbi_list link; /* among all of the process */
+	int cancel_state;     /* of the holder, restored on unlock */
+	bool held_for_fork;   /* from the prepare handler of fork to the one after it */
+	struct qbi_list link; /* in the list of all mutexes of the process */
 };
 
 void qbi_mutex_init(struct qbi_mutex *m);
@@ -36,7 +37,7 @@ void qbi_mutex_destroy(struct qbi_mutex *m);
 void qbi_mutex_lock(struct qbi_mutex *m);
 void qbi_mutex_unlock(struct qbi_mutex *m);
 
-/* Initialize a static one before main(). */
+/* A static mutex, initialized before main(). */
 #define QBI_MUTEX_STATIC(name)                                                                 \
 	static struct qbi_mutex name;                                                          \
 	__attribute__((constructor(200))) static void name##_init(void)                        \
@@ -45,8 +46,9 @@ void qbi_mutex_unlock(struct qbi_mutex *m);
 	}
 
 /*
- * One more in a child than in its parent. What an object shares with the parent (epoll,
- * timers, files, sockets) is the parent's as long as the object has an older number.
+ * A number that is higher in a child than in its parent. An object records it when it is
+ * made. If the recorded number is older, then the kernel objects of this object (epoll,
+ * timers, files, sockets) still belong to the parent.
  */
 uint32_t qbi_generation(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Something that is done once in a process, by whoever needs it first. pthread_once(3)
- * ends the process where a sandbox refuses futex(2), even when nobody waits.
+ * Run a function once per process, in the first thread that needs it. pthread_once(3) is
+ * not used: where a sandbox refuses futex(2) it ends the process, even if nobody waits.
  */
 #ifndef QBI_BASE_ONCE_H
 #define QBI_BASE_ONCE_H

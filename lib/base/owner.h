@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Owner and mode of what a connection's client is to open. */
+/* Owner and mode of the files that the client of a connection opens. */
 #ifndef QBI_BASE_OWNER_H
 #define QBI_BASE_OWNER_H
 

@@ -13,12 +13,12 @@
 #define SO_PEERPIDFD 77
 #endif
 
-/* Tries to read something that may have grown since its size was asked. */
+/* Attempts to read a value that may have grown since its size was read. */
 #define GROW_TRIES 4
 
 /*
- * An option of any size, with a zero byte after it. 0, -ENOPROTOOPT when the kernel has
- * none of it, another -errno; the caller frees *@ret.
+ * Read a socket option of any size, and put a zero byte after it. 0; -ENOPROTOOPT the
+ * kernel does not have it; another -errno. The caller frees *@ret.
  */
 static int option_read(int fd, int option, void **ret, size_t *ret_size)
 {
@@ -27,7 +27,7 @@ static int option_read(int fd, int option, void **ret, size_t *ret_size)
 	int tries;
 
 	for (tries = 0; tries < GROW_TRIES; tries++) {
-		/* With too little room the kernel says how much there is. */
+		/* If the buffer is too small, the kernel returns the size needed. */
 		if (getsockopt(fd, SOL_SOCKET, option, buf, &size) == 0) {
 			if (!buf && !(buf = malloc(1)))
 				return -ENOMEM;
@@ -71,7 +71,7 @@ int qbi_peer_label(int fd, char **ret)
 	size_t size;
 	int r = option_read(fd, SO_PEERSEC, &label, &size);
 
-	/* No security module, or none that labels sockets. */
+	/* There is no security module, or it does not label sockets. */
 	if (r == -ENOPROTOOPT || r == -EOPNOTSUPP) {
 		label = strdup("");
 		r = label ? 0 : -ENOMEM;

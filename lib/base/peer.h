@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the kernel tells about the process at the other end of a connected unix socket,
- * as of its connect(2), or for a client as of the server's listen(2).
+ * What the kernel knows about the process at the other end of a connected unix socket: a
+ * server sees the client as it was at its connect(2), a client sees the server as it was
+ * at its listen(2).
  */
 #ifndef QBI_BASE_PEER_H
 #define QBI_BASE_PEER_H
@@ -9,15 +10,15 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Supplementary groups; *@ret is the caller's, NULL for none. 0 or -errno. */
+/* Supplementary groups; the caller frees *@ret, NULL: none. 0 or -errno. */
 int qbi_peer_groups(int fd, gid_t **ret, size_t *ret_n);
 
-/* Security label, "" when the kernel has none; *@ret is the caller's. 0 or -errno. */
+/* Security label, "" if the kernel has none; the caller frees *@ret. 0 or -errno. */
 int qbi_peer_label(int fd, char **ret);
 
 /*
- * A descriptor of the process, never of another one that has its number now: -1 in *@ret
- * when the kernel cannot give one. 0 or -errno: we are short of descriptors.
+ * A descriptor of that process (never of a later process with the same id); -1 in *@ret if
+ * the kernel does not provide one. 0; -errno this process is short of descriptors.
  */
 int qbi_peer_pidfd(int fd, int *ret);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * System calls that a policy or a sandbox refuses. libqb does without some that this
- * library likes to have; where one is refused there is an older way round.
+ * System calls that a policy or a sandbox refuses. This library uses some calls that libqb
+ * does not need; where such a call is refused, it falls back to an older one.
  */
 #ifndef QBI_BASE_REFUSED_H
 #define QBI_BASE_REFUSED_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-/* Does @error, an errno, say that the call itself may not be made, or does not exist? */
+/* Does errno @error mean that the call itself is not allowed or does not exist? */
 static inline bool qbi_is_refused(int error)
 {
 	return error == EPERM || error == EACCES || error == ENOSYS;

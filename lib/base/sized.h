@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The one rule for public structs that grow. Each begins with a size_t, its size as the
- * program was compiled with it; a field is only ever added at the end. A shorter struct
- * is an older program's: what it does not know is default, or left out of an answer. A
- * longer one is a newer program's: what we do not know must not be asked for (-E2BIG),
- * and is zero in an answer.
+ * Public structs that grow follow one rule. Each begins with a size_t: the size of the
+ * struct when the program was compiled. New fields are only added at the end. An older
+ * program passes a shorter struct: fields that it does not have get their default, or are
+ * left out of an answer. A newer program passes a longer struct: in the bytes that this
+ * library does not know, only zeros are accepted (otherwise -E2BIG), and an answer has
+ * zeros there.
  */
 #ifndef QBI_BASE_SIZED_H
 #define QBI_BASE_SIZED_H
@@ -12,30 +13,31 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The size and one field more: no struct says anything with less. */
+/* The size and one more field: no struct has a meaning with less. */
 #define QBI_SIZED_LEAST (2 * sizeof(size_t))
 
 /* Bytes of @type up to the end of @field. */
 #define QBI_SIZED_THROUGH(type, field) (offsetof(type, field) + sizeof(((type *)NULL)->field))
 
-/* Does *@p, in memory of the caller, have @field? */
+/* Does the caller's struct *@p have @field? */
 #define QBI_SIZED_HAS(p, field) ((p)->size >= QBI_SIZED_THROUGH(__typeof__(*(p)), field))
 
 /*
- * Take @theirs over into @ours, which has @size bytes: all of it is written on success,
- * the size is ours. 0; -EINVAL there is none or it is below @least; -E2BIG.
+ * Copy the caller's struct @theirs to @ours, which has @size bytes. On success all of @ours
+ * is written, with its own size. 0; -EINVAL @theirs is NULL or shorter than @least; -E2BIG.
  */
 int qbi_sized_take(void *ours, size_t size, const void *theirs, size_t least);
 
 /* Why qbi_sized_take() of @theirs failed with @error, in words. */
 const char *qbi_sized_why(const void *theirs, int error);
 
-/* Can @theirs be given something? 0; -EINVAL there is none or it is below the least. */
+/* Can *@theirs be filled in? 0; -EINVAL it is NULL or shorter than QBI_SIZED_LEAST. */
 int qbi_sized_check(const void *theirs);
 
 /*
- * Give @theirs what it knows of @ours, which has @size bytes, and zeros where that ends;
- * its own size stays. As qbi_sized_check(), and nothing is written then.
+ * Fill in *@theirs from @ours, which has @size bytes: as much as @theirs has room for, and
+ * zeros after the end of @ours. The size in @theirs stays. 0; -EINVAL as qbi_sized_check(),
+ * and then nothing is written.
  */
 int qbi_sized_give(void *theirs, const void *ours, size_t size);
 

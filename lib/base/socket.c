@@ -105,8 +105,8 @@ static size_t pieces_size(const struct iovec *iov, size_t n)
 }
 
 /*
- * A message of @size bytes was not taken. Only what passes by itself is QBI_FULL: a caller
- * asks again and again. 0, QBI_FULL, QBI_GONE, -errno.
+ * Why a message of @size bytes was not sent. Only a temporary error is QBI_FULL, because
+ * the caller then tries again and again. 0, QBI_FULL, QBI_GONE, -errno.
  */
 static int outcome_of_send(int error, size_t size)
 {
@@ -182,7 +182,7 @@ int qbi_socket_room(int fd)
 	int n = qbi_poll(&p, 1, 0);
 
 	if (n < 0)
-		return 0; /* who tries will see */
+		return 0; /* the send will tell */
 	if (n == 0)
 		return QBI_FULL;
 	return p.revents & (POLLERR | POLLHUP | POLLNVAL) ? QBI_GONE : 0;

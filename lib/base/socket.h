@@ -44,31 +44,31 @@ int qbi_datagram_connect(int fd, const struct sockaddr_un *address);
 /* Raise both buffers to @size bytes, within the limits of the system. */
 void qbi_socket_raise_buffers(int fd, uint32_t size);
 
-/* Is @fd, which a peer passed, a unix socket of this @type? 0; -EBADMSG no; -errno it
- * may not be asked. */
+/* Is @fd, which a peer passed, a unix socket of this @type? 0; -EBADMSG no; -errno the
+ * kernel refuses to say. */
 int qbi_socket_check(int fd, int type);
 
 /*
- * The kernel wants most of a message in one piece of memory. So much it has again before
- * long; more than that it may never have, and a few MiB it never has.
+ * The kernel allocates most of a message in one contiguous piece. Up to this size it will
+ * succeed again soon; a larger piece may never be available, and one of a few MiB never is.
  */
 #define QBI_MEMORY_CERTAIN (256u << 10)
 
-/* There was no memory for @size bytes: QBI_FULL when there will be, else -ENOBUFS. */
+/* The kernel had no memory for @size bytes. QBI_FULL: it will have; -ENOBUFS: it may not. */
 int qbi_no_memory(size_t size);
 
 /*
- * Send one message of any number of pieces. 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -ENOBUFS no
- * memory for so large a one, -errno.
+ * Send one message of any number of pieces. 0; QBI_FULL; QBI_GONE; -EMSGSIZE; -ENOBUFS no
+ * memory for such a large message; -errno.
  */
 int qbi_socket_send_message(int fd, const struct qbi_msg *msg);
 
-/* The same of at most IOV_MAX pieces. */
+/* The same with at most IOV_MAX pieces. */
 int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n);
 
 /*
- * As poll(2): how many descriptors are ready; 0 none in that time, or it was cut short;
- * -errno that will not pass, as in a process that may not have so many descriptors.
+ * As poll(2): the number of ready descriptors; 0 none within the time, or a signal came;
+ * -errno a permanent error, for example a limit on descriptors that is below @n.
  */
 int qbi_poll(struct pollfd *fds, size_t n, int timeout);
 
@@ -76,8 +76,8 @@ int qbi_poll(struct pollfd *fds, size_t n, int timeout);
 int qbi_socket_room(int fd);
 
 /*
- * Close a descriptor that a peer passed: whatever it is, the peer does not decide how
- * long that takes. Returns -1.
+ * Close a descriptor that a peer passed, of whatever kind, without letting the peer decide
+ * how long that takes. Returns -1.
  */
 int qbi_close_foreign(int fd);
 

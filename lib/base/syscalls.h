@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * System calls that the headers may be too old for: those of Linux 4.18 are enough. A
- * kernel that has not got them says ENOSYS, and whoever calls them knows another way.
+ * System calls that are newer than the headers may be: the library builds with the headers
+ * of Linux 4.18. An older kernel returns ENOSYS, and each caller has a fallback.
  */
 #ifndef QBI_BASE_SYSCALLS_H
 #define QBI_BASE_SYSCALLS_H
@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
-/* From 424 on a call has one number on all architectures, but for these. */
+/* From 424 on, a call has the same number on all architectures except these two. */
 #if defined(__alpha__) || defined(__mips__)
 #define QBI_SYSCALL_NEW(n) (-1)
 #else
@@ -24,7 +24,7 @@
 #define SYS_openat2 QBI_SYSCALL_NEW(437)
 #endif
 
-/* <linux/openat2.h>, of which the first version is all that is used. */
+/* The first version of the struct in <linux/openat2.h>; later fields are not used. */
 struct qbi_open_how {
 	uint64_t flags;
 	uint64_t mode;

@@ -12,7 +12,7 @@ static int is_broken(struct qbi_turn *t)
 	return atomic_load_explicit(&t->broken, memory_order_relaxed);
 }
 
-/* 0, QBI_FULL, QBI_GONE broken: taken nevertheless. */
+/* 0, QBI_FULL, or QBI_GONE: broken, and taken nevertheless. */
 static int turn_enter(struct qbi_turn *t, uint64_t deadline)
 {
 	enum qbi_lock_outcome r = qbi_lock_take(&t->lock, deadline);
@@ -29,7 +29,7 @@ static int turn_enter(struct qbi_turn *t, uint64_t deadline)
 				      r == QBI_LOCK_FORKED ? QBI_TURN_COPIED : QBI_TURN_LEFT,
 				      memory_order_relaxed);
 	atomic_store_explicit(&t->changing, true, memory_order_relaxed);
-	/* For a signal handler that leaves: nothing is changed before it is said. */
+	/* In this order for a signal handler that leaves: say so first, then change. */
 	atomic_signal_fence(memory_order_seq_cst);
 	return is_broken(t) ? QBI_GONE : 0;
 }

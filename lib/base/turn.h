@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Whose turn it is to use one part of an object, which several threads do.
+ * A turn: the right to use one part of an object that several threads use.
  *
  * Invariant: a thread holds a turn only while it works on the part. Before it sleeps it
  * rests the turn: other threads may take it meanwhile, and afterwards the thread checks the
@@ -12,9 +12,9 @@
  * cancellation points. If a thread vanishes nevertheless while it changes the part, the
  * part is broken, and the next holder is told.
  *
- * A turn in shared memory is one for a process and its children. What the part is made of
- * is not: who takes it after another process finds `moved` set, brings its copy up to
- * date, and clears it.
+ * A process and its children use one turn in shared memory, but each has its own copy of
+ * the part. A process that takes the turn after another process finds `moved` set. It then
+ * brings its copy up to date and clears `moved`.
  *
  * Turns nest: the one taken last is released, or rested, first.
  */
@@ -28,17 +28,17 @@
 
 #include "base/lock.h"
 
-/* Zeros are a free one. */
+/* All zeros: a free turn. */
 struct qbi_turn {
 	struct qbi_lock lock;
 	int cancel_state;	/* of the holder, restored on release */
 	_Atomic(bool) changing; /* the part may be in any state */
-	_Atomic(int) broken;	/* somebody left while changing it; stays so */
-	uint32_t user;		/* process that had it last; 0: nobody has yet */
-	bool moved;		/* that was another one: its changes are not here */
+	_Atomic(int) broken;	/* a thread vanished while changing it; final */
+	uint32_t user;		/* the last process that had it; 0: none yet */
+	bool moved;		/* another process had it: this copy is out of date */
 };
 
-/* In memory that a process shares with its children; for each turn on its own. */
+/* Initializer of one turn in memory that a process shares with its children. */
 #define QBI_TURN_SHARED_INIT                                                                   \
 	{                                                                                      \
 		.lock = QBI_LOCK_SHARED_INIT                                                   \
@@ -46,32 +46,33 @@ struct qbi_turn {
 
 enum qbi_turn_broken {
 	QBI_TURN_WHOLE = 0,
-	QBI_TURN_LEFT = 1,   /* for all of this process */
-	QBI_TURN_COPIED = 2, /* somebody was changing it when this process was forked */
+	QBI_TURN_LEFT = 1,   /* broken for all threads of this process */
+	QBI_TURN_COPIED = 2, /* a thread was changing it when this process was forked */
 };
 
 /*
- * 0; QBI_FULL others have it until @deadline; QBI_GONE somebody left the part half
- * changed: it is not to be used any more, and the turn is not taken.
+ * 0; QBI_FULL other threads had it until @deadline; QBI_GONE a thread left the part half
+ * changed: the part must not be used any more, and the turn is not taken.
  */
 int qbi_turn_take(struct qbi_turn *t, uint64_t deadline);
 void qbi_turn_release(struct qbi_turn *t);
 
 /*
- * Around sleeping. After a resume one has the turn again: 0; QBI_GONE but the part is not
- * to be used; -EBUSY but another process has used it meanwhile. With NULL nobody else is
- * there to have a turn, and nothing happens.
+ * Rest before sleeping, resume afterwards. After a resume the thread always has the turn
+ * again: 0; QBI_GONE the part must not be used any more; -EBUSY another process has used
+ * the part meanwhile. With NULL, when no other thread uses the part, both do nothing.
  */
 void qbi_turn_rest(struct qbi_turn *t);
 int qbi_turn_resume(struct qbi_turn *t);
 
 /*
- * poll(2), resting if it may sleep; @revents are 0 where nothing has happened. Others may
- * have used up what has by now. 0; QBI_GONE or -EBUSY as resume; -errno as qbi_poll().
+ * poll(2), which rests the turn if it may sleep; @revents are 0 where nothing has happened.
+ * Other threads may have consumed what was reported. 0; QBI_GONE or -EBUSY as
+ * qbi_turn_resume(); -errno as qbi_poll().
  */
 int qbi_turn_poll(struct qbi_turn *t, struct pollfd *fds, nfds_t n, int timeout);
 
-/* Still one's turn, but nothing is changed: who vanishes now leaves the part whole. */
+/* With @on, the holder only reads: if it vanishes now, the part stays usable. */
 static inline void qbi_turn_watch(struct qbi_turn *t, bool on)
 {
 	if (t)

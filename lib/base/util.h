@@ -2,10 +2,9 @@
 /*
  * Small helpers used everywhere: outcomes, cleanup attributes, hand-over.
  *
- * Errors are split by who must act. A negative value is an errno: a fault that
- * travels up unchanged. A positive outcome below is a normal state of affairs
- * that the caller has to handle; lib/api/errors.c maps it to the errno that the
- * public function promises.
+ * There are two kinds of results besides 0. A negative value is an errno: a fault, which is
+ * passed up unchanged. A positive value is an outcome: a normal state that the caller has
+ * to handle. lib/api/errors.c maps outcomes to the errno that a public function documents.
  */
 #ifndef QBI_BASE_UTIL_H
 #define QBI_BASE_UTIL_H
@@ -21,12 +20,12 @@ enum qbi_outcome {
 	QBI_FULL = 1,	     /* no room now; room will come */
 	QBI_EMPTY = 2,	     /* nothing there now */
 	QBI_GONE = 3,	     /* the peer is gone; nothing more will come */
-	QBI_UNSENT = 4,	     /* accepted; a part of it, or its wake-up, waits to go out */
-	QBI_MORE = 5,	     /* a message waits after all: take again */
-	QBI_AGAIN = 6,	     /* nothing is known by this: look again */
-	QBI_PARTIAL = 7,     /* a part has come, the rest has not */
-	QBI_UNANNOUNCED = 8, /* it is there, and its wake-up is not yet */
-	QBI_FAREWELL = 9,    /* the peer has said that it leaves */
+	QBI_UNSENT = 4,	     /* accepted; a part of it, or its wake-up, is still to be sent */
+	QBI_MORE = 5,	     /* a message has come meanwhile: take again */
+	QBI_AGAIN = 6,	     /* no result yet: try again */
+	QBI_PARTIAL = 7,     /* one part has arrived, the rest has not */
+	QBI_UNANNOUNCED = 8, /* the message is there, its wake-up is not yet */
+	QBI_FAREWELL = 9,    /* the peer has announced that it leaves */
 };
 
 #define QBI_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -34,7 +33,7 @@ enum qbi_outcome {
 #define qbi_container_of(ptr, type, member)                                                    \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-/* Hand over: the value of @p, which becomes NULL. */
+/* Move the value out of @p, which becomes NULL. */
 #define QBI_TAKE(p)                                                                            \
 	({                                                                                     \
 		__typeof__(p) qbi_taken_ = (p);                                                \
@@ -42,7 +41,7 @@ enum qbi_outcome {
 		qbi_taken_;                                                                    \
 	})
 
-/* Leaving the scope is a use: a variable may be there for that alone. */
+/* "unused": a variable may exist only to be cleaned up. */
 #define _cleanup_(fn) __attribute__((cleanup(fn), unused))
 
 static inline void qbi_freep(void *p)
@@ -50,7 +49,7 @@ static inline void qbi_freep(void *p)
 	free(*(void **)p);
 }
 
-/* Close @fd if it is one, keep errno; returns -1: fd = qbi_close(fd). */
+/* Close @fd unless it is negative; keep errno. Returns -1: fd = qbi_close(fd). */
 static inline int qbi_close(int fd)
 {
 	int saved = errno;
@@ -66,7 +65,7 @@ static inline void qbi_closep(int *fd)
 	*fd = qbi_close(*fd);
 }
 
-/* Hand over a descriptor: the value of *@fd, which becomes -1. */
+/* Move a descriptor out of *@fd, which becomes -1. */
 static inline int qbi_take_fd(int *fd)
 {
 	int taken = *fd;

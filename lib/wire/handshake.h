@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The two messages of the handshake, as they lie on the stream: native byte
- * order and alignment of 64-bit Linux, so that encoding is filling a struct and
- * decoding is copying bytes into one and checking it. Pure; no I/O.
+ * The two messages of the handshake. Byte order and alignment are those of the machine
+ * (64-bit Linux): to encode is to fill in a struct, to decode is to copy bytes to one and
+ * check it. Pure; no I/O.
  *
- * Bytes that libqb leaves zero and ignores carry what our own ends tell each
- * other: a mark that says who speaks, the versions and the abilities of the
- * native wire. A peer without the mark is served on libqb's wire.
+ * Some bytes are zero in libqb's messages and ignored by libqb. Our ends use them: for a
+ * mark that identifies this library, and for versions and abilities of the native wire. A
+ * peer without the mark is served on libqb's wire.
  */
 #ifndef QBI_WIRE_HANDSHAKE_H
 #define QBI_WIRE_HANDSHAKE_H
@@ -19,22 +19,22 @@
 #define QBI_WIRE_NAME_SIZE 4096	  /* bytes of a name, terminator included */
 
 /*
- * Abilities that a client may ask for instead of a connection: the server answers from
- * the library and closes the stream. An answer without the bit is that of a server
- * which does not know it, and has made a connection.
+ * Questions that a client may ask instead of making a connection. The library of the server
+ * answers and closes the stream. If the answer lacks the bit, the server does not know the
+ * question and has made a connection.
  */
-#define QBI_ABILITY_PROBE 0x1u /* what would a connection be? */
-#define QBI_ABILITY_WATCH 0x2u /* the counters, for those who may: snapshot.h */
+#define QBI_ABILITY_PROBE 0x1u /* which properties would a connection have? */
+#define QBI_ABILITY_WATCH 0x2u /* the counters, if the client is allowed: snapshot.h */
 
-/* Of a client with the mark and no version: it was offered the native wire, and could not
+/* From a client with the mark and version 0: it was offered the native wire and could not
  * use it. */
 #define QBI_NATIVE_DECLINED 0x100u
 
-/* The buffer size agreed is never below the size of the server's answer. */
+/* The agreed message size is never below the size of the server's answer, */
 #define QBI_MIN_MSG_SIZE 12328u
 /*
- * Nor above this: sizes travel as int32 in the API, and the data of a ring,
- * mapped twice, has to be addressable by 32-bit word indexes.
+ * and never above this: the API has int32 sizes, and 32-bit indexes of words must reach all
+ * data of a ring, which is mapped twice.
  */
 #define QBI_MAX_MSG_SIZE (1u << 30)
 
@@ -43,7 +43,7 @@ struct qbi_hello {
 	int32_t id;	       /* QBI_AUTHENTICATE */
 	uint32_t mark;	       /* QBI_WIRE_MARK or 0 */
 	int32_t size;	       /* of this message */
-	uint32_t version;      /* highest native version spoken, 0 none */
+	uint32_t version;      /* highest native version supported, 0: none */
 	uint32_t max_msg_size; /* bytes asked for */
 	uint32_t abilities;    /* QBI_ABILITY_ bits, asked for */
 };
@@ -54,8 +54,8 @@ struct qbi_welcome {
 	uint32_t mark;	       /* QBI_WIRE_MARK or 0 */
 	int32_t size;	       /* of this message */
 	uint32_t version;      /* native version chosen, 0: libqb's wire */
-	int32_t error;	       /* 0, or why not: what accept returned, or -errno */
-	uint32_t abilities;    /* the bit that this is the answer to; else 0 */
+	int32_t error;	       /* 0; or the reason of a refusal: from accept, or -errno */
+	uint32_t abilities;    /* the bit of the question that this answers; or 0 */
 	int32_t type;	       /* enum qb_ipc_type: socket or shm */
 	uint32_t max_msg_size; /* bytes agreed */
 	uint64_t opaque;       /* a number; never an address */
@@ -99,18 +99,18 @@ void qbi_hello_ask(struct qbi_hello *hello, size_t max_msg_size, uint32_t versio
 void qbi_hello_ask_watch(struct qbi_hello *hello, uint64_t below);
 uint64_t qbi_hello_watch_below(const struct qbi_hello *hello);
 
-/* The question that a checked first message has, a bit; 0: it wants a connection. */
+/* The bit of the question in a checked first message; 0: the client wants a connection. */
 uint32_t qbi_hello_question(const struct qbi_hello *hello);
 
-/* 0, -EBADMSG when it is not a handshake, -EMSGSIZE when it asks for too much. */
+/* 0; -EBADMSG it is no handshake; -EMSGSIZE it asks for too large messages. */
 int qbi_hello_check(const struct qbi_hello *hello);
 
-/* An answer with all bytes set: nothing of the server's memory goes out with it. */
+/* Initialize all bytes of an answer, so that none of the server's memory leaks with it. */
 void qbi_welcome_init(struct qbi_welcome *welcome, int32_t error);
 
 /*
- * 0, or -EBADMSG when a field is out of range or a name has no terminator. The
- * refusal in @error is not looked at: it is for the caller.
+ * 0; -EBADMSG a field is out of range or a name has no terminator. The caller checks
+ * @error.
  */
 int qbi_welcome_check(const struct qbi_welcome *welcome);
 

@@ -26,7 +26,7 @@ int qbi_service_name_check(const char *name, const char **ret_why)
 	return 0;
 }
 
-/* All of struct sockaddr_un is part of an abstract address: NUL-padded. */
+/* All bytes of struct sockaddr_un are part of an abstract address: pad with NULs. */
 static int address_abstract(const char *first, const char *second, struct sockaddr_un *ret)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Names of services and what they become: socket addresses. */
+/* Names of services, and the socket addresses that belong to them. */
 #ifndef QBI_WIRE_NAMES_H
 #define QBI_WIRE_NAMES_H
 
@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* Longest name of a service; libqb's peers cut longer ones, we refuse them. */
+/* Longest name of a service. libqb truncates longer names; we refuse them. */
 #define QBI_SERVICE_NAME_MAX 106
 
 /*
@@ -17,15 +17,14 @@
 int qbi_service_name_check(const char *name, const char **ret_why);
 
 /*
- * The address @name listens at: abstract (NUL, name, NULs, the whole struct
- * counts), or the path SOCKETDIR/name when filesystem sockets are forced.
- * 0, -EINVAL, -ENAMETOOLONG.
+ * The address of the service @name: an abstract one (NUL, name, NULs up to the end of the
+ * struct), or with @filesystem the path SOCKETDIR/name. 0, -EINVAL, -ENAMETOOLONG.
  */
 int qbi_service_address(const char *name, bool filesystem, struct sockaddr_un *ret_addr);
 
 /*
- * Bytes of the abstract address that is @address without its padding: what others bind
- * that mean the same name. 0 for a path.
+ * The size of the abstract address @address without its padding, as other programs (for
+ * example systemd) bind it for the same name. 0 for a path.
  */
 socklen_t qbi_address_unpadded(const struct sockaddr_un *address);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a service tells who may watch it, behind its answer to the handshake: a head and
- * one record per connection, newest first. Pure; no I/O. Of very many connections it is a
- * page: for the next one the watcher asks again, for connections below the last number.
+ * A snapshot: what a service sends to a watcher after its answer to the handshake. It is a
+ * head and one record per connection, the newest first. Pure; no I/O. If there are many
+ * connections, one answer is only a page. For the next page the watcher asks again, for
+ * connections with numbers below the last one.
  *
- * Both only grow at their end, and say how long they are: a reader takes what it knows
- * of each and takes what is missing for zero.
+ * New fields are only added at the end of head and record, and the head states both sizes.
+ * A reader ignores fields that it does not know, and takes missing ones as zero.
  */
 #ifndef QBI_WIRE_SNAPSHOT_H
 #define QBI_WIRE_SNAPSHOT_H
@@ -15,13 +16,13 @@
 
 #define QBI_SNAPSHOT_MARK 0x31574951u /* "QIW1" */
 /*
- * Most records of a page: the whole answer fits into a socket's buffer of usual size, and
- * a service with ever so many connections is soon back at work.
+ * Most records of a page. The whole answer fits in a socket buffer of default size, and a
+ * page takes the service little time, however many connections it has.
  */
 #define QBI_SNAPSHOT_RECORDS 1024u
-/* A reader believes no more than this: head and records of a page in bytes. */
+/* A reader accepts at most so many bytes as head and records of a page. */
 #define QBI_SNAPSHOT_MAX (4u << 20)
-/* Nor more connections than a process may have descriptors, where nobody says otherwise. */
+/* A reader accepts at most so many connections: the usual limit of open files. */
 #define QBI_SNAPSHOT_CONNECTIONS (1u << 20)
 
 struct qbi_snapshot_head {
@@ -59,7 +60,7 @@ struct qbi_snapshot_record {
 _Static_assert(sizeof(struct qbi_snapshot_head) == 48, "head of a snapshot");
 _Static_assert(sizeof(struct qbi_snapshot_record) == 96, "record of a snapshot");
 
-/* Bytes that follow the first 16 of a head, or -EBADMSG when it cannot be believed. */
+/* The number of bytes after the first 16 of the head; -EBADMSG: its values are invalid. */
 int64_t qbi_snapshot_rest(const struct qbi_snapshot_head *head);
 
 #endif
