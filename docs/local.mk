@@ -30,7 +30,7 @@ docs_scripts = \
 	tests/docs/test-spelling
 dist_check_SCRIPTS += $(docs_scripts)
 TESTS += $(docs_scripts)
-EXTRA_DIST += tests/docs/blocks.awk tests/docs/numbers.c tests/docs/prologue.h \
+EXTRA_DIST += tests/docs/blocks.awk tests/docs/manual.sh tests/docs/numbers.c tests/docs/prologue.h \
 	tests/docs/prose.awk tests/docs/words
 
 # Results that only the manual speaks of.

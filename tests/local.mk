@@ -28,6 +28,7 @@ AM_TESTS_ENVIRONMENT = \
 	CC='$(CC)'; export CC; \
 	CXX='$(CXX)'; export CXX; \
 	DOXYGEN='$(DOXYGEN)'; export DOXYGEN; \
+	PYTHON='$(PYTHON)'; export PYTHON; \
 	MAKE='$(MAKE)'; export MAKE; \
 	QBIPC_TEST_LIBRARY='$(abs_top_builddir)/lib/.libs/libqbipc.so.0'; \
 	export QBIPC_TEST_LIBRARY; \

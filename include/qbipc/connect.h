@@ -36,8 +36,8 @@ extern "C" {
  *                      ENOENT the same with filesystem sockets; ECONNRESET the server went
  *                      away meanwhile; EINVAL or ENAMETOOLONG a bad name; EMSGSIZE a size
  *                      beyond what can be agreed; EBADMSG the answer is none; EACCES what
- *                      the server offers is not its own; EMFILE, ENFILE, ENOMEM; else what
- *                      the server refused with
+ *                      the server offers is not its own; EMFILE, ENFILE, ENOMEM this
+ *                      process or system has no more; else what the server refused with
  * @note                A signal handler that runs meanwhile does not end the call.
  * @note                Threads: any.
  */

@@ -9,6 +9,7 @@
  * service that keeps the newest state for each of its clients, for instance, needs no
  * queue:
  *
+ * @code{.c}
  *   static void send_state(qb_ipcs_connection_t *c, void *data)
  *   {
  *           struct client *client = qb_ipcs_context_get(c);
@@ -26,6 +27,7 @@
  *   qbipc_service_writable_set(service, send_state, NULL);
  *   ...
  *   qbipc_service_broadcast(service, &iov, 1, on_missed, NULL);
+ * @endcode
  */
 #ifndef QBIPC_EVENTS_H_DEFINED
 #define QBIPC_EVENTS_H_DEFINED

@@ -64,10 +64,12 @@ struct qbipc_handler {
  * A row of a table: messages of this id are at least one @p type and go to @p fn. The
  * name is the id as it is written.
  *
+ * @code{.c}
  *   static const struct qbipc_handler table[] = {
  *           QBIPC_HANDLER(MSG_GET, on_get, struct get_request),
  *           QBIPC_HANDLER(MSG_SET, on_set, struct set_request),
  *   };
+ * @endcode
  */
 #define QBIPC_HANDLER(id, fn, type)                                                            \
 	{                                                                                      \
@@ -85,8 +87,8 @@ struct qbipc_handler {
  *               for a NULL service or table, rows that differ in size or have one that
  *               no version of the struct has, an unknown flag, no function, or the id
  *               QB_IPC_MSG_DISCONNECT, which never arrives; -E2BIG a row asks for
- *               something that this library does not know; -ENOMEM. After an error none
- *               of @p table is registered
+ *               something that this library does not know; -ENOMEM
+ * @note         After an error none of @p table is registered.
  * @note         Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
  */
 int qbipc_service_handlers_register(qb_ipcs_service_t *s, const struct qbipc_handler *table,

@@ -82,7 +82,8 @@ struct qbipc_service_limits {
  *                no limit
  * @return        0; -EINVAL an argument is NULL, no version of the struct has that size,
  *                or message_size is below 12328; -E2BIG the struct asks for something
- *                that this library does not know. Nothing changes on failure
+ *                that this library does not know
+ * @note          After an error the limits are as they were.
  * @note          Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
  */
 int qbipc_service_limits_set(qb_ipcs_service_t *s, const struct qbipc_service_limits *limits);

@@ -49,10 +49,10 @@ struct qbipc_loop_ops {
  * @param ops   the loop's functions; copied
  * @param loop  passed to them; whatever it points to outlives the service or is told by
  *              release
- * @return      0; -EINVAL an argument is NULL but @p loop, add, mod or del is, or no version
- *              of the struct has that size; -E2BIG it asks for something that this
- *              library does not know; -EBUSY the service runs. After an error the loop is
- *              as it was, and release is not called
+ * @return      0; -EINVAL the service, the operations, add, mod or del are NULL, or no
+ *              version of the struct has that size; -E2BIG it asks for something that this
+ *              library does not know; -EBUSY the service runs
+ * @note        After an error the loop is as it was, and release is not called.
  * @note        Threads: before qb_ipcs_run(), any one thread.
  */
 int qbipc_service_loop_set(qb_ipcs_service_t *s, const struct qbipc_loop_ops *ops, void *loop);
