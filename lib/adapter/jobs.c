@@ -1,31 +1,52 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Functions that run once: a queue per priority, and a timer of the loop for each. */
+#include "adapter/jobs.h"
+
 #include <errno.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 
-#include "adapter/poll.h"
+#include "base/util.h"
 
-static struct qbi_jobs *jobs_of(struct qbipc_poll_jobs *at)
+struct qbi_queued_job {
+	struct qbi_queued_job *next;
+	void *data;
+	qb_loop_job_dispatch_fn fn;
+};
+
+/* Jobs of one priority. */
+struct qbi_job_queue {
+	const struct qbipc_poll_ops *ops; /* NULL once ended */
+	unsigned int refs;
+	bool running;
+	size_t count;
+	struct qbi_queued_job *first;
+	struct qbi_queued_job **last;			/* where the next one is linked */
+	alignas(max_align_t) struct qbipc_poll_jobs at; /* and the adapter's part */
+};
+
+static struct qbi_job_queue *queue_of(struct qbipc_poll_jobs *at)
 {
-	return qbi_container_of(at, struct qbi_jobs, at);
+	return qbi_container_of(at, struct qbi_job_queue, at);
 }
 
 void qbipc_poll_jobs_ref(struct qbipc_poll_jobs *at)
 {
-	jobs_of(at)->refs++;
+	queue_of(at)->refs++;
 }
 
 void qbipc_poll_jobs_unref(struct qbipc_poll_jobs *at)
 {
-	struct qbi_jobs *j = jobs_of(at);
+	struct qbi_job_queue *j = queue_of(at);
 
 	if (--j->refs == 0)
 		free(j);
 }
 
-static struct qbi_job *jobs_pop(struct qbi_jobs *j)
+static struct qbi_queued_job *queue_pop(struct qbi_job_queue *j)
 {
-	struct qbi_job *job = j->first;
+	struct qbi_queued_job *job = j->first;
 
 	if (!job)
 		return NULL;
@@ -38,79 +59,79 @@ static struct qbi_job *jobs_pop(struct qbi_jobs *j)
 
 void qbipc_poll_jobs_run(struct qbipc_poll_jobs *at)
 {
-	struct qbi_jobs *j = jobs_of(at);
+	struct qbi_job_queue *j = queue_of(at);
 	size_t left = j->count;
-	struct qbi_job *job;
+	struct qbi_queued_job *job;
 
 	j->refs++;
 	j->running = true;
-	while (left-- > 0 && (job = jobs_pop(j))) {
-		struct qbi_job now = *job;
+	while (left-- > 0 && (job = queue_pop(j))) {
+		struct qbi_queued_job now = *job;
 
 		free(job);
 		now.fn(now.data);
 	}
 	j->running = false;
 	if (j->first) /* none, if a job ended the loop */
-		(void)j->poll->ops.jobs_arm(at, QBIPC_POLL_JOB_PAUSE);
+		(void)j->ops->jobs_arm(at, QBIPC_POLL_JOB_PAUSE);
 	qbipc_poll_jobs_unref(at);
 }
 
 /* NULL without memory. */
-static struct qbi_jobs *jobs_get(struct qbipc_poll *poll, enum qb_loop_priority p)
+static struct qbi_job_queue *queue_get(struct qbi_job_queues *q, void *loop,
+				       enum qb_loop_priority p)
 {
-	struct qbi_jobs *j = poll->jobs[p];
+	struct qbi_job_queue *j = q->by_priority[p];
 
 	if (j)
 		return j;
-	j = calloc(1, offsetof(struct qbi_jobs, at) + poll->ops.jobs_size);
+	j = calloc(1, offsetof(struct qbi_job_queue, at) + q->ops->jobs_size);
 	if (!j)
 		return NULL;
-	j->poll = poll;
+	j->ops = q->ops;
 	j->refs = 1;
 	j->last = &j->first;
-	j->at.loop = poll->loop;
+	j->at.loop = loop;
 	j->at.priority = p;
-	poll->jobs[p] = j;
+	q->by_priority[p] = j;
 	return j;
 }
 
-int qbipc_poll_job(struct qbipc_poll *poll, enum qb_loop_priority p, void *data,
-		   qb_loop_job_dispatch_fn fn)
+void qbi_job_queues_init(struct qbi_job_queues *q, const struct qbipc_poll_ops *ops)
 {
-	struct qbi_jobs *j;
-	struct qbi_job *job;
+	*q = (struct qbi_job_queues){ .ops = ops };
+}
 
-	if (!poll || !poll->loop || !fn || !qbi_priority_is_known(p))
-		return -EINVAL;
-	j = jobs_get(poll, p);
-	job = malloc(sizeof(*job));
+int qbi_job_queues_add(struct qbi_job_queues *q, void *loop, enum qb_loop_priority p,
+		       void *data, qb_loop_job_dispatch_fn fn)
+{
+	struct qbi_job_queue *j = queue_get(q, loop, p);
+	struct qbi_queued_job *job = malloc(sizeof(*job));
+
 	/* A job's own additions wait for the pause that follows it. */
-	if (!j || !job || (!j->running && poll->ops.jobs_arm(&j->at, 0) < 0)) {
+	if (!j || !job || (!j->running && q->ops->jobs_arm(&j->at, 0) < 0)) {
 		free(job);
 		return -ENOMEM;
 	}
-	*job = (struct qbi_job){ .data = data, .fn = fn };
+	*job = (struct qbi_queued_job){ .data = data, .fn = fn };
 	*j->last = job;
 	j->last = &job->next;
 	j->count++;
 	return 0;
 }
 
-void qbi_jobs_end(struct qbipc_poll *poll)
+void qbi_job_queues_deinit(struct qbi_job_queues *q)
 {
-	size_t i;
-
-	for (i = 0; i < QBI_ARRAY_SIZE(poll->jobs); i++) {
-		struct qbi_jobs *j = QBI_TAKE(poll->jobs[i]);
-		struct qbi_job *job;
+	for (size_t i = 0; i < QBI_ARRAY_SIZE(q->by_priority); i++) {
+		struct qbi_job_queue *j = QBI_TAKE(q->by_priority[i]);
+		struct qbi_queued_job *job;
 
 		if (!j)
 			continue;
-		while ((job = jobs_pop(j)))
+		while ((job = queue_pop(j)))
 			free(job);
-		poll->ops.jobs_stop(&j->at);
-		j->poll = NULL;
+		q->ops->jobs_stop(&j->at);
+		j->ops = NULL;
 		j->at.loop = NULL;
 		qbipc_poll_jobs_unref(&j->at);
 	}

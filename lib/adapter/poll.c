@@ -6,7 +6,6 @@
 #include <qbipc/loop.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "base/sized.h"
 
@@ -28,7 +27,13 @@ void qbipc_poll_watch_unref(struct qbipc_poll_watch *at)
 	free(w);
 }
 
-struct qbi_poll_watch *qbi_poll_watch_find(const struct qbipc_poll *poll, int fd)
+static bool priority_is_known(enum qb_loop_priority p)
+{
+	return (unsigned int)p <= QB_LOOP_HIGH;
+}
+
+/* NULL: none. */
+static struct qbi_poll_watch *watch_find(const struct qbipc_poll *poll, int fd)
 {
 	return poll && fd >= 0 && fd < poll->n_watches ? poll->watches[fd] : NULL;
 }
@@ -40,10 +45,51 @@ static enum qbi_place place_for(const struct qbi_poll_watch *w)
 		       QBI_PLACE_LOOP;
 }
 
+/*
+ * One per report: its function may remove any other, or end the loop. The epoll stays
+ * readable while there are more.
+ */
+static int32_t quiet_dispatch(int32_t fd, int32_t revents, void *data)
+{
+	struct qbipc_poll *poll = data;
+	int events = 0;
+	struct qbi_poll_watch *w = watch_find(poll, qbi_quiet_next(&poll->quiet, &events));
+
+	if (w)
+		qbipc_poll_ready(&w->at, events);
+	return 0;
+}
+
+/*
+ * The epoll is in the loop only while there is something in it: a loop that ends when
+ * nothing is left in it shall end.
+ */
+static int watch_enter_quiet(struct qbi_poll_watch *w)
+{
+	struct qbipc_poll *poll = w->poll;
+	int r = qbi_quiet_enter(&poll->quiet, w->at.fd, w->at.events);
+
+	if (r < 0 || poll->quiet.n > 1)
+		return r;
+	r = qbipc_poll_add(poll, QB_LOOP_HIGH, poll->quiet.fd, POLLIN, poll, quiet_dispatch);
+	if (r < 0)
+		qbi_quiet_leave(&poll->quiet, w->at.fd);
+	return r;
+}
+
+static void watch_leave_quiet(struct qbi_poll_watch *w)
+{
+	struct qbipc_poll *poll = w->poll;
+
+	qbi_quiet_leave(&poll->quiet, w->at.fd);
+	if (poll->quiet.n == 0)
+		qbi_poll_watch_remove(watch_find(poll, poll->quiet.fd));
+}
+
 static int watch_enter(struct qbi_poll_watch *w)
 {
 	enum qbi_place place = place_for(w);
-	int r = place == QBI_PLACE_QUIET ? qbi_quiet_enter(w) :
+	int r = place == QBI_PLACE_QUIET ? watch_enter_quiet(w) :
 					   w->poll->ops.watch_start(&w->at);
 
 	if (r == 0)
@@ -59,7 +105,7 @@ static void watch_leave(struct qbi_poll_watch *w)
 	if (place == QBI_PLACE_LOOP)
 		w->poll->ops.watch_stop(&w->at);
 	else if (place == QBI_PLACE_QUIET)
-		qbi_quiet_leave(w);
+		watch_leave_quiet(w);
 }
 
 void qbi_poll_watch_remove(struct qbi_poll_watch *w)
@@ -115,7 +161,7 @@ int qbi_poll_watch_new(struct qbipc_poll *poll, const struct qbipc_poll_watch *w
 	struct qbi_poll_watch *w;
 	int r;
 
-	if (!poll || !poll->loop || !fn || !qbi_priority_is_known(what->priority))
+	if (!poll || !poll->loop || !fn || !priority_is_known(what->priority))
 		return -EINVAL;
 	if (what->fd < 0 || what->fd > INT32_MAX / 4)
 		return -EBADF;
@@ -159,7 +205,7 @@ static int watch_change(struct qbi_poll_watch *w, enum qb_loop_priority p, int e
 		watch_leave(w);
 		return watch_enter(w);
 	}
-	r = w->place == QBI_PLACE_QUIET ? qbi_quiet_update(w) :
+	r = w->place == QBI_PLACE_QUIET ? qbi_quiet_update(&w->poll->quiet, w->at.fd, events) :
 					  w->poll->ops.watch_update(&w->at);
 	if (r < 0) {
 		w->at.events = old.events;
@@ -180,12 +226,12 @@ int qbipc_poll_add(struct qbipc_poll *poll, enum qb_loop_priority p, int fd, int
 int qbipc_poll_mod(struct qbipc_poll *poll, enum qb_loop_priority p, int fd, int events,
 		   void *data, qb_ipcs_dispatch_fn_t fn)
 {
-	struct qbi_poll_watch *w = qbi_poll_watch_find(poll, fd);
+	struct qbi_poll_watch *w = watch_find(poll, fd);
 	int r;
 
 	if (!w)
 		return -EBADF;
-	if (!fn || !qbi_priority_is_known(p))
+	if (!fn || !priority_is_known(p))
 		return -EINVAL;
 	r = watch_change(w, p, events);
 	if (r < 0)
@@ -197,12 +243,20 @@ int qbipc_poll_mod(struct qbipc_poll *poll, enum qb_loop_priority p, int fd, int
 
 int qbipc_poll_del(struct qbipc_poll *poll, int fd)
 {
-	struct qbi_poll_watch *w = qbi_poll_watch_find(poll, fd);
+	struct qbi_poll_watch *w = watch_find(poll, fd);
 
 	if (!w)
 		return -EBADF;
 	qbi_poll_watch_remove(w);
 	return 0;
+}
+
+int qbipc_poll_job(struct qbipc_poll *poll, enum qb_loop_priority p, void *data,
+		   qb_loop_job_dispatch_fn fn)
+{
+	if (!poll || !poll->loop || !fn || !priority_is_known(p))
+		return -EINVAL;
+	return qbi_job_queues_add(&poll->jobs, poll->loop, p, data, fn);
 }
 
 /* -- Beginning and end --------------------------------------------------------- */
@@ -237,12 +291,11 @@ int qbipc_poll_new(const struct qbipc_poll_ops *ops, void *loop, struct qbipc_po
 		return -EINVAL;
 	poll->refs = 1;
 	poll->loop = loop;
-	poll->quiet_fd = -1;
-	if (poll->ops.in_out_only) {
-		poll->quiet_fd = epoll_create1(EPOLL_CLOEXEC);
-		if (poll->quiet_fd < 0)
-			return -errno;
-	}
+	qbi_job_queues_init(&poll->jobs, &poll->ops);
+	qbi_quiet_init(&poll->quiet);
+	r = poll->ops.in_out_only ? qbi_quiet_open(&poll->quiet) : 0;
+	if (r < 0)
+		return r;
 	*ret_poll = QBI_TAKE(poll);
 	return 0;
 }
@@ -254,12 +307,12 @@ void qbipc_poll_free(struct qbipc_poll *poll)
 	if (!poll)
 		return;
 	for (i = 0; i < poll->n_watches; i++)
-		if (poll->watches[i] && i != poll->quiet_fd)
+		if (poll->watches[i] && i != poll->quiet.fd)
 			qbi_poll_watch_remove(poll->watches[i]);
 	free(QBI_TAKE(poll->watches));
 	poll->n_watches = 0;
-	qbi_jobs_end(poll);
-	poll->quiet_fd = qbi_close(poll->quiet_fd);
+	qbi_job_queues_deinit(&poll->jobs);
+	qbi_quiet_deinit(&poll->quiet);
 	poll->loop = NULL;
 	poll_unref(poll);
 }

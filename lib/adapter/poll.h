@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the poll adapters have in common, behind <qbipc/poll.h>: descriptors (poll.c),
- * hang-ups of those that are neither read nor written (quiet.c), functions that run once
- * (jobs.c), the client's side (client.c).
+ * What the poll adapters have in common, behind <qbipc/poll.h>: descriptors in a loop, and
+ * the loop's beginning and end. Hang-ups of descriptors that are neither read nor written
+ * are in quiet.h, functions that run once in jobs.h, the client's side is client.c.
  *
  * Life of a watch: the table of descriptors holds one reference, each call of its function
  * one, and the adapter may hold another until its library has let go of its part. A
@@ -22,6 +22,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "adapter/jobs.h"
+#include "adapter/quiet.h"
 #include "base/util.h"
 
 /* Where a watch is. */
@@ -41,32 +43,14 @@ struct qbi_poll_watch {
 	alignas(max_align_t) struct qbipc_poll_watch at; /* and the adapter's part */
 };
 
-struct qbi_job {
-	struct qbi_job *next;
-	void *data;
-	qb_loop_job_dispatch_fn fn;
-};
-
-/* Jobs of one priority. */
-struct qbi_jobs {
-	struct qbipc_poll *poll; /* NULL once ended */
-	unsigned int refs;
-	bool running;
-	size_t count;
-	struct qbi_job *first;
-	struct qbi_job **last;				/* where the next one is linked */
-	alignas(max_align_t) struct qbipc_poll_jobs at; /* and the adapter's part */
-};
-
 struct qbipc_poll {
 	_Atomic(unsigned int) refs;
 	struct qbipc_poll_ops ops;
 	void *loop;			 /* the adapter's; NULL: it has ended */
 	struct qbi_poll_watch **watches; /* by descriptor */
 	int n_watches;			 /* room in it */
-	struct qbi_jobs *jobs[QB_LOOP_HIGH + 1];
-	int quiet_fd;	      /* epoll, or -1 */
-	unsigned int n_quiet; /* descriptors in it */
+	struct qbi_job_queues jobs;
+	struct qbi_quiet quiet;
 };
 
 static inline struct qbi_poll_watch *qbi_poll_watch_of(struct qbipc_poll_watch *w)
@@ -74,24 +58,10 @@ static inline struct qbi_poll_watch *qbi_poll_watch_of(struct qbipc_poll_watch *
 	return qbi_container_of(w, struct qbi_poll_watch, at);
 }
 
-static inline bool qbi_priority_is_known(enum qb_loop_priority p)
-{
-	return (unsigned int)p <= QB_LOOP_HIGH;
-}
-
-/* NULL: none. */
-struct qbi_poll_watch *qbi_poll_watch_find(const struct qbipc_poll *poll, int fd);
 /* As qbipc_poll_add(); @release is set on success. */
 int qbi_poll_watch_new(struct qbipc_poll *poll, const struct qbipc_poll_watch *what, void *data,
 		       qb_ipcs_dispatch_fn_t fn, void (*release)(void *data),
 		       struct qbi_poll_watch **ret_w);
 void qbi_poll_watch_remove(struct qbi_poll_watch *w);
-
-int qbi_quiet_enter(struct qbi_poll_watch *w);
-int qbi_quiet_update(struct qbi_poll_watch *w);
-void qbi_quiet_leave(struct qbi_poll_watch *w);
-
-/* Drop all of @poll's without calling them. */
-void qbi_jobs_end(struct qbipc_poll *poll);
 
 #endif

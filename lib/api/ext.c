@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/busy-poll.h"
-#include "transport/transport.h"
+#include "transport/registry.h"
 
 int qbipc_version(void)
 {

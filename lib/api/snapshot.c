@@ -10,7 +10,7 @@
 #include "base/util.h"
 #include "client/inquire.h"
 #include "server/service.h"
-#include "transport/transport.h"
+#include "transport/registry.h"
 
 struct qbipc_snapshot {
 	struct ucred server;

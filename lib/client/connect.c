@@ -19,6 +19,7 @@
 #include "client/connection.h"
 #include "client/degraded.h"
 #include "client/reach.h"
+#include "transport/registry.h"
 #include "wire/handshake.h"
 #include "wire/names.h"
 

@@ -12,6 +12,7 @@
 #include "server/connection.h"
 #include "server/inquiry.h"
 #include "server/send.h"
+#include "transport/registry.h"
 
 /* -- Who has to go ------------------------------------------------------------ */
 

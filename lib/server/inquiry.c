@@ -10,6 +10,7 @@
 #include "server/access.h"
 #include "server/connection.h"
 #include "server/send.h"
+#include "transport/registry.h"
 #include "wire/snapshot.h"
 
 /* The answer to a watcher; a prober gets the first part. */

@@ -10,6 +10,7 @@
 #include "server/connection.h"
 #include "server/handshake.h"
 #include "server/takeover.h"
+#include "transport/registry.h"
 #include "transport/transport.h"
 #include "wire/names.h"
 

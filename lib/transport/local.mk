@@ -14,4 +14,5 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/transport/qb-socket-client.c \
 	lib/transport/qb-socket-server.c \
 	lib/transport/registry.c \
+	lib/transport/registry.h \
 	lib/transport/transport.h

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "transport/registry.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -6,7 +8,6 @@
 
 #include "base/once.h"
 #include "base/util.h"
-#include "transport/transport.h"
 
 /* A transport exports its two tables and nothing else; this is the only list of them. */
 extern const struct qbi_server_ops qbi_native_shm_server;

@@ -4,7 +4,7 @@
  *
  * A transport is a table of operations on an opaque state that the core allocates,
  * one per connection and side. The core knows transports only through the
- * registry below and never by name.
+ * registry (registry.h) and never by name.
  *
  * Threads: the core serialises the operations on one state as follows, and a
  * transport may rely on no more than that.
@@ -261,31 +261,5 @@ struct qbi_transport {
 	const struct qbi_server_ops *server;
 	const struct qbi_client_ops *client;
 };
-
-/*
- * May this process use the native wire? The environment variable QBIPC_NATIVE=0 and the
- * setter say no; connections that are up stay as they are.
- */
-void qbi_transport_native_set(bool on);
-
-/* The highest version of the native wire that may be used, 0 none: goes into the hello. */
-uint32_t qbi_transport_version(void);
-
-/* Registered transports, best first: @index from 0; NULL after the last. */
-const struct qbi_transport *qbi_transport_nth(size_t index);
-
-/*
- * The best one for a service of @type and a client that said @hello, or NULL. Without
- * @native only one of libqb's wire.
- */
-const struct qbi_transport *qbi_transport_for_service(enum qb_ipc_type type,
-						      const struct qbi_hello *hello,
-						      bool native);
-
-/* The one that the server chose, or NULL when it is not known here. */
-const struct qbi_transport *qbi_transport_for_welcome(const struct qbi_welcome *welcome);
-
-/* Is there any transport for a service of this type? */
-bool qbi_transport_has_type(enum qb_ipc_type type);
 
 #endif

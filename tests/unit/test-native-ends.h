@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "tests/lib/pattern.h"
+#include "transport/registry.h"
 #include "transport/transport.h"
 
 enum { NATIVE_TRANSPORTS = 2, ENDS_MAX = 12328 };
