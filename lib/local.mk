@@ -12,6 +12,8 @@ include $(srcdir)/lib/client/local.mk
 include $(srcdir)/lib/api/local.mk
 include $(srcdir)/lib/adapter/local.mk
 
+lib/%.o lib/%.lo: AM_CFLAGS += $(QBIPC_FRAME_CFLAGS)
+
 lib_LTLIBRARIES = lib/libqbipc.la
 lib_libqbipc_la_SOURCES =
 lib_libqbipc_la_LIBADD = lib/libqbipc-core.la

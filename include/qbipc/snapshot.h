@@ -58,7 +58,7 @@ struct qbipc_probe_info {
  *          -ETIMEDOUT the time is over;
  *          -ECONNRESET closed without an answer;
  *          -EBADMSG the process that answers is no service;
- *          another -errno of the system
+ *          -ENOMEM; another -errno of the system
  * @note    Threads: any.
  */
 int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
@@ -123,7 +123,7 @@ struct qbipc_snapshot_connection {
  * @param ret_snapshot  to be freed with qbipc_snapshot_free(); unchanged on failure
  * @return  0; -EACCES the service does not allow it; -EOPNOTSUPP the service has no
  *          snapshots (libqb; the connection that it made for the question is closed
- *          again); -ENOMEM; otherwise as qbipc_probe()
+ *          again); otherwise as qbipc_probe()
  * @note    The service does not wait for the caller, and sends at most 1024 connections per
  *          answer; this function asks again until it has all of them. The counters of one
  *          connection are of one moment, those of the service of the first answer. A

@@ -20,7 +20,7 @@ struct qbipc_snapshot {
 int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
 		struct qbipc_probe_info *info)
 {
-	_cleanup_(qbi_inquiry_deinit) struct qbi_inquiry q = QBI_INQUIRY_INIT;
+	_cleanup_(qbi_inquiry_freep) struct qbi_inquiry *q = NULL;
 	struct qbipc_probe_info ours;
 	struct qbi_hello question;
 	int r;
@@ -31,21 +31,24 @@ int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
 		return qbi_misuse("info is NULL or its size is too small");
 	if (max_msg_size > QBI_MAX_MSG_SIZE)
 		return -EMSGSIZE;
+	q = qbi_inquiry_new();
+	if (!q)
+		return -ENOMEM;
 	qbi_hello_ask(&question, max_msg_size, qbi_transport_version(), QBI_ABILITY_PROBE);
-	r = qbi_inquire(&q, name, &question, qbi_deadline_from_ms(timeout_ms));
+	r = qbi_inquire(q, name, &question, qbi_deadline_from_ms(timeout_ms));
 	if (r < 0)
 		return r;
 	ours = (struct qbipc_probe_info){
-		.pid = q.server.pid,
-		.uid = q.server.uid,
-		.gid = q.server.gid,
-		.error = q.welcome.error,
-		.type = q.welcome.type,
-		.native = q.welcome.mark == QBI_WIRE_MARK ? q.welcome.version : 0,
-		.max_msg_size = q.welcome.max_msg_size,
+		.pid = q->server.pid,
+		.uid = q->server.uid,
+		.gid = q->server.gid,
+		.error = q->welcome.error,
+		.type = q->welcome.type,
+		.native = q->welcome.mark == QBI_WIRE_MARK ? q->welcome.version : 0,
+		.max_msg_size = q->welcome.max_msg_size,
 		.connected =
-			q.welcome.error == 0 && !qbi_inquiry_is_answered(&q, QBI_ABILITY_PROBE),
-		.answer_ns = q.answer_ns,
+			q->welcome.error == 0 && !qbi_inquiry_is_answered(q, QBI_ABILITY_PROBE),
+		.answer_ns = q->answer_ns,
 	};
 	return qbi_sized_give(info, &ours, sizeof(ours));
 }
@@ -63,24 +66,26 @@ int qbipc_service_snapshot_allow(qb_ipcs_service_t *s, uid_t uid, gid_t gid)
 /* One page. 1: there are more. */
 static int snapshot_page_read(qbipc_snapshot_t *s, const char *name, uint64_t deadline)
 {
-	_cleanup_(qbi_inquiry_deinit) struct qbi_inquiry q = QBI_INQUIRY_INIT;
+	_cleanup_(qbi_inquiry_freep) struct qbi_inquiry *q = qbi_inquiry_new();
 	uint32_t n = s->all.count;
 	struct qbi_hello question;
 	int r;
 
+	if (!q)
+		return -ENOMEM;
 	qbi_hello_ask_watch(&question, n ? s->all.records[n - 1].number : 0);
-	r = qbi_inquire(&q, name, &question, deadline);
+	r = qbi_inquire(q, name, &question, deadline);
 	if (r < 0)
 		return r;
-	if (!qbi_inquiry_is_answered(&q, QBI_ABILITY_WATCH))
+	if (!qbi_inquiry_is_answered(q, QBI_ABILITY_WATCH))
 		return -EOPNOTSUPP;
-	if (q.welcome.error != 0)
-		return q.welcome.error < 0 ? q.welcome.error : -EBADMSG;
+	if (q->welcome.error != 0)
+		return q->welcome.error < 0 ? q->welcome.error : -EBADMSG;
 	/* Another process has the name by now: numbers of its connections are others. */
-	if (n && q.server.pid != s->server.pid)
+	if (n && q->server.pid != s->server.pid)
 		return -ECONNRESET;
-	s->server = q.server;
-	return qbi_inquiry_snapshot(&q, deadline, &s->all);
+	s->server = q->server;
+	return qbi_inquiry_snapshot(q, deadline, &s->all);
 }
 
 int qbipc_snapshot_get(const char *name, int timeout_ms, qbipc_snapshot_t **ret_snapshot)

@@ -34,34 +34,41 @@ static int file_read(const char *path, char *buf, size_t size)
 	return 0;
 }
 
-/* Of one control group: "max 100000" or "50000 100000", microseconds per period. */
-static bool group_is_below(const char *dir, unsigned int cpus)
+#define QUOTA_FILE "/cpu.max"
+
+/*
+ * Of one control group: "max 100000" or "50000 100000", microseconds per period. @dir has
+ * room for the name of the file behind it, and is left as it was.
+ */
+static bool group_is_below(char *dir, unsigned int cpus)
 {
 	unsigned long quota, period;
-	char path[PATH_MAX];
+	size_t end = strlen(dir);
 	char text[64];
+	int r;
 
-	if (snprintf(path, sizeof(path), "%s/cpu.max", dir) >= (int)sizeof(path))
-		return false;
-	return file_read(path, text, sizeof(text)) == 0 &&
-	       sscanf(text, "%lu %lu", &quota, &period) == 2 && quota < cpus * period;
+	strcpy(dir + end, QUOTA_FILE);
+	r = file_read(dir, text, sizeof(text));
+	dir[end] = '\0';
+	return r == 0 && sscanf(text, "%lu %lu", &quota, &period) == 2 && quota < cpus * period;
 }
 
 bool qbi_cpus_quota_is_below(const char *mount, const char *membership, unsigned int cpus)
 {
-	char text[PATH_MAX];
-	char dir[PATH_MAX];
+	char dir[PATH_MAX]; /* the only large one: this may be the small stack of a thread */
 	size_t root = strlen(mount);
+	char *text = dir + root;
 	char *line;
 
-	if (file_read(membership, text, sizeof(text)) < 0)
+	if (root + sizeof(QUOTA_FILE) >= sizeof(dir) ||
+	    file_read(membership, text, sizeof(dir) - root - sizeof(QUOTA_FILE)) < 0)
 		return false;
 	/* The line of cgroup version 2 has the number 0 and no controllers. */
 	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
 	line = line ? strstr(line, "0::") + 3 : text + strlen(text);
 	line[strcspn(line, "\n")] = '\0';
-	if (snprintf(dir, sizeof(dir), "%s%s", mount, line) >= (int)sizeof(dir))
-		return false;
+	memmove(text, line, strlen(line) + 1);
+	memcpy(dir, mount, root);
 	for (;;) {
 		if (group_is_below(dir, cpus))
 			return true;

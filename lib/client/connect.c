@@ -118,30 +118,48 @@ static int client_open_end(qb_ipcc_connection_t *c, struct qbi_answer *a)
  * with which the server refused, of any sign. *@ret_native: the server offered the native
  * wire, but it could not be used.
  */
-static int client_establish(qb_ipcc_connection_t *c, uint64_t deadline, bool *ret_native)
+static int answer_accept(qb_ipcc_connection_t *c, uint64_t deadline, bool *ret_native)
 {
-	_cleanup_(qbi_answer_release) struct qbi_answer a = { .size = 0 };
+	struct qbi_answer *a = c->answer;
 	int off = 0;
-	int r = qbi_answer_wait(&a, c->stream, deadline);
+	int r = qbi_answer_wait(a, c->stream, deadline);
 
-	*ret_native = false;
 	if (r == -EAGAIN && deadline != 0)
 		return -ETIMEDOUT;
 	if (r < 0)
 		return r;
-	r = qbi_answer_check(&a);
+	r = qbi_answer_check(a);
 	if (r == -EBADMSG)
-		qbi_log(LOG_WARNING, "pid %d does not answer like a server", a.server.pid);
+		qbi_log(LOG_WARNING, "pid %d does not answer like a server", a->server.pid);
 	*ret_native = r < 0 && r != -EBADMSG;
 	if (r < 0)
 		return r;
-	if (a.welcome.error != 0)
-		return a.welcome.error;
+	if (a->welcome.error != 0)
+		return a->welcome.error;
 	(void)setsockopt(c->stream, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
 	qbi_refuse_descriptors(c->stream);
-	r = client_open_end(c, &a);
+	r = client_open_end(c, a);
 	*ret_native =
-		r < 0 && r != -EBADMSG && r != -EPROTONOSUPPORT && qbi_answer_is_native(&a);
+		r < 0 && r != -EBADMSG && r != -EPROTONOSUPPORT && qbi_answer_is_native(a);
+	return r;
+}
+
+static void answer_drop(qb_ipcc_connection_t *c)
+{
+	if (c->answer)
+		qbi_answer_release(c->answer);
+	free(QBI_TAKE(c->answer));
+}
+
+/* As answer_accept(). An answer is much for the stack of a thread. */
+static int client_establish(qb_ipcc_connection_t *c, uint64_t deadline, bool *ret_native)
+{
+	int r;
+
+	*ret_native = false;
+	c->answer = calloc(1, sizeof(*c->answer));
+	r = c->answer ? answer_accept(c, deadline, ret_native) : -ENOMEM;
+	answer_drop(c);
 	return r;
 }
 
@@ -219,6 +237,7 @@ void qbi_client_free(qb_ipcc_connection_t *c)
 	if (c->end)
 		c->transport->client->close(c->end, how);
 	free(c->end);
+	answer_drop(c);
 	if (c->stream >= 0 && how != QBI_PART_COPY)
 		(void)shutdown(c->stream, SHUT_RDWR);
 	c->stream = qbi_close(c->stream);

@@ -45,6 +45,7 @@ struct qb_ipcc_connection {
 	_Atomic(bool) gone;		       /* the server is; once true stays true */
 	void *context;
 	struct qbi_client_shared *shared;
+	struct qbi_answer *answer; /* NULL unless one is awaited */
 };
 
 /* Ask the socket. */

@@ -99,11 +99,23 @@ int qbi_inquire(struct qbi_inquiry *q, const char *name, const struct qbi_hello 
 	return r;
 }
 
-void qbi_inquiry_deinit(struct qbi_inquiry *q)
+struct qbi_inquiry *qbi_inquiry_new(void)
 {
+	struct qbi_inquiry *q = calloc(1, sizeof(*q));
+
+	if (q)
+		q->stream = -1;
+	return q;
+}
+
+void qbi_inquiry_free(struct qbi_inquiry *q)
+{
+	if (!q)
+		return;
 	if (q->stream >= 0)
 		(void)shutdown(q->stream, SHUT_RDWR);
-	q->stream = qbi_close(q->stream);
+	qbi_close(q->stream);
+	free(q);
 }
 
 bool qbi_inquiry_is_answered(const struct qbi_inquiry *q, uint32_t question)

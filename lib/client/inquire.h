@@ -24,20 +24,20 @@ struct qbi_inquiry {
 	int stream;		    /* where more may follow; -1 */
 };
 
-#define QBI_INQUIRY_INIT                                                                       \
-	{                                                                                      \
-		.stream = -1                                                                   \
-	}
+/* NULL without memory: it is much for the stack of a thread. */
+struct qbi_inquiry *qbi_inquiry_new(void);
+void qbi_inquiry_free(struct qbi_inquiry *q);
+static inline void qbi_inquiry_freep(struct qbi_inquiry **q)
+{
+	qbi_inquiry_free(*q);
+}
 
 /*
  * Ask the service of that name, or at the path @name if it has a slash. 0 when an answer
- * has come, maybe a refusal; -ETIMEDOUT, -ECONNRESET, -EBADMSG, another -errno. In any
- * case the end is qbi_inquiry_deinit().
+ * has come, maybe a refusal; -ETIMEDOUT, -ECONNRESET, -EBADMSG, another -errno.
  */
 int qbi_inquire(struct qbi_inquiry *q, const char *name, const struct qbi_hello *question,
 		uint64_t deadline);
-/* May run twice. */
-void qbi_inquiry_deinit(struct qbi_inquiry *q);
 
 /* Did the service understand the question? If not it has made a connection. */
 bool qbi_inquiry_is_answered(const struct qbi_inquiry *q, uint32_t question);

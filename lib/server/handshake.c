@@ -135,10 +135,9 @@ static void reply_close_fds(struct qbi_reply *reply)
 /* Tell the client why not, then forget it. @error reaches its errno, negated. */
 static void connection_refuse(qb_ipcs_connection_t *c, int32_t error)
 {
-	struct qbi_welcome welcome;
-	struct qbi_reply reply = { .welcome = &welcome };
+	struct qbi_reply reply = { .welcome = c->host->welcome };
 
-	qbi_welcome_init(&welcome, error);
+	qbi_welcome_init(reply.welcome, error);
 	(void)welcome_send(c, &reply);
 	qbi_connection_abandon(c);
 }
@@ -232,17 +231,16 @@ static void welcome_fill(qb_ipcs_connection_t *c, struct qbi_welcome *welcome)
 /* 0, or -errno; then it may be offered something else. */
 static int connection_offer(qb_ipcs_connection_t *c)
 {
-	struct qbi_welcome welcome;
-	_cleanup_(reply_close_fds) struct qbi_reply reply = { .welcome = &welcome };
+	_cleanup_(reply_close_fds) struct qbi_reply reply = { .welcome = c->host->welcome };
 	int r;
 
-	qbi_welcome_init(&welcome, 0);
+	qbi_welcome_init(reply.welcome, 0);
 	r = connection_open_end(c, &reply);
 	if (r < 0)
 		return r;
 	if (!c->listed.place)
 		qbi_roster_add(&c->host->connections, &c->listed);
-	welcome_fill(c, &welcome);
+	welcome_fill(c, reply.welcome);
 	return welcome_send(c, &reply);
 }
 

@@ -22,6 +22,7 @@ void qbi_host_deinit(struct qbi_host *h)
 	qbi_selector_free(h->selector);
 	qbi_app_loop_deinit(&h->set.loop);
 	qbi_memory_free(h->scratch);
+	free(h->welcome);
 	free(h->set.name);
 }
 

@@ -48,6 +48,9 @@ struct qbi_host {
 	uint64_t last_number;		 /* clients so far: numbers of connections */
 	bool stopped;			 /* destroyed, lives on in its connections */
 
+	/* The answer to one client: much for the stack of a thread. */
+	struct qbi_welcome *welcome;
+
 	/* For a request when there is no memory for a buffer of its connection, with room
 	 * for the largest agreed so far; NULL: in use. */
 	void *scratch;

@@ -116,10 +116,10 @@ static void snapshot_fill(struct qbi_host *h, uint64_t below, struct inquiry_ans
 
 static void watcher_refuse(const qb_ipcs_connection_t *c, int32_t error)
 {
-	struct qbi_welcome welcome;
+	struct qbi_welcome *welcome = c->host->welcome;
 
-	inquiry_welcome_fill(c, &welcome, error, QBI_ABILITY_WATCH);
-	answer_send(c, &welcome, sizeof(welcome));
+	inquiry_welcome_fill(c, welcome, error, QBI_ABILITY_WATCH);
+	answer_send(c, welcome, sizeof(*welcome));
 }
 
 static void watcher_answer(qb_ipcs_connection_t *c)
@@ -146,13 +146,13 @@ static void watcher_answer(qb_ipcs_connection_t *c)
 
 bool qbi_inquiry_answer(qb_ipcs_connection_t *c)
 {
-	struct qbi_welcome welcome;
+	struct qbi_welcome *welcome = c->host->welcome;
 
 	switch (qbi_hello_question(&c->hello)) {
 	case QBI_ABILITY_WATCH: watcher_answer(c); break;
 	case QBI_ABILITY_PROBE:
-		inquiry_welcome_fill(c, &welcome, 0, QBI_ABILITY_PROBE);
-		answer_send(c, &welcome, sizeof(welcome));
+		inquiry_welcome_fill(c, welcome, 0, QBI_ABILITY_PROBE);
+		answer_send(c, welcome, sizeof(*welcome));
 		break;
 	default: return false;
 	}

@@ -63,7 +63,8 @@ qb_ipcs_service_t *qbi_service_new(const char *name, int32_t id, enum qb_ipc_typ
 	qbi_listener_init(&s->listener, &s->host);
 	set = &s->host.set;
 	set->name = strdup(name);
-	if (!set->name) {
+	s->host.welcome = malloc(sizeof(*s->host.welcome));
+	if (!set->name || !s->host.welcome) {
 		qbi_service_unref(s);
 		return NULL;
 	}

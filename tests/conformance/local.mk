@@ -58,7 +58,8 @@ limits_suites = \
 	tests/conformance/forked \
 	tests/conformance/limits-connections \
 	tests/conformance/limits-descriptors \
-	tests/conformance/limits-handshakes
+	tests/conformance/limits-handshakes \
+	tests/conformance/small-stacks
 limits_common = tests/conformance/limits.c
 if HAVE_CHECK
 check_PROGRAMS += $(limits_suites)
