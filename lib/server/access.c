@@ -30,7 +30,7 @@ bool qbi_access_granted(int stream, const struct ucred *peer, const struct qbi_o
 
 	if (peer->uid == 0)
 		return true;
-	/* The first class that fits decides, also when a later one would grant more. */
+	/* The first class that matches decides, even if a later one would grant more. */
 	if (peer->uid == uid)
 		return (owner->mode & OWNER_RW) == OWNER_RW;
 	if (peer->gid == gid || peer_is_in_group(stream, gid))

@@ -13,8 +13,8 @@
 #include "base/owner.h"
 
 /*
- * Could the peer of @stream, with credentials @peer, open files of that owner and mode
- * for reading and writing, in a directory that is the owner's and the group's alone?
+ * Could the peer of @stream, with credentials @peer, open files of that owner and mode for
+ * reading and writing, in a directory that only the owner and the group may enter?
  */
 bool qbi_access_granted(int stream, const struct ucred *peer, const struct qbi_owner *owner);
 

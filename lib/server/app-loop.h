@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The application's poll loop, as a service has it: functions and the pointer that they
- * are called with. libqb's poll handlers, which have no pointer, are given ours.
+ * The application's poll loop as a service sees it: functions, and the pointer that is
+ * passed to them. libqb's poll handlers take no pointer; wrappers here call them.
  *
  * Threads: set before the service runs; called by the dispatching thread.
  */
@@ -19,10 +19,10 @@ struct qbi_app_loop {
 
 /* As qbipc_service_loop_set(), for a service that does not run. */
 int qbi_app_loop_set(struct qbi_app_loop *l, const struct qbipc_loop_ops *ops, void *loop);
-/* @l stays where it is. The run finds what is missing. */
+/* @l must not move afterwards. Missing handlers are reported by the run. */
 void qbi_app_loop_handlers_set(struct qbi_app_loop *l,
 			       const struct qb_ipcs_poll_handlers *handlers);
-/* Give the application its pointer back. Idempotent. */
+/* Tell the application that its pointer is not used any more. Idempotent. */
 void qbi_app_loop_deinit(struct qbi_app_loop *l);
 
 /* What is missing before a service can run, in words. NULL: nothing. */
@@ -45,7 +45,7 @@ static inline void qbi_app_loop_del(const struct qbi_app_loop *l, int fd)
 	(void)l->ops.del(l->loop, fd);
 }
 
-/* False: it is not called. */
+/* False: @fn will not be called. */
 static inline bool qbi_app_loop_job(const struct qbi_app_loop *l, enum qb_loop_priority p,
 				    void *data, qb_loop_job_dispatch_fn fn)
 {

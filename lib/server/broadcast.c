@@ -9,7 +9,7 @@
 unsigned int qbi_broadcast(struct qbi_host *host, const struct qbi_msg *msg, qbi_missed_fn fn,
 			   void *data)
 {
-	/* The callback may destroy the service, and the list is in it. */
+	/* The callback may destroy the service, which contains the list. */
 	_cleanup_(qbi_host_unrefp) struct qbi_host *h = qbi_host_ref(host);
 	qb_ipcs_connection_t *c = qbi_connection_next(h, NULL);
 	unsigned int taken = 0;

@@ -53,12 +53,12 @@ static void connection_free(qb_ipcs_connection_t *c)
 {
 	struct qbi_host *h = c->host;
 
-	/* Lists are the dispatching thread's, and this may be another. */
+	/* Only the dispatching thread may change lists, and this may be another thread. */
 	assert(!c->end && c->stream.fd < 0 && qbi_list_is_empty(&c->listed.link) &&
 	       c->quota.counted == QBI_COUNTED_NOT);
 	if (c->announced && h->set.on.connection_destroyed) {
-		/* The callback may look at the connection, and even take and drop
-		 * references again: keep them away from zero. */
+		/* The callback may use the connection, and even take and drop references:
+		 * do not let the count reach zero again. */
 		c->refs = 1;
 		h->set.on.connection_destroyed(c);
 	}
@@ -69,7 +69,7 @@ static void connection_free(qb_ipcs_connection_t *c)
 
 void qbi_connection_unref(qb_ipcs_connection_t *c)
 {
-	/* Release what this holder did to whoever frees; acquire it there. */
+	/* Release: our writes come before the freeing. Acquire: by the thread that frees. */
 	if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
 		connection_free(c);
 }
@@ -108,13 +108,13 @@ void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state sta
 }
 
 /*
- * A buffer begins with the place of short requests. The others follow each other behind it:
- * a request lies behind the last one, and from ROUND on at the beginning again.
+ * A buffer begins with the place of short requests. Longer requests follow it, one after
+ * the other; when ROUND is reached, the next one is put at the beginning again.
  */
 #define SHORT_ROOM 64u
 #define ROUND (4u << 10)
 
-/* Memory that a client may have us keep, used or not: its default size and a bit. */
+/* Memory that is kept per client in any case: enough for requests of default size. */
 #define BUFFER_KEPT (ROUND + (16u << 10))
 
 size_t qbi_connection_request_room(uint32_t max_msg_size)
@@ -146,11 +146,11 @@ void *qbi_connection_buffer_take(qb_ipcs_connection_t *c)
 	size_t room = qbi_connection_request_room(c->max_msg_size);
 	void *buffer = c->buffer ? QBI_TAKE(c->buffer) : qbi_memory_new(room);
 
-	/* That of the host is there in any case, unless a callback runs the loop. */
+	/* The buffer of the host is always available, unless a callback runs the loop. */
 	return buffer ? buffer : qbi_host_scratch_take(c->host, room);
 }
 
-/* A large request of @c stays, and that of another client no longer. */
+/* Keep a large request of @c, and free that of another client. */
 static void large_request_keep(qb_ipcs_connection_t *c)
 {
 	qb_ipcs_connection_t *before = c->host->large;
@@ -164,7 +164,7 @@ static void large_request_keep(qb_ipcs_connection_t *c)
 
 void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer)
 {
-	/* The host's own comes first: it may have been this one. */
+	/* First give the host its buffer back: this may be it. */
 	if (!c->end || c->buffer || !c->host->scratch) {
 		qbi_host_scratch_give(c->host, buffer);
 		return;
@@ -203,8 +203,8 @@ static void watch_drop(qb_ipcs_connection_t *c, struct qbi_watch *w)
 int qbi_connection_watch_update(qb_ipcs_connection_t *c)
 {
 	/*
-	 * While the flow is stopped requests stay where they are, and a loop that was
-	 * still asked about them would spin. A hang-up is to be heard of all the same.
+	 * While the flow is stopped, requests stay queued. A loop that still watched for
+	 * them would spin. A hang-up must be noticed nevertheless.
 	 */
 	int32_t requests = c->flow ? POLLPRI | POLLNVAL | POLLHUP : QBI_POLL_EVENTS;
 	int32_t stream = c->request.fd >= 0 ? QBI_POLL_EVENTS : requests;
@@ -254,7 +254,7 @@ static void connection_uncount(qb_ipcs_connection_t *c)
 		(void)qbi_host_handshakes_changed(c->host);
 }
 
-/* Everything shared with the client goes; nobody can send any more. */
+/* Release everything shared with the client; nobody can send any more. */
 static void connection_release(qb_ipcs_connection_t *c)
 {
 	bool keep_queued = !c->hung_up && !c->broken && !c->misbehaved;
@@ -264,8 +264,8 @@ static void connection_release(qb_ipcs_connection_t *c)
 	qbi_mutex_lock(&c->send);
 	c->sendable = false;
 	qbi_retry_remove(&c->host->retry, &c->retry);
-	/* Before the transport, if nobody is there to notice: it needs a descriptor to
-	 * remove its files, and this may be the last one. */
+	/* If the client need not notice, close the stream first: the transport needs a
+	 * descriptor to remove its files, and there may be no other one free. */
 	if (!keep_queued)
 		stream_close(c);
 	end_close(c, qbi_settings_are_copied(&c->host->set) ? QBI_PART_COPY :
@@ -283,7 +283,7 @@ static void connection_release(qb_ipcs_connection_t *c)
 
 static void connection_closed(void *data);
 
-/* The application waits for something: asking it at once would be in vain. */
+/* The application waits for something, so there is no use in calling it at once. */
 static bool closed_later(qb_ipcs_connection_t *c)
 {
 	bool added;
@@ -294,7 +294,7 @@ static bool closed_later(qb_ipcs_connection_t *c)
 	return added;
 }
 
-/* Also the job that asks again an application whose connection_closed was not done. */
+/* Also the job that calls connection_closed again if it was not done. */
 static void connection_closed(void *data)
 {
 	qb_ipcs_connection_t *c = data;
@@ -316,7 +316,7 @@ void qbi_connection_abandon(qb_ipcs_connection_t *c)
 	qbi_connection_unref(c);
 }
 
-/* What is sent from now on is refused. */
+/* Refuse sends from now on. */
 static void sends_end(qb_ipcs_connection_t *c)
 {
 	qbi_mutex_lock(&c->send);

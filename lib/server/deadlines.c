@@ -28,7 +28,7 @@ void qbi_deadlines_init(struct qbi_deadlines *d)
 	qbi_list_init(&d->waiting);
 }
 
-/* The one due first, or NULL. */
+/* The earliest deadline, or NULL. */
 static struct qbi_deadline *deadline_next(const struct qbi_deadlines *d)
 {
 	struct qbi_deadline *next = NULL;
@@ -106,7 +106,7 @@ static int deadlines_update(struct qbi_deadlines *d)
 	r = deadlines_join(d);
 	if (r < 0)
 		return r;
-	/* One that goes off too early is set again then. */
+	/* A timer that expires too early is set again then. */
 	if (d->set_to <= next->due)
 		return 0;
 	when = (struct itimerspec){
@@ -119,7 +119,7 @@ static int deadlines_update(struct qbi_deadlines *d)
 	return 0;
 }
 
-/* Call those that are due. What they do may bring us here again: once at a time. */
+/* Call what is due. The functions may lead here again, so guard against recursion. */
 static void deadlines_expire(struct qbi_deadlines *d, uint64_t now)
 {
 	struct qbi_deadline *e;
@@ -132,7 +132,7 @@ static void deadlines_expire(struct qbi_deadlines *d, uint64_t now)
 	d->expiring = false;
 }
 
-/* What is late is seen when something else begins to wait: better than never. */
+/* Without a timer, what is due is noticed when the next deadline is set. */
 static int without_timer(struct qbi_deadlines *d)
 {
 	if (!d->expiring)

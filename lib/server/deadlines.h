@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The timer of what a service does not wait for for ever. Each thing that waits is a
- * deadline with a function; the timer goes off for the earliest.
+ * The timer of a service. Everything in the service that waits for a time has a deadline
+ * with a function; the timer expires at the earliest deadline.
  *
- * It is made with the service, for when it is needed there may be no descriptor left. It
- * is in the application's loop only while something waits, so an idle service wakes
- * nobody.
+ * The timer is made when the service starts, because later, when it is needed, there may be
+ * no descriptor left. It is in the application's loop only while a deadline is set, so an
+ * idle service causes no wake-ups.
  *
  * Threads: the dispatching thread.
  */
@@ -22,35 +22,35 @@
 struct qbi_deadline;
 typedef void (*qbi_deadline_fn)(struct qbi_deadline *d);
 
-/* What waits for a time: inside of whoever waits. There are few of them. */
+/* A point in time to wait for; embedded in the object that waits. There are few. */
 struct qbi_deadline {
-	struct qbi_list link; /* alone: it does not wait */
+	struct qbi_list link; /* in no list: not set */
 	uint64_t due;	      /* ns, monotonic clock */
-	qbi_deadline_fn fn;   /* it is that late; it does not wait any more */
+	qbi_deadline_fn fn;   /* called when it is due; it is not set any more then */
 };
 
 struct qbi_deadlines {
 	const struct qbi_settings *set;
-	qb_ipcs_dispatch_fn_t fn; /* for the loop, with data; it calls qbi_deadlines_run() */
+	qb_ipcs_dispatch_fn_t fn; /* the loop calls it, with data; calls qbi_deadlines_run() */
 	void *data;
 	struct qbi_list waiting;
 	int fd;	       /* timerfd; -1: the service does not run */
-	bool no_timer; /* a sandbox refuses them */
-	bool expiring; /* those that are due are being called */
+	bool no_timer; /* a sandbox refuses timers */
+	bool expiring; /* qbi_deadlines_run() is calling functions */
 	bool in_loop;
-	uint64_t set_to; /* when it goes off, never too late; meaningful in the loop */
+	uint64_t set_to; /* when the timer expires, never too late; valid while in_loop */
 };
 
 void qbi_deadlines_init(struct qbi_deadlines *d);
 
-/* @set: whose loop it is in while something waits, as @fn. 0 or -errno. */
+/* Make the timer. The loop of @set calls @fn with @data. 0 or -errno. */
 int qbi_deadlines_open(struct qbi_deadlines *d, const struct qbi_settings *set,
 		       qb_ipcs_dispatch_fn_t fn, void *data);
 
-/* Leave the loop, close; nothing waits any more. Idempotent. */
+/* Leave the loop and close the timer; no deadline is set any more. Idempotent. */
 void qbi_deadlines_close(struct qbi_deadlines *d);
 
-/* The timer has gone off: call those that are due. What @fn returns to the loop. */
+/* The timer expired: call what is due. Returns what @fn is to return to the loop. */
 int32_t qbi_deadlines_run(struct qbi_deadlines *d);
 
 void qbi_deadline_init(struct qbi_deadline *e, qbi_deadline_fn fn);
@@ -61,13 +61,13 @@ static inline bool qbi_deadline_waits(const struct qbi_deadline *e)
 }
 
 /*
- * @e waits until @due from now on; QBI_FOREVER: it does not wait. Joins the loop, sets the
- * timer, or leaves. 0; QBI_GONE there is no timer: it waits, and is seen to be late when
- * this is called the next time; -errno when it cannot be set, then @e does not wait.
+ * Set @e to @due; QBI_FOREVER: unset it. Sets the timer, and joins or leaves the loop. 0;
+ * QBI_GONE there is no timer: @e is set, but is called only from the next call of this
+ * function after @due; -errno the timer cannot be set, and @e is not set either.
  */
 int qbi_deadlines_set(struct qbi_deadlines *d, struct qbi_deadline *e, uint64_t due);
 
-/* After fork(2), a timer of this process in place of the parent's. 0 or -errno. */
+/* After fork(2): replace the timer of the parent by a new one. 0 or -errno. */
 int qbi_deadlines_renew(struct qbi_deadlines *d);
 
 #endif

@@ -14,13 +14,13 @@
 #include "server/send.h"
 #include "server/takeover.h"
 
-/* Wake-ups on a stream that carries none, read away per dispatch. */
+/* Bytes that one dispatch discards from a stream on which no wake-ups are expected. */
 #define JUNK_BYTES 256
 
 /*
- * Requests that were queued when the client hung up are still served: they were
- * accepted. But no more than fit into any queue, for somebody else may hold the other
- * end of it and go on.
+ * Requests that were queued when the client hung up are still served, because they were
+ * accepted. But there is a limit, the size of the largest queue: another process may hold
+ * the other end and keep sending.
  */
 #define DRAIN_BYTES (1u << 20)
 
@@ -53,14 +53,14 @@ static void connection_drop_for_junk(qb_ipcs_connection_t *c)
 	qbi_connection_disconnect(c);
 }
 
-/* Something woke us, and there was no message. */
+/* A wake-up without a message. */
 static void junk_note(qb_ipcs_connection_t *c)
 {
 	qbi_counter_add(&c->count.recv_retries);
 	c->junk++;
 }
 
-/* The stream of a transport whose requests come elsewhere: only its end means anything. */
+/* The stream, when requests come by another descriptor: only a hang-up has a meaning. */
 static void stream_drain(qb_ipcs_connection_t *c)
 {
 	char junk[JUNK_BYTES];
@@ -74,14 +74,14 @@ static void stream_drain(qb_ipcs_connection_t *c)
 
 /* -- Requests ----------------------------------------------------------------- */
 
-/* Whoever waits for the response gets one. A full queue has others to wake him. */
+/* The client may wait for a response. If the queue is full, others in it wake the client. */
 static void request_answer(qb_ipcs_connection_t *c, int32_t id, int error)
 {
 	struct qb_ipc_response_header header;
 	struct iovec iov = { &header, sizeof(header) };
 	struct qbi_msg msg;
 
-	memset(&header, 0, sizeof(header)); /* with the gaps: it goes to the client */
+	memset(&header, 0, sizeof(header)); /* the padding too: the client gets it */
 	header.id = id;
 	header.size = sizeof(header);
 	header.error = error;
@@ -89,7 +89,7 @@ static void request_answer(qb_ipcs_connection_t *c, int32_t id, int error)
 		qbi_selector_answered(c->host->selector);
 }
 
-/* Nobody takes it, or it is too short for who does. 0; -errno drop the client. */
+/* No handler takes the message, or it is too short. 0; -errno: disconnect the client. */
 static int request_refuse(qb_ipcs_connection_t *c, const struct qbipc_handler *h,
 			  const struct qb_ipc_request_header *message, size_t size, int error)
 {
@@ -103,7 +103,7 @@ static int request_refuse(qb_ipcs_connection_t *c, const struct qbipc_handler *h
 	}
 }
 
-/* 0 go on, QBI_FULL the application wants no more now, -errno drop the client. */
+/* 0; QBI_FULL the application takes no more now; -errno: disconnect the client. */
 static int request_select(qb_ipcs_connection_t *c, void *data, size_t size)
 {
 	struct qbi_host *h = c->host;
@@ -137,13 +137,13 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 		return -EBADMSG;
 	if (header->id == QB_IPC_MSG_DISCONNECT || header->size == 0)
 		return QBI_FAREWELL;
-	/* What is passed on has a header: handlers look at one. */
+	/* Handlers read the header, so only messages with a whole one are passed on. */
 	if (header->size < (int32_t)sizeof(*header) || (size_t)header->size > size)
 		return -EBADMSG;
 	qbi_counter_add(&c->count.requests);
 	if (c->junk)
 		c->junk--;
-	/* Handlers may take the rest for a string: the buffer has a byte more. */
+	/* Handlers may use the rest as a string: the buffer has one more byte. */
 	((char *)buf)[header->size] = '\0';
 	if (c->host->selector)
 		return request_select(c, buf, (size_t)header->size);
@@ -152,7 +152,7 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 	return c->host->set.on.msg_process(c, buf, (size_t)header->size) < 0 ? QBI_FULL : 0;
 }
 
-/* What of a dispatch is left to one client. */
+/* What one client may still take of this dispatch. */
 struct share {
 	uint64_t messages;
 	uint64_t bytes;
@@ -169,7 +169,7 @@ static struct share share_of(const struct qbi_host *h)
 	};
 }
 
-/* Did a limit end it, and not the rate? */
+/* Did a limit end the dispatch, rather than the rate? */
 static bool share_was_cut(const struct qbi_host *h, const struct share *left)
 {
 	return !left->bytes ||
@@ -177,9 +177,9 @@ static bool share_was_cut(const struct qbi_host *h, const struct share *left)
 }
 
 /*
- * Take requests until the batch is done, none is left, or the application had enough.
- * 0, QBI_EMPTY when none is left, QBI_GONE, QBI_FAREWELL, -errno. *@ret_again: it may go
- * on at once.
+ * Take requests until the batch is done, none is left, or the application takes no more. 0;
+ * QBI_EMPTY none is left; QBI_GONE; QBI_FAREWELL; -errno. *@ret_again: the loop may call
+ * again at once.
  */
 static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 {
@@ -192,7 +192,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 	while (left.messages && left.bytes && !c->flow) {
 		size_t size;
 
-		/* The callback may have forked, and this be the child. */
+		/* The callback may have forked, and this may be the child. */
 		if (c->generation != qbi_generation())
 			qbi_send_go_on(c);
 		r = ops->take(c->end, qbi_connection_request_place(c, buf), c->max_msg_size,
@@ -226,7 +226,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 
 		if (s < 0 || s == QBI_GONE)
 			return s;
-		/* More waits, and the application would take it. */
+		/* There are more requests, and the application takes them. */
 		*ret_again = s == QBI_MORE && r == 0;
 		if (*ret_again && share_was_cut(c->host, &left))
 			qbi_counter_add(&c->host->refusals.dispatches_cut);
@@ -241,7 +241,7 @@ static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 	int r;
 
 	if (!buf)
-		return; /* the requests stay; the loop comes back */
+		return; /* the requests stay queued; the loop calls again */
 	c->transport->server->begin(c->end, readable);
 	r = requests_serve(c, buf, &again);
 	qbi_connection_buffer_give(c, buf);
@@ -268,7 +268,7 @@ static void connection_wake(qb_ipcs_connection_t *c, int32_t fd, int32_t revents
 	}
 	if (revents & (POLLHUP | POLLERR | POLLRDHUP))
 		hang_up_note(c);
-	/* It does something: perhaps it has also made room. */
+	/* The client is active: perhaps it has also made room. */
 	if (c->waiting)
 		qbi_send_resume(c, false);
 	if (c->end && c->request.fd >= 0 && fd == c->stream.fd)

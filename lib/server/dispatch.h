@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the application's loop calls for a connection: requests in, hang-ups noticed.
+ * The application's loop calls this for a connection: it takes requests and notices a
+ * hang-up.
  *
- * Trust: a request is copied to private memory before its header is looked at, and
- * the work per call is bounded by the service's batch whatever the client sends.
- * Callbacks may do anything, including to end this connection, the service, or to
- * run the loop; the caller's reference keeps the memory, `end` tells what is left.
+ * Trust: a request is copied to private memory before its header is read. The batch of the
+ * service bounds the work per call, whatever the client sends. Callbacks may do anything:
+ * end this connection or the service, or run the loop. The caller's reference keeps the
+ * memory valid; `end` is NULL if the connection was ended.
  */
 #ifndef QBI_SERVER_DISPATCH_H
 #define QBI_SERVER_DISPATCH_H

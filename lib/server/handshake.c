@@ -14,7 +14,7 @@
 #include "server/send.h"
 #include "transport/registry.h"
 
-/* -- Who has to go ------------------------------------------------------------ */
+/* -- Evicting handshakes ------------------------------------------------------- */
 
 static qb_ipcs_connection_t *limits_connection(struct qbi_limits_entry *e)
 {
@@ -74,7 +74,7 @@ void qbi_handshake_overdue(struct qbi_deadline *d)
 
 /* -- The first message and its answer ----------------------------------------- */
 
-/* 0 complete, QBI_EMPTY not yet, QBI_GONE, -errno. */
+/* 0: complete; QBI_EMPTY: not yet; QBI_GONE; -errno. */
 static int hello_read(qb_ipcs_connection_t *c)
 {
 	char *to = (char *)&c->hello + c->hello_size;
@@ -88,7 +88,7 @@ static int hello_read(qb_ipcs_connection_t *c)
 	return c->hello_size < sizeof(c->hello) ? QBI_EMPTY : 0;
 }
 
-/* A few kilobytes into an empty socket: all of it or the client is not served. */
+/* A few kilobytes to an empty socket: all of it is sent, or the client is not served. */
 static int welcome_send(qb_ipcs_connection_t *c, const struct qbi_reply *reply)
 {
 	struct iovec iov = { reply->welcome, sizeof(*reply->welcome) };
@@ -121,7 +121,7 @@ static int welcome_send(qb_ipcs_connection_t *c, const struct qbi_reply *reply)
 		return -errno;
 	if ((size_t)n == sizeof(*reply->welcome))
 		return 0;
-	/* Part of the answer is sent: no refusal may follow it, so the stream ends here. */
+	/* Only a part of the answer was sent. A refusal cannot follow it: end the stream. */
 	(void)shutdown(c->stream.fd, SHUT_RDWR);
 	return -EAGAIN;
 }
@@ -132,7 +132,7 @@ static void reply_close_fds(struct qbi_reply *reply)
 		qbi_close(reply->fds[--reply->n_fds]);
 }
 
-/* Tell the client why not, then forget it. @error reaches its errno, negated. */
+/* Refuse the client and end it. Its errno becomes @error, negated. */
 static void connection_refuse(qb_ipcs_connection_t *c, int32_t error)
 {
 	struct qbi_reply reply = { .welcome = c->host->welcome };
@@ -142,7 +142,7 @@ static void connection_refuse(qb_ipcs_connection_t *c, int32_t error)
 	qbi_connection_abandon(c);
 }
 
-/* Ask the application. 0, or what it refused with (any sign). */
+/* Ask the application. 0, or the value of its refusal (any sign). */
 static int32_t connection_accept(qb_ipcs_connection_t *c)
 {
 	struct qbi_host *h = c->host;
@@ -191,8 +191,8 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 	const struct qbi_server_ops *ops;
 	int r;
 
-	/* The native wire passes descriptors. Where the client may not have them, libqb's
-	 * wire leaves the refusal to the kernel, as its users expect. */
+	/* The native wire passes descriptors. To a client that must not get them libqb's
+	 * wire is offered, where the kernel refuses to open the files. */
 	if (!qbi_access_granted(c->stream.fd, &c->peer, &c->owner))
 		c->no_native = true;
 	c->transport = qbi_transport_for_service(h->set.type, &c->hello, !c->no_native);
@@ -228,7 +228,7 @@ static void welcome_fill(qb_ipcs_connection_t *c, struct qbi_welcome *welcome)
 	}
 }
 
-/* 0, or -errno; then it may be offered something else. */
+/* 0; -errno: another transport may be offered. */
 static int connection_offer(qb_ipcs_connection_t *c)
 {
 	_cleanup_(reply_close_fds) struct qbi_reply reply = { .welcome = c->host->welcome };
@@ -245,10 +245,10 @@ static int connection_offer(qb_ipcs_connection_t *c)
 }
 
 /*
- * Did the offer fail for something that libqb's wire does without? A policy or a sandbox
- * may refuse memory without a name, pairs of sockets and passed descriptors; the kernel
- * counts descriptors that are under way, and clients that never read their answers keep
- * them there. A client that is gone, or has half an answer, gets no other one.
+ * Did the offer fail because of something that libqb's wire does not need? A policy or a
+ * sandbox may refuse memfds, socket pairs and passed descriptors. The kernel also limits
+ * passed descriptors that nobody has received, and clients that never read their answers
+ * use up that limit. A client that is gone, or has half an answer, gets no second offer.
  */
 static bool native_is_in_the_way(const qb_ipcs_connection_t *c, int error)
 {
@@ -256,7 +256,7 @@ static bool native_is_in_the_way(const qb_ipcs_connection_t *c, int error)
 	       error != -ECONNRESET && error != -EAGAIN;
 }
 
-/* 0, or -errno with which the client is refused. */
+/* 0; -errno: refuse the client with it. */
 static int connection_open(qb_ipcs_connection_t *c)
 {
 	void *scratch;
@@ -301,8 +301,8 @@ static enum qbi_refusal open_refusal(int error)
 }
 
 /*
- * A client that has left again is not worth the files and the memory of a connection:
- * who connects and leaves in a loop would keep those waiting who mean it.
+ * Do not make the files and the memory of a connection for a client that has left already:
+ * otherwise a process that connects and disconnects in a loop would delay the others.
  */
 static bool handshake_client_has_left(const qb_ipcs_connection_t *c)
 {
@@ -311,7 +311,7 @@ static bool handshake_client_has_left(const qb_ipcs_connection_t *c)
 	return recv(c->stream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-/* Not less than the service wants nor than the answer needs. 0; -EMSGSIZE too much. */
+/* At least the minimum of the service and of the answer. 0; -EMSGSIZE it is too large. */
 static int size_agree(qb_ipcs_connection_t *c)
 {
 	const struct qbi_host *h = c->host;
@@ -323,7 +323,7 @@ static int size_agree(qb_ipcs_connection_t *c)
 	return wanted > h->limits.at.message_size ? -EMSGSIZE : 0;
 }
 
-/* 0: it counts as a connection from now on; -errno with which it is refused. */
+/* 0: it counts as a connection from now on; -errno: refuse the client with it. */
 static int connection_admit(qb_ipcs_connection_t *c)
 {
 	struct qbi_host *h = c->host;

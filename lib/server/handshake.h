@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * From accept(2) to an established connection. The client decides the pace of the first
- * message, byte by byte if it likes, within the time of a handshake; from then on nothing
- * waits for it. Whose handshake goes when there are too many is decided by limits.h and
- * done here.
+ * From accept(2) to an established connection. The client may send its first message
+ * slowly, even byte by byte, within the time limit of a handshake. After that nothing waits
+ * for the client. If there are too many handshakes, limits.h decides which one is closed;
+ * it is closed here.
  *
  * Threads: the dispatching thread.
  */
@@ -16,19 +16,19 @@
 #include "server/deadlines.h"
 #include "server/host.h"
 
-/* Count @c, which is new, and close others that are too many by that. 0; -ENOMEM. */
+/* Count the new client @c, and close other handshakes if there are too many. 0; -ENOMEM. */
 int qbi_handshake_begin(qb_ipcs_connection_t *c);
 
 /* Read the available part of the client's first message; proceed once it is complete. */
 void qbi_handshake_continue(qb_ipcs_connection_t *c);
 
-/* Out of descriptors: close a handshake of somebody not exempt. False: there is none. */
+/* Out of descriptors: close a handshake of a user with limits. False: there is none. */
 bool qbi_handshake_make_room(struct qbi_host *h);
 
-/* The client whose handshake has taken longest, or NULL; no reference. */
+/* The client with the oldest handshake, or NULL; without a reference. */
 qb_ipcs_connection_t *qbi_handshake_oldest(struct qbi_host *h);
 
-/* The host's `overdue`: close those that have taken too long. */
+/* The function of the host's `overdue`: close handshakes that took too long. */
 void qbi_handshake_overdue(struct qbi_deadline *d);
 
 #endif

@@ -34,7 +34,7 @@ struct qbi_host *qbi_host_ref(struct qbi_host *h)
 
 void qbi_host_unref(struct qbi_host *h)
 {
-	/* Release what this holder did to whoever frees; acquire it there. */
+	/* Release: our writes come before the freeing. Acquire: by the thread that frees. */
 	if (atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) == 1)
 		h->free(h);
 }

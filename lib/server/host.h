@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a service is to its connections: its settings, and the objects that they share. A
- * service has one inside; connections know no more of it than this.
+ * The part of a service that its connections use: settings, and the objects that they
+ * share. It is embedded in the service; connections know nothing else of the service.
  *
- * Owner: the application has a reference on the service from create to destroy, each
- * connection has one; the memory goes with whoever is last.
- * Threads: the dispatching thread, which need not be the one that created the service.
- * References may be counted by any thread, and what has rules of its own says so.
+ * Owner: the application holds a reference on the service from create to destroy, and each
+ * connection holds one. The last one to drop a reference frees the memory.
+ * Threads: the dispatching thread, which need not be the one that created the service. Any
+ * thread may take and drop references. Exceptions are stated where they apply.
  */
 #ifndef QBI_SERVER_HOST_H
 #define QBI_SERVER_HOST_H
@@ -42,25 +42,25 @@ struct qbi_host {
 	struct qbi_deadlines deadlines;
 	struct qbi_deadline overdue; /* of the oldest handshake */
 	struct qbi_retry retry;
-	struct qbi_roster connections; /* answered or about to be */
+	struct qbi_roster connections; /* from state OPENING on */
 	struct qbi_host_counters count;
 	struct qbi_server_shared shared; /* for the transports */
-	uint64_t last_number;		 /* clients so far: numbers of connections */
-	bool stopped;			 /* destroyed, lives on in its connections */
+	uint64_t last_number;		 /* of the newest client; clients count from 1 */
+	bool stopped;			 /* destroyed, but referenced by connections */
 
-	/* The answer to one client: much for the stack of a thread. */
+	/* The answer to one client, which is too large for the stack of a thread. */
 	struct qbi_welcome *welcome;
 
-	/* For a request when there is no memory for a buffer of its connection, with room
-	 * for the largest agreed so far; NULL: in use. */
+	/* A buffer for a request when there is no memory for one of the connection; it has
+	 * room for the largest size agreed so far. NULL: in use. */
 	void *scratch;
-	struct qb_ipcs_connection *large; /* keeps a large request; NULL: none does */
+	struct qb_ipcs_connection *large; /* the one that keeps a large request, or NULL */
 };
 
-/* With one reference; the rest is zero and for the service to fill. */
+/* One reference; the service fills in the other fields, which are zero. */
 void qbi_host_init(struct qbi_host *h, void (*free)(struct qbi_host *h));
 
-/* For whoever frees it. */
+/* Called before the memory is freed. */
 void qbi_host_deinit(struct qbi_host *h);
 
 struct qbi_host *qbi_host_ref(struct qbi_host *h);
@@ -72,13 +72,14 @@ static inline void qbi_host_unrefp(struct qbi_host **h)
 }
 
 /*
- * Private memory for one request of up to @size bytes: the one the host keeps, or another
- * while a callback runs the loop inside a dispatch. NULL without memory.
+ * Private memory for one request of up to @size bytes: the buffer of the host, or a new one
+ * if that is in use, because a callback runs the loop inside a dispatch. NULL without
+ * memory.
  */
 void *qbi_host_scratch_take(struct qbi_host *h, size_t size);
 void qbi_host_scratch_give(struct qbi_host *h, void *scratch);
 
-/* Handshakes have come or gone, or their time is another. 0; -errno there is no timer. */
+/* The handshakes or their time limit have changed: set the timer. 0 or -errno. */
 int qbi_host_handshakes_changed(struct qbi_host *h);
 
 #endif

@@ -13,7 +13,7 @@
 #include "transport/registry.h"
 #include "wire/snapshot.h"
 
-/* The answer to a watcher; a prober gets the first part. */
+/* The answer to a watcher. The answer to a probe is its first part. */
 struct inquiry_answer {
 	struct qbi_welcome welcome;
 	struct qbi_snapshot_head head;
@@ -25,7 +25,7 @@ _Static_assert(offsetof(struct inquiry_answer, head) == sizeof(struct qbi_welcom
 			       sizeof(struct qbi_welcome) + sizeof(struct qbi_snapshot_head),
 	       "nothing lies between the parts");
 
-/* What does not fit into the socket is lost to a client that can do without it. */
+/* What does not fit in the socket is dropped: the client can ask again. */
 static void answer_send(const qb_ipcs_connection_t *c, const void *answer, size_t size)
 {
 	while (send(c->stream.fd, answer, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
@@ -33,7 +33,7 @@ static void answer_send(const qb_ipcs_connection_t *c, const void *answer, size_
 		;
 }
 
-/* As the answer to a client of this size and version would be, without names. */
+/* The answer that a client with this size and version would get, without names. */
 static void inquiry_welcome_fill(const qb_ipcs_connection_t *c, struct qbi_welcome *welcome,
 				 int32_t error, uint32_t question)
 {
@@ -52,7 +52,7 @@ static void inquiry_welcome_fill(const qb_ipcs_connection_t *c, struct qbi_welco
 
 static bool watcher_is_allowed(const qb_ipcs_connection_t *c)
 {
-	/* -1: the user that this process has; a mode that says nothing to any group. */
+	/* -1: the user of this process; a mode without rights for a group. */
 	static const struct qbi_owner own = { (uid_t)-1, (gid_t)-1, 0600 };
 
 	return qbi_access_granted(c->stream.fd, &c->peer, &own) ||
@@ -81,7 +81,7 @@ static void record_fill(qb_ipcs_connection_t *c, uint64_t now,
 	};
 }
 
-/* Of the connections below that number, 0: of all, a page. */
+/* One page of the connections with numbers below @below; 0: of all. */
 static void snapshot_fill(struct qbi_host *h, uint64_t below, struct inquiry_answer *answer)
 {
 	struct qbi_roster_entry *e = NULL;

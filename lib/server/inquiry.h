@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Questions that a first message may have instead of asking for a connection: who is
- * there (probe), and what the counters are (watch). Answered here and at once, without
- * the application; the client is forgotten with the answer.
+ * Questions that a first message can ask instead of making a connection: which process
+ * serves the name (probe), and what the counters are (watch). They are answered here at
+ * once, without the application, and then the client is closed.
  *
- * Trust: anybody may probe and learns what any answer says. Watching is for the superuser,
- * the service's own user, and whom the application allowed. The answer is sent in one
- * piece that the socket takes or does not: nothing waits for the client.
+ * Trust: every client may probe; the answer tells no more than one to a connection. Only
+ * the superuser, the user of the service, and the user and group that the application
+ * allowed may watch. The answer is sent by one call or not at all: nothing waits for the
+ * client.
  */
 #ifndef QBI_SERVER_INQUIRY_H
 #define QBI_SERVER_INQUIRY_H
@@ -17,8 +18,8 @@
 struct qb_ipcs_connection;
 
 /*
- * Is the first message of @c, complete and checked, a question? Then it has been answered
- * and the connection, which the application never heard of, is closed.
+ * If the first message of @c, which is complete and checked, is a question: answer it and
+ * close the connection, of which the application knows nothing. Was it a question?
  */
 bool qbi_inquiry_answer(struct qb_ipcs_connection *c);
 

@@ -11,41 +11,41 @@
 #include "wire/handshake.h"
 
 /*
- * Defaults, by what honest users do: a handshake takes microseconds, for a client sends
- * its one message right after connect(2); clusters have some hundred clients of one
- * unprivileged user, with messages of 128 KiB to a few MiB; tools come and go.
+ * Defaults, derived from normal use: a handshake takes microseconds, because a client sends
+ * its only message right after connect(2); a cluster has a few hundred clients of one
+ * unprivileged user, with messages of 128 KiB to a few MiB; tools connect for a short time.
  */
 
-/* A thousand clients may start at once, each preempted between connecting and sending. */
+/* A thousand clients may start at once and be preempted between connect and send. */
 #define DEFAULT_HANDSHAKES 1024
-/* A burst of one user's, while no one user can push out all the others. */
+/* Enough for a burst of one user, too few to evict all the others. */
 #define DEFAULT_HANDSHAKES_PER_UID 256
-/* Longer than a machine swaps or a debugger's step takes. */
+/* Longer than a machine swaps or a step in a debugger takes. */
 #define DEFAULT_HANDSHAKE_MS 30000
-/* Several times what is in use; each costs the server up to three descriptors. */
+/* Several times the number in normal use; each takes up to three descriptors. */
 #define DEFAULT_CONNECTIONS_PER_UID 2048
-/* A few tools each, when every descriptor counts. */
+/* A few tools for each user, when descriptors are scarce. */
 #define DEFAULT_CONNECTIONS_WHEN_SCARCE 16
-/* Far above what is in use (1 MiB), far below what would exhaust /dev/shm. */
+/* Far above normal sizes (1 MiB), far below what would exhaust /dev/shm. */
 #define DEFAULT_MESSAGE_SIZE (32u << 20)
-/* About a millisecond of copying; many small requests or one large one. */
+/* About a millisecond of copying: many small requests or one large request. */
 #define DEFAULT_DISPATCH_BYTES (4u << 20)
-/* An honest client has none at all; a thousand cost the server a millisecond or two. */
+/* A correct client causes none; a thousand take a millisecond or two of the server. */
 #define DEFAULT_JUNK_WAKEUPS 1000
 /*
- * Memory per user: this part of the machine's, half of what /dev/shm has by default, but
- * never less than a hundred connections with messages of 1 MiB need.
+ * Memory per user: this fraction of the machine's memory, which is half of the default size
+ * of /dev/shm; but at least what a hundred connections with messages of 1 MiB need.
  */
 #define DEFAULT_MEMORY_PART 4
 #define DEFAULT_MEMORY_LEAST (384u << 20)
 
 /*
- * What is left of the descriptors when they are scarce: this part of RLIMIT_NOFILE. Nor
- * do unfinished handshakes ever hold more than that.
+ * Descriptors are scarce when less than this fraction of RLIMIT_NOFILE is left. Unfinished
+ * handshakes never hold more than this fraction either.
  */
 #define SCARCE_PART 4
 
-/* A ring beyond its largest message, on the wire where that is more. */
+/* What a ring needs besides its largest message, on the wire that needs more. */
 #define RING_SPARE (72u << 10)
 
 static uint64_t memory_default(void)
@@ -75,7 +75,7 @@ int qbi_limits_set(struct qbi_limits *l, const struct qbipc_service_limits *want
 		.handshakes_per_uid =
 			value_or(w->handshakes_per_uid, DEFAULT_HANDSHAKES_PER_UID),
 		.handshake_ms = value_or(w->handshake_ms, DEFAULT_HANDSHAKE_MS),
-		/* Descriptors are what limits the total; users are kept apart below. */
+		/* Descriptors limit the total; the fields below limit each user. */
 		.connections = value_or(w->connections, QBIPC_NO_LIMIT),
 		.connections_per_uid =
 			value_or(w->connections_per_uid, DEFAULT_CONNECTIONS_PER_UID),
@@ -106,7 +106,7 @@ void qbi_limits_init(struct qbi_limits *l)
 
 /* -- Accounts ----------------------------------------------------------------- */
 
-/* That of @uid, a new one if need be. NULL without memory. */
+/* The account of @uid; a new one if there is none. NULL without memory. */
 static struct qbi_account *account_get(struct qbi_limits *l, uid_t uid)
 {
 	struct qbi_list *bucket = &l->accounts[uid % QBI_ACCOUNT_BUCKETS];
@@ -180,7 +180,7 @@ static struct qbi_limits_entry *limits_entry_of(struct qbi_list *link)
 	return qbi_list_entry(link, struct qbi_limits_entry, link);
 }
 
-/* @fd: one of the latest. */
+/* @fd: a descriptor that was made recently. */
 static bool descriptors_are_scarce(int fd)
 {
 	uint64_t allowed = qbi_descriptors_allowed();
@@ -200,8 +200,8 @@ static struct qbi_limits_entry *handshake_oldest(const struct qbi_limits *l,
 }
 
 /*
- * Whose handshake goes when there are too many: the oldest of the user who has most, and
- * of those exempt from limits per user only if there is nobody else, if at all.
+ * Which handshake is evicted when there are too many: the oldest one of the user that has
+ * most. A user without limits counts only with @exempt_too, and only if there is no other.
  */
 static struct qbi_limits_entry *handshake_victim(const struct qbi_limits *l, bool exempt_too,
 						 const struct qbi_limits_entry *keep)
@@ -238,7 +238,7 @@ struct qbi_limits_entry *qbi_limits_make_room(struct qbi_limits *l,
 	return victim;
 }
 
-/* Of the user of @newest, who has too many; NULL: that is not so. */
+/* If the user of @newest has too many: its oldest handshake; otherwise NULL. */
 static struct qbi_limits_entry *excess_of_user(const struct qbi_limits *l,
 					       const struct qbi_limits_entry *newest)
 {
@@ -261,7 +261,7 @@ static struct qbi_limits_entry *excess_in_total(const struct qbi_limits *l,
 	return l->n_handshakes > most ? handshake_victim(l, true, newest) : NULL;
 }
 
-/* One for the descriptor that @newest takes, unless one went for it already. */
+/* One eviction in return for the descriptor of @newest, unless there was one already. */
 static struct qbi_limits_entry *excess_when_scarce(struct qbi_limits *l,
 						   struct qbi_limits_entry *newest, int fd)
 {
@@ -275,7 +275,7 @@ static struct qbi_limits_entry *excess_when_scarce(struct qbi_limits *l,
 	return victim && descriptors_are_scarce(fd) ? victim : NULL;
 }
 
-/* The limits may have been lowered: there can be more than one too many. */
+/* More than one may have to be evicted: the limits may have been lowered. */
 struct qbi_limits_entry *qbi_limits_excess(struct qbi_limits *l,
 					   struct qbi_limits_entry *newest, int fd,
 					   struct qbi_limits_verdict *ret)
@@ -333,7 +333,7 @@ uint64_t qbi_limits_overdue_at(const struct qbi_limits *l)
 
 /* -- Connections -------------------------------------------------------------- */
 
-/* What the rings of a connection may take; sockets have about as much in the kernel. */
+/* Bytes that the rings of a connection may use; sockets use about as much in the kernel. */
 static uint64_t connection_memory(uint32_t max_msg_size)
 {
 	return 3 * ((uint64_t)max_msg_size + RING_SPARE);

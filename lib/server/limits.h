@@ -24,21 +24,21 @@
 #include "base/list.h"
 #include "server/refusals.h"
 
-/* What one user has. Lives while any of its clients is counted. */
+/* The account of one user. Exists while at least one of its clients is counted. */
 struct qbi_account {
-	struct qbi_list link; /* in its bucket */
+	struct qbi_list link; /* in its hash bucket */
 	uid_t uid;
 	uint32_t handshakes;
 	uint32_t connections;
-	uint64_t memory; /* bytes that the connections may take */
+	uint64_t memory; /* bytes that its connections may use */
 };
 
-/* Users are few. Should there be many, a chain holds about a 64th of them. */
+/* There are few users. If there are many, a bucket holds about one 64th of them. */
 #define QBI_ACCOUNT_BUCKETS 64
 
 struct qbi_limits {
 	struct qbipc_service_limits at; /* no field is 0 */
-	struct qbi_list handshakes;	/* those counted as such, oldest first */
+	struct qbi_list handshakes;	/* clients counted as such, oldest first */
 	uint32_t n_handshakes;
 	uint32_t n_connections;
 	bool room_made; /* a handshake was already evicted for the next client */
@@ -52,62 +52,62 @@ enum qbi_counted {
 	QBI_COUNTED_CONNECTION,
 };
 
-/* A client's part; only limits.c changes it. */
+/* The entry of a client, embedded in it; only limits.c changes it. */
 struct qbi_limits_entry {
 	struct qbi_list link; /* in the list of handshakes, or alone */
 	enum qbi_counted counted;
-	struct qbi_account *account; /* its user's, while counted */
+	struct qbi_account *account; /* of its user, while counted */
 	uint64_t accepted_ns;	     /* when it began, monotonic clock */
-	uint64_t memory;	     /* what it is counted with, as a connection */
-	bool cost_one;		     /* another one was considered for its descriptor */
+	uint64_t memory;	     /* bytes that it is counted with, as a connection */
+	bool cost_one; /* an eviction in return for its descriptor was considered */
 };
 
-/* Why one has to go or may not come in. */
+/* Why a client is evicted or refused. */
 struct qbi_limits_verdict {
 	enum qbi_refusal why;
-	int error; /* for a client that is refused; 0 */
+	int error; /* for the client, if it is refused; else 0 */
 	const char *text;
 };
 
 void qbi_limits_init(struct qbi_limits *l);
 
-/* Zeros in @wanted become defaults. 0; -EINVAL, and nothing changes. */
+/* Fields that are 0 get their default. 0; -EINVAL: nothing changes. */
 int qbi_limits_set(struct qbi_limits *l, const struct qbipc_service_limits *wanted);
 
 void qbi_limits_entry_init(struct qbi_limits_entry *e);
 
-/* Count a client of @uid as a handshake. 0; -ENOMEM, and it is not counted. */
+/* Count a client of @uid as a handshake. 0; -ENOMEM: it is not counted. */
 int qbi_limits_begin(struct qbi_limits *l, struct qbi_limits_entry *e, uid_t uid);
 
 /*
- * @newest has just begun, with descriptor @fd: which other handshake is too many by that?
- * The caller ends it and asks again. NULL: none (any more).
+ * @newest has just begun, with descriptor @fd. Which other handshake has to be evicted? The
+ * caller ends it and calls again. NULL: none, or none any more.
  */
 struct qbi_limits_entry *qbi_limits_excess(struct qbi_limits *l,
 					   struct qbi_limits_entry *newest, int fd,
 					   struct qbi_limits_verdict *ret);
 
 /*
- * A handshake, with descriptor @fd, is complete and @max_msg_size agreed. 0: it is counted
- * as a connection; -EUSERS, -EDQUOT, with the reason in *@ret.
+ * A handshake with descriptor @fd is complete, and @max_msg_size is agreed. 0: from now on
+ * it counts as a connection; -EUSERS or -EDQUOT: it is refused, with the reason in *@ret.
  */
 int qbi_limits_admit(struct qbi_limits *l, struct qbi_limits_entry *e, int fd,
 		     uint32_t max_msg_size, struct qbi_limits_verdict *ret);
 
-/* It takes nothing any more. Idempotent. */
+/* The client has ended: do not count it any more. Idempotent. */
 void qbi_limits_end(struct qbi_limits *l, struct qbi_limits_entry *e);
 
 /*
- * Out of descriptors: which handshake, of somebody not exempt, goes? The caller ends it.
- * NULL: there is none.
+ * Out of descriptors: which handshake of a user with limits has to be evicted? The caller
+ * ends it. NULL: there is none.
  */
 struct qbi_limits_entry *qbi_limits_make_room(struct qbi_limits *l,
 					      struct qbi_limits_verdict *ret);
 
-/* The handshake that has taken longest, or NULL. */
+/* The oldest handshake, or NULL. */
 struct qbi_limits_entry *qbi_limits_oldest(const struct qbi_limits *l);
 
-/* When it will have taken too long; QBI_FOREVER: there is none, or it never will. */
+/* The end of its time limit; QBI_FOREVER: there is no handshake or no limit. */
 uint64_t qbi_limits_overdue_at(const struct qbi_limits *l);
 
 #endif

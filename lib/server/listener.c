@@ -61,7 +61,7 @@ static int listener_bind(int fd, const struct sockaddr_un *address)
 		(void)unlink(address->sun_path);
 	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
 		return -errno;
-	/* The socket's mode is no guard: connection_accept decides who may come in. */
+	/* The mode of the socket does not restrict clients: connection_accept decides. */
 	if (is_path && chmod(address->sun_path, 0777) < 0)
 		return -errno;
 	return 0;
@@ -73,17 +73,17 @@ static bool is_shortage(int error)
 }
 
 /*
- * Nobody waits now, or who did is done with: the next one may do better. All else is about
- * ourselves or the socket we listen on, and would come again at once: EACCES and EPERM of
- * a policy, ENOSYS and any other of a filter, EINVAL of what does not listen, EBADF and
- * ENOTSOCK when the application closed its number.
+ * No client waits, or the error concerned one client only: the next accept may succeed. All
+ * other errors concern this process or its socket and would come again at once: EACCES and
+ * EPERM from a policy, ENOSYS and others from a filter, EINVAL if the socket does not
+ * listen, EBADF and ENOTSOCK if the application has closed the descriptor.
  */
 static bool is_about_one_client(int error)
 {
 	return error == EAGAIN || error == EINTR || error == ECONNABORTED || error == EPROTO;
 }
 
-/* accept4(2), where it is there; filters may know only what libqb calls. */
+/* accept4(2) if possible; filters may allow only the calls that libqb makes. */
 static int client_accept(const struct qbi_listener *l)
 {
 	_cleanup_(qbi_closep) int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -114,8 +114,8 @@ static void listener_leave(struct qbi_listener *l)
 }
 
 /*
- * Nothing helps now: leave the loop for a while, or it would spin. Said once for as long
- * as the reason is the same.
+ * Leave the loop for a while, because it would spin. Logged once, until the reason is
+ * another one.
  */
 static void listener_rest(struct qbi_listener *l)
 {
@@ -131,19 +131,19 @@ static void listener_rest(struct qbi_listener *l)
 	l->rest_ns = l->rest_ns ? 2 * l->rest_ns : REST_FIRST;
 	if (l->rest_ns > REST_LONGEST)
 		l->rest_ns = REST_LONGEST;
-	/* Without the timer: better a loop that spins than a deaf service. */
+	/* Without a timer stay in the loop: spinning is better than not accepting any more. */
 	if (qbi_deadlines_set(&h->deadlines, &l->rest, qbi_now_ns() + l->rest_ns) == 0)
 		listener_leave(l);
 }
 
-/* A client came in or none waits: the next refusal is a new one. */
+/* A client was accepted, or none waits: the next error is a new one. */
 static void listener_note_success(struct qbi_listener *l)
 {
 	l->rest_ns = 0;
 	l->refused_with = 0;
 }
 
-/* It has rested for long enough. */
+/* The end of a rest. */
 static void listener_resume(struct qbi_deadline *d)
 {
 	struct qbi_listener *l = qbi_container_of(d, struct qbi_listener, rest);
@@ -153,9 +153,9 @@ static void listener_resume(struct qbi_deadline *d)
 }
 
 /*
- * Let go of the spare descriptor, turn the next client away with it, and take a new
- * spare: the backlog empties instead of waking the loop for ever. False: it cannot be
- * done, there is no spare or it did not help.
+ * Close the spare descriptor, use its place to accept and close the next client, and open a
+ * new spare. So the backlog becomes empty instead of waking the loop for ever. False: there
+ * is no spare, or it did not help.
  */
 static bool listener_turn_away(struct qbi_listener *l)
 {
@@ -175,7 +175,7 @@ static bool listener_turn_away(struct qbi_listener *l)
 	return fd >= 0 || empty;
 }
 
-/* Out of descriptors or memory: the next client's socket all the same, or as below. */
+/* Out of descriptors or memory: try to make room. Result as listener_accept(). */
 static int listener_accept_when_short(struct qbi_listener *l)
 {
 	int fd = qbi_handshake_make_room(l->host) ? client_accept(l) : -1;
@@ -185,7 +185,7 @@ static int listener_accept_when_short(struct qbi_listener *l)
 	return fd;
 }
 
-/* The next client's socket; -1: none now, and what can be done about it was done. */
+/* The socket of the next client; -1: none now, and errors were handled. */
 static int listener_accept(struct qbi_listener *l)
 {
 	int fd = client_accept(l);
@@ -202,7 +202,7 @@ static int listener_accept(struct qbi_listener *l)
 	return fd;
 }
 
-/* True: that one is done with already, and the application has not heard of it. */
+/* True: the client is closed again, and the application knows nothing of it. */
 static bool client_take(struct qbi_listener *l)
 {
 	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *hold = NULL;
@@ -221,7 +221,7 @@ static bool client_take(struct qbi_listener *l)
 		qbi_connection_abandon(c);
 		return false;
 	}
-	/* Its first message has usually arrived by now: save a turn of the loop. */
+	/* Its first message has usually arrived by now: this saves a turn of the loop. */
 	qbi_handshake_continue(c);
 	return c->state == QBI_CONNECTION_CLOSED && !c->announced;
 }
@@ -229,14 +229,14 @@ static bool client_take(struct qbi_listener *l)
 static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)
 {
 	struct qbi_listener *l = data;
-	/* It keeps the listener too. */
+	/* The reference keeps the listener alive too. */
 	_cleanup_(qbi_host_unrefp) struct qbi_host *h = qbi_host_ref(l->host);
 	unsigned int left = ACCEPTED_AT_ONCE;
 
 	qbi_take_over(h);
 	while (client_take(l) && --left && !h->stopped)
 		;
-	/* Shut down by somebody who has it too: nobody comes, and it never falls silent. */
+	/* Another process that has the socket shut it down: it stays readable for ever. */
 	if ((revents & (POLLHUP | POLLERR)) && l->in_loop) {
 		errno = EINVAL;
 		listener_rest(l);
@@ -244,7 +244,7 @@ static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)
 	return l->in_loop ? 0 : -ESHUTDOWN;
 }
 
-/* 0 or the errno of qbi_listener_adopt(). */
+/* 0, or -errno as qbi_listener_adopt(). */
 static int adopted_check(int fd)
 {
 	socklen_t len = sizeof(int);
@@ -277,7 +277,7 @@ int qbi_listener_adopt(struct qbi_listener *l, int fd)
 	return 0;
 }
 
-/* Is it bound where a client looks that connects to @name? */
+/* Is it bound to an address that clients of @name try? */
 static bool adopted_is_found(int fd, const char *name)
 {
 	struct sockaddr_un bound = { .sun_family = AF_UNSPEC }, expected;
@@ -337,8 +337,8 @@ static void listener_withdraw(const struct qbi_listener *l)
 {
 	if (l->address.sun_path[0] != '\0')
 		(void)unlink(l->address.sun_path);
-	/* A child of ours may have it too, and clients would wait for that one. What was
-	 * passed to us may go on to somebody else. */
+	/* A child may have the socket too, and clients would wait for the child. A socket
+	 * that was passed to us may be passed on to another process: leave it open. */
 	if (l->address.sun_family == AF_UNIX)
 		(void)shutdown(l->fd, SHUT_RDWR);
 }

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/util.h"
 
-/* A service that runs short of something is the administrator's business. */
+/* An administrator should know if a service runs short of something. */
 static const int priorities[QBI_REFUSALS] = {
 	[QBI_REFUSED_HANDSHAKES] = LOG_WARNING,
 	[QBI_REFUSED_HANDSHAKES_PER_UID] = LOG_NOTICE,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a service refused, and why: counted always, said now and then. Whoever attacks
- * decides how often something is refused, so the log gets one line per reason and
- * interval, which tells how many were kept quiet before it.
+ * What a service refused, and why. Every refusal is counted, but not every one is logged,
+ * because an attacker decides how many there are. The log gets one line per reason and
+ * interval, with the number of lines that were suppressed before.
  *
  * Threads: noted by the dispatching thread; counts are read by any.
  */
@@ -38,7 +38,7 @@ enum qbi_refusal {
 
 struct qbi_refusal_record {
 	qbi_counter count;
-	struct qbi_pace pace; /* of its lines of log */
+	struct qbi_pace pace; /* of its log lines */
 };
 
 struct qbi_refusals {
@@ -48,17 +48,17 @@ struct qbi_refusals {
 };
 
 /*
- * Count one and say so if it is time: "service X: pid 1, uid 2: <format>".
+ * Count one refusal, and log it if the pace allows: "service X: pid 1, uid 2: <format>".
  *
- * @peer  whom; NULL: not known
+ * @peer  the client; NULL: not known
  */
 void qbi_refusals_note(struct qbi_refusals *r, enum qbi_refusal why, const struct ucred *peer,
 		       const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Count one more of what was said and goes on. */
+/* Count one more refusal that was logged already and persists. */
 void qbi_refusals_count(struct qbi_refusals *r, enum qbi_refusal why);
 
-/* All counts; size is left to the caller. */
+/* Fill in all counts; the caller sets the size. */
 void qbi_refusals_read(struct qbi_refusals *r, struct qbipc_service_refusals *ret);
 
 #endif

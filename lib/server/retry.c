@@ -18,7 +18,7 @@ _Static_assert(INTERVAL_FIRST << (QBI_RETRY_STEPS - 1) >= INTERVAL_MAX &&
 		       INTERVAL_FIRST << (QBI_RETRY_STEPS - 2) < INTERVAL_MAX,
 	       "as many steps as there are intervals");
 
-/* Connections resumed in one dispatch, so that other descriptors get their turn. */
+/* Most connections resumed in one dispatch, so that other descriptors get their turn. */
 #define RESUMED_AT_ONCE 64
 
 void qbi_retry_init(struct qbi_retry *r)
@@ -60,7 +60,7 @@ static struct qbi_retry_entry *retry_entry_of(struct qbi_list *link)
 	return qbi_list_entry(link, struct qbi_retry_entry, link);
 }
 
-/* Under the lock. @when: on the monotonic clock; 0 stops the timer. */
+/* Under the lock. @when: a time of the monotonic clock; 0 stops the timer. */
 static void alarm_set(struct qbi_retry *r, uint64_t when)
 {
 	struct itimerspec at = {
@@ -75,7 +75,7 @@ static void alarm_set(struct qbi_retry *r, uint64_t when)
 
 /* -- What the loop calls ------------------------------------------------------ */
 
-/* @due 0: it is its turn. */
+/* @due 0: due now. */
 static void entry_move(struct qbi_list *to, struct qbi_retry_entry *e, uint64_t due)
 {
 	e->due = due;
@@ -83,7 +83,7 @@ static void entry_move(struct qbi_list *to, struct qbi_retry_entry *e, uint64_t 
 	qbi_list_push_back(to, &e->link);
 }
 
-/* Those whose socket takes bytes; the epoll tells of each once. */
+/* Entries whose socket takes bytes; the epoll reports each of them once. */
 static void ready_by_socket(struct qbi_retry *r)
 {
 	struct epoll_event event[RESUMED_AT_ONCE];
@@ -115,8 +115,8 @@ static void ready_by_time(struct qbi_retry *r)
 }
 
 /*
- * The next one whose turn it is, taken off the list; or NULL. It stays good without the
- * lock: only this thread removes entries.
+ * Take the next entry that is due off the list; or NULL. It stays valid without the lock,
+ * because only this thread removes entries.
  */
 static struct qbi_retry_entry *ready_pop(struct qbi_retry *r)
 {
@@ -130,7 +130,7 @@ static struct qbi_retry_entry *ready_pop(struct qbi_retry *r)
 	return first ? retry_entry_of(first) : NULL;
 }
 
-/* Be woken for whoever is due first. */
+/* Set the timer for the entry that is due first. */
 static void alarm_update(struct qbi_retry *r)
 {
 	uint64_t when = qbi_list_is_empty(&r->ready) ? UINT64_MAX : 1;
@@ -165,7 +165,7 @@ int32_t qbi_retry_run(struct qbi_retry *r)
 	return r->epoll >= 0 ? 0 : -ESHUTDOWN;
 }
 
-/* -- As long as there are connections ----------------------------------------- */
+/* -- Joining and leaving the loop ---------------------------------------------- */
 
 void qbi_retry_place(struct qbi_retry *r, const struct qbi_settings *set,
 		     qb_ipcs_dispatch_fn_t fn, void *data)
@@ -186,8 +186,8 @@ static int retry_open(struct qbi_retry *r)
 	if (epoll < 0)
 		return -errno;
 	timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	/* Without timers, a rest goes out when the connection is dispatched for something
-	 * else. */
+	/* Without timers, the rest is sent when the connection is dispatched for another
+	 * reason. */
 	if (timer < 0 && !qbi_is_refused(errno))
 		return -errno;
 	if (timer >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event) < 0)
@@ -258,7 +258,7 @@ void qbi_retry_watch_again(struct qbi_retry *r, struct qbi_retry_entry *e)
 	qbi_mutex_unlock(&r->lock);
 }
 
-/* -- Who waits ----------------------------------------------------------------- */
+/* -- Waiting ------------------------------------------------------------------- */
 
 int qbi_retry_watch(struct qbi_retry *r, struct qbi_retry_entry *e, enum qbi_channel channel,
 		    int fd)

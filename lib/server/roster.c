@@ -29,7 +29,7 @@ void qbi_roster_remove(struct qbi_roster_entry *e)
 	qbi_list_unlink(&e->link);
 }
 
-/* Behind @current in the list, or behind where it was before it was removed. */
+/* The entry after @current, or after its former place if it was removed. */
 static struct qbi_list *place_after(const struct qbi_roster *r,
 				    const struct qbi_roster_entry *current)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The connections of a service in the order in which they came, newest first. A walk may
- * stop at one, do anything, and go on from there, even when that one has been removed
- * meanwhile: it keeps its place.
+ * The connections of a service, newest first. A loop over them may do anything at each
+ * entry and continue from there, even if that entry has been removed meanwhile: an entry
+ * keeps its place number.
  *
  * Threads: the dispatching thread.
  */
@@ -15,13 +15,13 @@
 
 struct qbi_roster {
 	struct qbi_list entries; /* newest first */
-	uint64_t last_place;	 /* given to one of them */
+	uint64_t last_place;	 /* the highest number given so far */
 };
 
-/* A connection's part. */
+/* The entry of a connection, embedded in it. */
 struct qbi_roster_entry {
-	struct qbi_list link; /* in the list above, or alone */
-	uint64_t place;	      /* when it was added; 0: never */
+	struct qbi_list link; /* in the list above, or in none */
+	uint64_t place;	      /* its number in the order of adding; 0: never added */
 };
 
 void qbi_roster_init(struct qbi_roster *r);
@@ -29,7 +29,7 @@ void qbi_roster_entry_init(struct qbi_roster_entry *e);
 
 void qbi_roster_add(struct qbi_roster *r, struct qbi_roster_entry *e);
 
-/* It keeps its place. Idempotent, and good on one that was never added. */
+/* @e keeps its place number. Idempotent; @e may never have been added. */
 void qbi_roster_remove(struct qbi_roster_entry *e);
 
 /* The next one after @current (NULL: the first), or NULL. */

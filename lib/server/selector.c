@@ -10,9 +10,9 @@
 #include "base/sized.h"
 #include "base/util.h"
 
-/* A handler that is registered. Stays where it is as long as the service. */
+/* A registered handler. Its address does not change while the service exists. */
 struct qbi_selector_handler {
-	struct qbipc_handler as_given; /* the name is ours */
+	struct qbipc_handler as_given; /* but the name is a copy */
 	uint64_t calls;
 	uint64_t refused;
 	uint64_t backed_off;
@@ -25,11 +25,11 @@ struct batch {
 	struct qbi_selector_handler handlers[];
 };
 
-/* By id: open addressing, at most half full. */
+/* Hash table by id: open addressing, at most half full. */
 struct slots {
 	struct qbi_selector_handler **slot;
 	size_t size;	    /* a power of two; 0: none */
-	unsigned int shift; /* from a hash to an index */
+	unsigned int shift; /* makes an index of a hash */
 	size_t used;
 };
 
@@ -42,7 +42,7 @@ struct qbi_selector {
 	qbipc_refuse_fn refuse;
 	void *refuse_data;
 	struct qbipc_message_refusals refusals;
-	struct qbi_pace pace; /* of lines of log about refusals */
+	struct qbi_pace pace; /* of log lines about refusals */
 };
 
 int qbi_selector_handler_take(struct qbipc_handler *ours, const struct qbipc_handler *theirs)
@@ -75,10 +75,10 @@ static int slots_init(struct slots *s, size_t n)
 	return s->slot ? 0 : -ENOMEM;
 }
 
-/* The place of @id: its handler's, or the empty one where that would be. */
+/* The slot of the handler of @id, or the empty slot where it would be. */
 static struct qbi_selector_handler **slots_place(const struct slots *s, int32_t id)
 {
-	/* Fibonacci hashing: ids in a row spread, and those in steps of any size. */
+	/* Fibonacci hashing: spreads consecutive ids, and ids in steps of any size. */
 	size_t i = (uint32_t)((uint32_t)id * UINT32_C(2654435769)) >> s->shift;
 
 	while (s->slot[i] && s->slot[i]->as_given.id != id)
@@ -132,7 +132,7 @@ static struct batch *batch_new(const struct qbipc_handler *table, size_t n)
 	return b;
 }
 
-/* A table of what is registered and of @more. 0, -EEXIST, -ENOMEM. */
+/* Make a table of the handlers in @old and in @more. 0, -EEXIST, -ENOMEM. */
 static int slots_extend(const struct slots *old, struct batch *more, struct slots *ret)
 {
 	size_t i;
@@ -237,7 +237,7 @@ void qbi_selector_choose(struct qbi_selector *sel, const struct qbipc_handler *p
 		ret->known = known;
 		return;
 	}
-	/* Without a function nobody takes the message. */
+	/* A handler without a function refuses the message. */
 	if (qbi_selector_handler_take(&ret->own, picked) < 0)
 		ret->own = (struct qbipc_handler){ .fn = NULL };
 	ret->handler = &ret->own;

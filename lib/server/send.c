@@ -8,7 +8,7 @@
 #include "base/util.h"
 #include "server/connection.h"
 
-/* It cannot be used any more. The loop sees the hang-up that this causes. */
+/* It cannot be used any more. This causes a hang-up, which the loop reports. */
 static void connection_break(qb_ipcs_connection_t *c)
 {
 	c->broken = true;
@@ -33,7 +33,7 @@ static bool connection_go_on(qb_ipcs_connection_t *c)
 void qbi_send_go_on(qb_ipcs_connection_t *c)
 {
 	qbi_mutex_lock(&c->send);
-	/* It was perhaps found broken before the stream was ours. */
+	/* It may have been found broken before this process owned the stream. */
 	if (c->sendable && !connection_go_on(c))
 		connection_break(c);
 	qbi_mutex_unlock(&c->send);
@@ -47,8 +47,8 @@ static bool unsent_is_waiting(const struct qbi_unsent *u)
 }
 
 /*
- * Be woken by the socket, if one can tell. One that takes bytes although it has just
- * refused some is out of memory, and would wake us for ever: then by time.
+ * Let the socket wake us, if there is one. A socket that reports room although it has just
+ * refused bytes is out of memory, and would wake us for ever: then use the timer.
  */
 static bool channel_watch(qb_ipcs_connection_t *c, enum qbi_channel channel)
 {
@@ -105,7 +105,7 @@ static void unsent_progress(qb_ipcs_connection_t *c)
 		connection_wait(c);
 }
 
-/* What of @channel has begun. 0, QBI_FULL, QBI_UNSENT, QBI_GONE, -errno. */
+/* Send the rest of a message of @channel. 0, QBI_FULL, QBI_UNSENT, QBI_GONE, -errno. */
 static int channel_flush(qb_ipcs_connection_t *c, enum qbi_channel channel, bool *ret_moved)
 {
 	struct qbi_unsent *u = &c->unsent[channel];
@@ -117,8 +117,9 @@ static int channel_flush(qb_ipcs_connection_t *c, enum qbi_channel channel, bool
 }
 
 /*
- * Send what can go out of all that has begun. A sender may not return to its loop before
- * the client has done something, and the client may wait for just this. 0, -errno.
+ * Send the rest of accepted messages as far as possible. A sender may stay away from its
+ * loop until the client has done something, and the client may wait for just these bytes.
+ * 0, -errno.
  */
 static int unsent_pass_on(qb_ipcs_connection_t *c)
 {
@@ -135,8 +136,8 @@ static int unsent_pass_on(qb_ipcs_connection_t *c)
 }
 
 /*
- * 0, -errno. *@ret_moved: something went out; *@ret_room: there is room again for what
- * was refused.
+ * 0, -errno. *@ret_moved: something was sent; *@ret_room: there is room again for a refused
+ * message.
  */
 static int channel_resume(qb_ipcs_connection_t *c, enum qbi_channel channel, bool *ret_moved,
 			  bool *ret_room)
@@ -156,7 +157,7 @@ static int channel_resume(qb_ipcs_connection_t *c, enum qbi_channel channel, boo
 	return r < 0 ? r : 0;
 }
 
-/* True: the application is to be told that there is room. */
+/* True: tell the application that there is room. */
 static bool connection_try(qb_ipcs_connection_t *c, bool in_turn)
 {
 	bool moved = false, room = false;
@@ -170,7 +171,7 @@ static bool connection_try(qb_ipcs_connection_t *c, bool in_turn)
 		c->waiting = false;
 		return false;
 	}
-	/* Room counts when something was sent into it. */
+	/* Room alone is no progress: something must have been sent. */
 	if (moved)
 		c->retry.step = 0;
 	else if ((in_turn || room) && c->retry.step < QBI_RETRY_STEPS - 1)
@@ -204,10 +205,10 @@ static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
 		qbi_counter_add(&c->count.send_retries);
 		unsent_refused(c, channel, msg->size);
 	}
-	/* This message cannot be sent; the next one may be. */
+	/* This message cannot be sent; the next one perhaps can. */
 	if (r >= 0 || r == -EMSGSIZE || r == -ENOBUFS)
 		return r;
-	/* The client made nonsense of what we share: to the sender it is gone. */
+	/* The client broke the shared memory: for the sender it is gone. */
 	connection_break(c);
 	return QBI_GONE;
 }
@@ -242,7 +243,7 @@ uint32_t qbi_send_events_queued(qb_ipcs_connection_t *c)
 
 	qbi_mutex_lock(&c->send);
 	if (c->sendable && connection_go_on(c)) {
-		/* The caller may wait for fewer events, in a thread that runs no poll loop. */
+		/* The caller may wait for fewer events in a thread without a poll loop. */
 		if (unsent_pass_on(c) < 0)
 			connection_break(c);
 		n = c->transport->server->events_queued(c->end);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a connection sends, and what it still has to do about it: pass on the rest of a
- * message that was accepted, and tell the application that there is room again for one
- * that was refused. When to do that is the business of retry.h.
+ * Sending on a connection, and what remains to be done afterwards: send the rest of an
+ * accepted message, and tell the application that there is room again for a refused one.
+ * retry.h decides when to try.
  *
- * Threads: any that holds a reference may send; what waits is noted under the connection's
- * `send`. Resuming is the dispatching thread's, and only it calls back, under no lock.
- * Trust: whether there is room is what the client says, checked by the transport. One
- * that lies about it has us call back in vain, at the pace of its attempts' interval.
- * What a client did wrong is only noted (`broken`), and the dispatching thread, woken
- * through the stream, draws the consequence: no callback runs inside a send.
+ * Threads: any thread that holds a reference may send; what remains is noted under the
+ * connection's `send`. Only the dispatching thread resumes and calls back, without a lock.
+ * Trust: the client says how much room there is, and the transport checks it. A client that
+ * lies causes callbacks in vain, but only at the intervals of retry.h. If a client violates
+ * the protocol, a send only sets `broken`; the dispatching thread is woken through the
+ * stream and disconnects the client, so no callback runs inside a send.
  */
 #ifndef QBI_SERVER_SEND_H
 #define QBI_SERVER_SEND_H
@@ -21,8 +21,8 @@
 #include "base/msg.h"
 
 /*
- * Before the transport is used: if the process has been forked from the one that used it
- * last, go on where that one has got to. One that cannot is broken.
+ * Before the transport is used: if this process was forked from the one that used it last,
+ * continue where that one stopped. If that is not possible, the connection is broken.
  */
 void qbi_send_go_on(qb_ipcs_connection_t *c);
 
@@ -33,14 +33,14 @@ void qbi_send_begin(qb_ipcs_connection_t *c);
 int qbi_send_response(qb_ipcs_connection_t *c, const struct qbi_msg *msg);
 int qbi_send_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg);
 
-/* Number of events that the client has not taken yet, as known to the transport. */
+/* Number of events that the client has not taken yet, as far as the transport knows. */
 uint32_t qbi_send_events_queued(qb_ipcs_connection_t *c);
 
 /*
- * Do what can be done now, and call back. Anything may have happened to the connection
- * afterwards; the caller holds a reference. Dispatching thread.
+ * Send what can be sent now, and call back if there is room. The callback may end the
+ * connection, so the caller holds a reference. Dispatching thread.
  *
- * @in_turn  it waited its time: when it was in vain, wait longer
+ * @in_turn  its interval is over: if nothing moves, the next interval is longer
  */
 void qbi_send_resume(qb_ipcs_connection_t *c, bool in_turn);
 

@@ -28,7 +28,7 @@ static void service_free(struct qbi_host *h)
 	free(s);
 }
 
-/* What the loop calls for what the host has in it. Callbacks may drop the service. */
+/* Called by the loop for the host's own descriptors. Callbacks may drop the service. */
 static int32_t retry_dispatch(int32_t fd, int32_t revents, void *data)
 {
 	_cleanup_(qbi_host_unrefp) struct qbi_host *h = qbi_host_ref(data);
@@ -109,7 +109,7 @@ static int service_check(const qb_ipcs_service_t *s, const char **ret_why)
 	return qbi_service_name_check(set->name, ret_why);
 }
 
-/* Its type may have been another one when it was killed. */
+/* For all transports: a killed server of this name may have had another type. */
 static void leftovers_sweep(const qb_ipcs_service_t *s)
 {
 	const struct qbi_transport *t;
@@ -132,7 +132,7 @@ static int service_open(qb_ipcs_service_t *s, const char **ret_why)
 
 	if (r < 0)
 		return r;
-	h->set.generation = qbi_generation(); /* there was nothing to share before */
+	h->set.generation = qbi_generation(); /* nothing was shared before */
 	qbi_busy_poll_init(&h->shared.busy_poll);
 	r = qbi_deadlines_open(&h->deadlines, &h->set, deadlines_dispatch, h);
 	if (r == 0)
@@ -163,7 +163,7 @@ int qbi_service_run(qb_ipcs_service_t *s)
 	return 0;
 }
 
-/* Callbacks may end or drop any connection: look for the first one anew each time. */
+/* Callbacks may end or drop any connection: search from the start each time. */
 static void service_drop_all(qb_ipcs_service_t *s)
 {
 	qb_ipcs_connection_t *c;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A service whose process went into the background, as by daemon(3). */
+/* A service that continues in a child of the process that ran it, as with daemon(3). */
 #ifndef QBI_SERVER_TAKEOVER_H
 #define QBI_SERVER_TAKEOVER_H
 
 #include "server/host.h"
 
 /*
- * The loop of this process calls: if that is a child of the one that dispatched the service
- * before, all is this one's from now on.
+ * Called when the loop of this process dispatches the service. If another process, a parent
+ * of this one, dispatched it before, this process owns the service from now on.
  */
 void qbi_take_over(struct qbi_host *h);
 
