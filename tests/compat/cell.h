@@ -94,6 +94,7 @@ void add_message_tests(TCase *tc, int cell);
 void add_event_tests(TCase *tc, int cell);
 void add_ending_tests(TCase *tc, int cell);
 void add_file_tests(TCase *tc, int cell);
+void add_turn_tests(TCase *tc, int cell);
 
 #define add_cell_test(tcase, test, cell) tcase_add_loop_test(tcase, test, cell, (cell) + 1)
 

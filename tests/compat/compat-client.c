@@ -38,6 +38,7 @@ static void cell_add(Suite *s, int cell)
 	add_ending_tests(tc, cell);
 	add_file_tests(tc, cell);
 	add_activation_tests(tc, cell);
+	add_turn_tests(tc, cell);
 }
 
 /* The line of one cell; how many of its tests count as failed. */

@@ -53,6 +53,7 @@ compat_client_sources = \
 	tests/compat/client-endings.c \
 	tests/compat/client-events.c \
 	tests/compat/client-files.c \
+	tests/compat/client-in-turn.c \
 	tests/compat/client-library.c \
 	tests/compat/client-messages.c \
 	tests/compat/compat-client.c \
