@@ -2,9 +2,13 @@
 # against either library; the clients are the tests and start the servers.
 EXTRA_DIST += tests/compat/no-libqb.sh
 if HAVE_LIBQB
-noinst_PROGRAMS += tests/compat/callbacks-libqb tests/compat/callbacks-qbipc
-dist_check_SCRIPTS += tests/compat/test-callbacks
-TESTS += tests/compat/test-callbacks
+noinst_PROGRAMS += \
+	tests/compat/callbacks-libqb tests/compat/callbacks-qbipc \
+	tests/compat/check-daemon-libqb tests/compat/check-daemon-qbipc \
+	tests/compat/cluster-log-libqb tests/compat/cluster-log-qbipc
+compat_scripts = tests/compat/test-callbacks tests/compat/test-daemons
+dist_check_SCRIPTS += $(compat_scripts)
+TESTS += $(compat_scripts)
 if HAVE_CHECK
 noinst_PROGRAMS += tests/compat/compat-server-libqb tests/compat/compat-server-qbipc
 check_PROGRAMS += tests/compat/compat-client-libqb tests/compat/compat-client-qbipc
@@ -29,6 +33,24 @@ tests_compat_callbacks_qbipc_LDFLAGS = $(compat_ldflags)
 tests_compat_callbacks_libqb_SOURCES = tests/compat/callbacks.c
 tests_compat_callbacks_libqb_CPPFLAGS = $(compat_libqb_cppflags)
 tests_compat_callbacks_libqb_LDADD = $(LIBQB_LIBS)
+
+tests_compat_check_daemon_qbipc_SOURCES = tests/compat/check-daemon.c tests/lib/loaded.c
+tests_compat_check_daemon_qbipc_CPPFLAGS = $(AM_CPPFLAGS)
+tests_compat_check_daemon_qbipc_LDADD = $(compat_ldadd)
+tests_compat_check_daemon_qbipc_DEPENDENCIES = $(compat_dependencies)
+tests_compat_check_daemon_qbipc_LDFLAGS = $(compat_ldflags)
+tests_compat_check_daemon_libqb_SOURCES = tests/compat/check-daemon.c
+tests_compat_check_daemon_libqb_CPPFLAGS = $(compat_libqb_cppflags)
+tests_compat_check_daemon_libqb_LDADD = $(LIBQB_LIBS)
+
+tests_compat_cluster_log_qbipc_SOURCES = tests/compat/cluster-log.c tests/lib/loaded.c
+tests_compat_cluster_log_qbipc_CPPFLAGS = $(AM_CPPFLAGS)
+tests_compat_cluster_log_qbipc_LDADD = $(compat_ldadd) -lpthread
+tests_compat_cluster_log_qbipc_DEPENDENCIES = $(compat_dependencies)
+tests_compat_cluster_log_qbipc_LDFLAGS = $(compat_ldflags)
+tests_compat_cluster_log_libqb_SOURCES = tests/compat/cluster-log.c
+tests_compat_cluster_log_libqb_CPPFLAGS = $(compat_libqb_cppflags)
+tests_compat_cluster_log_libqb_LDADD = $(LIBQB_LIBS) -lpthread
 
 compat_server_sources = \
 	tests/compat/compat-server.c \
