@@ -19,6 +19,21 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
+/** Why a connection is on libqb's wire and not on the native one. */
+enum qbipc_why {
+	QBIPC_WHY_NATIVE = 0,	      /**< it is on the native wire */
+	QBIPC_WHY_LIBQB = 1,	      /**< the other end is libqb, or says no more than it */
+	QBIPC_WHY_SERVER_OFF = 2,     /**< switched off at the server: qbipc_native_set() */
+	QBIPC_WHY_CLIENT_OFF = 3,     /**< switched off at the client, likewise */
+	QBIPC_WHY_OWNER = 4,	      /**< the client could not open files of the connection's
+					   owner and mode: qb_ipcs_connection_auth_set() */
+	QBIPC_WHY_SERVER_REFUSED = 5, /**< a policy or a sandbox refuses the server a call */
+	QBIPC_WHY_CLIENT_REFUSED = 6, /**< likewise the client */
+	QBIPC_WHY_SERVER_SHORT = 7, /**< the server has no descriptors, memory, or quota left */
+	QBIPC_WHY_CLIENT_SHORT = 8, /**< likewise the client */
+	QBIPC_WHY_REMEMBERED = 9,   /**< it failed less than a minute ago, and is not tried */
+};
+
 /** The process that answered, and the properties that a connection would have. */
 struct qbipc_probe_info {
 	size_t size;	       /**< of this struct; the caller sets it */
@@ -34,6 +49,10 @@ struct qbipc_probe_info {
 	int connected;	       /**< not 0: the service does not know probes, so this was a
 				     connection like any other, which is closed again */
 	uint64_t answer_ns;    /**< from connecting to the end of the answer */
+	int why;	       /**< not the native wire, QBIPC_WHY_; or a later code */
+	int why_error;	       /**< the errno of a call that was refused, or failed; or 0 */
+	const char *why_text;  /**< the same as @p why in words; static */
+	const char *why_call;  /**< the name of that call; static. NULL: not known */
 };
 
 /**
@@ -113,6 +132,10 @@ struct qbipc_snapshot_connection {
 	uint64_t recv_retries;	     /**< wake-ups without a request */
 	uint64_t flow_control_count; /**< changes of the flow */
 	uint64_t age_ns;	     /**< since the client connected */
+	int why;		     /**< not the native wire, QBIPC_WHY_; or a later code */
+	int why_error;		     /**< the errno of a call that was refused; or 0 */
+	const char *why_text;	     /**< the same as @p why in words; static */
+	const char *why_call;	     /**< the name of that call; static. NULL: not known */
 };
 
 /**

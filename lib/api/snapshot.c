@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/sized.h"
 #include "base/util.h"
+#include "client/degraded.h"
 #include "client/inquire.h"
 #include "server/service.h"
 #include "transport/registry.h"
@@ -17,12 +18,28 @@ struct qbipc_snapshot {
 	struct qbi_snapshot all;
 };
 
+/* Why a connection of this process would not be on the native wire. */
+static struct qbi_why probe_why(const char *name, const struct qbi_welcome *welcome)
+{
+	struct qbi_why why = qbi_degraded_why(name);
+
+	if (welcome->error != 0)
+		return (struct qbi_why){ 0 };
+	if (!qbi_transport_version())
+		return (struct qbi_why){ .code = QBIPC_WHY_CLIENT_OFF };
+	if (!why.code)
+		return qbi_welcome_why(welcome);
+	why.code = QBIPC_WHY_REMEMBERED;
+	return why;
+}
+
 int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
 		struct qbipc_probe_info *info)
 {
 	_cleanup_(qbi_inquiry_freep) struct qbi_inquiry *q = NULL;
 	struct qbipc_probe_info ours;
 	struct qbi_hello question;
+	struct qbi_why why;
 	int r;
 
 	if (!name)
@@ -34,10 +51,13 @@ int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
 	q = qbi_inquiry_new();
 	if (!q)
 		return -ENOMEM;
-	qbi_hello_ask(&question, max_msg_size, qbi_transport_version(), QBI_ABILITY_PROBE);
+	qbi_hello_ask(&question, max_msg_size,
+		      qbi_degraded_why(name).code ? 0 : qbi_transport_version(),
+		      QBI_ABILITY_PROBE);
 	r = qbi_inquire(q, name, &question, qbi_deadline_from_ms(timeout_ms));
 	if (r < 0)
 		return r;
+	why = probe_why(name, &q->welcome);
 	ours = (struct qbipc_probe_info){
 		.pid = q->server.pid,
 		.uid = q->server.uid,
@@ -49,6 +69,10 @@ int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
 		.connected =
 			q->welcome.error == 0 && !qbi_inquiry_is_answered(q, QBI_ABILITY_PROBE),
 		.answer_ns = q->answer_ns,
+		.why = why.code,
+		.why_error = why.error,
+		.why_text = qbi_why_text(why),
+		.why_call = qbi_why_call_name(why),
 	};
 	return qbi_sized_give(info, &ours, sizeof(ours));
 }
@@ -139,12 +163,14 @@ int qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t ind
 {
 	struct qbipc_snapshot_connection ours;
 	const struct qbi_snapshot_record *r;
+	struct qbi_why why;
 
 	if (!snapshot || !connection)
 		return -EINVAL;
 	if (index >= snapshot->all.count)
 		return -ENOENT;
 	r = &snapshot->all.records[index];
+	why = qbi_why_unpack(r->why);
 	ours = (struct qbipc_snapshot_connection){
 		.number = r->number,
 		.pid = r->pid,
@@ -161,6 +187,10 @@ int qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t ind
 		.recv_retries = r->recv_retries,
 		.flow_control_count = r->flow_control_count,
 		.age_ns = r->age_ns,
+		.why = why.code,
+		.why_error = why.error,
+		.why_text = qbi_why_text(why),
+		.why_call = qbi_why_call_name(why),
 	};
 	return qbi_sized_give(connection, &ours, sizeof(ours));
 }

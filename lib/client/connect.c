@@ -20,6 +20,7 @@
 #include "client/degraded.h"
 #include "client/reach.h"
 #include "transport/registry.h"
+#include "transport/trial.h"
 #include "wire/handshake.h"
 #include "wire/names.h"
 
@@ -44,15 +45,23 @@ static qb_ipcc_connection_t *connection_new(void)
 	return c;
 }
 
-static int hello_send(int stream, size_t max_msg_size, bool native_fails)
+/* Why a client does not ask for the native wire; all zero: it does. */
+static struct qbi_why why_not(const char *service)
+{
+	if (!qbi_transport_version())
+		return (struct qbi_why){ .code = QBIPC_WHY_CLIENT_OFF };
+	return qbi_degraded_why(service);
+}
+
+static int hello_send(const qb_ipcc_connection_t *c)
 {
 	struct qbi_hello hello;
 	ssize_t n;
 
-	qbi_hello_init(&hello, max_msg_size, qbi_transport_version());
-	if (native_fails)
-		qbi_hello_decline(&hello);
-	n = send(stream, &hello, sizeof(hello), MSG_NOSIGNAL | MSG_DONTWAIT);
+	qbi_hello_init(&hello, c->wanted_size, qbi_transport_version());
+	if (c->declined.code)
+		qbi_hello_decline(&hello, c->declined);
+	n = send(c->stream, &hello, sizeof(hello), MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n < 0)
 		return -errno;
 	return n == sizeof(hello) ? 0 : -EAGAIN;
@@ -83,7 +92,8 @@ int qbi_client_start(const char *name, size_t max_msg_size, uint64_t deadline,
 	r = qbi_reach(name, deadline, &c->stream);
 	if (r < 0)
 		return r;
-	r = hello_send(c->stream, max_msg_size, qbi_degraded_is(name));
+	c->declined = why_not(name);
+	r = hello_send(c);
 	if (r < 0)
 		return r;
 	*ret_c = QBI_TAKE(c);
@@ -113,12 +123,23 @@ static int client_open_end(qb_ipcc_connection_t *c, struct qbi_answer *a)
 	return c->transport->client->open(c->end, &spec);
 }
 
+/* The native wire was offered, and using it failed with @error. */
+static struct qbi_why obstacle_of_client(const struct qbi_answer *a, int error)
+{
+	struct qbi_why why;
+
+	if (a->fds_kept_out)
+		return qbi_why_client(QBI_CALL_RECVMSG, error);
+	why = qbi_transport_trial_client(a->fds, a->n_fds);
+	return why.code ? why : qbi_why_client(QBI_CALL_UNKNOWN, error);
+}
+
 /*
  * Wait for one answer and set up the connection from it. Returns 0, -errno, or the error
- * with which the server refused, of any sign. *@ret_native: the server offered the native
- * wire, but it could not be used.
+ * with which the server refused, of any sign. *@ret_why: of a success, why it is not the
+ * native wire; of a failure, what kept us from that, though it was offered.
  */
-static int answer_accept(qb_ipcc_connection_t *c, uint64_t deadline, bool *ret_native)
+static int answer_accept(qb_ipcc_connection_t *c, uint64_t deadline, struct qbi_why *ret_why)
 {
 	struct qbi_answer *a = c->answer;
 	int off = 0;
@@ -131,7 +152,8 @@ static int answer_accept(qb_ipcc_connection_t *c, uint64_t deadline, bool *ret_n
 	r = qbi_answer_check(a);
 	if (r == -EBADMSG)
 		qbi_log(LOG_WARNING, "pid %d does not answer like a server", a->server.pid);
-	*ret_native = r < 0 && r != -EBADMSG;
+	else if (r < 0)
+		*ret_why = obstacle_of_client(a, r);
 	if (r < 0)
 		return r;
 	if (a->welcome.error != 0)
@@ -139,8 +161,10 @@ static int answer_accept(qb_ipcc_connection_t *c, uint64_t deadline, bool *ret_n
 	(void)setsockopt(c->stream, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
 	qbi_refuse_descriptors(c->stream);
 	r = client_open_end(c, a);
-	*ret_native =
-		r < 0 && r != -EBADMSG && r != -EPROTONOSUPPORT && qbi_answer_is_native(a);
+	if (r == 0)
+		*ret_why = qbi_welcome_why(&a->welcome);
+	else if (r != -EBADMSG && r != -EPROTONOSUPPORT && qbi_answer_is_native(a))
+		*ret_why = obstacle_of_client(a, r);
 	return r;
 }
 
@@ -152,13 +176,13 @@ static void answer_drop(qb_ipcc_connection_t *c)
 }
 
 /* As answer_accept(). An answer is much for the stack of a thread. */
-static int client_establish(qb_ipcc_connection_t *c, uint64_t deadline, bool *ret_native)
+static int client_establish(qb_ipcc_connection_t *c, uint64_t deadline, struct qbi_why *ret_why)
 {
 	int r;
 
-	*ret_native = false;
+	*ret_why = (struct qbi_why){ 0 };
 	c->answer = calloc(1, sizeof(*c->answer));
-	r = c->answer ? answer_accept(c, deadline, ret_native) : -ENOMEM;
+	r = c->answer ? answer_accept(c, deadline, ret_why) : -ENOMEM;
 	answer_drop(c);
 	return r;
 }
@@ -190,28 +214,32 @@ static int client_ask_again(qb_ipcc_connection_t *c, uint64_t deadline)
 	} else if (r == 0 && dup3(stream, c->stream, O_CLOEXEC) < 0) {
 		r = -errno;
 	}
-	return r < 0 ? r : hello_send(c->stream, c->wanted_size, true);
+	return r < 0 ? r : hello_send(c);
 }
 
 int qbi_client_finish(qb_ipcc_connection_t *c, uint64_t deadline)
 {
-	bool native;
-	int r = client_establish(c, deadline, &native);
+	struct qbi_why why;
+	int r = client_establish(c, deadline, &why);
 
-	if (!native)
-		return r;
-	/*
-	 * A policy, a sandbox or a shortage of descriptors keeps us from the native wire.
-	 * libqb's needs nothing of what it needs, so that is what we ask for now.
-	 */
-	qbi_log(LOG_NOTICE, "service %s: the native wire cannot be used: %s; libqb's instead",
-		c->name, strerror(-r));
-	qbi_degraded_note(c->name, r);
-	client_retract(c);
-	if (deadline == 0)
-		deadline = qbi_deadline_from_ms(QBI_REST_OF_ANSWER_MS);
-	r = client_ask_again(c, deadline);
-	return r < 0 ? r : client_establish(c, deadline, &native);
+	if (r < 0 && why.code) {
+		/*
+		 * A policy, a sandbox or a shortage of descriptors keeps us from the native
+		 * wire. libqb's needs nothing of what it needs, so that is what we ask for
+		 * now.
+		 */
+		qbi_degraded_note(c->name, why);
+		c->declined = why;
+		client_retract(c);
+		if (deadline == 0)
+			deadline = qbi_deadline_from_ms(QBI_REST_OF_ANSWER_MS);
+		r = client_ask_again(c, deadline);
+		if (r == 0)
+			r = client_establish(c, deadline, &why);
+	}
+	if (r == 0 && why.code)
+		qbi_why_log(c->name, 0, c->declined.code ? c->declined : why);
+	return r;
 }
 
 /*

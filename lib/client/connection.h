@@ -37,6 +37,7 @@ struct qb_ipcc_connection {
 	int stream;			       /* -1: closed */
 	char name[QBI_SERVICE_NAME_MAX + 1];   /* of the service, and */
 	size_t wanted_size;		       /* bytes asked for: should it ask again */
+	struct qbi_why declined;	       /* what it said of the native wire */
 	struct ucred server;		       /* from the welcome's credentials */
 	const struct qbi_transport *transport; /* NULL until the welcome came */
 	void *end;			       /* its state */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client/degraded.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -16,6 +15,7 @@
 static struct {
 	_Atomic(uint64_t) hash;
 	_Atomic(uint64_t) until;
+	_Atomic(uint32_t) why;
 } services[16];
 
 /* FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
@@ -28,21 +28,24 @@ static uint64_t name_hash(const char *name)
 	return hash;
 }
 
-void qbi_degraded_note(const char *service, int error)
+void qbi_degraded_note(const char *service, struct qbi_why why)
 {
 	uint64_t hash = name_hash(service);
 	size_t i = hash % QBI_ARRAY_SIZE(services);
 
-	if (error == -EMFILE || error == -ENFILE || error == -ENOMEM)
+	if (qbi_why_is_short(why))
 		return;
 	services[i].hash = hash;
+	services[i].why = qbi_why_pack(why);
 	services[i].until = qbi_now_ns() + REMEMBERED_NS;
 }
 
-bool qbi_degraded_is(const char *service)
+struct qbi_why qbi_degraded_why(const char *service)
 {
 	uint64_t hash = name_hash(service);
 	size_t i = hash % QBI_ARRAY_SIZE(services);
 
-	return services[i].hash == hash && services[i].until > qbi_now_ns();
+	if (services[i].hash != hash || services[i].until <= qbi_now_ns())
+		return (struct qbi_why){ 0 };
+	return qbi_why_unpack(services[i].why);
 }

@@ -8,14 +8,15 @@
 #ifndef QBI_CLIENT_DEGRADED_H
 #define QBI_CLIENT_DEGRADED_H
 
-#include <stdbool.h>
+#include "wire/why.h"
 
 /*
- * Connecting to the service failed with @error, on the way to the native wire. What is
- * short now (descriptors, memory) is not remembered: it may be there the next time.
+ * Connecting to the service failed on the way to the native wire. What is short now
+ * (descriptors, memory) is not remembered: it may be there the next time.
  */
-void qbi_degraded_note(const char *service, int error);
+void qbi_degraded_note(const char *service, struct qbi_why why);
 
-bool qbi_degraded_is(const char *service);
+/* What was noted of it; all zero: nothing, or too long ago. */
+struct qbi_why qbi_degraded_why(const char *service);
 
 #endif

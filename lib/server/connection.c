@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/util.h"
+#include "transport/registry.h"
 
 int qbi_connection_new(struct qbi_host *h, int fd, qb_ipcs_dispatch_fn_t dispatch,
 		       qb_ipcs_connection_t **ret_c)
@@ -305,6 +306,15 @@ static void connection_closed(void *data)
 		return;
 	qbi_connection_enter(c, QBI_CONNECTION_CLOSED);
 	qbi_connection_unref(c);
+}
+
+struct qbi_why qbi_connection_why_not(const qb_ipcs_connection_t *c)
+{
+	struct qbi_why why = qbi_hello_why(&c->hello);
+
+	if (!why.code && !qbi_transport_version())
+		why.code = QBIPC_WHY_SERVER_OFF;
+	return why;
 }
 
 void qbi_connection_abandon(qb_ipcs_connection_t *c)

@@ -96,7 +96,7 @@ struct qb_ipcs_connection {
 	struct qbi_watch request; /* the transport's own descriptor, if it has one */
 	struct qbi_hello hello;	  /* the part that has arrived */
 	size_t hello_size;	  /* bytes of it */
-	bool no_native;		  /* it gets libqb's wire, whatever it supports */
+	struct qbi_why why;	  /* not the native wire; all zero: it may have it */
 	uint32_t max_msg_size;	  /* agreed */
 	void *buffer;		  /* with its last request; NULL: none, or in use */
 	size_t buffer_used;	  /* bytes of it that requests have used so far */
@@ -172,6 +172,12 @@ void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state sta
  * connection_created it takes effect afterwards, otherwise at once. Idempotent.
  */
 void qbi_connection_disconnect(qb_ipcs_connection_t *c);
+
+/*
+ * What is known before anything is tried: why the client whose first message is complete
+ * does not get the native wire; all zero: it may.
+ */
+struct qbi_why qbi_connection_why_not(const qb_ipcs_connection_t *c);
 
 /* End it before ESTABLISHED, without connection_closed. */
 void qbi_connection_abandon(qb_ipcs_connection_t *c);

@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/util.h"
 #include "server/access.h"
 #include "server/connection.h"
 #include "server/inquiry.h"
 #include "server/send.h"
 #include "transport/registry.h"
+#include "transport/trial.h"
 
 /* -- Evicting handshakes ------------------------------------------------------- */
 
@@ -191,11 +191,13 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 	const struct qbi_server_ops *ops;
 	int r;
 
+	if (!c->why.code)
+		c->why = qbi_connection_why_not(c);
 	/* The native wire passes descriptors. To a client that must not get them libqb's
 	 * wire is offered, where the kernel refuses to open the files. */
-	if (!qbi_access_granted(c->stream.fd, &c->peer, &c->owner))
-		c->no_native = true;
-	c->transport = qbi_transport_for_service(h->set.type, &c->hello, !c->no_native);
+	if (!c->why.code && !qbi_access_granted(c->stream.fd, &c->peer, &c->owner))
+		c->why.code = QBIPC_WHY_OWNER;
+	c->transport = qbi_transport_for_service(h->set.type, &c->hello, !c->why.code);
 	if (!c->transport)
 		return -ENOTSUP;
 	ops = c->transport->server;
@@ -225,17 +227,20 @@ static void welcome_fill(qb_ipcs_connection_t *c, struct qbi_welcome *welcome)
 	if (t->version) {
 		welcome->mark = QBI_WIRE_MARK;
 		welcome->version = t->version;
+	} else if (c->hello.mark == QBI_WIRE_MARK && c->hello.version > 0) {
+		qbi_welcome_decline(welcome, c->why);
 	}
 }
 
-/* 0; -errno: another transport may be offered. */
-static int connection_offer(qb_ipcs_connection_t *c)
+/* 0; -errno: another transport may be offered. *@ret_made: but for sending it. */
+static int connection_offer(qb_ipcs_connection_t *c, bool *ret_made)
 {
 	_cleanup_(reply_close_fds) struct qbi_reply reply = { .welcome = c->host->welcome };
 	int r;
 
 	qbi_welcome_init(reply.welcome, 0);
 	r = connection_open_end(c, &reply);
+	*ret_made = r >= 0;
 	if (r < 0)
 		return r;
 	if (!c->listed.place)
@@ -256,10 +261,22 @@ static bool native_is_in_the_way(const qb_ipcs_connection_t *c, int error)
 	       error != -ECONNRESET && error != -EAGAIN;
 }
 
+static struct qbi_why obstacle_of_server(bool made, int error)
+{
+	struct qbi_why why;
+
+	if (made)
+		return qbi_why_server(QBI_CALL_SENDMSG, error);
+	why = qbi_transport_trial_server();
+	/* In small it works: too large, or over by now. */
+	return why.code ? why : qbi_why_server(QBI_CALL_UNKNOWN, error);
+}
+
 /* 0; -errno: refuse the client with it. */
 static int connection_open(qb_ipcs_connection_t *c)
 {
 	void *scratch;
+	bool made;
 	int r;
 
 	qbi_connection_enter(c, QBI_CONNECTION_OPENING);
@@ -267,14 +284,15 @@ static int connection_open(qb_ipcs_connection_t *c)
 	if (!scratch)
 		return -ENOMEM;
 	qbi_host_scratch_give(c->host, scratch);
-	r = connection_offer(c);
-	if (r >= 0 || !native_is_in_the_way(c, r))
-		return r;
-	qbi_log_rarely(LOG_NOTICE, "no native wire for pid %d: %s; libqb's instead",
-		       c->peer.pid, strerror(-r));
-	qbi_connection_retract(c);
-	c->no_native = true;
-	return connection_offer(c);
+	r = connection_offer(c, &made);
+	if (r < 0 && native_is_in_the_way(c, r)) {
+		qbi_connection_retract(c);
+		c->why = obstacle_of_server(made, r);
+		r = connection_offer(c, &made);
+	}
+	if (r >= 0 && !c->transport->version)
+		qbi_why_log(c->host->set.name, c->peer.pid, c->why);
+	return r;
 }
 
 static void connection_created(qb_ipcs_connection_t *c)

@@ -11,6 +11,7 @@
 #include "server/connection.h"
 #include "server/send.h"
 #include "transport/registry.h"
+#include "transport/trial.h"
 #include "wire/snapshot.h"
 
 /* The answer to a watcher. The answer to a probe is its first part. */
@@ -37,15 +38,20 @@ static void answer_send(const qb_ipcs_connection_t *c, const void *answer, size_
 static void inquiry_welcome_fill(const qb_ipcs_connection_t *c, struct qbi_welcome *welcome,
 				 int32_t error, uint32_t question)
 {
-	const struct qbi_transport *t =
-		qbi_transport_for_service(c->host->set.type, &c->hello, true);
+	struct qbi_why why = qbi_connection_why_not(c);
+	const struct qbi_transport *t;
 
 	qbi_welcome_init(welcome, error);
 	welcome->mark = QBI_WIRE_MARK;
 	welcome->abilities = question;
+	if (question == QBI_ABILITY_PROBE && !why.code)
+		why = qbi_transport_trial_server();
+	t = qbi_transport_for_service(c->host->set.type, &c->hello, !why.code);
 	if (error != 0 || !t)
 		return;
 	welcome->version = t->version;
+	if (question == QBI_ABILITY_PROBE && c->hello.version > 0 && !t->version)
+		qbi_welcome_decline(welcome, why);
 	welcome->type = (int32_t)t->type;
 	welcome->max_msg_size = c->max_msg_size;
 }
@@ -71,6 +77,7 @@ static void record_fill(qb_ipcs_connection_t *c, uint64_t now,
 		.max_msg_size = c->max_msg_size,
 		.flow = c->flow,
 		.events_queued = qbi_send_events_queued(c),
+		.why = c->transport->version ? 0 : qbi_why_pack(c->why),
 		.requests = c->count.requests,
 		.responses = c->count.responses,
 		.events = c->count.events,

@@ -15,4 +15,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/transport/qb-socket-server.c \
 	lib/transport/registry.c \
 	lib/transport/registry.h \
-	lib/transport/transport.h
+	lib/transport/transport.h \
+	lib/transport/trial.c \
+	lib/transport/trial.h

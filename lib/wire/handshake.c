@@ -19,11 +19,36 @@ void qbi_hello_init(struct qbi_hello *hello, size_t max_msg_size, uint32_t versi
 	}
 }
 
-void qbi_hello_decline(struct qbi_hello *hello)
+void qbi_hello_decline(struct qbi_hello *hello, struct qbi_why why)
 {
 	hello->mark = QBI_WIRE_MARK;
 	hello->version = 0;
-	hello->abilities = QBI_NATIVE_DECLINED;
+	hello->abilities |= qbi_why_pack(why) << QBI_ABILITIES_WHY_SHIFT;
+}
+
+struct qbi_why qbi_hello_why(const struct qbi_hello *hello)
+{
+	if (hello->mark != QBI_WIRE_MARK)
+		return (struct qbi_why){ .code = QBIPC_WHY_LIBQB };
+	if (hello->version > 0)
+		return (struct qbi_why){ 0 };
+	return qbi_why_of_client(hello->abilities >> QBI_ABILITIES_WHY_SHIFT);
+}
+
+void qbi_welcome_decline(struct qbi_welcome *welcome, struct qbi_why why)
+{
+	welcome->mark = QBI_WIRE_MARK;
+	welcome->version = 0;
+	welcome->abilities |= qbi_why_pack(why) << QBI_ABILITIES_WHY_SHIFT;
+}
+
+struct qbi_why qbi_welcome_why(const struct qbi_welcome *welcome)
+{
+	if (welcome->mark != QBI_WIRE_MARK)
+		return (struct qbi_why){ .code = QBIPC_WHY_LIBQB };
+	if (welcome->version > 0)
+		return (struct qbi_why){ 0 };
+	return qbi_why_of_server(welcome->abilities >> QBI_ABILITIES_WHY_SHIFT);
 }
 
 void qbi_hello_ask(struct qbi_hello *hello, size_t max_msg_size, uint32_t version,

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/why.h"
+
 #define QBI_AUTHENTICATE (-1)	  /* id of both messages */
 #define QBI_WIRE_MARK 0x31434951u /* "QIC1": the sender is this library */
 #define QBI_WIRE_NAME_SIZE 4096	  /* bytes of a name, terminator included */
@@ -26,9 +28,11 @@
 #define QBI_ABILITY_PROBE 0x1u /* which properties would a connection have? */
 #define QBI_ABILITY_WATCH 0x2u /* the counters, if the client is allowed: snapshot.h */
 
-/* From a client with the mark and version 0: it was offered the native wire and could not
- * use it. */
-#define QBI_NATIVE_DECLINED 0x100u
+/*
+ * The upper half: why not the native wire (wire/why.h), of a client with the mark and no
+ * version, and in the answer to a client with a version. 0 says nothing.
+ */
+#define QBI_ABILITIES_WHY_SHIFT 16
 
 /* The agreed message size is never below the size of the server's answer, */
 #define QBI_MIN_MSG_SIZE 12328u
@@ -45,7 +49,7 @@ struct qbi_hello {
 	int32_t size;	       /* of this message */
 	uint32_t version;      /* highest native version supported, 0: none */
 	uint32_t max_msg_size; /* bytes asked for */
-	uint32_t abilities;    /* QBI_ABILITY_ bits, asked for */
+	uint32_t abilities;    /* QBI_ABILITY_ bits, asked for; why not the native wire */
 };
 
 /* Server to client. */
@@ -55,7 +59,7 @@ struct qbi_welcome {
 	int32_t size;	       /* of this message */
 	uint32_t version;      /* native version chosen, 0: libqb's wire */
 	int32_t error;	       /* 0; or the reason of a refusal: from accept, or -errno */
-	uint32_t abilities;    /* the bit of the question that this answers; or 0 */
+	uint32_t abilities;    /* the bit of the question that this answers; why not native */
 	int32_t type;	       /* enum qb_ipc_type: socket or shm */
 	uint32_t max_msg_size; /* bytes agreed */
 	uint64_t opaque;       /* a number; never an address */
@@ -81,8 +85,14 @@ _Static_assert(offsetof(struct qbi_welcome, event) == 8232, "event @8232");
  */
 void qbi_hello_init(struct qbi_hello *hello, size_t max_msg_size, uint32_t version);
 
-/* Offer libqb's wire only, after an attempt with the native wire has failed. */
-void qbi_hello_decline(struct qbi_hello *hello);
+/* Offer libqb's wire only, and say why. */
+void qbi_hello_decline(struct qbi_hello *hello, struct qbi_why why);
+
+/*
+ * Why the client of a checked first message that is no question to watch does not get the
+ * native wire, whatever the server can; all zero: it may.
+ */
+struct qbi_why qbi_hello_why(const struct qbi_hello *hello);
 
 /*
  * Fill in a question instead: @ability is one of QBI_ABILITY_, @version may be 0.
@@ -104,6 +114,12 @@ uint32_t qbi_hello_question(const struct qbi_hello *hello);
 
 /* 0; -EBADMSG it is no handshake; -EMSGSIZE it asks for too large messages. */
 int qbi_hello_check(const struct qbi_hello *hello);
+
+/* Say in the answer to a client with a version that this is libqb's wire, and why. */
+void qbi_welcome_decline(struct qbi_welcome *welcome, struct qbi_why why);
+
+/* Why a checked answer that is no refusal is not the native wire; all zero: it is. */
+struct qbi_why qbi_welcome_why(const struct qbi_welcome *welcome);
 
 /* Initialize all bytes of an answer, so that none of the server's memory leaks with it. */
 void qbi_welcome_init(struct qbi_welcome *welcome, int32_t error);

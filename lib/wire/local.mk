@@ -4,4 +4,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/wire/names.c \
 	lib/wire/names.h \
 	lib/wire/snapshot.c \
-	lib/wire/snapshot.h
+	lib/wire/snapshot.h \
+	lib/wire/why.c \
+	lib/wire/why.h

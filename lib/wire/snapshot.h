@@ -47,7 +47,7 @@ struct qbi_snapshot_record {
 	uint32_t max_msg_size;	/* bytes agreed */
 	uint32_t flow;		/* flow-control value published */
 	uint32_t events_queued; /* that the client has not taken */
-	uint32_t unused;	/* 0 */
+	uint32_t why;		/* not the native wire: wire/why.h; 0: it is */
 	uint64_t requests;
 	uint64_t responses;
 	uint64_t events;

@@ -65,6 +65,7 @@ static void print_snapshot(void)
 	FIELD(qbi_snapshot_record, max_msg_size, "`max_msg_size` | u32");
 	FIELD(qbi_snapshot_record, flow, "`flow` | u32");
 	FIELD(qbi_snapshot_record, events_queued, "`events_queued` | u32");
+	FIELD(qbi_snapshot_record, why, "`why` | u32");
 	FIELD(qbi_snapshot_record, requests, "`requests` | u64");
 	FIELD(qbi_snapshot_record, responses, "`responses` | u64");
 	FIELD(qbi_snapshot_record, events, "`events` | u64");
@@ -75,6 +76,29 @@ static void print_snapshot(void)
 	printf("| connections in a page of a snapshot | %u |\n", QBI_SNAPSHOT_RECORDS);
 	printf("| bytes of a page of a snapshot that a reader takes | %u MiB |\n",
 	       QBI_SNAPSHOT_MAX >> 20);
+}
+
+static void print_why(void)
+{
+	printf("    code + call * %d + errno * %d\n", 1 << QBI_WHY_CALL_SHIFT,
+	       1 << QBI_WHY_ERROR_SHIFT);
+	printf("| %d | switched off at the server | server |\n", QBIPC_WHY_SERVER_OFF);
+	printf("| %d | switched off at the client | client |\n", QBIPC_WHY_CLIENT_OFF);
+	printf("| %d | the client could not open files of the connection's owner and mode | "
+	       "server |\n",
+	       QBIPC_WHY_OWNER);
+	printf("| %d | the system refuses the server a call | server |\n",
+	       QBIPC_WHY_SERVER_REFUSED);
+	printf("| %d | the system refuses the client a call | client |\n",
+	       QBIPC_WHY_CLIENT_REFUSED);
+	printf("| %d | the server is short of", QBIPC_WHY_SERVER_SHORT);
+	printf("\n| %d | the client is, likewise | client |\n", QBIPC_WHY_CLIENT_SHORT);
+	printf("| %d | `memfd_create` | %d | `recvmsg` with descriptors |\n",
+	       QBI_CALL_MEMFD_CREATE, QBI_CALL_RECVMSG);
+	printf("| %d | `ftruncate` | %d | `fstat` |\n", QBI_CALL_FTRUNCATE, QBI_CALL_FSTAT);
+	printf("| %d | `fcntl`: seals | %d | `fstatfs` |\n", QBI_CALL_SEALS, QBI_CALL_FSTATFS);
+	printf("| %d | `mmap` | %d | `getsockopt` |\n", QBI_CALL_MMAP, QBI_CALL_GETSOCKOPT);
+	printf("| %d | `socketpair` |\n", QBI_CALL_SOCKETPAIR);
 }
 
 static void print_old_ring(void)
@@ -121,6 +145,7 @@ int main(void)
 {
 	print_handshake();
 	print_snapshot();
+	print_why();
 	print_old_ring();
 	print_region();
 	return 0;

@@ -1,10 +1,19 @@
 # Under a filter that refuses system calls. The scenario is built against both libraries.
 if HAVE_LIBQB
 if HAVE_CHECK
-noinst_PROGRAMS += tests/sandbox/scenario-libqb
+noinst_PROGRAMS += tests/sandbox/scenario-libqb tests/sandbox/connect-libqb
 check_PROGRAMS += tests/sandbox/test-refused
 endif
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/sandbox/test-why
+endif
+tests_sandbox_test_why_SOURCES = tests/sandbox/test-why.c tests/tool/ask.c
+
+tests_sandbox_connect_libqb_SOURCES = tests/sandbox/connect-libqb.c
+tests_sandbox_connect_libqb_CPPFLAGS = $(LIBQB_CFLAGS)
+tests_sandbox_connect_libqb_LDADD = $(LIBQB_LIBS)
 
 tests_sandbox_scenario_libqb_SOURCES = \
 	tests/sandbox/scenario-libqb.c \

@@ -169,6 +169,30 @@ START_TEST(server_without_questions_has_made_a_connection)
 }
 END_TEST
 
+/* Each code and call: what only a client, or nobody, can say of itself is not believed. */
+START_TEST(reason_of_a_server_is_believed_of_itself_only)
+{
+	struct qbi_welcome w = fake_welcome(QBI_ABILITY_PROBE);
+	struct qbipc_probe_info info;
+	uint32_t code;
+
+	w.version = 0;
+	for (code = 0; code < 16; code++) {
+		bool own = code == QBIPC_WHY_SERVER_OFF || code == QBIPC_WHY_OWNER ||
+			   code == QBIPC_WHY_SERVER_REFUSED || code == QBIPC_WHY_SERVER_SHORT;
+
+		w.abilities = QBI_ABILITY_PROBE | (0xff00u | code << 4 | code)
+							  << QBI_ABILITIES_WHY_SHIFT;
+		ck_assert_int_eq(probe_answered(&w, 0, &info), 0);
+		ck_assert_int_eq(info.why, own ? (int)code : QBIPC_WHY_LIBQB);
+		ck_assert_int_eq(info.why_error, own ? 0xff : 0);
+		ck_assert_int_eq(info.connected, 0);
+		ck_assert_ptr_nonnull(info.why_text);
+		ck_assert_int_eq(info.why_call != NULL, own);
+	}
+}
+END_TEST
+
 START_TEST(refusal_of_any_sign_is_handed_on)
 {
 	static const int32_t errors[] = { -EACCES, 1, INT32_MIN, INT32_MAX };
@@ -238,6 +262,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, closing_without_an_answer_is_told);
 	tc = tcase_new(s, "answers");
 	tcase_add_test(tc, server_without_questions_has_made_a_connection);
+	tcase_add_test(tc, reason_of_a_server_is_believed_of_itself_only);
 	tcase_add_test(tc, refusal_of_any_sign_is_handed_on);
 	tcase_add_test(tc, answer_of_no_server_is_told);
 	tcase_add_test(tc, longer_struct_of_a_newer_caller_is_filled_as_far_as_known);

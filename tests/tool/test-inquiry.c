@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -267,6 +268,39 @@ START_TEST(abilities_without_the_mark_ask_nothing)
 }
 END_TEST
 
+/* Each code: what only a server, or nobody, can say of itself is not believed. */
+START_TEST(reason_of_a_client_is_believed_of_itself_only)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
+	uint32_t code;
+
+	for (code = 0; code < 16; code++) {
+		bool own = code == QBIPC_WHY_CLIENT_OFF || code == QBIPC_WHY_CLIENT_REFUSED ||
+			   code == QBIPC_WHY_CLIENT_SHORT;
+		struct qbi_hello hello =
+			fake_hello((0xff00u | code << 4 | code) << QBI_ABILITIES_WHY_SHIFT);
+		struct qbipc_snapshot_connection c;
+		int fd = fake_client(h->name);
+		char created[32];
+		qbipc_snapshot_t *s;
+
+		hello.version = 0;
+		fake_send(fd, &hello, sizeof(hello));
+		snprintf(created, sizeof(created), "created:%u", code + 1);
+		host_await_trace(h, created);
+		s = ask_watch(h->name);
+		c = connection_of(s, 0);
+		ck_assert_int_eq(c.why, own ? (int)code : QBIPC_WHY_LIBQB);
+		ck_assert_int_eq(c.why_error, own ? 0xff : 0);
+		qbipc_snapshot_free(s);
+		close(fd);
+		snprintf(created, sizeof(created), "destroyed:%u", code + 1);
+		host_await_trace(h, created);
+	}
+	host_stop(h);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("questions to a service");
@@ -286,6 +320,7 @@ static Suite *suite(void)
 	add_transport_test(tc, answer_to_a_question_has_no_names_and_no_descriptors);
 	add_transport_test(tc, unknown_abilities_ask_nothing);
 	add_transport_test(tc, abilities_without_the_mark_ask_nothing);
+	add_transport_test(tc, reason_of_a_client_is_believed_of_itself_only);
 	return s;
 }
 

@@ -124,6 +124,7 @@ static void json_probe(struct json *j, const struct ls_row *row)
 		tool_wire_name(row->info.native, wire, sizeof(wire));
 		json_text(j, "transport", tool_transport_name(row->info.type));
 		json_text(j, "wire", wire);
+		tool_why_json(j, row->info.why, row->info.why_call, row->info.why_error);
 		json_number(j, "max_msg_size", row->info.max_msg_size);
 		json_bool(j, "connected", row->info.connected != 0);
 		json_number(j, "answer_ns", row->info.answer_ns);

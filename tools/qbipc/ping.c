@@ -55,6 +55,15 @@ static void answerer_print(const struct qbipc_probe_info *info)
 	putchar('\n');
 }
 
+static void why_print(const struct qbipc_probe_info *info)
+{
+	printf("not the native wire: %s", info->why_text);
+	if (info->why_error)
+		printf(" (%s%s%s)", info->why_call ? info->why_call : "",
+		       info->why_call ? ": " : "", strerror(info->why_error));
+	putchar('\n');
+}
+
 static void first_print(const struct ping *p, const struct qbipc_probe_info *info)
 {
 	char wire[32];
@@ -67,6 +76,8 @@ static void first_print(const struct ping *p, const struct qbipc_probe_info *inf
 	tool_wire_name(info->native, wire, sizeof(wire));
 	printf("transport %s, wire %s, messages up to %u bytes\n",
 	       tool_transport_name(info->type), wire, info->max_msg_size);
+	if (info->why != QBIPC_WHY_NATIVE)
+		why_print(info);
 	if (info->connected)
 		puts("it knows no probes: this was a connection, and its callbacks ran");
 }
@@ -92,6 +103,7 @@ static void answer_print_json(const struct ping *p, const struct qbipc_probe_inf
 		tool_wire_name(info->native, wire, sizeof(wire));
 		json_text(&j, "transport", tool_transport_name(info->type));
 		json_text(&j, "wire", wire);
+		tool_why_json(&j, info->why, info->why_call, info->why_error);
 		json_number(&j, "max_msg_size", info->max_msg_size);
 		json_bool(&j, "connected", info->connected != 0);
 	}

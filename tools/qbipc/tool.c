@@ -161,3 +161,37 @@ void tool_wire_name(uint32_t native, char *buf, size_t size)
 	else
 		snprintf(buf, size, "libqb");
 }
+
+const char *tool_why_name(int why)
+{
+	static const char *const names[] = {
+		[QBIPC_WHY_NATIVE] = "-",
+		[QBIPC_WHY_LIBQB] = "libqb",
+		[QBIPC_WHY_SERVER_OFF] = "server-off",
+		[QBIPC_WHY_CLIENT_OFF] = "client-off",
+		[QBIPC_WHY_OWNER] = "owner",
+		[QBIPC_WHY_SERVER_REFUSED] = "server-refused",
+		[QBIPC_WHY_CLIENT_REFUSED] = "client-refused",
+		[QBIPC_WHY_SERVER_SHORT] = "server-short",
+		[QBIPC_WHY_CLIENT_SHORT] = "client-short",
+		[QBIPC_WHY_REMEMBERED] = "remembered",
+	};
+
+	return why >= 0 && (size_t)why < sizeof(names) / sizeof(names[0]) ? names[why] : "?";
+}
+
+void tool_why_json(struct json *j, int why, const char *call, int error)
+{
+	if (why == QBIPC_WHY_NATIVE)
+		json_null(j, "why");
+	else
+		json_text(j, "why", tool_why_name(why));
+	if (call)
+		json_text(j, "why_call", call);
+	else
+		json_null(j, "why_call");
+	if (error)
+		json_text(j, "why_error", strerror(error));
+	else
+		json_null(j, "why_error");
+}

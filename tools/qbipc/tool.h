@@ -80,5 +80,11 @@ void tool_sleep_until(uint64_t ns);
 const char *tool_transport_name(int32_t type);
 /* "native 1" or "libqb". */
 void tool_wire_name(uint32_t native, char *buf, size_t size);
+/* Of enum qbipc_why: one word, or "-" for the native wire. */
+const char *tool_why_name(int why);
+
+/* Members of the object that is open: why not the native wire. */
+struct json;
+void tool_why_json(struct json *j, int why, const char *call, int error);
 
 #endif

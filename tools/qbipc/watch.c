@@ -93,9 +93,9 @@ static void service_print(FILE *out, const struct watch *w,
 		flow_name(info->flow));
 	if (info->listed < info->connections)
 		fprintf(out, "the newest %u of them:\n", info->listed);
-	fprintf(out, "%8s %8s %7s %-8s %-5s %6s %12s %12s %12s %9s %8s  %s\n", "NUMBER", "PID",
-		"UID", "WIRE", "FLOW", "QUEUE", "REQUESTS", "RESPONSES", "EVENTS", "REQ/S",
-		"AGE", "COMMAND");
+	fprintf(out, "%8s %8s %7s %-8s %-5s %6s %12s %12s %12s %9s %8s  %-14s %s\n", "NUMBER",
+		"PID", "UID", "WIRE", "FLOW", "QUEUE", "REQUESTS", "RESPONSES", "EVENTS",
+		"REQ/S", "AGE", "WHY", "COMMAND");
 }
 
 static void age_print(FILE *out, uint64_t ns)
@@ -124,7 +124,7 @@ static void connection_print(FILE *out, const struct qbipc_snapshot_connection *
 	else
 		fprintf(out, "%9.0f ", rate);
 	age_print(out, c->age_ns);
-	fputs("  ", out);
+	fprintf(out, "  %-14s ", tool_why_name(c->why));
 	text_print(out, n ? command : "-", n ? n : 1);
 	fputc('\n', out);
 }
@@ -172,6 +172,7 @@ static void connection_print_json(struct json *j, const struct qbipc_snapshot_co
 	json_number(j, "uid", c->uid);
 	json_number(j, "gid", c->gid);
 	json_text(j, "wire", wire);
+	tool_why_json(j, c->why, c->why_call, c->why_error);
 	json_number(j, "max_msg_size", c->max_msg_size);
 	json_number(j, "flow", c->flow);
 	json_number(j, "event_q_length", c->event_q_length);
