@@ -4,7 +4,6 @@
  * clients do: each finds what the others left, and a child's end is not the connection's.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
+#include "tests/lib/task.h"
 #include "tests/lib/variant.h"
 
 enum { CHILDREN = 3, CALLS = 20, SIZE = 700 };
@@ -110,24 +110,6 @@ START_TEST(child_that_disconnects_takes_nothing_from_its_parent)
 }
 END_TEST
 
-/* The state of a process is behind the name in /proc/PID/stat. */
-static bool process_sleeps(pid_t pid)
-{
-	char path[64], text[512], *state;
-	FILE *f;
-	size_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	f = fopen(path, "r");
-	if (!f)
-		return false;
-	n = fread(text, 1, sizeof(text) - 1, f);
-	fclose(f);
-	text[n] = '\0';
-	state = strrchr(text, ')');
-	return state && state[1] == ' ' && state[2] == 'S';
-}
-
 START_TEST(one_that_waits_while_another_process_uses_it_gets_ebusy)
 {
 	char buf[2000] __attribute__((aligned(8)));
@@ -149,7 +131,7 @@ START_TEST(one_that_waits_while_another_process_uses_it_gets_ebusy)
 	}
 	ck_assert_int_eq(read(ready[0], buf, 1), 1);
 	/* It sleeps when the kernel says so, and then the parent does all by itself. */
-	WAIT_FOR(process_sleeps(pid));
+	WAIT_FOR(task_sleeps(pid));
 	client_must_send(connection, MSG_SILENT, 64);
 	ck_assert_int_eq(qb_ipcc_recv(connection, buf, sizeof(buf), 20), -ETIMEDOUT);
 	ck_assert_int_eq(host_call(host, remote_response, 1, 64, 5), 72);

@@ -7,17 +7,20 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
+#include "tests/lib/task.h"
 #include "tests/lib/variant.h"
 
 static qb_ipcc_connection_t *connection;
 static struct host *host;
 static pthread_t thread;
+static _Atomic(pid_t) waiter; /* about to wait; 0: not yet */
 static sigjmp_buf out;
 
 static void start(int i)
@@ -37,6 +40,7 @@ static void *response_awaited(void *arg)
 {
 	char buf[2000] __attribute__((aligned(8)));
 
+	waiter = gettid();
 	(void)qb_ipcc_recv(connection, buf, sizeof(buf), -1);
 	return arg;
 }
@@ -45,16 +49,22 @@ static void *event_awaited(void *arg)
 {
 	char buf[2000] __attribute__((aligned(8)));
 
+	waiter = gettid();
 	(void)qb_ipcc_event_recv(connection, buf, sizeof(buf), -1);
 	return arg;
 }
 
+/* It is inside the call when it sleeps. */
+static bool waiter_waits(void)
+{
+	return waiter && task_sleeps(waiter);
+}
+
 static void waiter_start(void *(*fn)(void *))
 {
+	waiter = 0;
 	ck_assert_int_eq(pthread_create(&thread, NULL, fn, NULL), 0);
-	/* It is inside when it sleeps; a little later does no harm to what is checked. */
-	for (int i = 0; i < 20; i++)
-		pause_briefly();
+	WAIT_FOR(waiter_waits());
 }
 
 /* Responses and events come, whoever waited for them before. */
@@ -98,19 +108,31 @@ START_TEST(waiting_for_an_event_may_be_cancelled)
 }
 END_TEST
 
-static void on_alarm(int number)
+static void jump(int number)
 {
 	siglongjmp(out, number);
+}
+
+static pthread_t main_thread;
+
+static void *waiter_interrupted(void *arg)
+{
+	while (!waiter_waits())
+		pause_briefly();
+	pthread_kill(main_thread, SIGUSR1);
+	return arg;
 }
 
 static void check_jump(int i, void *(*fn)(void *))
 {
 	start(i);
-	signal(SIGALRM, on_alarm);
-	if (sigsetjmp(out, 1) == 0) {
-		ualarm(30000, 0);
+	waiter = 0;
+	main_thread = pthread_self();
+	signal(SIGUSR1, jump);
+	ck_assert_int_eq(pthread_create(&thread, NULL, waiter_interrupted, NULL), 0);
+	if (sigsetjmp(out, 1) == 0)
 		(void)fn(NULL);
-	}
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	connection_works();
 	stop();
 }

@@ -28,5 +28,7 @@ tests_lib_libtestlib_la_SOURCES = \
 	tests/lib/server.h \
 	tests/lib/smaps.c \
 	tests/lib/smaps.h \
+	tests/lib/task.c \
+	tests/lib/task.h \
 	tests/lib/variant.c \
 	tests/lib/variant.h
