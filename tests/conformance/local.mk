@@ -53,6 +53,7 @@ endif
 # What a service puts up with.
 limits_suites = \
 	tests/conformance/accept-refused \
+	tests/conformance/broken-pipe \
 	tests/conformance/cancelled \
 	tests/conformance/file-size \
 	tests/conformance/forked \
