@@ -168,10 +168,14 @@ static void check_daemon(int i, void *(*fn)(void *))
 	ck_assert_int_eq(pipe(done), 0);
 	pid = fork();
 	if (pid == 0) {
+		pid_t parent = getpid();
+
 		waiter_start(fn);
 		if (fork())
 			_exit(0);
 		alarm((unsigned int)deadline_ms() / 1000 + 1);
+		/* Until then its thread may take what comes. */
+		WAIT_FOR(getppid() != parent);
 		connection_works();
 		(void)!write(done[1], "y", 1);
 		_exit(0);
