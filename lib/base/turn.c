@@ -12,14 +12,14 @@ static int is_broken(struct qbi_turn *t)
 	return atomic_load_explicit(&t->broken, memory_order_relaxed);
 }
 
-/* 0, QBI_FULL, or QBI_GONE: broken, and taken nevertheless. */
+/* 0, QBI_BUSY, or QBI_GONE: broken, and taken nevertheless. */
 static int turn_enter(struct qbi_turn *t, uint64_t deadline)
 {
 	enum qbi_lock_outcome r = qbi_lock_take(&t->lock, deadline);
 	int cancel_state;
 
 	if (r == QBI_LOCK_TIMEOUT)
-		return QBI_FULL;
+		return QBI_BUSY;
 	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	/* A thread that left without releasing has its old cancel state restored now. */
 	if (r != QBI_LOCK_REENTERED || cancel_state == PTHREAD_CANCEL_ENABLE)

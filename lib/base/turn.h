@@ -51,7 +51,7 @@ enum qbi_turn_broken {
 };
 
 /*
- * 0; QBI_FULL other threads had it until @deadline; QBI_GONE a thread left the part half
+ * 0; QBI_BUSY other threads had it until @deadline; QBI_GONE a thread left the part half
  * changed: the part must not be used any more, and the turn is not taken.
  */
 int qbi_turn_take(struct qbi_turn *t, uint64_t deadline);

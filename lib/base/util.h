@@ -26,6 +26,7 @@ enum qbi_outcome {
 	QBI_PARTIAL = 7,     /* one part has arrived, the rest has not */
 	QBI_UNANNOUNCED = 8, /* the message is there, its wake-up is not yet */
 	QBI_FAREWELL = 9,    /* the peer has announced that it leaves */
+	QBI_BUSY = 10,	     /* other threads had their turn until the deadline */
 };
 
 #define QBI_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -46,7 +46,7 @@ static int client_outcome(qb_ipcc_connection_t *c, int r)
 }
 
 /*
- * The turn at a part, with the state of the part as the last process left it. 0, QBI_FULL,
+ * The turn at a part, with the state of the part as the last process left it. 0, QBI_BUSY,
  * QBI_GONE, -EBADMSG.
  */
 static int part_take(qb_ipcc_connection_t *c, enum qbi_client_part part, uint64_t deadline)
@@ -80,7 +80,7 @@ int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t
 		return QBI_GONE;
 	r = part_take(c, QBI_PART_SEND, deadline);
 	if (r)
-		return client_outcome(c, r);
+		return r == QBI_BUSY ? QBI_FULL : client_outcome(c, r);
 	flow = ops->flow(c->end);
 	if (flow != 0 && flow <= c->flow_max)
 		r = QBI_FULL;
@@ -111,7 +111,7 @@ int qbi_client_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t de
 	int r = part_take(c, QBI_PART_RECV, deadline);
 
 	if (r)
-		return r == QBI_FULL ? QBI_EMPTY : client_outcome(c, r);
+		return r == QBI_BUSY ? QBI_EMPTY : client_outcome(c, r);
 	r = c->transport->client->recv(c->end, buf, size, deadline, ret_size);
 	part_release(c, QBI_PART_RECV);
 	return client_outcome(c, r);
@@ -123,7 +123,7 @@ int qbi_client_event_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint6
 	int r = part_take(c, QBI_PART_EVENT, deadline);
 
 	if (r)
-		return r == QBI_FULL ? QBI_EMPTY : client_outcome(c, r);
+		return r == QBI_BUSY ? QBI_EMPTY : client_outcome(c, r);
 	r = c->transport->client->event_recv(c->end, buf, size, deadline, ret_size);
 	part_release(c, QBI_PART_EVENT);
 	return client_outcome(c, r);

@@ -78,6 +78,25 @@ START_TEST(who_left_while_watching_leaves_it_whole)
 }
 END_TEST
 
+static void *takes_at_once(void *result)
+{
+	*(int *)result = qbi_turn_take(&turn, 0);
+	return result;
+}
+
+START_TEST(turn_of_another_thread_is_busy)
+{
+	pthread_t thread;
+	int result = 0;
+
+	ck_assert_int_eq(qbi_turn_take(&turn, 0), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, takes_at_once, &result), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(result, QBI_BUSY);
+	qbi_turn_release(&turn);
+}
+END_TEST
+
 static int in_child(void)
 {
 	int status;
@@ -136,6 +155,7 @@ int main(void)
 	TCase *tc = tcase_new(s, "turn");
 
 	tcase_add_test(tc, who_has_a_turn_is_not_cancelled_and_may_be_afterwards);
+	tcase_add_test(tc, turn_of_another_thread_is_busy);
 	tcase_add_test(tc, who_left_in_the_middle_leaves_the_part_broken);
 	tcase_add_test(tc, who_left_while_watching_leaves_it_whole);
 	tcase_add_test(tc, a_child_has_what_nobody_was_changing);
