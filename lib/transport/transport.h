@@ -9,14 +9,15 @@
  * Threads: the core serialises the operations on one state as follows, and a
  * transport may rely on no more than that.
  *
- *   server   established, begin, take, settle,
- *            flow_set                            the dispatching thread
+ *   server   established, request_fd, begin,
+ *            take, settle, flow_set              the dispatching thread
  *            respondv, eventv, flush, room,
  *            wait_fd, events_queued              one thread at a time
  *            open, resume, close                 nothing else at the same time
  *   client   sendv, flow                         the thread whose turn it is
  *            recv                                the same of another turn
- *            event_recv                          and of a third
+ *            event_recv, event_fd                and of a third
+ *            resume                              the same, of its part
  *            open, close                         nothing else at the same time
  *
  * So one thread each may be in take and in one of respondv and eventv, or in sendv, recv
@@ -222,7 +223,10 @@ struct qbi_client_ops {
 
 	int (*open)(void *st, const struct qbi_client_spec *spec);
 
-	/* Descriptor that is readable iff an event waits or the server is gone. */
+	/*
+	 * Descriptor that is readable iff an event waits or the server is gone; -errno. It may
+	 * be made when it is asked for first, and is the same until close().
+	 */
 	int (*event_fd)(void *st);
 
 	/* The flow-control value that the server published. */
