@@ -18,6 +18,7 @@ lib_LTLIBRARIES = lib/libqbipc.la
 lib_libqbipc_la_SOURCES =
 lib_libqbipc_la_LIBADD = lib/libqbipc-core.la
 lib_libqbipc_la_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,-z,nodelete \
 	-version-info $(QBIPC_LT_CURRENT):$(QBIPC_LT_REVISION):$(QBIPC_LT_AGE) \
 	-Wl,--version-script=$(top_srcdir)/lib/libqbipc.map
 lib_libqbipc_la_DEPENDENCIES = lib/libqbipc-core.la lib/libqbipc.map

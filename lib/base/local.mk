@@ -11,6 +11,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/descriptors.h \
 	lib/base/file.c \
 	lib/base/file.h \
+	lib/base/foreign.c \
+	lib/base/foreign.h \
 	lib/base/list.h \
 	lib/base/lock.c \
 	lib/base/lock.h \

@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 
 #include "base/refused.h"
-#include "base/refused.h"
 #include "base/util.h"
 
 /* Linux 6.16; the headers may be older than the kernel. */
@@ -186,13 +185,4 @@ int qbi_socket_room(int fd)
 	if (n == 0)
 		return QBI_FULL;
 	return p.revents & (POLLERR | POLLHUP | POLLNVAL) ? QBI_GONE : 0;
-}
-
-int qbi_close_foreign(int fd)
-{
-	struct linger off = { 0, 0 };
-
-	if (fd >= 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
-	return qbi_close(fd);
 }

@@ -44,8 +44,11 @@ int qbi_datagram_connect(int fd, const struct sockaddr_un *address);
 /* Raise both buffers to @size bytes, within the limits of the system. */
 void qbi_socket_raise_buffers(int fd, uint32_t size);
 
-/* Is @fd, which a peer passed, a unix socket of this @type? 0; -EBADMSG no; -errno the
- * kernel refuses to say. */
+/*
+ * Is @fd, which a peer passed, a unix socket of this @type? 0; -EBADMSG no; -errno the
+ * kernel refuses to say. Asks for constants only, for which the kernel takes no lock that
+ * the peer could hold.
+ */
 int qbi_socket_check(int fd, int type);
 
 /*
@@ -74,11 +77,5 @@ int qbi_poll(struct pollfd *fds, size_t n, int timeout);
 
 /* Would it take a message? 0, QBI_FULL, QBI_GONE. */
 int qbi_socket_room(int fd);
-
-/*
- * Close a descriptor that a peer passed, of whatever kind, without letting the peer decide
- * how long that takes. Returns -1.
- */
-int qbi_close_foreign(int fd);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/busy-poll.h"
-#include "base/socket.h"
+#include "base/foreign.h"
 #include "base/util.h"
 
 void qbi_answer_release(struct qbi_answer *a)
@@ -17,51 +17,27 @@ void qbi_answer_release(struct qbi_answer *a)
 		qbi_close_foreign(a->fds[--a->n_fds]);
 }
 
-static void answer_take_fds(struct qbi_answer *a, const struct cmsghdr *cmsg)
+/* Keep what there is a place for. */
+static void answer_take_fds(struct qbi_answer *a, struct qbi_foreign *came)
 {
-	size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	size_t i;
+	size_t n = 0;
 
-	for (i = 0; i < n; i++) {
-		int fd;
-
-		memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(fd));
-		if (a->n_fds < QBI_REPLY_FDS_MAX) {
-			a->fds[a->n_fds++] = fd;
-		} else {
-			a->too_many_fds = true;
-			qbi_close_foreign(fd);
-		}
-	}
+	while (n < came->n && a->n_fds < QBI_REPLY_FDS_MAX)
+		a->fds[a->n_fds++] = came->fds[n++];
+	if (n == came->n)
+		return;
+	a->too_many_fds = true;
+	qbi_foreign_close(came->fds + n, came->n - n);
 }
 
 /* An attacker may trick another process into writing to the stream: all parts of an answer
  * must come from one sender, so it cannot pass off its own bytes as that process's. */
-static void answer_take_server(struct qbi_answer *a, const struct cmsghdr *cmsg)
+static void answer_take_server(struct qbi_answer *a, const struct ucred *who)
 {
-	struct ucred who;
-
-	memcpy(&who, CMSG_DATA(cmsg), sizeof(who));
-	if (a->have_server && memcmp(&who, &a->server, sizeof(who)) != 0)
+	if (a->have_server && memcmp(who, &a->server, sizeof(*who)) != 0)
 		a->two_servers = true;
-	a->server = who;
+	a->server = *who;
 	a->have_server = true;
-}
-
-static void answer_take_control(struct qbi_answer *a, struct msghdr *m)
-{
-	struct cmsghdr *cmsg;
-
-	for (cmsg = CMSG_FIRSTHDR(m); cmsg; cmsg = CMSG_NXTHDR(m, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET)
-			continue;
-		if (cmsg->cmsg_type == SCM_RIGHTS)
-			answer_take_fds(a, cmsg);
-		if (cmsg->cmsg_type == SCM_CREDENTIALS)
-			answer_take_server(a, cmsg);
-	}
-	if (m->msg_flags & MSG_CTRUNC)
-		a->fds_kept_out = true;
 }
 
 /*
@@ -83,22 +59,21 @@ static void answer_ask_server(struct qbi_answer *a, int stream)
 static int answer_read(struct qbi_answer *a, int stream)
 {
 	struct iovec iov = { (char *)&a->welcome + a->size, sizeof(a->welcome) - a->size };
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(struct ucred)) +
-			 CMSG_SPACE(sizeof(int) * QBI_REPLY_FDS_MAX)];
-	} control;
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = control.buf,
-			    .msg_controllen = sizeof(control.buf) };
-	ssize_t n = recvmsg(stream, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct qbi_foreign came;
+	ssize_t n = qbi_foreign_receive(stream, &iov, 1, MSG_DONTWAIT, NULL, &came);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? QBI_EMPTY : -errno;
-	answer_take_control(a, &m);
+	answer_take_fds(a, &came);
+	if (came.has_sender)
+		answer_take_server(a, &came.sender);
+	if (came.cut)
+		a->fds_kept_out = true;
 	if (n == 0)
 		return -ECONNRESET;
+	/* Each byte of the rest could bring as many. */
+	if (a->too_many_fds)
+		return -EBADMSG;
 	a->size += (size_t)n;
 	if (!a->have_server)
 		answer_ask_server(a, stream);
@@ -168,7 +143,7 @@ int qbi_answer_check(const struct qbi_answer *a)
 		return r;
 	if (w->error != 0)
 		return 0;
-	if (a->too_many_fds || !a->have_server || a->two_servers)
+	if (!a->have_server || a->two_servers)
 		return -EBADMSG;
 	if (!a->fds_kept_out)
 		return 0;

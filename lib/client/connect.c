@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/foreign.h"
 #include "base/log.h"
 #include "base/socket.h"
 #include "base/util.h"
@@ -147,13 +148,13 @@ static int answer_accept(qb_ipcc_connection_t *c, uint64_t deadline, struct qbi_
 
 	if (r == -EAGAIN && deadline != 0)
 		return -ETIMEDOUT;
-	if (r < 0)
-		return r;
-	r = qbi_answer_check(a);
+	if (r == 0) {
+		r = qbi_answer_check(a);
+		if (r < 0 && r != -EBADMSG)
+			*ret_why = obstacle_of_client(a, r);
+	}
 	if (r == -EBADMSG)
 		qbi_log(LOG_WARNING, "pid %d does not answer like a server", a->server.pid);
-	else if (r < 0)
-		*ret_why = obstacle_of_client(a, r);
 	if (r < 0)
 		return r;
 	if (a->welcome.error != 0)
@@ -204,16 +205,20 @@ static void client_retract(qb_ipcc_connection_t *c)
 static int client_ask_again(qb_ipcc_connection_t *c, uint64_t deadline)
 {
 	_cleanup_(qbi_closep) int stream = -1;
-	int r = qbi_reach(c->name, deadline, &stream);
+	int old = fcntl(c->stream, F_DUPFD_CLOEXEC, 0);
+	int r = old < 0 ? -errno : qbi_reach(c->name, deadline, &stream);
 
 	if (r == -EMFILE || r == -ENFILE) {
 		/* Then the old one has to go first. Its number is free, and most likely the
 		 * lowest. */
-		c->stream = qbi_close(c->stream);
+		old = qbi_close(old);
+		c->stream = qbi_close_stream(c->stream);
 		r = qbi_reach(c->name, deadline, &c->stream);
 	} else if (r == 0 && dup3(stream, c->stream, O_CLOEXEC) < 0) {
 		r = -errno;
 	}
+	/* Its last descriptor: not one that goes without a look at what lies in it. */
+	qbi_close_stream(old);
 	return r < 0 ? r : hello_send(c);
 }
 
@@ -266,9 +271,7 @@ void qbi_client_free(qb_ipcc_connection_t *c)
 		c->transport->client->close(c->end, how);
 	free(c->end);
 	answer_drop(c);
-	if (c->stream >= 0 && how != QBI_PART_COPY)
-		(void)shutdown(c->stream, SHUT_RDWR);
-	c->stream = qbi_close(c->stream);
+	c->stream = how == QBI_PART_COPY ? qbi_close(c->stream) : qbi_close_stream(c->stream);
 	(void)munmap(c->shared, sizeof(*c->shared));
 	free(c);
 }

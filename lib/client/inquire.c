@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/foreign.h"
 #include "base/util.h"
 #include "client/reach.h"
+#include "transport/transport.h"
 
 /* Until there is something to read, or the end. 0, -ETIMEDOUT, -errno. */
 static int stream_wait(int stream, uint64_t deadline)
@@ -23,35 +25,28 @@ static int stream_wait(int stream, uint64_t deadline)
 }
 
 /*
- * One piece of the answer and who sent it. There is room for that alone: descriptors,
- * which a server that takes us for a client sends, do not get in.
+ * One piece of the answer and who sent it. A server that takes us for a client sends
+ * descriptors, which are closed again; more of them are nonsense.
  */
 static ssize_t welcome_read(struct qbi_inquiry *q)
 {
 	struct iovec iov = { (char *)&q->welcome + q->size, sizeof(q->welcome) - q->size };
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_LEN(sizeof(struct ucred))];
-	} control;
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = control.buf,
-			    .msg_controllen = sizeof(control.buf) };
-	ssize_t n = recvmsg(q->stream, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *cmsg = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	struct qbi_foreign came;
+	ssize_t n = qbi_foreign_receive(q->stream, &iov, 1, MSG_DONTWAIT, NULL, &came);
 
-	struct ucred who;
-
-	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_CREDENTIALS ||
-	    cmsg->cmsg_len != CMSG_LEN(sizeof(who)))
+	qbi_foreign_close(came.fds, came.n);
+	q->n_fds += came.n;
+	if (n <= 0)
 		return n;
-	memcpy(&who, CMSG_DATA(cmsg), sizeof(who));
 	/* All of it is one process's, or nobody's. */
-	if (q->size > 0 && memcmp(&who, &q->server, sizeof(who)) != 0) {
+	if (q->n_fds > QBI_REPLY_FDS_MAX ||
+	    (came.has_sender && q->size > 0 &&
+	     memcmp(&came.sender, &q->server, sizeof(came.sender)) != 0)) {
 		errno = EBADMSG;
 		return -1;
 	}
-	q->server = who;
+	if (came.has_sender)
+		q->server = came.sender;
 	return n;
 }
 
@@ -112,9 +107,7 @@ void qbi_inquiry_free(struct qbi_inquiry *q)
 {
 	if (!q)
 		return;
-	if (q->stream >= 0)
-		(void)shutdown(q->stream, SHUT_RDWR);
-	qbi_close(q->stream);
+	qbi_close_stream(q->stream);
 	free(q);
 }
 
@@ -129,7 +122,8 @@ static int64_t stream_read(int stream, void *buf, size_t size, uint64_t deadline
 	size_t got = 0;
 
 	while (got < size) {
-		ssize_t n = recv(stream, (char *)buf + got, size - got, MSG_DONTWAIT);
+		ssize_t n =
+			qbi_foreign_recv(stream, (char *)buf + got, size - got, MSG_DONTWAIT);
 		int r;
 
 		if (n == 0)

@@ -3,7 +3,7 @@
  * Questions to a service that are no connection: who is there, what are the counters.
  *
  * Trust: what answers may be anybody. Its answer is read into memory of bounded size,
- * descriptors that come along are dropped, and nothing takes longer than the deadline.
+ * descriptors that come along are closed where nobody waits, and nothing takes longer than the deadline.
  */
 #ifndef QBI_CLIENT_INQUIRE_H
 #define QBI_CLIENT_INQUIRE_H
@@ -21,6 +21,7 @@ struct qbi_inquiry {
 	struct ucred server;	    /* who sent it */
 	uint64_t answer_ns;	    /* from connecting to the last byte of it */
 	size_t size;		    /* bytes of @welcome so far */
+	size_t n_fds;		    /* descriptors that came with them */
 	int stream;		    /* where more may follow; -1 */
 };
 

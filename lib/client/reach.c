@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/refused.h"
+#include "base/socket.h"
 #include "base/util.h"
 #include "wire/names.h"
 
@@ -99,6 +100,8 @@ int qbi_reach(const char *name, uint64_t deadline, int *ret_stream)
 	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 &&
 	    !qbi_is_refused(errno))
 		return -errno;
+	/* Skipped instead, what came along with it would be closed by the kernel. */
+	qbi_take_urgent_inline(fd);
 	r = service_connect(fd, &address, deadline);
 	if (r < 0)
 		return r;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/foreign.h"
 #include "base/socket.h"
 
 /* Moved by one system call. */
@@ -32,7 +33,14 @@ ssize_t qbi_wakeup_send(int stream, size_t n)
 	return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? -EAGAIN : -ENOTCONN;
 }
 
-ssize_t qbi_wakeup_receive(int stream, size_t n)
+static ssize_t received(ssize_t got)
+{
+	if (got > 0)
+		return got;
+	return got < 0 && errno == EAGAIN ? -EAGAIN : -ENOTCONN;
+}
+
+ssize_t qbi_wakeup_receive_from_client(int stream, size_t n)
 {
 	char bytes[AT_ONCE];
 	ssize_t got;
@@ -40,16 +48,28 @@ ssize_t qbi_wakeup_receive(int stream, size_t n)
 	do
 		got = recv(stream, bytes, n < sizeof(bytes) ? n : sizeof(bytes), MSG_DONTWAIT);
 	while (got < 0 && errno == EINTR);
-	if (got > 0)
-		return got;
-	return got < 0 && errno == EAGAIN ? -EAGAIN : -ENOTCONN;
+	return received(got);
+}
+
+ssize_t qbi_wakeup_receive(int stream, size_t n)
+{
+	char bytes[AT_ONCE];
+	ssize_t got;
+
+	do
+		got = qbi_foreign_recv(stream, bytes, n < sizeof(bytes) ? n : sizeof(bytes),
+				       MSG_DONTWAIT);
+	while (got < 0 && errno == EINTR);
+	return received(got);
 }
 
 bool qbi_wakeup_is_there(int stream)
 {
 	char byte;
 
-	return recv(stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+	/* With descriptors it has to go as well. */
+	return qbi_foreign_recv(stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0 ||
+	       errno == EBADMSG;
 }
 
 int qbi_wakeup_wait(int stream, struct qbi_turn *turn, uint64_t deadline)
@@ -64,7 +84,7 @@ int qbi_wakeup_wait(int stream, struct qbi_turn *turn, uint64_t deadline)
 		return r;
 	if (!p.revents)
 		return timeout == 0 ? QBI_EMPTY : QBI_AGAIN;
-	n = recv(stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	n = qbi_foreign_recv(stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 	if (n > 0)
 		return 0;
 	/* Somebody else has received it. */

@@ -41,8 +41,14 @@ static inline int qbi_wakeup_send_due(int stream, uint64_t *due)
 	return 0;
 }
 
-/* Read up to @n wake-ups. How many came; -EAGAIN none; -ENOTCONN the end. */
+/*
+ * Read up to @n wake-ups. How many came; -EAGAIN none; -ENOTCONN the end. For clients:
+ * descriptors among them are such an end, and closed where nobody waits.
+ */
 ssize_t qbi_wakeup_receive(int stream, size_t n);
+
+/* For servers, which install no descriptor: their socket refuses them, or drops them. */
+ssize_t qbi_wakeup_receive_from_client(int stream, size_t n);
 
 /*
  * Wait for a wake-up, resting, and leave it there. 0 it is there; QBI_EMPTY none

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/busy-poll.h"
+#include "base/foreign.h"
 #include "base/socket.h"
 #include "base/util.h"
 #include "ring/region.h"
@@ -67,7 +68,6 @@ static int native_shm_client_open(void *st, const struct qbi_client_spec *spec)
 	if (r < 0)
 		return r;
 	c->bell = qbi_take_fd(&spec->fds[1]);
-	qbi_refuse_descriptors(c->bell);
 	qbi_region_ring(&c->region, QBI_REGION_REQUEST, &c->request);
 	qbi_region_ring(&c->region, QBI_REGION_RESPONSE, &c->response);
 	qbi_region_ring(&c->region, QBI_REGION_EVENT, &c->event);
@@ -375,7 +375,7 @@ static void native_shm_client_close(void *st, enum qbi_parting how)
 
 	if (!c->opened)
 		return;
-	c->bell = qbi_close_foreign(c->bell);
+	c->bell = how == QBI_PART_COPY ? qbi_close(c->bell) : qbi_close_foreign(c->bell);
 	qbi_region_close(&c->region);
 }
 

@@ -147,7 +147,7 @@ static int server_stay_awake(struct native_shm_server *s, bool took)
 /* Read up to @n bytes. 0, QBI_GONE, how many came in *@ret. */
 static int native_shm_server_receive(struct native_shm_server *s, int64_t n, int64_t *ret)
 {
-	ssize_t got = qbi_wakeup_receive(s->stream, (size_t)n);
+	ssize_t got = qbi_wakeup_receive_from_client(s->stream, (size_t)n);
 
 	*ret = got > 0 ? got : 0;
 	s->readable = false;

@@ -37,9 +37,7 @@ static int client_open_pair(struct qbi_packets *p, int *fd, uint32_t max_msg_siz
 	int r = qbi_socket_check(*fd, SOCK_SEQPACKET);
 
 	if (r == 0)
-		r = qbi_packets_open(p, *fd, max_msg_size);
-	if (r == 0)
-		*fd = -1;
+		qbi_packets_open_passed(p, qbi_take_fd(fd), max_msg_size);
 	return r;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/foreign.h"
 #include "base/socket.h"
 #include "base/util.h"
 
@@ -31,7 +32,7 @@ struct packet_header {
 /* Room beyond the payload that the kernel charges a packet with. */
 #define OVERHEAD 4096
 
-int qbi_packets_open(struct qbi_packets *p, int fd, uint32_t max_msg_size)
+static void packets_init(struct qbi_packets *p, int fd, uint32_t max_msg_size)
 {
 	socklen_t len = sizeof(int);
 	int room;
@@ -44,9 +45,20 @@ int qbi_packets_open(struct qbi_packets *p, int fd, uint32_t max_msg_size)
 	p->piece = (size_t)room / PIECE_SHARE;
 	if (p->piece > PIECE_MAX)
 		p->piece = PIECE_MAX;
-	qbi_refuse_descriptors(fd);
 	p->fd = fd;
+}
+
+int qbi_packets_open(struct qbi_packets *p, int fd, uint32_t max_msg_size)
+{
+	packets_init(p, fd, max_msg_size);
+	qbi_refuse_descriptors(fd);
 	return 0;
+}
+
+void qbi_packets_open_passed(struct qbi_packets *p, int fd, uint32_t max_msg_size)
+{
+	packets_init(p, fd, max_msg_size);
+	p->passed = true;
 }
 
 void qbi_packets_make_room(int fd, uint32_t max_msg_size)
@@ -58,11 +70,13 @@ void qbi_packets_end(struct qbi_packets *p)
 {
 	if (p->fd >= 0)
 		(void)shutdown(p->fd, SHUT_RDWR);
+	p->ended = true;
 }
 
 void qbi_packets_close(struct qbi_packets *p)
 {
-	p->fd = qbi_close_foreign(p->fd);
+	/* One that goes on is a copy, and not the last one. */
+	p->fd = p->passed && p->ended ? qbi_close_foreign(p->fd) : qbi_close(p->fd);
 	free(QBI_TAKE(p->out));
 	free(QBI_TAKE(p->in));
 }
@@ -161,13 +175,38 @@ bool qbi_packets_is_readable(const struct qbi_packets *p)
 	return recv(p->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
+/* Nothing was received. QBI_EMPTY, QBI_GONE, -EBADMSG. */
+static int outcome_of_receive(int error)
+{
+	if (error == EBADMSG)
+		return -EBADMSG;
+	return error == EAGAIN || error == EINTR ? QBI_EMPTY : QBI_GONE;
+}
+
+/* As recvmsg(2), with room for descriptors where they can come. */
+static ssize_t bytes_receive(struct qbi_packets *p, struct iovec *iov, size_t n, int flags,
+			     int *ret_flags)
+{
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = n };
+	ssize_t got;
+
+	if (p->passed)
+		return qbi_foreign_receive_bytes(p->fd, iov, n, flags | MSG_DONTWAIT,
+						 ret_flags);
+	got = recvmsg(p->fd, &m, flags | MSG_DONTWAIT);
+	*ret_flags = m.msg_flags;
+	return got;
+}
+
 /* The header of the next packet, left there. 0, QBI_EMPTY, QBI_GONE, -EBADMSG. */
 static int header_peek(struct qbi_packets *p, struct packet_header *ret)
 {
-	ssize_t n = recv(p->fd, ret, sizeof(*ret), MSG_PEEK | MSG_DONTWAIT);
+	struct iovec iov = { ret, sizeof(*ret) };
+	int flags;
+	ssize_t n = bytes_receive(p, &iov, 1, MSG_PEEK, &flags);
 
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? QBI_EMPTY : QBI_GONE;
+		return outcome_of_receive(errno);
 	if (n == 0)
 		return QBI_GONE;
 	return n == sizeof(*ret) && ret->size <= p->max_msg_size ? 0 : -EBADMSG;
@@ -178,14 +217,14 @@ static int packet_receive(struct qbi_packets *p, void *to, size_t room,
 			  struct packet_header *ret, size_t *ret_piece)
 {
 	struct iovec iov[2] = { { ret, sizeof(*ret) }, { to, room } };
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
-	ssize_t n = recvmsg(p->fd, &m, MSG_DONTWAIT);
+	int flags = 0;
+	ssize_t n = bytes_receive(p, iov, 2, 0, &flags);
 
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? QBI_EMPTY : QBI_GONE;
+		return outcome_of_receive(errno);
 	if (n == 0)
 		return QBI_GONE;
-	if ((size_t)n < sizeof(*ret) || (m.msg_flags & MSG_TRUNC))
+	if ((size_t)n < sizeof(*ret) || (flags & MSG_TRUNC))
 		return -EBADMSG;
 	*ret_piece = (size_t)n - sizeof(*ret);
 	if (ret->size > p->max_msg_size || ret->offset != p->in_done ||

@@ -21,7 +21,9 @@
 #include "base/msg.h"
 
 struct qbi_packets {
-	int fd; /* -1: not open; closed by qbi_packets_close() */
+	int fd;	     /* -1: not open; closed by qbi_packets_close() */
+	bool passed; /* a peer made it, and shares it */
+	bool ended;  /* shut down */
 	uint32_t max_msg_size;
 	size_t piece; /* bytes of a message in one packet, at most */
 
@@ -39,8 +41,15 @@ struct qbi_packets {
 		.fd = -1                                                                       \
 	}
 
-/* Take over @fd, one end of a pair. 0 or -errno. */
+/* Take over @fd, one end of a pair, which takes no descriptors. 0 or -errno. */
 int qbi_packets_open(struct qbi_packets *p, int fd, uint32_t max_msg_size);
+
+/*
+ * Likewise one that a peer passed. The peer has it too: it decides whether descriptors come,
+ * and an option that is set would wait for it. So there is room for those that come, which
+ * are nonsense, and nothing is set. Threads may receive and send at the same time.
+ */
+void qbi_packets_open_passed(struct qbi_packets *p, int fd, uint32_t max_msg_size);
 
 /* Raise both buffers of @fd to a whole message, within the limits of the system. */
 void qbi_packets_make_room(int fd, uint32_t max_msg_size);

@@ -118,7 +118,7 @@ static int shm_server_settle(void *st, unsigned int taken)
 	idle = taken == 0 && s->owed == 0;
 	if (s->owed <= 0 && !idle)
 		return 0;
-	n = qbi_wakeup_receive(s->stream, idle ? 1 : (size_t)s->owed);
+	n = qbi_wakeup_receive_from_client(s->stream, idle ? 1 : (size_t)s->owed);
 	if (n < 0)
 		return n == -EAGAIN ? 0 : QBI_GONE;
 	if (!idle) {

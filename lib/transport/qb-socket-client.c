@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/foreign.h"
 #include "base/socket.h"
 #include "base/util.h"
 #include "ring/fault.h"
@@ -148,11 +149,11 @@ static int client_receive(struct socket_client *c, int fd, void *buf, size_t siz
 
 	/* A buffer for the largest message needs no look at this one's size. */
 	if (size < c->max_msg_size) {
-		n = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+		n = qbi_foreign_recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
 		if (n >= 0 && (size_t)n > size && (size_t)n <= c->max_msg_size)
 			return -ENOBUFS;
 	}
-	n = recv(fd, buf, size, MSG_TRUNC | MSG_DONTWAIT);
+	n = qbi_foreign_recv(fd, buf, size, MSG_TRUNC | MSG_DONTWAIT);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR || errno == ECONNRESET ? QBI_EMPTY :
 										  -errno;
@@ -217,8 +218,12 @@ static void socket_client_close(void *st, enum qbi_parting how)
 	if (!c->opened)
 		return;
 	c->watch = qbi_close(c->watch);
-	c->response = qbi_close(c->response);
-	c->event = qbi_close(c->event);
+	if (how == QBI_PART_COPY) {
+		c->response = qbi_close(c->response);
+		c->event = qbi_close(c->event);
+	}
+	c->response = qbi_close_stream(c->response);
+	c->event = qbi_close_stream(c->event);
 	qbi_qbcontrol_close(&c->control);
 	/* On this wire the client removes the file; the server does if it is there. */
 	if (how != QBI_PART_COPY)

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/hostile/stopwatch.h"
 #include "tests/lib/census.h"
 #include "tests/lib/message.h"
 
@@ -392,9 +393,11 @@ int arena_main(Suite *s)
 	int status;
 
 	board = share(sizeof(*board));
+	timed_begin();
 	chance_begin();
 	status = suite_main(s);
 	board_print(&board->answer, "answer");
 	board_print(&board->connect, "connect");
+	timed_print();
 	return status;
 }

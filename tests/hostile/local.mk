@@ -5,6 +5,7 @@ hostile_suites = \
 	tests/hostile/descriptors \
 	tests/hostile/false-answers \
 	tests/hostile/false-behavior \
+	tests/hostile/false-closes \
 	tests/hostile/false-files \
 	tests/hostile/files \
 	tests/hostile/handshake \
@@ -31,6 +32,8 @@ tests_hostile_libhostile_la_SOURCES = \
 	tests/hostile/raw-wires.c \
 	tests/hostile/raw-wires.h \
 	tests/hostile/report.h \
+	tests/hostile/stopwatch.c \
+	tests/hostile/stopwatch.h \
 	tests/hostile/tools.c \
 	tests/hostile/tools.h \
 	tests/hostile/truth.c \

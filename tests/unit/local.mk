@@ -3,6 +3,7 @@
 # The shared-memory layer: internal symbols, so linked with the objects.
 ring_tests = \
 	tests/unit/test-fault \
+	tests/unit/test-foreign \
 	tests/unit/test-mutex \
 	tests/unit/test-ring \
 	tests/unit/test-ring-between \

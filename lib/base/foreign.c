@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/foreign.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "base/mutex.h"
+#include "base/util.h"
+
+/* Linux 6.5; the headers may be older than the kernel. */
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4
+#endif
+
+/* Of all that a kernel may put before the descriptors, and those. */
+#define ROOM 2048
+_Static_assert(ROOM >= CMSG_SPACE(sizeof(struct ucred)) +
+			       CMSG_SPACE(sizeof(int) * QBI_FOREIGN_MOST) +
+			       CMSG_SPACE(sizeof(int)),
+	       "room for all that can come along");
+
+/* Memory that is given back in less than 20 ms. */
+#define MEMORY_QUICK (256u << 20)
+
+/* Reads until a queue is empty, on kernels that do not tell what it holds. */
+#define READS_MAX 4096
+
+/* Threads that may hang at once; what comes later waits for one of them. */
+#define THREADS_MAX 8
+#define WAITING_MAX 1024
+#define STACK_SIZE (128u << 10)
+
+/* -- Receiving ---------------------------------------------------------------- */
+
+static void fds_take(struct qbi_foreign *f, const struct cmsghdr *cmsg)
+{
+	size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+	if (n > QBI_FOREIGN_MOST - f->n)
+		n = QBI_FOREIGN_MOST - f->n; /* the kernel has a lower limit */
+	memcpy(&f->fds[f->n], CMSG_DATA(cmsg), n * sizeof(int));
+	f->n += n;
+}
+
+static void control_take(struct qbi_foreign *f, struct msghdr *m)
+{
+	struct cmsghdr *cmsg;
+
+	for (cmsg = CMSG_FIRSTHDR(m); cmsg; cmsg = CMSG_NXTHDR(m, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET)
+			continue;
+		if (cmsg->cmsg_type == SCM_RIGHTS || cmsg->cmsg_type == SCM_PIDFD)
+			fds_take(f, cmsg);
+		if (cmsg->cmsg_type == SCM_CREDENTIALS) {
+			memcpy(&f->sender, CMSG_DATA(cmsg), sizeof(f->sender));
+			f->has_sender = true;
+		}
+	}
+	f->cut = m->msg_flags & MSG_CTRUNC;
+}
+
+ssize_t qbi_foreign_receive(int fd, const struct iovec *iov, size_t n, int flags,
+			    int *ret_flags, struct qbi_foreign *ret)
+{
+	union {
+		struct cmsghdr align;
+		char buf[ROOM];
+	} control;
+	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov,
+			    .msg_iovlen = n,
+			    .msg_control = control.buf,
+			    .msg_controllen = sizeof(control.buf) };
+	ssize_t got = recvmsg(fd, &m, flags | MSG_CMSG_CLOEXEC);
+
+	ret->n = 0;
+	ret->cut = ret->has_sender = false;
+	if (got < 0)
+		return got;
+	if (m.msg_controllen > 0 || (m.msg_flags & MSG_CTRUNC))
+		control_take(ret, &m);
+	if (ret_flags)
+		*ret_flags = m.msg_flags;
+	return got;
+}
+
+ssize_t qbi_foreign_receive_bytes(int fd, const struct iovec *iov, size_t n, int flags,
+				  int *ret_flags)
+{
+	struct qbi_foreign came;
+	ssize_t got = qbi_foreign_receive(fd, iov, n, flags, ret_flags, &came);
+
+	if (got < 0 || (came.n == 0 && !came.cut))
+		return got;
+	qbi_foreign_close(came.fds, came.n);
+	errno = EBADMSG;
+	return -1;
+}
+
+ssize_t qbi_foreign_recv(int fd, void *buf, size_t size, int flags)
+{
+	struct iovec iov = { buf, size };
+
+	return qbi_foreign_receive_bytes(fd, &iov, 1, flags, NULL);
+}
+
+/* -- Is it quick? ------------------------------------------------------------- */
+
+static bool memory_is_quick(int fd)
+{
+	struct stat st;
+
+	/* Only files in memory have seals, and nobody else is asked by fstat(2) then. */
+	return fcntl(fd, F_GET_SEALS) >= 0 && fstat(fd, &st) == 0 &&
+	       (uint64_t)st.st_blocks * 512 <= MEMORY_QUICK;
+}
+
+/* Constants, which the kernel reads under no lock. */
+static bool option_is(int fd, int option, int expected)
+{
+	int value;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 && value == expected;
+}
+
+/* Descriptors in the queue of a unix socket; -1 the kernel does not tell (Linux 5.8 does). */
+static int descriptors_queued(int fd)
+{
+	_cleanup_(qbi_closep) int info = -1;
+	char text[512], *at;
+	ssize_t n;
+
+	snprintf(text, sizeof(text), "/proc/thread-self/fdinfo/%d", fd);
+	info = open(text, O_RDONLY | O_CLOEXEC);
+	n = info < 0 ? -1 : read(info, text, sizeof(text) - 1);
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	at = strstr(text, "scm_fds:");
+	return at ? atoi(at + sizeof("scm_fds:") - 1) : -1;
+}
+
+/* Nothing gets in any more: read what is there. True: it was empty, or is now. */
+static bool queue_is_emptied(int fd)
+{
+	char bytes[512];
+	int left = READS_MAX;
+	ssize_t n;
+
+	do
+		n = qbi_foreign_recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	while ((n > 0 || (n < 0 && errno == EBADMSG)) && --left);
+	return n == 0;
+}
+
+/* Of a unix socket that is shut down. */
+static bool queue_is_quick(int fd)
+{
+	int queued = descriptors_queued(fd);
+
+	return queued >= 0 ? queued == 0 : queue_is_emptied(fd);
+}
+
+/* Shuts it down as well: what gets in later would go with it. */
+static bool socket_is_quick(int fd)
+{
+	return option_is(fd, SO_DOMAIN, AF_UNIX) && option_is(fd, SO_ACCEPTCONN, 0) &&
+	       shutdown(fd, SHUT_RDWR) == 0 && queue_is_quick(fd);
+}
+
+/* -- The thread --------------------------------------------------------------- */
+
+/* Those that wait for a thread. A fixed number: this is no time to run out of memory. */
+static int waiting[WAITING_MAX];
+static size_t n_waiting;
+static unsigned int threads;
+static uint32_t threads_of; /* the process, by its generation */
+QBI_MUTEX_STATIC(closing)
+
+/* The next one to close; -1 none, and there is a thread less. */
+static int next_take(void)
+{
+	int fd = -1;
+
+	qbi_mutex_lock(&closing);
+	if (n_waiting)
+		fd = waiting[--n_waiting];
+	else
+		threads--;
+	qbi_mutex_unlock(&closing);
+	return fd;
+}
+
+/* Without lingering, which is no more than a wish: that may wait as well. */
+static void slowly_close(int fd)
+{
+	struct linger off = { 0, 0 };
+
+	if (!option_is(fd, SO_DOMAIN, AF_UNIX))
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+	qbi_close(fd);
+}
+
+static void *thread_close(void *unused)
+{
+	int fd;
+
+	while ((fd = next_take()) >= 0)
+		slowly_close(fd);
+	return NULL;
+}
+
+/* Detached, with a small stack and no signals. */
+static int thread_start(void)
+{
+	sigset_t all, before;
+	pthread_attr_t attr;
+	pthread_t thread;
+	int r;
+
+	if (pthread_attr_init(&attr) != 0)
+		return -ENOMEM;
+	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&thread, &attr, thread_close, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	(void)pthread_attr_destroy(&attr);
+	return -r;
+}
+
+/* Put some where threads find them: how many. *@more: there has to be one more thread. */
+static size_t waiting_add(const int *fds, size_t n, bool *more)
+{
+	qbi_mutex_lock(&closing);
+	if (n > WAITING_MAX - n_waiting)
+		n = WAITING_MAX - n_waiting;
+	memcpy(&waiting[n_waiting], fds, n * sizeof(*fds));
+	n_waiting += n;
+	/* Those of the parent stayed there. */
+	if (threads_of != qbi_generation())
+		threads = 0;
+	threads_of = qbi_generation();
+	*more = n > 0 && threads < THREADS_MAX;
+	threads += *more;
+	qbi_mutex_unlock(&closing);
+	return n;
+}
+
+static void elsewhere_close(const int *fds, size_t n)
+{
+	bool more;
+	size_t done = waiting_add(fds, n, &more);
+
+	/* Where a sandbox allows no thread, it is done here. */
+	if (more && thread_start() < 0)
+		(void)thread_close(NULL);
+	for (; done < n; done++)
+		slowly_close(fds[done]);
+}
+
+void qbi_foreign_close(int *fds, size_t n)
+{
+	size_t i, n_slow = 0;
+	int saved = errno;
+
+	for (i = 0; i < n; i++) {
+		if (memory_is_quick(fds[i]) || socket_is_quick(fds[i]))
+			qbi_close(fds[i]);
+		else
+			fds[n_slow++] = fds[i];
+	}
+	if (n_slow)
+		elsewhere_close(fds, n_slow);
+	errno = saved;
+}
+
+int qbi_close_foreign(int fd)
+{
+	if (fd >= 0)
+		qbi_foreign_close(&fd, 1);
+	return -1;
+}
+
+int qbi_close_stream(int fd)
+{
+	int saved = errno, queued;
+
+	if (fd < 0)
+		return -1;
+	(void)shutdown(fd, SHUT_RDWR);
+	/* Nobody else has it: without bytes there are no descriptors. */
+	if ((ioctl(fd, FIONREAD, &queued) == 0 && queued == 0) || queue_is_quick(fd))
+		qbi_close(fd);
+	else
+		elsewhere_close(&fd, 1);
+	errno = saved;
+	return -1;
+}
