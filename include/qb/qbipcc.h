@@ -275,7 +275,7 @@ void *qb_ipcc_context_get(qb_ipcc_connection_t *c);
  * Ask the socket whether the server is there.
  *
  * @param c  connection
- * @return   QB_TRUE or QB_FALSE; once false it stays false
+ * @return   QB_TRUE or QB_FALSE of <qb/qbdefs.h>; once false it stays false
  * @note     Threads: any, at any time.
  */
 int32_t qb_ipcc_is_connected(qb_ipcc_connection_t *c);
