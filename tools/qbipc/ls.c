@@ -16,14 +16,14 @@ enum ls_format { LS_TABLE, LS_NAMES, LS_JSON };
 
 struct ls {
 	enum ls_format format;
-	bool all;	    /* whatever listens */
+	bool all;	    /* all listening sockets */
 	bool probe;	    /* ask each of them */
 	int32_t timeout_ms; /* for one probe */
 	size_t columns;	    /* of names in the table */
 	struct json json;
 };
 
-/* A socket and, if it was asked, what it said. */
+/* A socket and, if it was probed, the answer. */
 struct ls_row {
 	const struct socket *socket;
 	struct qbipc_probe_info info;
@@ -36,7 +36,7 @@ static bool socket_is_wanted(const struct ls *ls, const struct socket *s)
 	return ls->all || s->is_service;
 }
 
-/* A name with a NUL inside, as no service has, cannot be asked for. */
+/* A name with a NUL inside is not one of a service and cannot be probed. */
 static void row_probe(const struct ls *ls, struct ls_row *row)
 {
 	const struct socket *s = row->socket;
@@ -169,7 +169,7 @@ static void row_print(struct ls *ls, const struct ls_row *row)
 	case LS_TABLE: row_print_table(ls, row); break;
 	case LS_JSON: row_print_json(&ls->json, row); break;
 	case LS_NAMES:
-		/* For programs, a line each: what cannot be one is left out. */
+		/* For programs, one name per line. Names with unprintable bytes are left out. */
 		if (text_width(s->name, s->name_size) == s->name_size)
 			printf("%s\n", s->name);
 		break;
@@ -248,9 +248,9 @@ const struct tool_command tool_ls = {
 	.name = "ls",
 	.summary = "list the services of this machine",
 	.usage = "Usage: qbipc ls [OPTION...]\n"
-		 "List listening sockets that have the address of a service, who made them\n"
-		 "and which process has them, as far as this user may see that. Connects to\n"
-		 "nobody.\n\n"
+		 "List listening sockets that have the address of a service, the user that\n"
+		 "made each of them and the process that has it open, as far as this user\n"
+		 "may see that. Connects to none of them.\n\n"
 		 "  -a, --all              all stream sockets that listen under a name\n"
 		 "  -p, --probe            ask each of them, as qbipc ping does\n"
 		 "  -t, --timeout=SECONDS  how long a probe may take [0.5]\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* qbipc ping: who answers a name, how, and how fast. Sends the application nothing. */
+/* qbipc ping: which process serves a name, how, and how fast. The application gets nothing. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What /proc tells of other processes. All of it was chosen by them. */
+/* What /proc shows of other processes. They can choose all of it. */
 #ifndef TOOL_PROCESS_H
 #define TOOL_PROCESS_H
 
@@ -7,9 +7,9 @@
 #include <sys/types.h>
 
 /*
- * The command line of @pid, arguments apart by blanks, cut to fit; for a process without
- * one its name in brackets. Any bytes but NUL. The length; 0 when there is nothing to
- * be found.
+ * The command line of @pid, with blanks between arguments, truncated to @size; for a process
+ * without one, its name in brackets. It may have any bytes but NUL. Returns the length; 0 if
+ * there is nothing.
  */
 size_t process_command(pid_t pid, char *buf, size_t size);
 

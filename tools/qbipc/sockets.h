@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Listening stream sockets of this machine (of this network namespace, that is), from
- * the kernel's sock_diag: exact names, whatever bytes are in them, and the owner of each
- * for everybody. Nobody is connected to.
+ * The listening stream sockets of this network namespace, from the kernel's sock_diag. It
+ * gives exact names, with any bytes in them, and the owner of each socket, to every user.
+ * No connection is made.
  */
 #ifndef TOOL_SOCKETS_H
 #define TOOL_SOCKETS_H
@@ -20,7 +20,7 @@ struct socket {
 	enum socket_kind kind;
 	bool is_service; /* has the address of a service of this wire */
 	uint32_t inode;
-	uid_t uid; /* who made it; -1: the kernel does not tell */
+	uid_t uid; /* user that made it; -1: unknown to the kernel */
 	pid_t pid; /* a process that has it open, the lowest; 0: unknown */
 };
 
@@ -29,7 +29,7 @@ struct sockets {
 	size_t count;
 };
 
-/* All of them, by name. 0 or -errno; free with sockets_free(). */
+/* List all of them, sorted by name. 0 or -errno; free with sockets_free(). */
 int sockets_list(struct sockets *ret);
 void sockets_free(struct sockets *s);
 
