@@ -81,5 +81,6 @@ noinst_HEADERS += \
 	tests/unit/test-loop.h \
 	tests/unit/test-native-ends.h \
 	tests/unit/test-native-pair.h \
+	tests/unit/test-ring-fixture.h \
 	tests/unit/test-ring-hostile.h \
 	tests/unit/test-ring-pair.h

@@ -6,27 +6,13 @@
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
+#include "tests/lib/session.h"
 #include "tests/lib/variant.h"
-
-static struct host *start(int i, qb_ipcc_connection_t **c)
-{
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true });
-
-	*c = client_connect(h->name, 0);
-	host_await_trace(h, "created:1");
-	return h;
-}
-
-static void stop(struct host *h, qb_ipcc_connection_t *c)
-{
-	qb_ipcc_disconnect(c);
-	host_stop(h);
-}
 
 START_TEST(slow_event_reader_gets_every_accepted_event_in_order)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 	int32_t sent = 0, read = 0;
 
 	for (int round = 0; round < 30; round++) {
@@ -41,14 +27,14 @@ START_TEST(slow_event_reader_gets_every_accepted_event_in_order)
 	ck_assert(!fd_readable_within(client_fd(c), 0));
 	ck_assert_int_eq(host_call(h, remote_event, 1, 300, 1), 308);
 	client_must_recv_event(c, 1, 300);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(one_readiness_report_per_event_is_enough_to_read_them_all)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 	int fd = client_fd(c);
 	int32_t sent = 0, read = 0;
 
@@ -64,28 +50,28 @@ START_TEST(one_readiness_report_per_event_is_enough_to_read_them_all)
 		}
 		ck_assert(!fd_readable_within(fd, 0));
 	}
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(event_that_fills_everything_alone_is_accepted_when_all_is_read)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 	int64_t most = qb_ipcc_get_buffer_size(c) - 8;
 
 	for (int32_t id = 0; id < 20; id++) {
 		ck_assert_int_eq(host_call(h, remote_event, 1, most, id), most + 8);
 		client_must_recv_event(c, id, (size_t)most);
 	}
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(client_that_never_reads_does_not_disturb_another)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 	qb_ipcc_connection_t *other = client_connect(h->name, 0);
 
 	host_await_trace(h, "created:2");
@@ -97,14 +83,14 @@ START_TEST(client_that_never_reads_does_not_disturb_another)
 		client_must_recv_event(other, id, 300);
 	}
 	qb_ipcc_disconnect(other);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(accepted_events_outlast_a_full_queue_and_a_hang_up_ends_them)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 
 	ck_assert_int_ge(host_call(h, remote_events, 1, 300, 0, 100000), 1);
 	client_must_recv_event(c, 0, 300);
@@ -133,7 +119,7 @@ START_TEST(requests_refused_for_lack_of_room_were_not_taken)
 		while (answered < sent)
 			client_must_recv(c, answered++, 150);
 	}
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 

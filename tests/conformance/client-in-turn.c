@@ -11,6 +11,7 @@
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
+#include "tests/lib/session.h"
 #include "tests/lib/task.h"
 #include "tests/lib/variant.h"
 
@@ -21,14 +22,12 @@ static struct host *host;
 
 static void start(int i)
 {
-	host = host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true });
-	connection = client_connect(host->name, 0);
+	host = session_start(i, &connection);
 }
 
 static void stop(void)
 {
-	qb_ipcc_disconnect(connection);
-	host_stop(host);
+	session_stop(host, connection);
 }
 
 /* Calls, and events that come one by one. */

@@ -10,6 +10,7 @@
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
+#include "tests/lib/session.h"
 #include "tests/lib/variant.h"
 
 enum { SHORT_MS = 60 };
@@ -18,17 +19,10 @@ static char buffer[20000] __attribute__((aligned(8)));
 
 static struct host *start(int i, qb_ipcc_connection_t **c)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true });
+	struct host *h = session_start(i, c);
 
-	*c = client_connect(h->name, 0);
 	client_echo(*c, 64);
 	return h;
-}
-
-static void stop(struct host *h, qb_ipcc_connection_t *c)
-{
-	qb_ipcc_disconnect(c);
-	host_stop(h);
 }
 
 static ssize_t echo_vector(qb_ipcc_connection_t *c, int32_t id, int32_t timeout)
@@ -48,7 +42,7 @@ START_TEST(recv_with_nothing_there_is_etimedout_at_once_for_timeout_0)
 
 	ck_assert_int_eq(qb_ipcc_recv(c, buffer, sizeof(buffer), 0), -ETIMEDOUT);
 	client_echo(c, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -61,7 +55,7 @@ START_TEST(recv_waits_for_its_timeout_and_not_less)
 	ck_assert_int_eq(qb_ipcc_recv(c, buffer, sizeof(buffer), SHORT_MS), -ETIMEDOUT);
 	ck_assert_uint_ge(now_ms() - begin, SHORT_MS - 1);
 	client_echo(c, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -76,7 +70,7 @@ START_TEST(event_recv_with_nothing_there_is_eagain_for_any_timeout)
 	ck_assert_int_eq(qb_ipcc_event_recv(c, buffer, sizeof(buffer), SHORT_MS), -EAGAIN);
 	ck_assert_uint_ge(now_ms() - begin, SHORT_MS - 1);
 	client_echo(c, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -96,7 +90,7 @@ START_TEST(recv_that_waits_for_ever_gets_a_late_message)
 	ck_assert_int_eq(qb_ipcc_recv(c, buffer, sizeof(buffer), SHORT_MS), -ETIMEDOUT);
 	ck_assert_int_eq(host_call(h, remote_response, 1, 64, 5), 72);
 	response_check((void *)buffer, qb_ipcc_recv(c, buffer, sizeof(buffer), -1), 5, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -114,7 +108,7 @@ static void check_nobufs(int i, remote_fn send_one,
 	response_check((void *)buffer, recv_fn(c, buffer, 1008, deadline_ms()), 5, 1000);
 	response_check((void *)buffer, recv_fn(c, buffer, 508, deadline_ms()), 6, 500);
 	client_echo(c, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 
 START_TEST(recv_into_too_small_a_buffer_is_enobufs_and_keeps_the_message)
@@ -146,7 +140,7 @@ static void check_nothing_beyond(int i, bool event)
 		for (size_t at = room; at < sizeof(buffer); at++)
 			ck_assert_msg(buffer[at] == 0x5a, "byte %zu behind %zu", at, room);
 	}
-	stop(h, c);
+	session_stop(h, c);
 }
 
 START_TEST(recv_writes_nothing_beyond_its_buffer)
@@ -180,7 +174,7 @@ START_TEST(waiting_in_a_process_that_may_not_poll_fails_at_once)
 	if (response != -ETIMEDOUT)
 		ck_assert_int_eq(response, -EINVAL);
 	client_echo(c, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -195,7 +189,7 @@ START_TEST(descriptor_stays_readable_after_enobufs)
 	ck_assert(fd_readable_within(client_fd(c), 0));
 	client_must_recv_event(c, 5, 1000);
 	ck_assert(!fd_readable_within(client_fd(c), 0));
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -211,7 +205,7 @@ START_TEST(event_recv_is_enotconn_only_after_the_queued_events_were_read)
 		client_must_recv_event(c, id, 200);
 	ck_assert_int_eq(qb_ipcc_event_recv(c, buffer, sizeof(buffer), 0), -ENOTCONN);
 	ck_assert_int_eq(qb_ipcc_event_recv(c, buffer, sizeof(buffer), -1), -ENOTCONN);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -225,7 +219,7 @@ START_TEST(events_of_a_killed_server_are_read_before_enotconn)
 	for (int32_t id = 10; id < 13; id++)
 		client_must_recv_event(c, id, 200);
 	ck_assert_int_eq(qb_ipcc_event_recv(c, buffer, sizeof(buffer), -1), -ENOTCONN);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -237,7 +231,7 @@ START_TEST(recv_after_the_server_disconnected_is_enotconn)
 	host_call(h, remote_disconnect, 1);
 	ck_assert_int_eq(qb_ipcc_recv(c, buffer, sizeof(buffer), deadline_ms()), -ENOTCONN);
 	ck_assert_int_eq(qb_ipcc_recv(c, buffer, sizeof(buffer), -1), -ENOTCONN);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -248,7 +242,7 @@ START_TEST(recv_after_the_server_was_killed_is_enotconn)
 
 	host_kill(h);
 	ck_assert_int_eq(qb_ipcc_recv(c, buffer, sizeof(buffer), -1), -ENOTCONN);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -259,7 +253,7 @@ START_TEST(sendv_recv_returns_the_answer)
 
 	response_check((void *)buffer, echo_vector(c, MSG_ECHO, deadline_ms()), MSG_ECHO, 100);
 	response_check((void *)buffer, echo_vector(c, MSG_ECHO, -1), MSG_ECHO, 100);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -273,7 +267,7 @@ START_TEST(sendv_recv_times_out_and_the_late_answer_goes_to_the_next_call)
 	ck_assert_uint_ge(now_ms() - begin, SHORT_MS - 1);
 	ck_assert_int_eq(host_call(h, remote_response, 1, 100, 77), 108);
 	response_check((void *)buffer, echo_vector(c, MSG_SILENT, deadline_ms()), 77, 100);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -288,7 +282,7 @@ START_TEST(sendv_recv_above_the_buffer_size_is_emsgsize)
 			 -EMSGSIZE);
 	free(r);
 	client_echo(c, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -301,7 +295,7 @@ START_TEST(sendv_recv_while_flow_control_is_on_is_eagain)
 	ck_assert_int_eq(echo_vector(c, MSG_ECHO, SHORT_MS), -EAGAIN);
 	host_call(h, remote_rate, QB_IPCS_RATE_NORMAL);
 	response_check((void *)buffer, echo_vector(c, MSG_ECHO, -1), MSG_ECHO, 100);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -312,7 +306,7 @@ START_TEST(sendv_recv_for_ever_is_enotconn_when_the_server_disconnects)
 
 	ck_assert_int_eq(echo_vector(c, MSG_DISCONNECT_ME, -1), -ENOTCONN);
 	ck_assert_int_eq(echo_vector(c, MSG_ECHO, -1), -ENOTCONN);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -336,7 +330,7 @@ START_TEST(sendv_recv_for_ever_is_enotconn_when_the_server_is_killed)
 	ck_assert_int_eq(echo_vector(c, MSG_SILENT, -1), -ENOTCONN);
 	ck_assert_int_eq(pthread_join(killer, NULL), 0);
 	host_kill(h);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -353,7 +347,7 @@ START_TEST(responses_and_events_do_not_mix)
 	client_must_recv_event(c, 1, 100);
 	client_must_recv_event(c, 3, 100);
 	client_must_recv(c, 4, 100);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 

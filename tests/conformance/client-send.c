@@ -8,47 +8,33 @@
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
+#include "tests/lib/session.h"
 #include "tests/lib/variant.h"
-
-static struct host *start(int i, qb_ipcc_connection_t **c)
-{
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true });
-
-	*c = client_connect(h->name, 0);
-	host_await_trace(h, "created:1");
-	return h;
-}
-
-static void stop(struct host *h, qb_ipcc_connection_t *c)
-{
-	qb_ipcc_disconnect(c);
-	host_stop(h);
-}
 
 START_TEST(send_returns_the_bytes_sent)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 
 	ck_assert_int_eq(client_send(c, MSG_ECHO, 16), 16);
 	client_must_recv(c, MSG_ECHO, 16);
 	ck_assert_int_eq(client_send(c, MSG_ECHO, 777), 777);
 	client_must_recv(c, MSG_ECHO, 777);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(send_of_the_buffer_size_works_and_one_byte_more_is_emsgsize)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 	size_t most = (size_t)qb_ipcc_get_buffer_size(c);
 
 	ck_assert_int_eq(client_send(c, MSG_SILENT, most), (ssize_t)most);
 	ck_assert_int_eq(client_send(c, MSG_SILENT, most + 1), -EMSGSIZE);
 	ck_assert_int_eq(client_send(c, MSG_SILENT, 10 * most), -EMSGSIZE);
 	client_echo(c, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -67,24 +53,24 @@ END_TEST
 START_TEST(send_to_a_disconnected_client_is_enotconn)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 
 	host_call(h, remote_disconnect, 1);
 	WAIT_FOR(client_send(c, MSG_ECHO, 64) == -ENOTCONN);
 	ck_assert_int_eq(client_send(c, MSG_ECHO, 64), -ENOTCONN);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(send_after_the_server_was_killed_is_enotconn)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 
 	host_kill(h);
 	ck_assert_int_eq(client_send(c, MSG_ECHO, 64), -ENOTCONN);
 	ck_assert_int_eq(client_send(c, MSG_ECHO, 64), -ENOTCONN);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -106,7 +92,7 @@ START_TEST(send_without_room_is_eagain_until_the_server_takes_something)
 	for (int k = 0; k < sent; k++)
 		client_must_recv(c, MSG_ECHO, 1000);
 	client_echo(c, 1000);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -130,7 +116,7 @@ static size_t vector_fill(struct iovec *iov, int entries, struct request *r)
 static void check_vector(int i, int entries)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(i, &c);
+	struct host *h = session_start(i, &c);
 	struct request *r = request_new(MSG_ECHO, 9000);
 	struct iovec *iov = calloc((size_t)entries, sizeof(*iov));
 	size_t size;
@@ -141,7 +127,7 @@ static void check_vector(int i, int entries)
 	client_must_recv(c, MSG_ECHO, size);
 	free(iov);
 	free(r);
-	stop(h, c);
+	session_stop(h, c);
 }
 
 START_TEST(vector_of_the_header_alone_works)
@@ -179,7 +165,7 @@ END_TEST
 START_TEST(vector_whose_sum_is_above_the_buffer_size_is_emsgsize)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 	static char block[6000];
 	struct qb_ipc_request_header hdr = { .id = MSG_ECHO, .size = 18016 };
 	struct iovec iov[4] = { { &hdr, sizeof(hdr) },
@@ -189,21 +175,21 @@ START_TEST(vector_whose_sum_is_above_the_buffer_size_is_emsgsize)
 
 	ck_assert_int_eq(qb_ipcc_sendv(c, iov, 4), -EMSGSIZE);
 	client_echo(c, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(header_split_over_two_entries_is_put_together)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 	struct request *r = request_new(MSG_ECHO, 100);
 	struct iovec iov[3] = { { r, 5 }, { (char *)r + 5, 20 }, { (char *)r + 25, 75 } };
 
 	ck_assert_int_eq(qb_ipcc_sendv(c, iov, 3), 100);
 	client_must_recv(c, MSG_ECHO, 100);
 	free(r);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 

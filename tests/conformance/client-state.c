@@ -8,27 +8,13 @@
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
+#include "tests/lib/session.h"
 #include "tests/lib/variant.h"
-
-static struct host *start(int i, qb_ipcc_connection_t **c)
-{
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true });
-
-	*c = client_connect(h->name, 0);
-	host_await_trace(h, "created:1");
-	return h;
-}
-
-static void stop(struct host *h, qb_ipcc_connection_t *c)
-{
-	qb_ipcc_disconnect(c);
-	host_stop(h);
-}
 
 START_TEST(descriptor_is_readable_only_while_an_event_is_queued)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 	int fd = client_fd(c);
 
 	ck_assert(!fd_readable_within(fd, 0));
@@ -40,41 +26,41 @@ START_TEST(descriptor_is_readable_only_while_an_event_is_queued)
 		client_must_recv_event(c, id, 100);
 	}
 	ck_assert(!fd_readable_within(fd, 0));
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(descriptor_is_readable_when_the_server_has_disconnected)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 
 	host_call(h, remote_disconnect, 1);
 	ck_assert(fd_readable_within(client_fd(c), deadline_ms()));
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(descriptor_is_readable_when_the_server_was_killed)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 
 	host_kill(h);
 	ck_assert(fd_readable_within(client_fd(c), deadline_ms()));
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(descriptor_is_the_same_each_time)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 	int fd = client_fd(c);
 
 	client_echo(c, 64);
 	ck_assert_int_eq(client_fd(c), fd);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -94,26 +80,26 @@ START_TEST(descriptor_of_shm_is_a_connected_stream_that_knows_its_peer)
 	ck_assert_int_eq(cred.pid, h->pid);
 	ck_assert_int_eq((int)cred.uid, (int)getuid());
 	ck_assert_int_eq((int)cred.gid, (int)getgid());
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(fd_get_without_connection_or_place_is_einval)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 	int32_t fd;
 
 	ck_assert_int_eq(qb_ipcc_fd_get(NULL, &fd), -EINVAL);
 	ck_assert_int_eq(qb_ipcc_fd_get(c, NULL), -EINVAL);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(auth_get_tells_pid_uid_and_gid_of_the_server)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 	pid_t pid = -1;
 	uid_t uid = (uid_t)-1;
 	gid_t gid = (gid_t)-1;
@@ -122,14 +108,14 @@ START_TEST(auth_get_tells_pid_uid_and_gid_of_the_server)
 	ck_assert_int_eq(pid, h->pid);
 	ck_assert_int_eq((int)uid, (int)getuid());
 	ck_assert_int_eq((int)gid, (int)getgid());
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(auth_get_fills_only_what_is_asked_for)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 	pid_t pid = -1;
 	uid_t uid = (uid_t)-1;
 	gid_t gid = (gid_t)-1;
@@ -142,14 +128,14 @@ START_TEST(auth_get_fills_only_what_is_asked_for)
 	ck_assert_int_eq(qb_ipcc_auth_get(c, NULL, NULL, &gid), 0);
 	ck_assert_int_eq((int)gid, (int)getgid());
 	ck_assert_int_eq(qb_ipcc_auth_get(NULL, &pid, &uid, &gid), -EINVAL);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(connection_is_connected_until_the_server_disconnects)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 
 	ck_assert_int_eq(qb_ipcc_is_connected(c), 1);
 	client_echo(c, 64);
@@ -157,33 +143,33 @@ START_TEST(connection_is_connected_until_the_server_disconnects)
 	host_call(h, remote_disconnect, 1);
 	WAIT_FOR(!qb_ipcc_is_connected(c));
 	ck_assert_int_eq(qb_ipcc_is_connected(c), 0);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(connection_is_not_connected_once_the_server_was_killed)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 
 	host_kill(h);
 	WAIT_FOR(!qb_ipcc_is_connected(c));
 	ck_assert_int_eq(qb_ipcc_is_connected(c), 0);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(connection_is_connected_while_events_are_queued)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 
 	ck_assert_int_eq(host_call(h, remote_events, 1, 100, 1, 3), 3);
 	ck_assert_int_eq(qb_ipcc_is_connected(c), 1);
 	for (int32_t id = 1; id <= 3; id++)
 		client_must_recv_event(c, id, 100);
 	ck_assert_int_eq(qb_ipcc_is_connected(c), 1);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -196,7 +182,7 @@ END_TEST
 START_TEST(context_is_null_until_it_is_set)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 
 	ck_assert_ptr_null(qb_ipcc_context_get(c));
 	qb_ipcc_context_set(c, h);
@@ -205,13 +191,13 @@ START_TEST(context_is_null_until_it_is_set)
 	ck_assert_ptr_eq(qb_ipcc_context_get(c), h);
 	qb_ipcc_context_set(c, NULL);
 	ck_assert_ptr_null(qb_ipcc_context_get(c));
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
 START_TEST(questions_about_no_connection_have_harmless_answers)
 {
-	qb_ipcc_context_set(NULL, &start);
+	qb_ipcc_context_set(NULL, &session_start);
 	ck_assert_ptr_null(qb_ipcc_context_get(NULL));
 	ck_assert_int_eq(qb_ipcc_get_buffer_size(NULL), -EINVAL);
 	ck_assert_int_eq(qb_ipcc_fc_enable_max_set(NULL, 1), -EINVAL);
@@ -222,12 +208,12 @@ END_TEST
 START_TEST(files_of_a_killed_server_are_gone_after_disconnect)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = start(_i, &c);
+	struct host *h = session_start(_i, &c);
 
 	client_echo(c, 64);
 	host_kill(h);
 	/* The census of the fixture looks for what is left. */
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 

@@ -10,6 +10,7 @@
 
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
+#include "tests/lib/session.h"
 #include "tests/lib/variant.h"
 
 enum {
@@ -94,12 +95,6 @@ static struct host *start(int i, size_t max_msg_size,
 	return h;
 }
 
-static void stop(struct host *h, qb_ipcc_connection_t *c)
-{
-	qb_ipcc_disconnect(c);
-	host_stop(h);
-}
-
 static int32_t answer_and_stress(struct server *sv, qb_ipcs_connection_t *c, void *data,
 				 size_t size)
 {
@@ -116,7 +111,7 @@ START_TEST(events_are_sent_again_until_there_is_room)
 	client_must_send(c, GO, SMALL);
 	recv_response(c, GO, SMALL);
 	recv_stress(c);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -147,7 +142,7 @@ START_TEST(rest_of_a_response_goes_out_while_events_find_no_room)
 	for (int32_t id = 0; id < host_slot(h, 0); id++)
 		recv_response(c, id, LARGE);
 	recv_stress(c);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -172,7 +167,7 @@ START_TEST(events_go_out_while_responses_find_no_room)
 		recv_event(c, id, MEDIUM);
 	for (int32_t id = 0; id < EVENTS; id++)
 		recv_response(c, id, MEDIUM);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -218,7 +213,7 @@ START_TEST(events_go_out_while_the_callback_waits_for_none_to_be_queued)
 		ck_assert_int_eq(r->hdr.id, count++);
 	}
 	ck_assert_int_eq(r->hdr.id, count);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -237,7 +232,7 @@ START_TEST(early_events_go_out_without_the_loop)
 
 	for (int32_t id = 0; id < EVENTS; id++)
 		recv_event(c, id, MEDIUM);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 

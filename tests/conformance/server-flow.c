@@ -5,6 +5,7 @@
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
+#include "tests/lib/session.h"
 #include "tests/lib/variant.h"
 
 enum { SLOT_TAKEN };
@@ -21,18 +22,8 @@ static int32_t msg_counts(struct server *sv, qb_ipcs_connection_t *c, void *data
 
 static struct host *start(int i, qb_ipcc_connection_t **c)
 {
-	struct host *h = host_start(
-		&(struct server_spec){ VARIANT_SPEC(i), .quiet = true, .msg = msg_counts });
-
-	*c = client_connect(h->name, 0);
-	host_await_trace(h, "created:1");
-	return h;
-}
-
-static void stop(struct host *h, qb_ipcc_connection_t *c)
-{
-	qb_ipcc_disconnect(c);
-	host_stop(h);
+	return session_start_spec(
+		&(struct server_spec){ VARIANT_SPEC(i), .quiet = true, .msg = msg_counts }, c);
 }
 
 START_TEST(off_refuses_requests_of_default_clients)
@@ -46,7 +37,7 @@ START_TEST(off_refuses_requests_of_default_clients)
 	host_call(h, remote_rate, QB_IPCS_RATE_NORMAL);
 	client_must_send(c, 1000, 64);
 	WAIT_FOR(host_slot(h, SLOT_TAKEN) == 1);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -60,7 +51,7 @@ static void check_rate_turns_on(int i, enum qb_ipcs_rate_limit rate)
 	host_call(h, remote_rate, rate);
 	client_must_send(c, 1000, 64);
 	WAIT_FOR(host_slot(h, SLOT_TAKEN) == 1);
-	stop(h, c);
+	session_stop(h, c);
 }
 
 START_TEST(fast_turns_flow_on_again)
@@ -85,7 +76,7 @@ START_TEST(off_2_does_not_refuse_default_clients)
 		client_must_send(c, id, 64);
 	host_call(h, remote_rate, QB_IPCS_RATE_NORMAL);
 	WAIT_FOR(host_slot(h, SLOT_TAKEN) == 5);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -101,7 +92,7 @@ START_TEST(off_2_refuses_clients_whose_maximum_is_2)
 	ck_assert_int_eq(client_send(c, 1000, 64), -EAGAIN);
 	host_call(h, remote_rate, QB_IPCS_RATE_FAST);
 	client_must_send(c, 1000, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -116,7 +107,7 @@ START_TEST(off_does_not_refuse_clients_whose_maximum_is_0)
 	client_must_send(c, 1001, 64);
 	host_call(h, remote_rate, QB_IPCS_RATE_NORMAL);
 	WAIT_FOR(host_slot(h, SLOT_TAKEN) == 2);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -132,7 +123,7 @@ START_TEST(maximum_above_2_is_einval_and_changes_nothing)
 	ck_assert_int_eq(client_send(c, 1000, 64), -EAGAIN);
 	host_call(h, remote_rate, QB_IPCS_RATE_OFF_2);
 	client_must_send(c, 1000, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -155,7 +146,7 @@ START_TEST(server_takes_nothing_while_off)
 	ck_assert_int_le(counts->dispatches, dispatches + 2);
 	host_call(h, remote_rate, QB_IPCS_RATE_NORMAL);
 	WAIT_FOR(host_slot(h, SLOT_TAKEN) == 2);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -175,7 +166,7 @@ START_TEST(what_was_queued_while_off_arrives_in_order_when_on)
 	WAIT_FOR(host_slot(h, SLOT_TAKEN) == id - 1000);
 	client_must_send(c, id, 700);
 	WAIT_FOR(host_slot(h, SLOT_TAKEN) == id - 1000 + 1);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -206,7 +197,7 @@ START_TEST(turning_off_inside_msg_process_ends_the_dispatch)
 	ck_assert_int_eq(host_slot(h, SLOT_TAKEN), 2);
 	host_call(h, remote_rate, QB_IPCS_RATE_NORMAL);
 	WAIT_FOR(host_slot(h, SLOT_TAKEN) == 5);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -223,7 +214,7 @@ START_TEST(connection_made_while_off_starts_off)
 	host_call(h, remote_rate, QB_IPCS_RATE_NORMAL);
 	client_must_send(c, 1000, 64);
 	WAIT_FOR(host_slot(h, SLOT_TAKEN) == 1);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -250,7 +241,7 @@ START_TEST(responses_and_events_flow_while_off)
 	ck_assert_int_eq(host_call(h, remote_response, 1, 100, 8), 108);
 	client_must_recv_event(c, 7, 100);
 	client_must_recv(c, 8, 100);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -277,7 +268,7 @@ START_TEST(statistics_show_state_and_number_of_changes_of_flow_control)
 	check_state(h, 2, 2);
 	host_call(h, remote_rate, QB_IPCS_RATE_FAST);
 	check_state(h, 0, 3);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 

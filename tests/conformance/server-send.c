@@ -8,6 +8,7 @@
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
+#include "tests/lib/session.h"
 #include "tests/lib/variant.h"
 
 enum {
@@ -18,17 +19,10 @@ enum {
 
 static struct host *start(int i, qb_ipcc_connection_t **c)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true });
+	struct host *h = session_start(i, c);
 
-	*c = client_connect(h->name, 0);
 	client_echo(*c, 64);
 	return h;
-}
-
-static void stop(struct host *h, qb_ipcc_connection_t *c)
-{
-	qb_ipcc_disconnect(c);
-	host_stop(h);
 }
 
 START_TEST(response_send_returns_the_bytes_sent)
@@ -40,7 +34,7 @@ START_TEST(response_send_returns_the_bytes_sent)
 	ck_assert_int_eq(host_call(h, remote_response, 1, 1000, 2), 1008);
 	client_must_recv(c, 1, 16);
 	client_must_recv(c, 2, 1000);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -53,7 +47,7 @@ START_TEST(response_sent_before_any_request_arrives)
 	ck_assert_int_eq(host_call(h, remote_response, 1, 1000, 2), 1008);
 	client_must_recv(c, 2, 1000);
 	client_echo(c, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -66,7 +60,7 @@ START_TEST(event_send_returns_the_bytes_sent)
 	ck_assert_int_eq(host_call(h, remote_event, 1, 1000, 2), 1008);
 	client_must_recv_event(c, 1, 16);
 	client_must_recv_event(c, 2, 1000);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -82,7 +76,7 @@ START_TEST(message_of_the_buffer_size_can_be_sent_both_ways)
 	client_must_recv_event(c, 2, (size_t)most - REQUEST_MORE);
 	client_must_send(c, MSG_SILENT, (size_t)most);
 	client_echo(c, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -111,7 +105,7 @@ START_TEST(messages_of_no_bytes_arrive)
 	client_must_recv_event(c, 22, 100);
 	ck_assert(!fd_readable_within(client_fd(c), 0));
 	ck_assert_str_eq(buf, "untouched");
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -123,7 +117,7 @@ START_TEST(response_that_can_never_fit_is_emsgsize)
 	ck_assert_int_eq(host_call(h, remote_response, 1, NEVER_FITS, 1), -EMSGSIZE);
 	ck_assert_int_eq(host_call(h, remote_response, 1, 10 * NEVER_FITS, 1), -EMSGSIZE);
 	client_echo(c, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -137,7 +131,7 @@ START_TEST(event_above_the_buffer_size_is_emsgsize)
 	ck_assert_int_eq(host_call(h, remote_event, 1, 10 * most, 1), -EMSGSIZE);
 	ck_assert(!fd_readable_within(client_fd(c), 0));
 	client_echo(c, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -159,7 +153,7 @@ static void check_no_room(int i, remote_fn send_one,
 		receive(c, id, 900);
 	ck_assert_int_eq(host_call(h, send_one, 1, 900, 7777), 908);
 	receive(c, 7777, 900);
-	stop(h, c);
+	session_stop(h, c);
 }
 
 START_TEST(response_without_room_is_eagain_and_nothing_accepted_is_lost)
@@ -214,7 +208,7 @@ static void check_vector(int i, int64_t entries)
 	client_must_recv(c, 9, (size_t)n - REQUEST_MORE);
 	ck_assert_int_eq(host_call(h, send_vector, 1, entries), n);
 	client_must_recv_event(c, 9, (size_t)n - REQUEST_MORE);
-	stop(h, c);
+	session_stop(h, c);
 }
 
 START_TEST(vector_may_hold_empty_entries)
@@ -260,7 +254,7 @@ START_TEST(vector_whose_sum_can_never_fit_is_emsgsize)
 
 	host_call(h, send_vector_too_long);
 	client_echo(c, 64);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -304,7 +298,7 @@ START_TEST(every_connection_gets_only_its_own_messages)
 	ck_assert(!fd_readable_within(client_fd(a), 0));
 	ck_assert(!fd_readable_within(client_fd(b), 0));
 	qb_ipcc_disconnect(b);
-	stop(h, a);
+	session_stop(h, a);
 }
 END_TEST
 

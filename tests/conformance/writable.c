@@ -10,6 +10,7 @@
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
+#include "tests/lib/session.h"
 #include "tests/lib/variant.h"
 
 /* Slots. 0 is that of remote_events(). */
@@ -102,23 +103,15 @@ static int64_t remote_slot(struct server *sv, const int64_t *args)
 static struct host *start_with(int i, void (*prepare)(struct server *sv),
 			       qb_ipcc_connection_t **c)
 {
-	struct host *h = host_start(&(struct server_spec){
-		VARIANT_SPEC(i), .quiet = true, .prepare = prepare, .closed = note_closed });
-
-	*c = client_connect(h->name, 0);
-	host_await_trace(h, "created:1");
-	return h;
+	return session_start_spec(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true,
+							 .prepare = prepare,
+							 .closed = note_closed },
+				  c);
 }
 
 static struct host *start(int i, qb_ipcc_connection_t **c)
 {
 	return start_with(i, set_function, c);
-}
-
-static void stop(struct host *h, qb_ipcc_connection_t *c)
-{
-	qb_ipcc_disconnect(c);
-	host_stop(h);
 }
 
 /* Send events with ids from 0 on to connection @n until one is refused. How many went. */
@@ -154,7 +147,7 @@ START_TEST(refused_event_is_told_once_when_the_client_has_read)
 	}
 	ck_assert_int_eq(host_slot(h, TOLD), 1);
 	ck_assert_int_eq(host_slot(h, TOLD_OF), 1 << 1);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -168,7 +161,7 @@ START_TEST(client_that_does_not_read_is_not_told_of)
 	for (int i = 0; i < 50; i++)
 		client_echo(c, 64);
 	ck_assert_int_eq(host_slot(h, TOLD), 0);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -187,7 +180,7 @@ START_TEST(refused_response_is_told_when_the_client_has_read)
 	WAIT_FOR(host_slot(h, TOLD) == 1);
 	ck_assert_int_eq(host_call(h, remote_response, 1, SIZE, 7), SIZE + 8);
 	client_must_recv(c, 7, SIZE);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -205,7 +198,7 @@ START_TEST(responses_and_events_are_told_separately)
 	for (int32_t id = 0; id < responses; id++)
 		client_must_recv(c, id, SIZE);
 	WAIT_FOR(host_slot(h, TOLD) == 2);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -224,7 +217,7 @@ START_TEST(sender_that_only_waits_to_be_told_gets_everything_through)
 	read_all(c, EVENTS);
 	ck_assert(!fd_readable_within(client_fd(c), 0));
 	ck_assert_int_ge(host_slot(h, TOLD), 1);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -242,7 +235,7 @@ START_TEST(message_of_the_buffer_size_is_told_when_it_fits)
 	WAIT_FOR(host_slot(h, TOLD) == 1);
 	ck_assert_int_eq(host_call(h, remote_event, 1, most, 5), most + 8);
 	client_must_recv_event(c, 5, (size_t)most);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -265,7 +258,7 @@ START_TEST(each_of_several_clients_is_told_of)
 	}
 	for (int k = 1; k < CLIENTS; k++)
 		qb_ipcc_disconnect(c[k]);
-	stop(h, c[0]);
+	session_stop(h, c[0]);
 }
 END_TEST
 
@@ -282,7 +275,7 @@ START_TEST(client_that_hung_up_is_not_told_of_once_it_is_closed)
 	read_all(other, fill(h, 2));
 	WAIT_FOR(host_slot(h, TOLD_OF) & 1 << 2);
 	/* on_writable() looks that 1 was not closed. */
-	stop(h, other);
+	session_stop(h, other);
 }
 END_TEST
 
@@ -298,7 +291,7 @@ START_TEST(function_may_disconnect_the_client)
 		client_must_recv_event(c, id, SIZE);
 	host_await_trace(h, "destroyed:1");
 	ck_assert_int_eq(host_slot(h, TOLD), 1);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -326,7 +319,7 @@ static void several_full_then_one_reads(int i, int action)
 	ck_assert_int_eq(host_slot(h, TOLD), 1);
 	for (int k = 1; k < CLIENTS; k++)
 		qb_ipcc_disconnect(c[k]);
-	stop(h, c[0]);
+	session_stop(h, c[0]);
 }
 
 START_TEST(function_may_disconnect_all_that_wait)
@@ -354,7 +347,7 @@ START_TEST(nobody_is_told_after_the_function_was_taken_away)
 	ck_assert_int_eq(host_call(h, remote_event, 1, SIZE, 9), SIZE + 8);
 	client_must_recv_event(c, 9, SIZE);
 	ck_assert_int_eq(host_slot(h, TOLD), 1);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -379,7 +372,7 @@ START_TEST(client_that_never_reads_wakes_the_service_seldom)
 	usleep(700 * 1000);
 	/* 1, 2, 4, ... 64 and then every 100 ms. A slow machine does less. */
 	ck_assert_int_le(dispatches(h) - before, 20);
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -400,7 +393,7 @@ START_TEST(nothing_wakes_a_service_in_which_nobody_waits)
 	read_all(c, fill(h, 1));
 	WAIT_FOR(host_slot(h, TOLD) == 1);
 	WAIT_FOR(nothing_is_dispatched(h));
-	stop(h, c);
+	session_stop(h, c);
 }
 END_TEST
 

@@ -26,6 +26,8 @@ tests_lib_libtestlib_la_SOURCES = \
 	tests/lib/scarcity.h \
 	tests/lib/server.c \
 	tests/lib/server.h \
+	tests/lib/session.c \
+	tests/lib/session.h \
 	tests/lib/smaps.c \
 	tests/lib/smaps.h \
 	tests/lib/task.c \

@@ -13,12 +13,9 @@
 
 #include "ring/qbring-traffic.c"
 
-#include "tests/lib/census.h"
-#include "tests/unit/test-ring-pair.h"
+#include "tests/unit/test-ring-fixture.h"
 
 enum { GUARD_BYTES = 64, TAKE_SIZE = 1000, MESSAGE = 700 };
-
-static struct ring_pair p;
 
 /* The first three are set to those around the words that there are. */
 static uint32_t values[] = {
@@ -120,17 +117,10 @@ static const struct {
 
 static void setup(void)
 {
-	census_setup();
-	pair_open(&p, PAIR_MAX);
+	ring_setup();
 	start = pair_words(&p) - 50;
 	for (uint32_t i = 0; i < 3; i++)
 		values[i] = pair_words(&p) - 1 + i;
-}
-
-static void teardown(void)
-{
-	pair_close(&p);
-	census_teardown();
 }
 
 /* How many accesses the operation has when nobody interferes. */
@@ -199,7 +189,7 @@ int main(void)
 	TCase *t = tcase_create("scripted peer");
 	int failed;
 
-	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_checked_fixture(t, setup, ring_teardown);
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, any_change_between_two_accesses_is_survived, 0,
 			    (int)QBI_ARRAY_SIZE(operations));

@@ -9,13 +9,10 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#include "tests/lib/census.h"
 #include "tests/lib/deadline.h"
-#include "tests/unit/test-ring-pair.h"
+#include "tests/unit/test-ring-fixture.h"
 
 enum { MESSAGES = 1000000 };
-
-static struct ring_pair p;
 
 struct end {
 	struct qbi_qbring ring; /* a copy: own indexes, same memory */
@@ -30,18 +27,6 @@ static void end_init(struct end *e, uint32_t messages, bool sleep)
 	e->messages = messages;
 	e->sleep = sleep;
 	e->wrong = NULL;
-}
-
-static void setup(void)
-{
-	census_setup();
-	pair_open(&p, PAIR_MAX);
-}
-
-static void teardown(void)
-{
-	pair_close(&p);
-	census_teardown();
 }
 
 /* Messages of 8 to 8 + 4 * 19 bytes, now and then a large one; each word tells which
@@ -196,7 +181,7 @@ int main(void)
 	TCase *t = tcase_create("one mapping");
 	int failed;
 
-	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_checked_fixture(t, ring_setup, ring_teardown);
 	tcase_set_timeout(t, 300);
 	tcase_add_test(t, a_million_messages_arrive_whole_and_in_order);
 	tcase_add_test(t, a_sleeping_consumer_misses_none);

@@ -12,23 +12,8 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
-#include "tests/lib/census.h"
 #include "tests/lib/deadline.h"
-#include "tests/unit/test-ring-pair.h"
-
-static struct ring_pair p;
-
-static void setup(void)
-{
-	census_setup();
-	pair_open(&p, PAIR_MAX);
-}
-
-static void teardown(void)
-{
-	pair_close(&p);
-	census_teardown();
-}
+#include "tests/unit/test-ring-fixture.h"
 
 static sem_t *peer_sem(void)
 {
@@ -177,7 +162,7 @@ int main(void)
 	TCase *t = tcase_create("semaphore");
 	int failed;
 
-	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_checked_fixture(t, ring_setup, ring_teardown);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, glibc_counts_where_we_count);
 	tcase_add_test(t, put_wakes_a_peer_in_sem_wait);

@@ -6,22 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#include "tests/lib/census.h"
-#include "tests/unit/test-ring-pair.h"
-
-static struct ring_pair p;
-
-static void setup(void)
-{
-	census_setup();
-	pair_open(&p, PAIR_MAX);
-}
-
-static void teardown(void)
-{
-	pair_close(&p);
-	census_teardown();
-}
+#include "tests/unit/test-ring-fixture.h"
 
 /* Words a message of @n bytes takes. */
 static uint32_t words_of(size_t n)
@@ -382,7 +367,7 @@ int main(void)
 	TCase *t = tcase_create("messages");
 	int failed;
 
-	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_checked_fixture(t, ring_setup, ring_teardown);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, new_ring_has_the_bytes_of_the_wire);
 	tcase_add_test(t, message_has_the_bytes_of_the_wire);
@@ -408,7 +393,7 @@ int main(void)
 	/* madvise(2) gives nothing back under qemu-user. */
 	t = tcase_create("memory");
 	tcase_set_tags(t, "punch");
-	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_checked_fixture(t, ring_setup, ring_teardown);
 	tcase_add_test(t, what_waits_stays_when_the_rest_is_given_back);
 	tcase_add_test(t, what_never_was_written_does_not_stay);
 	suite_add_tcase(s, t);
