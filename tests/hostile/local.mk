@@ -13,6 +13,7 @@ hostile_suites = \
 	tests/hostile/memory-kept \
 	tests/hostile/memory-messages \
 	tests/hostile/memory-words \
+	tests/hostile/options \
 	tests/hostile/processes \
 	tests/hostile/sockets \
 	tests/hostile/wake-ups
