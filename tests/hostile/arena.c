@@ -33,6 +33,8 @@ struct record {
 static struct board {
 	struct record answer;
 	struct record connect;
+	struct record slept; /* in a dispatch */
+	struct record ran;
 } * board;
 
 /* -- The server's side ------------------------------------------------------------- */
@@ -310,13 +312,14 @@ static void board_note(struct arena *a)
 		return;
 	record_note(&board->answer, a, atomic_load(&a->shared->slowest_us));
 	record_note(&board->connect, a, atomic_load(&a->shared->slowest_connect_us));
+	record_note(&board->slept, a, (uint64_t)host_slot(a->host, SLOT_SLEPT_NS) / 1000);
+	record_note(&board->ran, a, (uint64_t)host_slot(a->host, SLOT_RAN_NS) / 1000);
 }
 
 static void board_print(const struct record *r, const char *what)
 {
 	if (r->us)
-		printf("# slowest honest %s: %llu us during %s\n", what,
-		       (unsigned long long)r->us, r->during);
+		printf("# %s: %llu us during %s\n", what, (unsigned long long)r->us, r->during);
 }
 
 static void *share(size_t size)
@@ -396,8 +399,10 @@ int arena_main(Suite *s)
 	timed_begin();
 	chance_begin();
 	status = suite_main(s);
-	board_print(&board->answer, "answer");
-	board_print(&board->connect, "connect");
+	board_print(&board->answer, "slowest honest answer");
+	board_print(&board->connect, "slowest honest connect");
+	board_print(&board->slept, "longest sleep in a dispatch");
+	board_print(&board->ran, "longest dispatch on a CPU");
 	timed_print();
 	return status;
 }

@@ -6,6 +6,7 @@
  * one is the server's, which then waits: so it is killed.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,24 @@ static void slow_pass(int socket, unsigned int n, const void *bytes, size_t size
 		close(fds[i]);
 	}
 }
+
+START_TEST(stopwatch_tells_sleep_from_work)
+{
+	uint64_t slept, ran, end;
+	struct stopwatch s;
+
+	stopwatch_start(&s, -1);
+	ck_assert_int_eq(poll(NULL, 0, SHORT_MS), 0);
+	stopwatch_read(&s, -1, &slept, &ran);
+	ck_assert_uint_ge(slept, SHORT_MS * 1000000ull / 2);
+	stopwatch_start(&s, -1);
+	end = now_ms() + SHORT_MS;
+	do
+		stopwatch_read(&s, -1, &slept, &ran);
+	while (now_ms() < end || ran == 0);
+	ck_assert_uint_lt(slept, SHORT_MS * 1000000ull / 2);
+}
+END_TEST
 
 /* -- With the answer ---------------------------------------------------------------- */
 
@@ -226,6 +245,7 @@ int main(void)
 	Suite *s = suite_create("hostile: what takes long to close");
 	TCase *tc = tcase_new(s, "closes");
 
+	tcase_add_test(tc, stopwatch_tells_sleep_from_work);
 	add_transport_test(tc, slow_descriptors_with_the_answer);
 	add_transport_test(tc, slow_descriptors_with_the_answer_to_a_probe);
 	add_transport_test(tc, slow_descriptors_with_the_counters);

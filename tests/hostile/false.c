@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tests/hostile/raw-wires.h"
+#include "tests/hostile/stopwatch.h"
 #include "tests/hostile/truth.h"
 #include "tests/lib/census.h"
 #include "tests/lib/message.h"
@@ -173,6 +174,8 @@ void client_must_be_refused(int variant, lie_fn lie, unsigned int which)
 	false_end(&f);
 }
 
+enum { CALL_MS = 10 };
+
 static void client_use(qb_ipcc_connection_t *c)
 {
 	size_t size = (size_t)qb_ipcc_get_buffer_size(c);
@@ -183,11 +186,11 @@ static void client_use(qb_ipcc_connection_t *c)
 	ck_assert_ptr_nonnull(buf);
 	n = client_send(c, MSG_ECHO, 100);
 	ck_assert(n == 100 || n < 0);
-	n = qb_ipcc_recv(c, buf, size, 10);
+	n = TIMED(CALL_MS, qb_ipcc_recv(c, buf, size, CALL_MS));
 	ck_assert(n <= (ssize_t)size);
 	n = client_send(c, MSG_EVENT, 100);
 	ck_assert(n == 100 || n < 0);
-	n = qb_ipcc_event_recv(c, buf, size, 10);
+	n = TIMED(CALL_MS, qb_ipcc_event_recv(c, buf, size, CALL_MS));
 	ck_assert(n <= (ssize_t)size);
 	free(buf);
 }
@@ -207,7 +210,7 @@ void client_must_survive(int variant, lie_fn lie, unsigned int which)
 		for (int i = 0; i < 4; i++)
 			client_use(c);
 		(void)qb_ipcc_is_connected(c);
-		qb_ipcc_disconnect(c);
+		TIMED(0, (qb_ipcc_disconnect(c), 0));
 	}
 	ck_assert_uint_lt(now_ms() - began, 2 * (uint64_t)deadline_ms());
 	false_end(&f);

@@ -34,35 +34,39 @@ static uint64_t clock_ns(clockid_t id)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-/* Opened by each call: fixtures count descriptors. */
-static uint64_t without_cpu_ns(void)
+int stopwatch_account(void)
 {
-	int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
-	unsigned long long ran, waited = 0;
+	return open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+}
+
+static uint64_t without_cpu_ns(int account)
+{
+	int fd = account < 0 ? stopwatch_account() : account;
+	unsigned long long ran, waited;
 	char text[100] = "";
 
-	if (fd < 0)
-		return 0;
-	if (read(fd, text, sizeof(text) - 1) <= 0 ||
+	if (pread(fd, text, sizeof(text) - 1, 0) <= 0 ||
 	    sscanf(text, "%llu %llu", &ran, &waited) != 2)
 		waited = 0;
-	close(fd);
+	if (account < 0 && fd >= 0)
+		close(fd);
 	return waited;
 }
 
-void stopwatch_start(struct stopwatch *s)
+void stopwatch_start(struct stopwatch *s, int account)
 {
 	struct rusage usage;
 
 	getrusage(RUSAGE_THREAD, &usage);
 	s->switches = (uint64_t)usage.ru_nvcsw;
 	s->faults = (uint64_t)usage.ru_majflt;
-	s->waited = without_cpu_ns();
+	s->waited = without_cpu_ns(account);
 	s->ran = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	s->wall = clock_ns(CLOCK_MONOTONIC);
 }
 
-void stopwatch_read(const struct stopwatch *s, uint64_t *ret_slept, uint64_t *ret_ran)
+void stopwatch_read(const struct stopwatch *s, int account, uint64_t *ret_slept,
+		    uint64_t *ret_ran)
 {
 	struct stopwatch now;
 	struct rusage usage;
@@ -73,7 +77,7 @@ void stopwatch_read(const struct stopwatch *s, uint64_t *ret_slept, uint64_t *re
 	getrusage(RUSAGE_THREAD, &usage);
 	now.switches = (uint64_t)usage.ru_nvcsw - s->switches;
 	now.faults = (uint64_t)usage.ru_majflt - s->faults;
-	now.waited = without_cpu_ns() - s->waited;
+	now.waited = without_cpu_ns(account) - s->waited;
 	known = now.ran + now.waited;
 	*ret_ran = now.ran;
 	*ret_slept = now.switches > now.faults && now.wall > known ? now.wall - known : 0;
@@ -83,7 +87,7 @@ void timed_check(const struct stopwatch *s, const char *call, int allowed_ms)
 {
 	uint64_t allowed_us = (uint64_t)allowed_ms * 1000, slept, ran;
 
-	stopwatch_read(s, &slept, &ran);
+	stopwatch_read(s, -1, &slept, &ran);
 	slept /= 1000;
 	if (worst && slept > allowed_us && slept - allowed_us > worst->beyond_us) {
 		worst->beyond_us = slept - allowed_us;

@@ -21,10 +21,14 @@ struct stopwatch {
 	uint64_t faults;   /* of pages that had to be read */
 };
 
+/* The scheduler's account of this thread, for both below; -1: they open it each time, which
+ * leaves no descriptor behind. */
+int stopwatch_account(void);
 /* Of this thread, from now on. */
-void stopwatch_start(struct stopwatch *s);
+void stopwatch_start(struct stopwatch *s, int account);
 /* Since then. */
-void stopwatch_read(const struct stopwatch *s, uint64_t *ret_slept, uint64_t *ret_ran);
+void stopwatch_read(const struct stopwatch *s, int account, uint64_t *ret_slept,
+		    uint64_t *ret_ran);
 
 /*
  * A call of a client that has @allowed_ms: it slept no longer, but for a margin, nor did
@@ -35,7 +39,7 @@ void timed_check(const struct stopwatch *s, const char *call, int allowed_ms);
 	({                                                                                     \
 		struct stopwatch watch_;                                                       \
 		__typeof__(call) result_;                                                      \
-		stopwatch_start(&watch_);                                                      \
+		stopwatch_start(&watch_, -1);                                                  \
 		result_ = (call);                                                              \
 		timed_check(&watch_, #call, allowed_ms);                                       \
 		result_;                                                                       \

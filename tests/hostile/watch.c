@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The built-in loop, with each dispatch of the library measured: for how long the thread
- * slept in it, and for how long it computed. The time in which it was ready and had no
- * CPU is known to the scheduler and is not counted, so that other programs on the machine
- * do not make a test fail.
+ * The built-in loop, with each dispatch of the library measured (stopwatch.h): for how long
+ * the thread slept in it, and for how long it computed.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,12 +10,13 @@
 #include <unistd.h>
 
 #include "tests/hostile/arena.h"
+#include "tests/hostile/stopwatch.h"
 
 enum {
 	FDS_MAX = 8192,
 	LIMIT_NS = 50 * 1000000,
-	/* Something else in the kernel may hold us up once in a while, or the machine
-	 * below this one; a peer that can do it does it every time, or for longer. */
+	/* A lock of the kernel may be held by somebody who has no CPU, as that of /dev/shm,
+	 * once in a while; a peer that can do it does it every time, or for longer. */
 	FORGIVEN = 2,
 	NEVER_NS = 1000 * 1000000,
 	/* A loop that spins comes round thousands of times, if it gets a CPU. */
@@ -25,41 +24,11 @@ enum {
 	REST_LOOKS = 10,
 };
 
-struct usage {
-	uint64_t wall;
-	uint64_t ran;
-	uint64_t waited; /* for a CPU */
-};
-
 static struct {
 	qb_ipcs_dispatch_fn_t fn;
 	void *data;
 } watched[FDS_MAX];
 static int schedstat = -1;
-
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
-static void usage_take(struct usage *u)
-{
-	unsigned long long ran, waited;
-	char text[100];
-	ssize_t n = pread(schedstat, text, sizeof(text) - 1, 0);
-
-	u->wall = clock_ns(CLOCK_MONOTONIC);
-	u->ran = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	u->waited = 0;
-	if (n <= 0)
-		return;
-	text[n] = '\0';
-	if (sscanf(text, "%llu %llu", &ran, &waited) == 2)
-		u->waited = waited;
-}
 
 static void slot_raise(int slot, uint64_t ns, int count_slot)
 {
@@ -74,20 +43,17 @@ static void slot_raise(int slot, uint64_t ns, int count_slot)
 static int32_t watched_dispatch(int32_t fd, int32_t revents, void *data)
 {
 	qb_ipcs_dispatch_fn_t fn = watched[fd].fn;
-	struct usage before, after;
-	uint64_t wall, ran, waited;
+	struct stopwatch watch;
+	uint64_t slept, ran;
 	int32_t result;
 
 	atomic_fetch_add(&the_server->shared->slot[SLOT_DISPATCHES], 1);
-	usage_take(&before);
+	stopwatch_start(&watch, schedstat);
 	result = fn(fd, revents, watched[fd].data);
-	usage_take(&after);
-	wall = after.wall - before.wall;
-	ran = after.ran - before.ran;
-	waited = after.waited - before.waited;
+	stopwatch_read(&watch, schedstat, &slept, &ran);
 	slot_raise(SLOT_RAN_NS, ran, SLOT_RAN_COUNT);
-	if (schedstat >= 0 && wall > ran + waited)
-		slot_raise(SLOT_SLEPT_NS, wall - ran - waited, SLOT_SLEPT_COUNT);
+	if (schedstat >= 0)
+		slot_raise(SLOT_SLEPT_NS, slept, SLOT_SLEPT_COUNT);
 	return result;
 }
 
@@ -125,7 +91,7 @@ static int32_t watched_job_add(enum qb_loop_priority p, void *data, qb_loop_job_
 
 static void watched_open(void)
 {
-	schedstat = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+	schedstat = stopwatch_account();
 	adapter_qb_loop.open();
 }
 
