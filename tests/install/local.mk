@@ -1,4 +1,5 @@
 install_scripts = \
+	tests/install/test-dist \
 	tests/install/test-install \
 	tests/install/test-qbipc-run \
 	tests/install/test-quickstart
