@@ -15,11 +15,12 @@ tests_tool_test_watcher_SOURCES = tests/tool/fake.c tests/tool/test-watcher.c
 
 tool_scripts = \
 	tests/tool/test-bench \
+	tests/tool/test-completion \
 	tests/tool/test-qbipc \
 	tests/tool/test-services
 dist_check_SCRIPTS += $(tool_scripts)
 TESTS += $(tool_scripts)
-EXTRA_DIST += tests/tool/tool.sh
+EXTRA_DIST += tests/tool/offer.zsh tests/tool/tool.sh
 
 # What the scripts look at.
 noinst_PROGRAMS += tests/tool/listener

@@ -17,6 +17,19 @@ _qbipc_words()
 	done
 }
 
+# _qbipc_list CURRENT WORD...: behind the last comma of CURRENT, those that are not there.
+_qbipc_list()
+{
+	local current=$1 before='' word
+	shift
+	[[ $current != *,* ]] || before=${current%,*},
+	for word; do
+		[[ ,$before == *",$word,"* || $before$word != "$current"* ]] ||
+			COMPREPLY+=("$before$word")
+	done
+	compopt -o nospace 2>/dev/null
+}
+
 _qbipc()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
@@ -43,10 +56,13 @@ _qbipc()
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return ;;
 	bench-t | bench--transports)
-		_qbipc_words "$current" shm socket libqb-shm libqb-socket
+		_qbipc_list "$current" shm socket libqb-shm libqb-socket
 		return ;;
-	*-[ciest] | *--count | *--interval | *--timeout | *--size | *--sizes | *--id | \
-	*--offset | *--events | *--duration | bench-d | bench-s | echo-o)
+	bench-s | bench--sizes)
+		_qbipc_list "$current" 64 1024 16384 131072 1048576
+		return ;;
+	*-[ciest] | *--count | *--interval | *--timeout | *--size | *--id | *--offset | \
+	*--events | *--duration | bench-d | echo-o)
 		return ;;
 	esac
 	if [[ $current == -* ]]; then
