@@ -35,26 +35,27 @@ static int pages_lock(void *base, size_t size)
 	return mode == QBI_MEMORY_LOCK_MUST ? r : 0;
 }
 
-/* Protection of inactive memory. Written once, when mprotect(2) turns out to be refused. */
-static _Atomic(int) protection = PROT_NONE;
+#define READ_AND_WRITE (PROT_READ | PROT_WRITE)
 
-int qbi_memory_protection(void)
+/* Written once, when mprotect(2) turns out to be refused. */
+static _Atomic(bool) protections_stay;
+
+int qbi_memory_protection(int active)
 {
-	return protection;
+	return protections_stay ? active : PROT_NONE;
 }
 
-int qbi_memory_activate(void *base, size_t size)
+int qbi_memory_activate(void *base, size_t size, int active)
 {
 	int r = pages_lock(base, size);
 
 	if (r < 0)
 		return r;
-	if (protection == (PROT_READ | PROT_WRITE) ||
-	    mprotect(base, size, PROT_READ | PROT_WRITE) == 0)
+	if (protections_stay || mprotect(base, size, active) == 0)
 		return 0;
 	if (!qbi_is_refused(errno))
 		return -errno;
-	protection = PROT_READ | PROT_WRITE;
+	protections_stay = true;
 	return QBI_AGAIN;
 }
 
@@ -66,13 +67,14 @@ struct block {
 
 static struct block *block_map(size_t size)
 {
-	void *base = mmap(NULL, size, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *base = mmap(NULL, size, qbi_memory_protection(READ_AND_WRITE),
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct block *b = base;
 	int r;
 
 	if (base == MAP_FAILED)
 		return NULL;
-	r = qbi_memory_activate(base, size);
+	r = qbi_memory_activate(base, size, READ_AND_WRITE);
 	if (r) {
 		munmap(base, size);
 		return r == QBI_AGAIN ? block_map(size) : NULL;

@@ -20,16 +20,20 @@ enum qbi_memory_lock {
 /* Holds for memory that is mapped afterwards. */
 void qbi_memory_lock_set(enum qbi_memory_lock mode);
 
-/* The protection of memory that is activated later: PROT_NONE, if it can be changed. */
-int qbi_memory_protection(void);
+/*
+ * The protection of memory that is activated later: PROT_NONE, if it can be changed, else
+ * @active.
+ */
+int qbi_memory_protection(int active);
 
 /*
- * Make whole pages, mapped with that protection just before, readable and writable, and
- * lock them if the mode says so. In these two steps the kernel allocates no page in advance,
- * even in a process that has locked its future memory (mlockall). 0; -errno; QBI_AGAIN
- * protections cannot be changed here: the caller maps the memory again.
+ * Give whole pages, mapped with that protection just before, the protection @active
+ * (PROT_READ, or with PROT_WRITE), and lock them if the mode says so. In these two steps the
+ * kernel allocates no page in advance, even in a process that has locked its future memory
+ * (mlockall). 0; -errno; QBI_AGAIN protections cannot be changed here: the caller maps the
+ * memory again.
  */
-int qbi_memory_activate(void *base, size_t size);
+int qbi_memory_activate(void *base, size_t size, int active);
 
 /*
  * Memory for @size bytes, aligned as by malloc, or NULL. Locked memory has pages of its own,

@@ -24,8 +24,9 @@ static int mapping_fill(char *base, const struct qbi_mapping_file *files, size_t
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		parts[i] = mmap(base, files[i].size, qbi_memory_protection(),
-				MAP_SHARED | MAP_FIXED, files[i].fd, 0);
+		parts[i] =
+			mmap(base, files[i].size, qbi_memory_protection(PROT_READ | PROT_WRITE),
+			     MAP_SHARED | MAP_FIXED, files[i].fd, 0);
 		if (parts[i] == MAP_FAILED)
 			return -errno;
 		base += page_round(files[i].size);
@@ -50,7 +51,7 @@ int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files
 		return -errno;
 	r = mapping_fill(base, files, n, parts);
 	if (r == 0)
-		r = qbi_memory_activate(base, total);
+		r = qbi_memory_activate(base, total, PROT_READ | PROT_WRITE);
 	if (r == 0)
 		r = qbi_fault_guard_add(&m->guard, base, total);
 	if (r) {

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -18,6 +19,9 @@
 
 #define WORDS_SIZE 4096
 
+/* Rings whose data the server writes. */
+#define SENT_RINGS 2
+
 /* Linux 6.3; the headers may be older than the kernel. */
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
@@ -27,33 +31,64 @@
 
 _Static_assert(sizeof(struct qbi_region_words) <= WORDS_SIZE, "one page of words");
 
-static size_t region_size(uint32_t max_msg_size)
+static size_t common_size(uint32_t max_msg_size)
 {
 	if (max_msg_size == QBI_REGION_NO_RINGS)
 		return WORDS_SIZE;
-	return WORDS_SIZE + QBI_REGION_RINGS * (size_t)qbi_ring_capacity(max_msg_size);
+	return WORDS_SIZE + (size_t)qbi_ring_capacity(max_msg_size);
 }
 
-static int region_map(struct qbi_region *m, uint32_t max_msg_size, int fd)
+static size_t sent_size(uint32_t max_msg_size)
 {
-	size_t size = region_size(max_msg_size);
-	void *base = mmap(NULL, size, qbi_memory_protection(), MAP_SHARED, fd, 0);
+	if (max_msg_size == QBI_REGION_NO_RINGS)
+		return 0;
+	return SENT_RINGS * (size_t)qbi_ring_capacity(max_msg_size);
+}
+
+/* Map a whole file for @protection. 0 or -errno. */
+static int part_map(int fd, size_t size, int protection, void **ret)
+{
+	void *base = mmap(NULL, size, qbi_memory_protection(protection), MAP_SHARED, fd, 0);
 	int r;
 
 	if (base == MAP_FAILED)
 		return -errno;
-	r = qbi_memory_activate(base, size);
+	r = qbi_memory_activate(base, size, protection);
 	if (r) {
 		munmap(base, size);
-		return r == QBI_AGAIN ? region_map(m, max_msg_size, fd) : r;
+		return r == QBI_AGAIN ? part_map(fd, size, protection, ret) : r;
 	}
-	m->words = base;
-	m->size = size;
+	*ret = base;
+	return 0;
+}
+
+static int region_map(struct qbi_region *m, uint32_t max_msg_size,
+		      const struct qbi_region_fds *fds, int sent_protection)
+{
+	void *words, *sent = NULL;
+	int r = part_map(fds->common, common_size(max_msg_size), PROT_READ | PROT_WRITE,
+			 &words);
+
+	if (r < 0)
+		return r;
+	if (sent_size(max_msg_size))
+		r = part_map(fds->sent, sent_size(max_msg_size), sent_protection, &sent);
+	if (r < 0) {
+		munmap(words, common_size(max_msg_size));
+		return r;
+	}
+	m->words = words;
+	m->common_size = common_size(max_msg_size);
+	m->sent = sent;
+	m->sent_size = sent_size(max_msg_size);
 	m->max_msg_size = max_msg_size;
 	return 0;
 }
 
-int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, int *ret_fd)
+/* -- Made by the server ---------------------------------------------------------------- */
+
+/* A sealed memfd of @size bytes. Its descriptor or -errno. */
+static int part_create(size_t size)
 {
 	_cleanup_(qbi_closep) int fd = -1;
 	int r;
@@ -63,18 +98,65 @@ int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, int *ret_fd)
 		fd = memfd_create("qbipc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
-	r = qbi_file_extend(fd, region_size(max_msg_size));
+	r = qbi_file_extend(fd, size);
 	if (r < 0)
 		return r;
 	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
 		return -errno;
-	r = region_map(m, max_msg_size, fd);
-	if (r == 0)
-		*ret_fd = qbi_take_fd(&fd);
-	return r;
+	return qbi_take_fd(&fd);
 }
 
-int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size, int fd)
+/*
+ * The same file for reading only, and a mode by which no other user opens it for writing
+ * (/proc/self/fd). The descriptor or -errno.
+ */
+static int part_reopen(int fd)
+{
+	char path[sizeof("/proc/self/fd/") + 10];
+	int for_reading;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	for_reading = open(path, O_RDONLY | O_CLOEXEC);
+	if (for_reading < 0)
+		return -errno;
+	if (fchmod(fd, 0) < 0) {
+		int r = -errno;
+
+		close(for_reading);
+		return r;
+	}
+	return for_reading;
+}
+
+int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, struct qbi_region_fds *ret)
+{
+	_cleanup_(qbi_closep) int common = part_create(common_size(max_msg_size));
+	_cleanup_(qbi_closep) int sent = -1;
+	_cleanup_(qbi_closep) int for_reading = -1;
+	int r;
+
+	if (common < 0)
+		return common;
+	if (max_msg_size != QBI_REGION_NO_RINGS) {
+		sent = part_create(sent_size(max_msg_size));
+		if (sent < 0)
+			return sent;
+		for_reading = part_reopen(sent);
+		if (for_reading < 0)
+			return for_reading;
+	}
+	r = region_map(m, max_msg_size, &(struct qbi_region_fds){ common, sent },
+		       PROT_READ | PROT_WRITE);
+	if (r < 0)
+		return r;
+	ret->common = qbi_take_fd(&common);
+	ret->sent = qbi_take_fd(&for_reading);
+	return 0;
+}
+
+/* -- Checked by the client --------------------------------------------------------------- */
+
+static int part_check(int fd, size_t size)
 {
 	struct statfs fs;
 	struct stat st;
@@ -92,34 +174,47 @@ int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size, int fd)
 	if (fstatfs(fd, &fs) < 0)
 		return -errno;
 	/* A hole punched into huge pages may find none to fill it: a fault. */
-	if (fs.f_type != TMPFS_MAGIC)
+	if (fs.f_type != TMPFS_MAGIC || st.st_size != (off_t)size)
 		return -EBADMSG;
-	if (st.st_size != (off_t)region_size(max_msg_size))
-		return -EBADMSG;
-	return region_map(m, max_msg_size, fd);
+	return 0;
 }
+
+int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size,
+		    const struct qbi_region_fds *fds)
+{
+	int r = part_check(fds->common, common_size(max_msg_size));
+
+	if (r == 0 && max_msg_size != QBI_REGION_NO_RINGS)
+		r = part_check(fds->sent, sent_size(max_msg_size));
+	return r < 0 ? r : region_map(m, max_msg_size, fds, PROT_READ);
+}
+
+/* -- Used by both ------------------------------------------------------------------------ */
 
 void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qbi_ring *r)
 {
 	uint64_t capacity = qbi_ring_capacity(m->max_msg_size);
 	unsigned char *data = (unsigned char *)m->words + WORDS_SIZE;
 
-	assert(m->words && m->max_msg_size && which < QBI_REGION_RINGS);
-	qbi_ring_init(r, &m->words->ring[which], data + which * capacity, capacity,
-		      m->max_msg_size);
+	assert(m->words && m->sent && which < QBI_REGION_RINGS);
+	if (which != QBI_REGION_REQUEST)
+		data = m->sent + (which == QBI_REGION_EVENT ? capacity : 0);
+	qbi_ring_init(r, &m->words->ring[which], data, capacity, m->max_msg_size);
 }
 
+/* -- Pages taken back --------------------------------------------------------------------- */
+
 /*
- * Take out the whole pages of [@from, @to), offsets in the region. Where they are locked
- * the kernel refuses; locks of the other end do not matter.
+ * Take out the whole pages of [@from, @to), offsets in memory of @size bytes. Where they
+ * are locked the kernel refuses; locks of the other end do not matter.
  */
-static void pages_punch(struct qbi_region *m, uint64_t from, uint64_t to)
+static void pages_punch(void *memory, uint64_t size, uint64_t from, uint64_t to)
 {
-	unsigned char *base = (unsigned char *)m->words;
+	unsigned char *base = memory;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
 	from = (from + page - 1) / page * page;
-	if (to < m->size)
+	if (to < size)
 		to = to / page * page;
 	if (from >= to || madvise(base + from, to - from, MADV_REMOVE) == 0)
 		return;
@@ -127,10 +222,22 @@ static void pages_punch(struct qbi_region *m, uint64_t from, uint64_t to)
 	(void)madvise(base + from, to - from, MADV_REMOVE);
 }
 
+static void common_punch(struct qbi_region *m, uint64_t from)
+{
+	pages_punch(m->words, m->common_size, from, m->common_size);
+}
+
+static void sent_punch(struct qbi_region *m, uint64_t from, uint64_t to)
+{
+	pages_punch(m->sent, m->sent_size, from, to);
+}
+
 void qbi_region_punch(struct qbi_region *m)
 {
 	if (m->words)
-		pages_punch(m, 0, m->size);
+		common_punch(m, 0);
+	if (m->sent)
+		sent_punch(m, 0, m->sent_size);
 }
 
 /* Of the ring whose data begins at @data, everything but the @n bytes from @keep on, which
@@ -139,28 +246,28 @@ static void ring_punch_except(struct qbi_region *m, uint64_t data, uint64_t capa
 			      uint64_t keep, uint64_t n)
 {
 	if (keep + n <= capacity) {
-		pages_punch(m, data, data + keep);
-		pages_punch(m, data + keep + n, data + capacity);
+		sent_punch(m, data, data + keep);
+		sent_punch(m, data + keep + n, data + capacity);
 	} else {
-		pages_punch(m, data + keep + n - capacity, data + keep);
+		sent_punch(m, data + keep + n - capacity, data + keep);
 	}
 }
 
 void qbi_region_punch_taken(struct qbi_region *m)
 {
 	uint64_t capacity = qbi_ring_capacity(m->max_msg_size);
-	uint64_t data = WORDS_SIZE;
+	uint64_t data = 0;
 	int which;
 
-	if (!m->words)
+	if (!m->sent)
 		return;
-	pages_punch(m, data, data + capacity);
+	common_punch(m, WORDS_SIZE);
 	for (which = QBI_REGION_RESPONSE; which < QBI_REGION_RINGS; which++) {
-		uint64_t offset,
-			n = qbi_ring_waiting(&m->words->ring[which], capacity, &offset);
+		uint64_t offset;
+		uint64_t n = qbi_ring_waiting(&m->words->ring[which], capacity, &offset);
 
-		data += capacity;
 		ring_punch_except(m, data, capacity, offset, n);
+		data += capacity;
 	}
 }
 
@@ -168,8 +275,11 @@ void qbi_region_close(struct qbi_region *m)
 {
 	if (!m->words)
 		return;
-	munmap(m->words, m->size);
+	munmap(m->words, m->common_size);
+	if (m->sent)
+		munmap(m->sent, m->sent_size);
 	m->words = NULL;
+	m->sent = NULL;
 }
 
 void qbi_region_flow_set(struct qbi_region *m, uint32_t value)

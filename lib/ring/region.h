@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The shared memory of one native connection: a memfd that the server makes, seals so
- * that it can neither shrink nor grow, and passes over the stream.
+ * The shared memory of one native connection: two memfds that the server makes, seals so
+ * that they can neither shrink nor grow, and passes over the stream.
  *
- *   0        a page of words: those of three rings, and the flow-control value
- *   4096     data of the requests, capacity bytes
- *   + cap.   data of the responses
- *   + cap.   data of the events
+ *   common   both write
+ *            0        a page of words: those of three rings, and the flow-control value
+ *            4096     data of the requests, capacity bytes
+ *   sent     the server writes, the client can only read
+ *            0        data of the responses, capacity bytes
+ *            + cap.   data of the events
+ *
+ * What the server sends lies apart because a client that may write memory may also take
+ * its pages out (MADV_REMOVE), and who touches a page meanwhile waits for that to end.
+ * The client is passed a descriptor that was opened for reading, of a file whose mode
+ * lets nobody open it anew. The words cannot lie apart: a ring's doorbell is one word that
+ * both ends change.
  *
  * Pages come with the first touch, so a connection costs what it has used. At its end
- * the server takes the pages out again: a client that keeps the mapping keeps nothing.
+ * the server takes the pages out again: a client that keeps the mappings keeps nothing.
  *
- * Trust: the size follows from the agreed message size on both sides. A client checks
+ * Trust: the sizes follow from the agreed message size on both sides. A client checks
  * that what it was passed is sealed and exactly that large; then no access can fault.
  * Where each side's private view of a ring lies is qbi_ring's.
  */
@@ -42,23 +50,32 @@ struct qbi_region_words {
 #define QBI_REGION_NO_RINGS 0
 
 struct qbi_region {
-	struct qbi_region_words *words; /* NULL: not open */
-	size_t size;			/* of the mapping */
+	struct qbi_region_words *words; /* where the common memory begins; NULL: not open */
+	size_t common_size;
+	unsigned char *sent; /* NULL: no rings, or not open */
+	size_t sent_size;
 	uint32_t max_msg_size;
 };
 
+/* The memory as it is passed. */
+struct qbi_region_fds {
+	int common;
+	int sent; /* for reading; -1: no rings */
+};
+
 /*
- * Server: make and map one. *@ret_fd is the caller's. 0 or -errno.
+ * Server: make and map one. The descriptors are the caller's. 0 or -errno.
  *
  * @max_msg_size  of the rings; QBI_REGION_NO_RINGS: the page of words alone
  */
-int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, int *ret_fd);
+int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, struct qbi_region_fds *ret);
 
 /*
- * Client: map what the server passed; @fd stays the caller's. 0; -EBADMSG it is no
+ * Client: map what the server passed; @fds stay the caller's. 0; -EBADMSG one is no
  * memfd, not sealed, or not the size that was agreed; another -errno.
  */
-int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size, int fd);
+int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size,
+		    const struct qbi_region_fds *fds);
 
 /* This side's view of one ring of an open region. */
 void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qbi_ring *r);

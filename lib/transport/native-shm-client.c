@@ -59,15 +59,16 @@ static int native_shm_client_open(void *st, const struct qbi_client_spec *spec)
 	c->bell = -1;
 	c->stream = spec->stream;
 	c->turns = spec->turns;
-	if (spec->n_fds != 2)
+	if (spec->n_fds != 3)
 		return -EBADMSG;
-	r = qbi_socket_check(spec->fds[1], SOCK_STREAM);
+	r = qbi_socket_check(spec->fds[2], SOCK_STREAM);
 	if (r < 0)
 		return r;
-	r = qbi_region_open(&c->region, spec->welcome->max_msg_size, spec->fds[0]);
+	r = qbi_region_open(&c->region, spec->welcome->max_msg_size,
+			    &(struct qbi_region_fds){ spec->fds[0], spec->fds[1] });
 	if (r < 0)
 		return r;
-	c->bell = qbi_take_fd(&spec->fds[1]);
+	c->bell = qbi_take_fd(&spec->fds[2]);
 	qbi_region_ring(&c->region, QBI_REGION_REQUEST, &c->request);
 	qbi_region_ring(&c->region, QBI_REGION_RESPONSE, &c->response);
 	qbi_region_ring(&c->region, QBI_REGION_EVENT, &c->event);

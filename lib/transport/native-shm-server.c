@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Shared memory between two ends of this library, the server's end: three rings in one
- * sealed memfd (ring/region.h), no file, no name.
+ * Shared memory between two ends of this library, the server's end: three rings in two
+ * sealed memfds (ring/region.h), no file, no name.
  *
  * Wake-ups: a request rings the server on the stream; an event rings the client on the
  * stream, which is what its application polls; a response rings it on a socket of its
@@ -49,7 +49,7 @@ static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
 				  struct qbi_reply *reply)
 {
 	struct native_shm_server *s = st;
-	_cleanup_(qbi_closep) int memory = -1;
+	struct qbi_region_fds memory;
 	int pair[2];
 	int r;
 
@@ -60,6 +60,10 @@ static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
 	r = qbi_region_create(&s->region, spec->max_msg_size, &memory);
 	if (r < 0)
 		return r;
+	/* The core closes them, also when the rest fails. */
+	reply->fds[0] = memory.common;
+	reply->fds[1] = memory.sent;
+	reply->n_fds = 2;
 	qbi_region_ring(&s->region, QBI_REGION_REQUEST, &s->request);
 	qbi_region_ring(&s->region, QBI_REGION_RESPONSE, &s->response);
 	qbi_region_ring(&s->region, QBI_REGION_EVENT, &s->event);
@@ -67,9 +71,7 @@ static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
 		return -errno;
 	s->bell = pair[0];
 	qbi_send_only(s->bell);
-	reply->fds[0] = qbi_take_fd(&memory);
-	reply->fds[1] = pair[1];
-	reply->n_fds = 2;
+	reply->fds[reply->n_fds++] = pair[1];
 	return 0;
 }
 

@@ -54,7 +54,8 @@ static int native_socket_client_open(void *st, const struct qbi_client_spec *spe
 	qbi_busy_poll_init(&c->busy_poll);
 	if (spec->n_fds != 3)
 		return -EBADMSG;
-	r = qbi_region_open(&c->region, QBI_REGION_NO_RINGS, spec->fds[0]);
+	r = qbi_region_open(&c->region, QBI_REGION_NO_RINGS,
+			    &(struct qbi_region_fds){ .common = spec->fds[0], .sent = -1 });
 	if (r == 0)
 		r = client_open_pair(&c->call, &spec->fds[1], size);
 	if (r == 0)

@@ -55,15 +55,17 @@ static int native_socket_server_open(void *st, const struct qbi_server_spec *spe
 				     struct qbi_reply *reply)
 {
 	struct native_socket_server *s = st;
+	struct qbi_region_fds memory;
 	int r;
 
 	s->opened = true;
 	s->shared = spec->shared;
 	s->call = (struct qbi_packets)QBI_PACKETS_INIT;
 	s->event = (struct qbi_packets)QBI_PACKETS_INIT;
-	r = qbi_region_create(&s->region, QBI_REGION_NO_RINGS, &reply->fds[0]);
+	r = qbi_region_create(&s->region, QBI_REGION_NO_RINGS, &memory);
 	if (r < 0)
 		return r;
+	reply->fds[0] = memory.common;
 	reply->n_fds = 1;
 	r = server_make_pair(&s->call, spec->max_msg_size, &reply->fds[1]);
 	if (r < 0)

@@ -22,9 +22,9 @@
 #endif
 
 /* 0 or -errno of the step that *@ret_call then names. */
-static int memory_map(int fd, enum qbi_why_call *ret_call)
+static int memory_map(int fd, int protection, enum qbi_why_call *ret_call)
 {
-	void *base = mmap(NULL, TRIAL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *base = mmap(NULL, TRIAL_SIZE, protection, MAP_SHARED, fd, 0);
 
 	*ret_call = QBI_CALL_MMAP;
 	if (base == MAP_FAILED)
@@ -51,7 +51,7 @@ static int memory_make(int *ret_fd, enum qbi_why_call *ret_call)
 	*ret_call = QBI_CALL_SEALS;
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
-	return memory_map(fd, ret_call);
+	return memory_map(fd, PROT_READ | PROT_WRITE, ret_call);
 }
 
 static int descriptor_send(int stream, int fd)
@@ -110,7 +110,15 @@ static int memory_check(int fd, enum qbi_why_call *ret_call)
 	*ret_call = QBI_CALL_FSTATFS;
 	if (fstatfs(fd, &fs) < 0)
 		return -errno;
-	return memory_map(fd, ret_call);
+	return memory_map(fd, PROT_READ, ret_call);
+}
+
+/* What is no socket is memory. */
+static bool is_memory(int fd)
+{
+	struct stat st;
+
+	return qbi_status_get(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 struct qbi_why qbi_transport_trial_client(const int *fds, unsigned int n)
@@ -119,13 +127,16 @@ struct qbi_why qbi_transport_trial_client(const int *fds, unsigned int n)
 	unsigned int i;
 	int r;
 
-	if (n > 0 && fds[0] >= 0) {
-		r = memory_check(fds[0], &call);
-		if (r < 0)
-			return qbi_why_client(call, r);
-	}
-	for (i = 1; i < n; i++) {
-		r = fds[i] < 0 ? 0 : qbi_socket_check(fds[i], SOCK_STREAM);
+	for (i = 0; i < n; i++) {
+		if (fds[i] < 0)
+			continue;
+		if (i == 0 || is_memory(fds[i])) {
+			r = memory_check(fds[i], &call);
+			if (r < 0)
+				return qbi_why_client(call, r);
+			continue;
+		}
+		r = qbi_socket_check(fds[i], SOCK_STREAM);
 		/* Which type it is does not matter here. */
 		if (r < 0 && r != -EBADMSG)
 			return qbi_why_client(QBI_CALL_GETSOCKOPT, r);

@@ -13,7 +13,7 @@
 struct qbi_why qbi_transport_trial_server(void);
 
 /*
- * Can a client of this process use what it was passed, a memfd first, then sockets? -1 are
+ * Can a client of this process use what it was passed, memfds first, then sockets? -1 are
  * passed over. All zero: yes. The descriptors stay the caller's.
  */
 struct qbi_why qbi_transport_trial_client(const int *fds, unsigned int n);

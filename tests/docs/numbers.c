@@ -136,8 +136,9 @@ static void print_region(void)
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		uint64_t capacity = qbi_ring_capacity(sizes[i]);
 
-		printf("| %u | %llu | %llu |\n", sizes[i], (unsigned long long)capacity,
-		       (unsigned long long)(4096 + 3 * capacity));
+		printf("| %u | %llu | %llu | %llu |\n", sizes[i], (unsigned long long)capacity,
+		       (unsigned long long)(4096 + capacity),
+		       (unsigned long long)(2 * capacity));
 	}
 }
 

@@ -9,8 +9,8 @@
 #include "tests/fuzz/ends.h"
 #include "wire/names.h"
 
-/* Bytes of the memory's first page, and of a message that is one. */
-enum { WORDS = 4096, MESSAGE = 24 };
+/* Bytes of a message that is one. */
+enum { MESSAGE = 24 };
 
 static void message_fill(uint32_t message[MESSAGE / 4], struct input *in)
 {
@@ -41,16 +41,16 @@ static void record_put(struct false_server *s, struct input *in, uint8_t how)
 	uint64_t tail = 0, capacity;
 	struct stat st;
 
-	if (fstat(s->memory, &st) < 0 || st.st_size < WORDS + QBI_REGION_RINGS * MESSAGE)
+	if (fstat(s->sent, &st) < 0 || st.st_size < 4 * MESSAGE)
 		return; /* no rings */
-	capacity = ((uint64_t)st.st_size - WORDS) / QBI_REGION_RINGS;
+	capacity = (uint64_t)st.st_size / 2;
 	message_fill(record + 2, in);
 	if (how & 2)
 		record[0] = input_u8(in);
 	(void)!pread(s->memory, &tail, sizeof(tail), words);
 	tail &= ~(uint64_t)7;
-	(void)!pwrite(s->memory, record, sizeof(record),
-		      (off_t)(WORDS + which * capacity + tail % capacity));
+	(void)!pwrite(s->sent, record, sizeof(record),
+		      (off_t)((which == QBI_REGION_EVENT ? capacity : 0) + tail % capacity));
 	tail += sizeof(record) + (how & 4 ? 1 : 0);
 	(void)!pwrite(s->memory, &tail, sizeof(tail), words);
 	if (how & 8)
@@ -215,6 +215,7 @@ void false_server_close(struct false_server *s)
 		close(s->sockets[i]);
 	qbi_close(s->stream);
 	qbi_close(s->memory);
+	qbi_close(s->sent);
 	qbi_close(s->request);
 	qbi_close(s->events);
 }

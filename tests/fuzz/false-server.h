@@ -13,7 +13,8 @@ enum { FALSE_SOCKETS = 4 };
 
 struct false_server {
 	int stream;		    /* -1: hung up */
-	int memory;		    /* memfd of native rings; -1: none was sent */
+	int memory;		    /* common memory of native rings; -1: none was sent */
+	int sent;		    /* what the server sends lies there; likewise */
 	int sockets[FALSE_SOCKETS]; /* other ends of those sent */
 	unsigned int n_sockets;
 	int request, events; /* of libqb's wire over sockets; -1: none */
@@ -21,7 +22,7 @@ struct false_server {
 
 #define FALSE_SERVER_INIT                                                                      \
 	{                                                                                      \
-		.stream = -1, .memory = -1, .request = -1, .events = -1                        \
+		.stream = -1, .memory = -1, .sent = -1, .request = -1, .events = -1            \
 	}
 
 /* The names that a client sends datagrams to and expects them from. */

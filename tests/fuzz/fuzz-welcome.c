@@ -111,18 +111,22 @@ static void files_remove(void)
 
 static int fd_make(struct false_server *s, uint8_t kind)
 {
-	size_t size = kind & 8 ? 4096 : 4096 + 3 * (size_t)qbi_ring_capacity(MAX);
+	int *kept = s->memory < 0 ? &s->memory : &s->sent;
+	size_t capacity = (size_t)qbi_ring_capacity(MAX);
+	size_t size = kept == &s->memory ? 4096 + capacity : 2 * capacity;
 	int pair[2] = { -1, -1 };
 	int fd;
 
 	switch (kind % 4) {
-	case 0: /* the memory: sealed, or not quite */
+	case 0: /* memory, common first: sealed, or not quite */
+		if (kind & 8)
+			size = 4096;
 		fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 		FUZZ_CHECK(fd >= 0 && ftruncate(fd, (off_t)size + (kind & 16 ? 1 : 0)) == 0);
 		if (!(kind & 4))
 			(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-		if (s->memory < 0)
-			s->memory = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (*kept < 0)
+			*kept = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 		return fd;
 	case 1: (void)socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair); break;
 	case 2: (void)socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair); break;

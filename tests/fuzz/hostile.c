@@ -214,7 +214,7 @@ void hostile_record(struct hostile *h, struct input *in)
 	record[4] = record[4] & 1 ? 24 : record[4];
 	if (h->n_maps != 1 || h->map[0].size < 2 * WORDS)
 		return;
-	capacity = (h->map[0].size - WORDS) / QBI_REGION_RINGS;
+	capacity = h->map[0].size - WORDS;
 	memcpy(&tail, h->map[0].at, sizeof(tail));
 	tail &= ~(uint64_t)7;
 	if (tail % capacity + sizeof(record) > capacity)

@@ -156,7 +156,7 @@ ATTACK(descriptors_on_every_other_socket)
 	struct raw p;
 
 	working_connect(a, &p);
-	for (unsigned int i = 1; i < p.n_fds; i++) {
+	for (unsigned int i = raw_first_socket(&p); i < p.n_fds; i++) {
 		bait_pass(a, p.fds[i], 1, &passed);
 		if (!raw_is_dropped(&p))
 			continue;
@@ -217,7 +217,7 @@ ATTACK(lingering_socket_sent_at_every_occasion)
 	close(stream);
 	working_connect(a, &p);
 	lingering_pass(a, p.stream);
-	for (unsigned int i = 1; i < p.n_fds; i++)
+	for (unsigned int i = raw_first_socket(&p); i < p.n_fds; i++)
 		lingering_pass(a, p.fds[i]);
 	if (p.response >= 0)
 		lingering_pass(a, p.response);

@@ -232,24 +232,16 @@ START_TEST(descriptors_that_nobody_asked_for_are_closed)
 }
 END_TEST
 
-static int read_only(int fd)
-{
-	char path[64];
+enum { MEMORY_LIES = 12, MEMORY_FOR_READING = 8 };
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-enum { MEMORY_LIES = 12 };
-
-/* In the place of the memory. -1: this kernel cannot make it. */
-static int false_memory(struct truth *t, unsigned int which)
+/* In the place of memory that was made. -1: this kernel cannot make it. */
+static int false_memory(int memory, unsigned int which)
 {
 	struct stat st;
 	uint64_t size;
 	int fd, pair[2];
 
-	REQUIRE_EQ(fstat(t->fds[0], &st), 0);
+	REQUIRE_EQ(fstat(memory, &st), 0);
 	size = (uint64_t)st.st_size;
 	switch (which) {
 	case 0: return truth_memory(size, 0);
@@ -260,7 +252,7 @@ static int false_memory(struct truth *t, unsigned int which)
 	case 5: return truth_memory(size + 4096, TRUTH_SEALS);
 	case 6: return open("/dev/null", O_RDWR | O_CLOEXEC);
 	case 7: return open("/dev/zero", O_RDWR | O_CLOEXEC);
-	case 8: return read_only(t->fds[0]);
+	case MEMORY_FOR_READING: return truth_reopen(memory);
 	case 9: return open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	case 10:
 		REQUIRE_EQ(pipe2(pair, O_CLOEXEC), 0);
@@ -276,10 +268,11 @@ static int false_memory(struct truth *t, unsigned int which)
 
 static void lie_about_memory(struct truth *t, unsigned int which)
 {
-	int fd = false_memory(t, which);
+	int memory = t->fds[which / MEMORY_LIES];
+	int fd = false_memory(memory, which % MEMORY_LIES);
 
 	if (fd >= 0)
-		REQUIRE_EQ(dup3(fd, t->fds[0], O_CLOEXEC), t->fds[0]);
+		REQUIRE_EQ(dup3(fd, memory, O_CLOEXEC), memory);
 	else
 		t->welcome.id = 0; /* refused for another reason */
 	truth_send(t);
@@ -289,8 +282,13 @@ static void lie_about_memory(struct truth *t, unsigned int which)
 
 START_TEST(memory_that_is_not_sealed_or_has_another_size_is_refused)
 {
+	unsigned int sent = MEMORY_LIES * NATIVE_SENT_FD;
+
 	for (unsigned int i = 0; i < MEMORY_LIES; i++)
 		client_must_be_refused(_i, lie_about_memory, i);
+	for (unsigned int i = 0; i < MEMORY_LIES && variants[_i].type == QB_IPC_SHM; i++)
+		if (i != MEMORY_FOR_READING)
+			client_must_be_refused(_i, lie_about_memory, sent + i);
 }
 END_TEST
 

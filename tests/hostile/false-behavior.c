@@ -196,13 +196,19 @@ START_TEST(files_truncated_later_are_survived)
 }
 END_TEST
 
+static void hole_punch(int fd, size_t size)
+{
+	REQUIRE_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)size),
+		   0);
+}
+
 static void punch_all_the_time(struct truth *t, unsigned int which)
 {
 	truth_send(t);
 	while (!truth_client_left(t)) {
-		REQUIRE_EQ(fallocate(t->fds[0], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-				     (off_t)t->mine.memory_size),
-			   0);
+		hole_punch(t->mine.fds[NATIVE_COMMON_FD], t->mine.memory_size);
+		if (t->mine.sent)
+			hole_punch(t->mine.fds[NATIVE_SENT_FD], t->mine.sent_size);
 		bells_ring(t);
 		pause_briefly();
 	}

@@ -44,6 +44,22 @@ static int64_t kept_at_most(const struct arena *a, enum ending ending)
 	return ending == APPLICATION_DISCONNECTS ? headers + CHANNELS * page : headers;
 }
 
+/* All that is writable, and the events' ring by the server itself. */
+static void memory_fill(struct raw *p)
+{
+	struct request *r = request_make(MSG_EVENT, 5000, 5000);
+	char event[WIRE_SMALLEST];
+
+	for (int i = 0; i < CHANNELS; i++)
+		if (i == REQUEST || !p->native)
+			memset(p->ring[i].data, 0x55, p->ring[i].size);
+	for (int i = 0; i < 10 && p->native; i++) {
+		REQUIRE_EQ(raw_send(p, r, 5000), 0);
+		AWAIT(raw_take(p, EVENT, event, sizeof(event)) >= 5000);
+	}
+	free(r);
+}
+
 /* A connection with all of its memory in use, ended; what is left of it behind @fds. */
 static int64_t memory_left(struct arena *a, enum ending ending)
 {
@@ -54,14 +70,13 @@ static int64_t memory_left(struct arena *a, enum ending ending)
 	uint64_t end = now_ms() + (uint64_t)deadline_ms();
 
 	raw_connect(&p, &a->wish);
-	if (p.native)
-		fds[n++] = dup(p.fds[0]);
+	for (int i = NATIVE_COMMON_FD; i <= NATIVE_SENT_FD && p.native; i++)
+		fds[n++] = dup(p.fds[i]);
 	for (int i = 0; i < CHANNELS && !p.native; i++) {
 		fds[n++] = dup(p.ring[i].files[0]);
 		fds[n++] = dup(p.ring[i].files[1]);
 	}
-	for (int i = 0; i < CHANNELS; i++)
-		memset(p.ring[i].data, 0x55, p.ring[i].size);
+	memory_fill(&p);
 	REQUIRE(memory_used(fds, n) > 3 * WIRE_SMALLEST);
 	if (ending == APPLICATION_DISCONNECTS) {
 		/* Whoever lies about what it has taken keeps no more by that. */
@@ -92,19 +107,26 @@ ATTACK(mapping_kept_after_disconnect_a_thousand_times)
 	arena_honest_goes_on(a);
 }
 
+static void memory_resize(int fd, off_t size)
+{
+	REQUIRE_EQ(ftruncate(fd, 0), -1);
+	REQUIRE_EQ(ftruncate(fd, size - 1), -1);
+	REQUIRE_EQ(ftruncate(fd, size + 4096), -1);
+	REQUIRE_EQ(fallocate(fd, 0, size, 4096), -1);
+	REQUIRE_EQ(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+	REQUIRE_EQ(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), -1);
+}
+
 ATTACK(sealed_memory_resized_or_sealed_further)
 {
 	struct raw p;
 
 	working_connect(a, &p);
-	REQUIRE_EQ(ftruncate(p.fds[0], 0), -1);
-	REQUIRE_EQ(ftruncate(p.fds[0], (off_t)p.memory_size - 1), -1);
-	REQUIRE_EQ(ftruncate(p.fds[0], (off_t)p.memory_size + 4096), -1);
-	REQUIRE_EQ(fallocate(p.fds[0], 0, (off_t)p.memory_size, 4096), -1);
-	REQUIRE_EQ(fcntl(p.fds[0], F_ADD_SEALS, F_SEAL_WRITE), -1);
-	REQUIRE_EQ(fcntl(p.fds[0], F_ADD_SEALS, F_SEAL_FUTURE_WRITE), -1);
-	if (p.type == WIRE_MEMORY)
+	memory_resize(p.fds[NATIVE_COMMON_FD], (off_t)p.memory_size);
+	if (p.type == WIRE_MEMORY) {
+		memory_resize(p.fds[NATIVE_SENT_FD], (off_t)p.sent_size);
 		raw_call(&p, 9, 1000);
+	}
 	arena_honest_goes_on(a);
 	raw_close(&p);
 }
@@ -127,7 +149,7 @@ ATTACK(holes_punched_all_the_time)
 			sent |= raw_send(&p, r, 5000) == 0;
 			raw_wake(&p, 1);
 			if (p.native)
-				hole_punch(p.fds[0], 0, (off_t)p.memory_size);
+				hole_punch(p.fds[NATIVE_COMMON_FD], 0, (off_t)p.memory_size);
 			for (int n = 0; n < CHANNELS && !p.native; n++) {
 				hole_punch(p.ring[n].files[0], 0, QB_HEADER_SIZE);
 				hole_punch(p.ring[n].files[1], 0, (off_t)p.ring[n].size);

@@ -190,8 +190,10 @@ static void random_word(struct raw *p)
 
 	if (chance() % 2)
 		memcpy(r->words + at, &value, p->native ? 8 : 4);
-	else
+	else if (!p->native)
 		memcpy(r->data + chance() % 1024 * 8, &value, 8);
+	else
+		memcpy(p->ring[REQUEST].data + chance() % 1024 * 8, &value, 8);
 }
 
 ATTACK(memory_filled_with_random_bytes_in_a_loop)

@@ -17,7 +17,9 @@
 
 static unsigned char *file_map(int fd, size_t size)
 {
-	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	bool for_reading = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
+	void *base = mmap(NULL, size, for_reading ? PROT_READ : PROT_READ | PROT_WRITE,
+			  MAP_SHARED, fd, 0);
 
 	REQUIRE_MSG(base != MAP_FAILED, "cannot map what the server gave");
 	return base;
@@ -29,14 +31,18 @@ void native_memory_open(struct raw *p)
 {
 	uint64_t capacity = native_capacity(p->max_msg_size);
 
-	REQUIRE_EQ(p->n_fds, 2);
-	p->memory_size = native_memory(p->max_msg_size);
-	p->memory = file_map(p->fds[0], p->memory_size);
+	REQUIRE_EQ(p->n_fds, NATIVE_FDS);
+	p->memory_size = native_common(p->max_msg_size);
+	p->memory = file_map(p->fds[NATIVE_COMMON_FD], p->memory_size);
+	p->sent_size = native_sent(p->max_msg_size);
+	p->sent = file_map(p->fds[NATIVE_SENT_FD], p->sent_size);
 	for (unsigned int i = 0; i < CHANNELS; i++) {
 		p->ring[i].words = p->memory + (size_t)i * NATIVE_RING;
-		p->ring[i].data = p->memory + NATIVE_DATA + i * capacity;
 		p->ring[i].size = capacity;
 	}
+	p->ring[REQUEST].data = p->memory + NATIVE_DATA;
+	p->ring[RESPONSE].data = p->sent;
+	p->ring[EVENT].data = p->sent + capacity;
 }
 
 /* Round the end of the data. */
@@ -90,9 +96,9 @@ ssize_t native_take(struct raw *p, enum wire_channel channel, void *buf, size_t 
 
 void native_sockets_open(struct raw *p)
 {
-	REQUIRE_EQ(p->n_fds, 3);
+	REQUIRE_EQ(p->n_fds, NATIVE_FDS);
 	p->memory_size = NATIVE_DATA;
-	p->memory = file_map(p->fds[0], p->memory_size);
+	p->memory = file_map(p->fds[NATIVE_COMMON_FD], p->memory_size);
 }
 
 static int packet_put(struct raw *p, const void *msg, size_t size)

@@ -107,6 +107,11 @@ void raw_open(struct raw *p)
 		qb_sockets_open(p);
 }
 
+unsigned int raw_first_socket(const struct raw *p)
+{
+	return p->type == WIRE_MEMORY ? NATIVE_BELL_FD : NATIVE_CALL_FD;
+}
+
 void raw_begin(struct raw *p, int stream)
 {
 	memset(p, 0, sizeof(*p));
@@ -170,6 +175,8 @@ void raw_close(struct raw *p)
 	raw_hang_up(p);
 	if (p->memory)
 		munmap(p->memory, p->memory_size);
+	if (p->sent)
+		munmap(p->sent, p->sent_size);
 	for (int i = 0; i < CHANNELS; i++)
 		if (!p->native && p->ring[i].words) {
 			munmap(p->ring[i].words, QB_HEADER_SIZE + QB_USER_SIZE);

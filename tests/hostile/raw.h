@@ -36,8 +36,10 @@ struct raw {
 	struct wire_welcome welcome;
 	int fds[RAW_FDS]; /* as they came: see docs/protocol.md */
 	unsigned int n_fds;
-	unsigned char *memory; /* the memfd, or the control file */
+	unsigned char *memory; /* the common one, or the control file */
 	size_t memory_size;
+	unsigned char *sent; /* native: what the server sends, for reading */
+	size_t sent_size;
 	struct raw_ring ring[CHANNELS];
 	int response; /* libqb's wire, sockets: ours */
 	int event;
@@ -59,6 +61,8 @@ void raw_begin(struct raw *p, int stream);
 int raw_welcome(struct raw *p);
 /* Opens all that the answer names or brought. */
 void raw_open(struct raw *p);
+/* Of the descriptors that came: those before it are memory. */
+unsigned int raw_first_socket(const struct raw *p);
 /* From nothing to an open connection. */
 void raw_connect(struct raw *p, const struct raw_wish *wish);
 /* The same; -errno when the server says no. */

@@ -39,6 +39,23 @@ static void pair_make(struct truth *t, int type)
 	t->fds[t->n_fds++] = pair[1];
 }
 
+int truth_reopen(int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Ours is for writing, theirs for reading. */
+static void sent_make(struct truth *t)
+{
+	int fd = truth_memory(native_sent(WIRE_SMALLEST), TRUTH_SEALS);
+
+	t->mine.fds[t->mine.n_fds++] = fd;
+	t->fds[t->n_fds++] = truth_reopen(fd);
+}
+
 static void native_make(struct truth *t)
 {
 	bool memory = t->welcome.type == WIRE_MEMORY;
@@ -46,11 +63,13 @@ static void native_make(struct truth *t)
 	t->welcome.mark = WIRE_MARK;
 	t->welcome.version = WIRE_VERSION;
 	t->fds[t->n_fds++] =
-		truth_memory(memory ? native_memory(WIRE_SMALLEST) : NATIVE_DATA, TRUTH_SEALS);
-	t->mine.fds[t->mine.n_fds++] = dup(t->fds[0]);
-	pair_make(t, memory ? SOCK_STREAM : SOCK_SEQPACKET);
-	if (!memory)
+		truth_memory(memory ? native_common(WIRE_SMALLEST) : NATIVE_DATA, TRUTH_SEALS);
+	t->mine.fds[t->mine.n_fds++] = dup(t->fds[NATIVE_COMMON_FD]);
+	if (memory)
+		sent_make(t);
+	else
 		pair_make(t, SOCK_SEQPACKET);
+	pair_make(t, memory ? SOCK_STREAM : SOCK_SEQPACKET);
 	raw_open(&t->mine);
 }
 
@@ -212,7 +231,7 @@ static int packet_put(struct truth *t, enum wire_channel channel, const void *ms
 	struct native_packet packet = { (uint32_t)size, 0 };
 	struct iovec iov[2] = { { &packet, sizeof(packet) }, { (void *)(uintptr_t)msg, size } };
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
-	int fd = t->mine.fds[channel == EVENT ? 2 : 1];
+	int fd = t->mine.fds[channel == EVENT ? NATIVE_EVENT_FD : NATIVE_CALL_FD];
 
 	return sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
@@ -228,7 +247,7 @@ static int memory_put(struct truth *t, enum wire_channel channel, const void *ms
 	else
 		r = qb_put(&t->mine, channel, (uint32_t)size, QB_VALID, msg, size);
 	if (r == 0 && ring)
-		(void)send(channel == EVENT ? t->stream : t->mine.fds[1], "", 1,
+		(void)send(channel == EVENT ? t->stream : t->mine.fds[NATIVE_BELL_FD], "", 1,
 			   MSG_NOSIGNAL | MSG_DONTWAIT);
 	return r;
 }

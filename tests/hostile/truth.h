@@ -15,6 +15,8 @@ void truth_remove(pid_t server);
 
 /* A memfd of @size bytes with these seals. */
 int truth_memory(uint64_t size, int seals);
+/* The same file, for reading. */
+int truth_reopen(int fd);
 
 /* F_SEAL_SHRINK, _GROW and _SEAL: <fcntl.h> is for those who make one. */
 #define TRUTH_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)

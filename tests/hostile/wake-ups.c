@@ -159,7 +159,9 @@ ATTACK(bell_filled_from_the_wrong_side)
 	struct raw p;
 
 	working_connect(a, &p);
-	REQUIRE_EQ(send(p.fds[1], bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL), -1);
+	REQUIRE_EQ(
+		send(p.fds[NATIVE_BELL_FD], bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL),
+		-1);
 	REQUIRE_EQ(errno, EPIPE);
 	raw_call(&p, 5, 100);
 	arena_honest_goes_on(a);

@@ -50,7 +50,17 @@ _Static_assert(sizeof(struct wire_welcome) == WIRE_SMALLEST, "docs/protocol.md")
 
 enum wire_channel { REQUEST, RESPONSE, EVENT, CHANNELS };
 
-/* Native shared memory: offsets in the memfd, and its records. */
+/* Native: what comes with the answer. */
+enum {
+	NATIVE_COMMON_FD = 0,
+	NATIVE_SENT_FD = 1, /* shared memory */
+	NATIVE_BELL_FD = 2,
+	NATIVE_CALL_FD = 1, /* sockets */
+	NATIVE_EVENT_FD = 2,
+	NATIVE_FDS = 3,
+};
+
+/* Native shared memory: offsets in the common memory, and records. */
 enum {
 	NATIVE_RING = 256, /* from the words of one ring to the next */
 	NATIVE_TAIL = 0,
@@ -109,9 +119,14 @@ static inline uint64_t native_capacity(uint32_t max_msg_size)
 	return wire_round(8 + wire_round(max_msg_size, 8) + 65536, 4096);
 }
 
-static inline uint64_t native_memory(uint32_t max_msg_size)
+static inline uint64_t native_common(uint32_t max_msg_size)
 {
-	return NATIVE_DATA + CHANNELS * native_capacity(max_msg_size);
+	return NATIVE_DATA + native_capacity(max_msg_size);
+}
+
+static inline uint64_t native_sent(uint32_t max_msg_size)
+{
+	return 2 * native_capacity(max_msg_size);
 }
 
 static inline uint64_t qb_data_size(uint32_t max_msg_size)

@@ -72,25 +72,32 @@ static size_t memory_behind(int fd)
 	return (size_t)st.st_blocks * BLOCK;
 }
 
+static void fds_close(const struct qbi_region_fds *fds)
+{
+	close(fds->common);
+	if (fds->sent >= 0)
+		close(fds->sent);
+}
+
 START_TEST(locked_region_takes_only_the_pages_that_were_used)
 {
 	struct qbi_region m = { .words = NULL };
 	struct smaps now;
-	int fd;
+	struct qbi_region_fds fd;
 
 	if (!may_lock(4 * MESSAGE_MAX))
 		return;
 	qbi_memory_lock_set(QBI_MEMORY_LOCK_MUST);
 	ck_assert_int_eq(qbi_region_create(&m, MESSAGE_MAX, &fd), 0);
 	now = smaps_at(m.words);
-	ck_assert_uint_eq(now.size, m.size);
+	ck_assert_uint_eq(now.size, m.common_size);
 	ck_assert(now.locked);
 	ck_assert_uint_le(now.resident, FEW);
 	memset((char *)m.words + FEW, 1, SOME);
 	now = smaps_at(m.words);
 	ck_assert_uint_ge(now.resident, SOME);
 	ck_assert_uint_le(now.resident, SOME + FEW);
-	close(fd);
+	fds_close(&fd);
 	qbi_region_close(&m);
 }
 END_TEST
@@ -98,11 +105,11 @@ END_TEST
 START_TEST(region_is_not_locked_unless_asked_for)
 {
 	struct qbi_region m = { .words = NULL };
-	int fd;
+	struct qbi_region_fds fd;
 
 	ck_assert_int_eq(qbi_region_create(&m, MESSAGE_MAX, &fd), 0);
 	ck_assert(!smaps_at(m.words).locked);
-	close(fd);
+	fds_close(&fd);
 	qbi_region_close(&m);
 }
 END_TEST
@@ -113,7 +120,7 @@ START_TEST(process_that_locks_all_it_maps_still_has_only_the_pages_used)
 	struct qbi_region m = { .words = NULL };
 	struct qbi_mapping map = QBI_MAPPING_INIT;
 	struct qbi_mapping_file file = { .size = FILE_SIZE };
-	int fd;
+	struct qbi_region_fds fd;
 
 	if (!LOCKS_ALL || !may_lock(8 * MESSAGE_MAX))
 		return;
@@ -129,7 +136,7 @@ START_TEST(process_that_locks_all_it_maps_still_has_only_the_pages_used)
 	ck_assert_uint_le(smaps_at(map.part[0]).resident, FEW);
 	munlockall();
 	close(file.fd);
-	close(fd);
+	fds_close(&fd);
 	qbi_mapping_close(&map);
 	qbi_region_close(&m);
 }
@@ -158,29 +165,32 @@ END_TEST
 START_TEST(pages_locked_by_both_ends_are_given_back_at_the_end)
 {
 	struct qbi_region server = { .words = NULL }, client = { .words = NULL };
-	int fd;
+	struct qbi_region_fds fd;
 
 	if (!may_lock(8 * MESSAGE_MAX))
 		return;
 	qbi_memory_lock_set(QBI_MEMORY_LOCK_MUST);
 	ck_assert_int_eq(qbi_region_create(&server, MESSAGE_MAX, &fd), 0);
-	ck_assert_int_eq(qbi_region_open(&client, MESSAGE_MAX, fd), 0);
+	ck_assert_int_eq(qbi_region_open(&client, MESSAGE_MAX, &fd), 0);
 	ck_assert(smaps_at(client.words).locked);
-	memset(server.words, 0, server.size);
-	ck_assert_uint_ge(memory_behind(fd), 3 * MESSAGE_MAX);
+	ck_assert(smaps_at(client.sent).locked);
+	memset(server.words, 0, server.common_size);
+	memset(server.sent, 0, server.sent_size);
+	ck_assert_uint_ge(memory_behind(fd.common) + memory_behind(fd.sent), 3 * MESSAGE_MAX);
 	qbi_region_punch(&server);
-	ck_assert_uint_eq(memory_behind(fd), 0);
+	ck_assert_uint_eq(memory_behind(fd.common) + memory_behind(fd.sent), 0);
 	ck_assert_uint_eq(smaps_at(client.words).resident, 0);
+	ck_assert_uint_eq(smaps_at(client.sent).resident, 0);
 	qbi_region_close(&server);
 	qbi_region_close(&client);
-	close(fd);
+	fds_close(&fd);
 }
 END_TEST
 
 START_TEST(beyond_the_limit_a_region_is_unlocked_and_that_is_said_once)
 {
 	struct qbi_region m[2] = { { .words = NULL } };
-	int fd[2];
+	struct qbi_region_fds fd[2];
 
 	forbid_locking();
 	qbi_log_hook_set(count_line, NULL);
@@ -188,11 +198,11 @@ START_TEST(beyond_the_limit_a_region_is_unlocked_and_that_is_said_once)
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(qbi_region_create(&m[i], MESSAGE_MAX, &fd[i]), 0);
 		ck_assert(!smaps_at(m[i].words).locked);
-		memset(m[i].words, 1, m[i].size);
+		memset(m[i].words, 1, m[i].common_size);
 	}
 	ck_assert_int_eq(lines_logged, 1);
 	for (int i = 0; i < 2; i++) {
-		close(fd[i]);
+		fds_close(&fd[i]);
 		qbi_region_close(&m[i]);
 	}
 }
@@ -206,12 +216,12 @@ START_TEST(each_time_that_locking_fails_again_is_not_said)
 	qbi_memory_lock_set(QBI_MEMORY_LOCK_TRY);
 	for (int i = 0; i < 20; i++) {
 		struct qbi_region m = { .words = NULL };
-		int fd;
+		struct qbi_region_fds fd;
 
 		ck_assert_int_eq(
 			qbi_region_create(&m, i % 2 ? QBI_REGION_NO_RINGS : MESSAGE_MAX, &fd),
 			0);
-		close(fd);
+		fds_close(&fd);
 		qbi_region_close(&m);
 	}
 	ck_assert_int_ge(lines_logged, 1);
@@ -225,7 +235,7 @@ START_TEST(beyond_the_limit_there_is_no_region_if_it_must_be_locked)
 	struct qbi_region m = { .words = NULL };
 	struct qbi_mapping map = QBI_MAPPING_INIT;
 	struct qbi_mapping_file file = { .size = FILE_SIZE };
-	int fd = -1;
+	struct qbi_region_fds fd = { -1, -1 };
 	int r;
 
 	forbid_locking();
@@ -234,7 +244,8 @@ START_TEST(beyond_the_limit_there_is_no_region_if_it_must_be_locked)
 	qbi_memory_lock_set(QBI_MEMORY_LOCK_MUST);
 	r = qbi_region_create(&m, MESSAGE_MAX, &fd);
 	ck_assert(r == -EPERM || r == -ENOMEM);
-	ck_assert_int_eq(fd, -1);
+	ck_assert_int_eq(fd.common, -1);
+	ck_assert_int_eq(fd.sent, -1);
 	ck_assert_ptr_null(m.words);
 	r = qbi_mapping_open(&map, &file, 1);
 	ck_assert(r == -EPERM || r == -ENOMEM);

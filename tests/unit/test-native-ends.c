@@ -262,13 +262,14 @@ static struct qbi_region_words *words;
 
 static void open_as_server(void)
 {
-	int pair[2], fds[2];
+	int pair[2], fds[3];
 
 	ends_open_server(&e, NATIVE_SHM);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	fds[0] = e.fds[0];
-	fds[1] = pair[1];
-	ck_assert_int_eq(ends_open_client(&e, fds, 2), 0);
+	fds[1] = e.fds[1];
+	fds[2] = pair[1];
+	ck_assert_int_eq(ends_open_client(&e, fds, 3), 0);
 	close(pair[1]);
 	bell = pair[0];
 	words = mmap(NULL, sizeof(*words), PROT_READ | PROT_WRITE, MAP_SHARED, e.fds[0], 0);

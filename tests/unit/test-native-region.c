@@ -3,30 +3,38 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "ring/region.h"
 #include "tests/lib/variant.h"
 #include "tests/unit/test-native-pair.h"
 
-enum { WIRE_MAX = 12328, LARGE_MAX = 1 << 20, BLOCK = 512, HUGE_PAGE = 2 << 20 };
+enum {
+	WIRE_MAX = 12328,
+	LARGE_MAX = 1 << 20,
+	BLOCK = 512,
+	HUGE_PAGE = 2 << 20,
+	STRANGER = 65534
+};
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-/* Both ends of a region, each with a mapping of its own, and the descriptor kept. */
+/* Both ends of a region, each with a mapping of its own, and the descriptors kept. */
 static struct {
 	struct qbi_region server, client;
 	struct qbi_ring from[QBI_REGION_RINGS], to[QBI_REGION_RINGS];
-	int fd;
+	struct qbi_region_fds fds;
 } m;
 
 static void region_open(uint32_t max)
 {
 	memset(&m, 0, sizeof(m));
-	ck_assert_int_eq(qbi_region_create(&m.server, max, &m.fd), 0);
-	ck_assert_int_eq(qbi_region_open(&m.client, max, m.fd), 0);
+	ck_assert_int_eq(qbi_region_create(&m.server, max, &m.fds), 0);
+	ck_assert_int_eq(qbi_region_open(&m.client, max, &m.fds), 0);
 	if (max == QBI_REGION_NO_RINGS)
 		return;
 	for (int i = 0; i < QBI_REGION_RINGS; i++) {
@@ -40,34 +48,87 @@ static void region_open(uint32_t max)
 
 static void region_close(void)
 {
-	close(m.fd);
+	close(m.fds.common);
+	if (m.fds.sent >= 0)
+		close(m.fds.sent);
 	qbi_region_close(&m.server);
 	qbi_region_close(&m.client);
 }
 
-/* Bytes of memory behind the descriptor. */
+/* Bytes of memory behind the descriptors. */
 static size_t memory_used(void)
+{
+	struct stat common, sent;
+
+	ck_assert_int_eq(fstat(m.fds.common, &common), 0);
+	ck_assert_int_eq(fstat(m.fds.sent, &sent), 0);
+	return (size_t)(common.st_blocks + sent.st_blocks) * BLOCK;
+}
+
+static void must_be_sealed(int fd)
 {
 	struct stat st;
 
-	ck_assert_int_eq(fstat(m.fd, &st), 0);
-	return (size_t)st.st_blocks * BLOCK;
+	ck_assert_int_eq(fcntl(fd, F_GET_SEALS) & SEALS, SEALS);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_eq(ftruncate(fd, 0), -1);
+	ck_assert_int_eq(ftruncate(fd, st.st_size - 1), -1);
+	ck_assert_int_eq(ftruncate(fd, st.st_size + 1), -1);
+	ck_assert_int_eq(fallocate(fd, 0, st.st_size, 4096), -1);
+	/* Nor can the peer forbid writing. */
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+	ck_assert_int_eq(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
 }
 
 START_TEST(memory_is_sealed_against_any_change_of_size)
 {
-	struct stat st;
+	region_open(WIRE_MAX);
+	must_be_sealed(m.fds.common);
+	must_be_sealed(m.fds.sent);
+	region_close();
+}
+END_TEST
+
+/* In a process of another user, without rights of its own; 0 if all was refused. */
+static int stranger_tries_to_write(int fd, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (setresgid(STRANGER, STRANGER, STRANGER) < 0 ||
+	    setresuid(STRANGER, STRANGER, STRANGER) < 0)
+		return 1;
+	if (write(fd, "x", 1) >= 0 || pwrite(fd, "x", 1, 100) >= 0)
+		return 2;
+	if (mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED)
+		return 3;
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)size) >= 0)
+		return 4;
+	if (madvise(m.client.sent, size, MADV_REMOVE) >= 0)
+		return 5;
+	if (mprotect(m.client.sent, size, PROT_READ | PROT_WRITE) >= 0)
+		return 6;
+	if (open(path, O_RDWR | O_CLOEXEC) >= 0 || open(path, O_WRONLY | O_CLOEXEC) >= 0)
+		return 7;
+	if (fchmod(fd, 0666) >= 0)
+		return 8;
+	return 0;
+}
+
+START_TEST(client_can_neither_write_nor_take_out_what_the_server_sends)
+{
+	int status;
+	pid_t pid;
 
 	region_open(WIRE_MAX);
-	ck_assert_int_eq(fcntl(m.fd, F_GET_SEALS) & SEALS, SEALS);
-	ck_assert_int_eq(fstat(m.fd, &st), 0);
-	ck_assert_int_eq(ftruncate(m.fd, 0), -1);
-	ck_assert_int_eq(ftruncate(m.fd, st.st_size - 1), -1);
-	ck_assert_int_eq(ftruncate(m.fd, st.st_size + 1), -1);
-	ck_assert_int_eq(fallocate(m.fd, 0, st.st_size, 4096), -1);
-	/* Nor can the peer forbid writing. */
-	ck_assert_int_eq(fcntl(m.fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
-	ck_assert_int_eq(fcntl(m.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+	ck_assert_int_eq(put_pattern(&m.from[QBI_REGION_EVENT], 1000, 1), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(geteuid() == 0 ? stranger_tries_to_write(m.fds.sent, m.client.sent_size) :
+				       0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	take_pattern(&m.to[QBI_REGION_EVENT], 1000, 1);
 	region_close();
 }
 END_TEST
@@ -108,8 +169,10 @@ START_TEST(largest_region_that_can_be_agreed_is_made_and_opened)
 	struct stat st;
 
 	region_open(most);
-	ck_assert_int_eq(fstat(m.fd, &st), 0);
-	ck_assert_int_gt(st.st_size, 3ll * most);
+	ck_assert_int_eq(fstat(m.fds.common, &st), 0);
+	ck_assert_int_gt(st.st_size, most);
+	ck_assert_int_eq(fstat(m.fds.sent, &st), 0);
+	ck_assert_int_gt(st.st_size, 2ll * most);
 	for (int i = 0; i < QBI_REGION_RINGS; i++)
 		ck_assert_int_eq(put_pattern(&m.from[i], 1000, (uint32_t)i), 0);
 	for (int i = 0; i < QBI_REGION_RINGS; i++)
@@ -121,12 +184,14 @@ END_TEST
 
 /* -- What a server might pass --------------------------------------------------- */
 
-static off_t region_size(uint32_t max)
+enum { COMMON, SENT, PARTS };
+
+static off_t part_size(int part)
 {
 	struct stat st;
 
-	region_open(max);
-	ck_assert_int_eq(fstat(m.fd, &st), 0);
+	region_open(WIRE_MAX);
+	ck_assert_int_eq(fstat(part == SENT ? m.fds.sent : m.fds.common, &st), 0);
 	region_close();
 	return st.st_size;
 }
@@ -141,101 +206,118 @@ static int memory_make(off_t size, int seals)
 	return fd;
 }
 
-/* Takes @fd. */
-static int open_result(int fd)
+/* Takes @fd, in the place of one part of right ones. */
+static int open_result(int part, int fd)
 {
 	struct qbi_region r = { 0 };
-	int result = qbi_region_open(&r, WIRE_MAX, fd);
+	struct qbi_region_fds fds;
+	int result;
 
-	ck_assert(result == 0 || !r.words);
+	region_open(WIRE_MAX);
+	fds = m.fds;
+	*(part == SENT ? &fds.sent : &fds.common) = fd;
+	result = qbi_region_open(&r, WIRE_MAX, &fds);
+	ck_assert(result == 0 || (!r.words && !r.sent));
 	qbi_region_close(&r);
+	region_close();
 	close(fd);
 	return result;
 }
 
 START_TEST(memory_with_all_seals_and_the_agreed_size_is_accepted)
 {
-	off_t size = region_size(WIRE_MAX);
+	off_t size = part_size(_i);
 
-	ck_assert_int_eq(open_result(memory_make(size, SEALS)), 0);
+	ck_assert_int_eq(open_result(_i, memory_make(size, SEALS)), 0);
 }
 END_TEST
 
 START_TEST(memory_that_lacks_a_seal_is_refused)
 {
-	off_t size = region_size(WIRE_MAX);
+	off_t size = part_size(_i);
 
-	ck_assert_int_eq(open_result(memory_make(size, 0)), -EBADMSG);
-	ck_assert_int_eq(open_result(memory_make(size, SEALS & ~F_SEAL_SHRINK)), -EBADMSG);
-	ck_assert_int_eq(open_result(memory_make(size, SEALS & ~F_SEAL_GROW)), -EBADMSG);
-	ck_assert_int_eq(open_result(memory_make(size, SEALS & ~F_SEAL_SEAL)), -EBADMSG);
+	ck_assert_int_eq(open_result(_i, memory_make(size, 0)), -EBADMSG);
+	ck_assert_int_eq(open_result(_i, memory_make(size, SEALS & ~F_SEAL_SHRINK)), -EBADMSG);
+	ck_assert_int_eq(open_result(_i, memory_make(size, SEALS & ~F_SEAL_GROW)), -EBADMSG);
+	ck_assert_int_eq(open_result(_i, memory_make(size, SEALS & ~F_SEAL_SEAL)), -EBADMSG);
 }
 END_TEST
 
 START_TEST(memory_of_another_size_is_refused)
 {
 	static const off_t off[] = { -1, 1, -4096, 4096, -8, 1 << 30 };
-	off_t size = region_size(WIRE_MAX);
+	off_t size = part_size(_i);
 
-	ck_assert_int_eq(open_result(memory_make(0, SEALS)), -EBADMSG);
+	ck_assert_int_eq(open_result(_i, memory_make(0, SEALS)), -EBADMSG);
 	for (size_t i = 0; i < QBI_ARRAY_SIZE(off); i++)
-		ck_assert_int_eq(open_result(memory_make(size + off[i], SEALS)), -EBADMSG);
+		ck_assert_int_eq(open_result(_i, memory_make(size + off[i], SEALS)), -EBADMSG);
 }
 END_TEST
 
-START_TEST(memory_that_may_not_be_written_is_refused)
+START_TEST(common_memory_that_may_not_be_written_is_refused)
 {
-	off_t size = region_size(WIRE_MAX);
-	int fd = memory_make(size, SEALS | F_SEAL_WRITE);
+	int fd = memory_make(part_size(COMMON), SEALS | F_SEAL_WRITE);
 
-	ck_assert_int_lt(open_result(fd), 0);
+	ck_assert_int_lt(open_result(COMMON, fd), 0);
 }
 END_TEST
 
 START_TEST(descriptor_of_another_kind_is_refused)
 {
 	char path[] = "/dev/shm/qbt-region-XXXXXX";
-	off_t size = region_size(WIRE_MAX);
+	off_t size = part_size(_i);
 	int pair[2], fd;
 
 	fd = mkostemp(path, O_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
 	unlink(path);
 	ck_assert_int_eq(ftruncate(fd, size), 0);
-	ck_assert_int_eq(open_result(fd), -EBADMSG);
+	ck_assert_int_eq(open_result(_i, fd), -EBADMSG);
 	ck_assert_int_eq(pipe(pair), 0);
-	ck_assert_int_eq(open_result(pair[0]), -EBADMSG);
-	ck_assert_int_eq(open_result(pair[1]), -EBADMSG);
+	ck_assert_int_eq(open_result(_i, pair[0]), -EBADMSG);
+	ck_assert_int_eq(open_result(_i, pair[1]), -EBADMSG);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	ck_assert_int_eq(open_result(pair[0]), -EBADMSG);
-	ck_assert_int_eq(open_result(pair[1]), -EBADMSG);
-	ck_assert_int_eq(open_result(open("/dev/zero", O_RDWR | O_CLOEXEC)), -EBADMSG);
-	ck_assert_int_eq(open_result(open("/dev/shm", O_RDONLY | O_CLOEXEC)), -EBADMSG);
-	ck_assert_int_eq(open_result(-1), -EBADMSG);
+	ck_assert_int_eq(open_result(_i, pair[0]), -EBADMSG);
+	ck_assert_int_eq(open_result(_i, pair[1]), -EBADMSG);
+	ck_assert_int_eq(open_result(_i, open("/dev/zero", O_RDWR | O_CLOEXEC)), -EBADMSG);
+	ck_assert_int_eq(open_result(_i, open("/dev/shm", O_RDONLY | O_CLOEXEC)), -EBADMSG);
+	ck_assert_int_eq(open_result(_i, -1), -EBADMSG);
 }
 END_TEST
 
-/* The least agreed size whose region is of whole huge pages. */
-static uint32_t max_for_huge_pages(void)
+/* The size of a part, and the least agreed size for which that is whole huge pages. */
+static uint64_t part_of(int part, uint32_t max)
+{
+	uint64_t capacity = qbi_ring_capacity(max);
+
+	return part == SENT ? 2 * capacity : 4096 + capacity;
+}
+
+static uint32_t max_for_huge_pages(int part)
 {
 	uint32_t max = WIRE_MAX;
 
-	while ((4096 + 3 * qbi_ring_capacity(max)) % HUGE_PAGE)
+	while (part_of(part, max) % HUGE_PAGE)
 		max += 4096;
 	return max;
 }
 
 START_TEST(memory_of_huge_pages_is_refused)
 {
-	uint32_t max = max_for_huge_pages();
+	uint32_t max = max_for_huge_pages(_i);
 	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+	struct qbi_region_fds fds;
 	struct qbi_region r = { 0 };
 
 	if (fd < 0)
 		return; /* this kernel has none */
-	ck_assert_int_eq(ftruncate(fd, region_size(max)), 0);
+	ck_assert_int_eq(ftruncate(fd, (off_t)part_of(_i, max)), 0);
 	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, SEALS), 0);
-	ck_assert_int_eq(qbi_region_open(&r, max, fd), -EBADMSG);
+	region_open(max);
+	fds = m.fds;
+	*(_i == SENT ? &fds.sent : &fds.common) = fd;
+	ck_assert_int_eq(qbi_region_open(&r, max, &fds), -EBADMSG);
+	region_close();
 	close(fd);
 }
 END_TEST
@@ -276,7 +358,8 @@ START_TEST(pages_are_taken_also_when_the_process_has_locked_its_memory)
 	region_open(WIRE_MAX);
 	rings_fill(WIRE_MAX);
 	/* It may not be allowed to, and sanitizers make it nothing. */
-	(void)mlock(m.server.words, m.server.size);
+	(void)mlock(m.server.words, m.server.common_size);
+	(void)mlock(m.server.sent, m.server.sent_size);
 	ck_assert_uint_gt(memory_used(), 0);
 	qbi_region_punch(&m.server);
 	ck_assert_uint_eq(memory_used(), 0);
@@ -368,17 +451,19 @@ int main(void)
 	TCase *tc = tcase_new(s, "made by the server");
 
 	tcase_add_test(tc, memory_is_sealed_against_any_change_of_size);
+	tcase_add_test(tc, client_can_neither_write_nor_take_out_what_the_server_sends);
 	tcase_add_test(tc, each_ring_has_its_own_memory);
 	tcase_add_test(tc, flow_and_count_of_taken_events_reach_the_other_side);
 	tcase_add_test(tc, largest_region_that_can_be_agreed_is_made_and_opened);
 
 	tc = tcase_new(s, "checked by the client");
-	tcase_add_test(tc, memory_with_all_seals_and_the_agreed_size_is_accepted);
-	tcase_add_test(tc, memory_that_lacks_a_seal_is_refused);
-	tcase_add_test(tc, memory_of_another_size_is_refused);
-	tcase_add_test(tc, memory_that_may_not_be_written_is_refused);
-	tcase_add_test(tc, memory_of_huge_pages_is_refused);
-	tcase_add_test(tc, descriptor_of_another_kind_is_refused);
+	tcase_add_loop_test(tc, memory_with_all_seals_and_the_agreed_size_is_accepted, 0,
+			    PARTS);
+	tcase_add_loop_test(tc, memory_that_lacks_a_seal_is_refused, 0, PARTS);
+	tcase_add_loop_test(tc, memory_of_another_size_is_refused, 0, PARTS);
+	tcase_add_test(tc, common_memory_that_may_not_be_written_is_refused);
+	tcase_add_loop_test(tc, memory_of_huge_pages_is_refused, 0, PARTS);
+	tcase_add_loop_test(tc, descriptor_of_another_kind_is_refused, 0, PARTS);
 
 	tc = tcase_new(s, "pages");
 	tcase_add_test(tc, connection_costs_only_the_pages_it_has_used);
