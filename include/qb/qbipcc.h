@@ -243,7 +243,8 @@ ssize_t qb_ipcc_sendv_recv(qb_ipcc_connection_t *c, const struct iovec *iov, uin
  * @param ms_timeout  milliseconds to wait at most; 0 does not wait, negative waits until
  *                    an event comes or the server is gone
  * @return            bytes received;
- *                    -EAGAIN none has come in that time;
+ *                    -EAGAIN none has come in that time, or before a signal handler
+ *                    ran;
  *                    -ENOTCONN the server is gone and all its events have been received;
  *                    -ENOBUFS @p msg_len is too small: the event stays;
  *                    -EINVAL an argument is NULL, or the connection is unfinished

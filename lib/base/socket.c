@@ -166,13 +166,20 @@ int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n)
 				       outcome_of_send(errno, pieces_size(iov, n));
 }
 
-int qbi_poll(struct pollfd *fds, size_t n, int timeout)
+int qbi_poll_once(struct pollfd *fds, size_t n, int timeout)
 {
 	int r = poll(fds, n, timeout);
 
 	if (r >= 0)
 		return r;
-	return errno == EINTR || errno == EAGAIN || errno == ENOMEM ? 0 : -errno;
+	return errno == EAGAIN || errno == ENOMEM ? 0 : -errno;
+}
+
+int qbi_poll(struct pollfd *fds, size_t n, int timeout)
+{
+	int r = qbi_poll_once(fds, n, timeout);
+
+	return r == -EINTR ? 0 : r;
 }
 
 int qbi_socket_room(int fd)

@@ -74,6 +74,8 @@ int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n);
  * -errno a permanent error, for example a limit on descriptors that is below @n.
  */
 int qbi_poll(struct pollfd *fds, size_t n, int timeout);
+/* The same, but -EINTR when a signal handler cut it short. */
+int qbi_poll_once(struct pollfd *fds, size_t n, int timeout);
 
 /* Would it take a message? 0, QBI_FULL, QBI_GONE. */
 int qbi_socket_room(int fd);

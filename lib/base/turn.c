@@ -81,7 +81,9 @@ int qbi_turn_poll(struct qbi_turn *t, struct pollfd *fds, nfds_t n, int timeout)
 
 	if (timeout != 0)
 		qbi_turn_rest(t);
-	got = qbi_poll(fds, n, timeout);
+	got = qbi_poll_once(fds, n, timeout);
+	if (got == -EINTR && !(t && t->ends_by_signal))
+		got = 0;
 	if (timeout != 0)
 		r = qbi_turn_resume(t);
 	for (i = 0; got <= 0 && i < n; i++)

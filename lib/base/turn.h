@@ -36,6 +36,7 @@ struct qbi_turn {
 	_Atomic(int) broken;	/* a thread vanished while changing it; final */
 	uint32_t user;		/* the last process that had it; 0: none yet */
 	bool moved;		/* another process had it: this copy is out of date */
+	bool ends_by_signal;	/* a signal handler that runs ends qbi_turn_poll() */
 };
 
 /* Initializer of one turn in memory that a process shares with its children. */
@@ -68,7 +69,8 @@ int qbi_turn_resume(struct qbi_turn *t);
 /*
  * poll(2), which rests the turn if it may sleep; @revents are 0 where nothing has happened.
  * Other threads may have consumed what was reported. 0; QBI_GONE or -EBUSY as
- * qbi_turn_resume(); -errno as qbi_poll().
+ * qbi_turn_resume(); -EINTR a signal handler ran, if the turn @ends_by_signal; -errno as
+ * qbi_poll().
  */
 int qbi_turn_poll(struct qbi_turn *t, struct pollfd *fds, nfds_t n, int timeout);
 

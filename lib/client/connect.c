@@ -42,6 +42,8 @@ static qb_ipcc_connection_t *connection_new(void)
 	}
 	for (i = 0; i < QBI_CLIENT_PARTS; i++)
 		c->shared->turn[i] = (struct qbi_turn)QBI_TURN_SHARED_INIT;
+	/* A caller that waits for an event wants to look at what its handler has done. */
+	c->shared->turn[QBI_PART_EVENT].ends_by_signal = true;
 	c->shared->maker = qbi_process_id();
 	return c;
 }

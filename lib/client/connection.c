@@ -125,6 +125,11 @@ int qbi_client_event_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint6
 	if (r)
 		return r == QBI_BUSY ? QBI_EMPTY : client_outcome(c, r);
 	r = c->transport->client->event_recv(c->end, buf, size, deadline, ret_size);
+	/* Cut short by a signal: what has come meanwhile, and no more waiting. */
+	if (r == -EINTR)
+		r = c->transport->client->event_recv(c->end, buf, size, 0, ret_size);
+	if (r == -EINTR)
+		r = QBI_EMPTY;
 	part_release(c, QBI_PART_EVENT);
 	return client_outcome(c, r);
 }

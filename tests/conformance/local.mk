@@ -19,6 +19,7 @@ conformance_suites = \
 	tests/conformance/server-run \
 	tests/conformance/server-send \
 	tests/conformance/server-stats \
+	tests/conformance/signals \
 	tests/conformance/threads \
 	tests/conformance/users-background \
 	tests/conformance/users-cluster \
