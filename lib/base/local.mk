@@ -36,4 +36,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/syscalls.h \
 	lib/base/turn.c \
 	lib/base/turn.h \
+	lib/base/unfinished.c \
+	lib/base/unfinished.h \
 	lib/base/util.h

@@ -75,6 +75,32 @@ void qbi_connection_unref(qb_ipcs_connection_t *c)
 		connection_free(c);
 }
 
+static void dispatch_undo(struct qbi_unfinished *u)
+{
+	qb_ipcs_connection_t *c =
+		qbi_container_of(u, struct qb_ipcs_connection, dispatch_unfinished);
+
+	qbi_memory_free(atomic_exchange(&c->lent, NULL));
+	qbi_unfinished_forget(u);
+	qbi_connection_unref(c);
+}
+
+struct qbi_connection_hold qbi_connection_hold(qb_ipcs_connection_t *c)
+{
+	qbi_connection_ref(c);
+	return (struct qbi_connection_hold){
+		.c = c,
+		.outermost = qbi_unfinished_begin(&c->dispatch_unfinished, dispatch_undo),
+	};
+}
+
+void qbi_connection_let_go(struct qbi_connection_hold *hold)
+{
+	if (hold->outermost)
+		qbi_unfinished_end(&hold->c->dispatch_unfinished);
+	qbi_connection_unref(hold->c);
+}
+
 bool qbi_connection_is_connected(const qb_ipcs_connection_t *c)
 {
 	return c->state == QBI_CONNECTION_ESTABLISHED ||
@@ -145,10 +171,14 @@ char *qbi_connection_request_settle(qb_ipcs_connection_t *c, void *buffer, size_
 void *qbi_connection_buffer_take(qb_ipcs_connection_t *c)
 {
 	size_t room = qbi_connection_request_room(c->max_msg_size);
+	void *none = NULL;
 	void *buffer = c->buffer ? QBI_TAKE(c->buffer) : qbi_memory_new(room);
 
 	/* The buffer of the host is always available, unless a callback runs the loop. */
-	return buffer ? buffer : qbi_host_scratch_take(c->host, room);
+	if (!buffer)
+		buffer = qbi_host_scratch_take(c->host, room);
+	atomic_compare_exchange_strong(&c->lent, &none, buffer);
+	return buffer;
 }
 
 /* Keep a large request of @c, and free that of another client. */
@@ -165,6 +195,9 @@ static void large_request_keep(qb_ipcs_connection_t *c)
 
 void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer)
 {
+	void *lent = buffer;
+
+	atomic_compare_exchange_strong(&c->lent, &lent, NULL);
 	/* First give the host its buffer back: this may be it. */
 	if (!c->end || c->buffer || !c->host->scratch) {
 		qbi_host_scratch_give(c->host, buffer);

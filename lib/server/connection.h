@@ -32,6 +32,7 @@
 #include "base/counter.h"
 #include "base/mutex.h"
 #include "base/owner.h"
+#include "base/unfinished.h"
 #include "server/host.h"
 #include "server/limits.h"
 #include "server/retry.h"
@@ -88,6 +89,7 @@ struct qb_ipcs_connection {
 	struct qbi_retry_entry retry;	/* when to try again to send the rest */
 	bool holds_retry;		/* counts as a user of the host's epoll */
 	void *context;
+	struct qbi_unfinished dispatch_unfinished;
 
 	uint64_t number;	  /* clients of the service count from 1 */
 	struct ucred peer;	  /* SO_PEERCRED, fixed at the client's connect */
@@ -99,6 +101,7 @@ struct qb_ipcs_connection {
 	struct qbi_why why;	  /* not the native wire; all zero: it may have it */
 	uint32_t max_msg_size;	  /* agreed */
 	void *buffer;		  /* with its last request; NULL: none, or in use */
+	_Atomic(void *) lent;	  /* buffer that is in use; NULL: none is */
 	size_t buffer_used;	  /* bytes of it that requests have used so far */
 	size_t request_at;	  /* offset of the next request in it; 0: none came yet */
 
@@ -157,6 +160,17 @@ static inline void qbi_connection_unrefp(qb_ipcs_connection_t **c)
 	if (*c)
 		qbi_connection_unref(*c);
 }
+
+/*
+ * A reference for as long as callbacks of the connection run, which may end the thread:
+ * then it is dropped, and the buffer of the request is freed. For _cleanup_.
+ */
+struct qbi_connection_hold {
+	qb_ipcs_connection_t *c;
+	bool outermost; /* no other one holds it further out on the stack */
+};
+struct qbi_connection_hold qbi_connection_hold(qb_ipcs_connection_t *c);
+void qbi_connection_let_go(struct qbi_connection_hold *hold);
 
 /* Is the connection established from the application's point of view? */
 bool qbi_connection_is_connected(const qb_ipcs_connection_t *c);

@@ -279,7 +279,9 @@ static void connection_wake(qb_ipcs_connection_t *c, int32_t fd, int32_t revents
 
 int32_t qbi_dispatch_connection(int32_t fd, int32_t revents, void *data)
 {
-	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *c = qbi_connection_ref(data);
+	qb_ipcs_connection_t *c = data;
+	_cleanup_(qbi_connection_let_go) struct qbi_connection_hold hold =
+		qbi_connection_hold(c);
 
 	qbi_take_over(c->host);
 	if (c->state == QBI_CONNECTION_HANDSHAKE)

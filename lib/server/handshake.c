@@ -399,7 +399,6 @@ static void handshake_finish(qb_ipcs_connection_t *c)
 
 void qbi_handshake_continue(qb_ipcs_connection_t *c)
 {
-	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *hold = qbi_connection_ref(c);
 	int r = hello_read(c);
 
 	if (r == 0 && handshake_client_has_left(c))

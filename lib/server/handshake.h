@@ -19,7 +19,10 @@
 /* Count the new client @c, and close other handshakes if there are too many. 0; -ENOMEM. */
 int qbi_handshake_begin(qb_ipcs_connection_t *c);
 
-/* Read the available part of the client's first message; proceed once it is complete. */
+/*
+ * Read the available part of the client's first message; proceed once it is complete. The
+ * caller holds the connection (qbi_connection_hold()).
+ */
 void qbi_handshake_continue(qb_ipcs_connection_t *c);
 
 /* Out of descriptors: close a handshake of a user with limits. False: there is none. */

@@ -202,10 +202,24 @@ static int listener_accept(struct qbi_listener *l)
 	return fd;
 }
 
+/* As client_take(). */
+static bool client_begin(qb_ipcs_connection_t *c)
+{
+	_cleanup_(qbi_connection_let_go) struct qbi_connection_hold hold =
+		qbi_connection_hold(c);
+
+	if (qbi_handshake_begin(c) < 0) {
+		qbi_connection_abandon(c);
+		return false;
+	}
+	/* Its first message has usually arrived by now: this saves a turn of the loop. */
+	qbi_handshake_continue(c);
+	return c->state == QBI_CONNECTION_CLOSED && !c->announced;
+}
+
 /* True: the client is closed again, and the application knows nothing of it. */
 static bool client_take(struct qbi_listener *l)
 {
-	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *hold = NULL;
 	_cleanup_(qbi_closep) int fd = listener_accept(l);
 	qb_ipcs_connection_t *c;
 
@@ -216,14 +230,7 @@ static bool client_take(struct qbi_listener *l)
 	if (qbi_connection_new(l->host, fd, qbi_dispatch_connection, &c) < 0)
 		return false;
 	qbi_take_fd(&fd);
-	hold = qbi_connection_ref(c);
-	if (qbi_handshake_begin(c) < 0) {
-		qbi_connection_abandon(c);
-		return false;
-	}
-	/* Its first message has usually arrived by now: this saves a turn of the loop. */
-	qbi_handshake_continue(c);
-	return c->state == QBI_CONNECTION_CLOSED && !c->announced;
+	return client_begin(c);
 }
 
 static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)

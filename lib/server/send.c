@@ -271,8 +271,9 @@ void qbi_send_resume(qb_ipcs_connection_t *c, bool in_turn)
 
 static void connection_due(struct qbi_retry_entry *e)
 {
-	_cleanup_(qbi_connection_unrefp) qb_ipcs_connection_t *c =
-		qbi_connection_ref(qbi_container_of(e, struct qb_ipcs_connection, retry));
+	qb_ipcs_connection_t *c = qbi_container_of(e, struct qb_ipcs_connection, retry);
+	_cleanup_(qbi_connection_let_go) struct qbi_connection_hold hold =
+		qbi_connection_hold(c);
 
 	qbi_send_resume(c, true);
 }

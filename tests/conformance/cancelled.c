@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -176,7 +177,7 @@ END_TEST
 
 /* -- Threads that run the loop, and end -------------------------------------------------- */
 
-enum { MSG_EXIT = 60, MSG_CANCEL_SELF, MSG_CANCEL_LOOP, MSG_QUIT };
+enum { MSG_EXIT = 60, MSG_CANCEL_SELF, MSG_CANCEL_LOOP, MSG_QUIT, MSG_MEMORY };
 
 static qb_loop_t *loop;
 static sem_t thread_is_done;
@@ -204,11 +205,42 @@ static int32_t loop_job(enum qb_loop_priority p, void *data, qb_loop_job_dispatc
 	return qb_loop_job_add(loop, p, data, fn);
 }
 
-static void answer(qb_ipcs_connection_t *c, int32_t id)
+static void answer_with(qb_ipcs_connection_t *c, int32_t id, int32_t value)
 {
-	struct qb_ipc_response_header h = { .id = id, .size = sizeof(h) };
+	struct qb_ipc_response_header h = { .id = id, .size = sizeof(h), .error = value };
 
 	(void)qb_ipcs_response_send(c, &h, sizeof(h));
+}
+
+static void answer(qb_ipcs_connection_t *c, int32_t id)
+{
+	answer_with(c, id, 0);
+}
+
+/* Memory of this process that is its own, in pages. */
+static int32_t pages_of_data(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	int32_t pages = -1;
+
+	if (!f)
+		return -1;
+	if (fscanf(f, "%*d %*d %*d %*d %*d %d", &pages) != 1)
+		pages = -1;
+	fclose(f);
+	return pages;
+}
+
+static int connections;
+
+static void one_more(qb_ipcs_connection_t *c)
+{
+	connections++;
+}
+
+static void one_less(qb_ipcs_connection_t *c)
+{
+	connections--;
 }
 
 static qb_ipcs_connection_t *cancelled_by;
@@ -232,6 +264,7 @@ static int32_t end_or_answer(qb_ipcs_connection_t *c, void *data, size_t size)
 		cancel_loop = true;
 		sem_post(&thread_is_done);
 		return 0;
+	case MSG_MEMORY: answer_with(c, h->id, pages_of_data()); return 0;
 	case MSG_QUIT:
 		quit = true;
 		sem_post(&thread_is_done);
@@ -251,7 +284,9 @@ static void *loop_thread(void *data)
 /* One thread after the other runs the loop. */
 static int serve(const char *name, enum qb_ipc_type type, int ready)
 {
-	static struct qb_ipcs_service_handlers on = { .msg_process = end_or_answer };
+	static struct qb_ipcs_service_handlers on = { .msg_process = end_or_answer,
+						      .connection_created = one_more,
+						      .connection_destroyed = one_less };
 	static struct qb_ipcs_poll_handlers handlers = { loop_job, loop_add, loop_mod,
 							 loop_del };
 	qb_ipcs_service_t *s;
@@ -280,7 +315,8 @@ static int serve(const char *name, enum qb_ipc_type type, int ready)
 	}
 	qb_ipcs_destroy(s);
 	qb_loop_destroy(loop);
-	return 0;
+	/* None is kept by a thread that has ended. */
+	return connections == 0 ? 0 : EXIT_FAILURE;
 }
 
 static pid_t serve_in_child(const char *name, int variant)
@@ -303,7 +339,7 @@ static pid_t serve_in_child(const char *name, int variant)
 	return pid;
 }
 
-static void call(qb_ipcc_connection_t *c, int32_t id)
+static int32_t call(qb_ipcc_connection_t *c, int32_t id)
 {
 	struct qb_ipc_request_header h = { .id = id, .size = sizeof(h) };
 	struct qb_ipc_response_header r;
@@ -312,6 +348,7 @@ static void call(qb_ipcc_connection_t *c, int32_t id)
 	ck_assert_int_eq(qb_ipcc_sendv_recv(c, &iov, 1, &r, sizeof(r), deadline_ms()),
 			 sizeof(r));
 	ck_assert_int_eq(r.id, id);
+	return r.error;
 }
 
 START_TEST(loop_goes_on_in_another_thread_when_its_own_has_ended)
@@ -348,6 +385,44 @@ START_TEST(loop_goes_on_in_another_thread_when_its_own_has_ended)
 }
 END_TEST
 
+/* Their buffers are as large as the largest request may be. */
+START_TEST(requests_whose_threads_end_leave_no_memory_behind)
+{
+	enum { SIZE = 1 << 20, WARM_UP = 4, EXITS = 24 };
+	qb_ipcc_connection_t *c, *other;
+	int32_t before = 0, after;
+	char name[64];
+	int status;
+	pid_t pid;
+
+	unique_name(name, sizeof(name));
+	pid = serve_in_child(name, _i);
+	c = client_connect(name, SIZE);
+	other = client_connect(name, 0);
+	for (int k = 0; k < WARM_UP + EXITS; k++) {
+		struct qb_ipc_request_header h = { .id = MSG_EXIT, .size = sizeof(h) };
+
+		if (k == WARM_UP)
+			before = call(other, MSG_MEMORY);
+		ck_assert_int_eq(qb_ipcc_send(c, &h, sizeof(h)), sizeof(h));
+		call(c, MSG_ECHO);
+	}
+	after = call(other, MSG_MEMORY);
+	ck_assert_int_gt(before, 0);
+	/* A checker of addresses keeps what is freed for a while. */
+#ifndef __SANITIZE_ADDRESS__
+	ck_assert_int_lt(after - before, EXITS / 2 * (SIZE / (int)sysconf(_SC_PAGESIZE)));
+#else
+	(void)after;
+#endif
+	call(other, MSG_QUIT);
+	qb_ipcc_disconnect(other);
+	qb_ipcc_disconnect(c);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("cancellation");
@@ -358,5 +433,6 @@ int main(void)
 
 	tc = tcase_new(s, "loops");
 	add_transport_test(tc, loop_goes_on_in_another_thread_when_its_own_has_ended);
+	add_transport_test(tc, requests_whose_threads_end_leave_no_memory_behind);
 	return suite_main(s);
 }
