@@ -41,8 +41,9 @@ static void answer_take_server(struct qbi_answer *a, const struct ucred *who)
 }
 
 /*
- * No credentials came along, since a sandbox did not let us ask for them: then who made
- * the listening socket is the server. Where we did ask, an answer without any is nobody's.
+ * If no credentials came because a sandbox refuses to ask for them, the process that made
+ * the listening socket counts as the server. If we have asked for them, an answer without
+ * credentials is invalid.
  */
 static void answer_ask_server(struct qbi_answer *a, int stream)
 {
@@ -55,7 +56,7 @@ static void answer_ask_server(struct qbi_answer *a, int stream)
 			getsockopt(stream, SOL_SOCKET, SO_PEERCRED, &a->server, &size) == 0;
 }
 
-/* Read some. 0 complete, QBI_EMPTY nothing there now, QBI_PARTIAL more to come, -errno. */
+/* Read a part. 0 complete; QBI_EMPTY nothing there now; QBI_PARTIAL incomplete; -errno. */
 static int answer_read(struct qbi_answer *a, int stream)
 {
 	struct iovec iov = { (char *)&a->welcome + a->size, sizeof(a->welcome) - a->size };
@@ -80,7 +81,7 @@ static int answer_read(struct qbi_answer *a, int stream)
 	return a->size < sizeof(a->welcome) ? QBI_PARTIAL : 0;
 }
 
-/* As answer_read(), again and again for a while: a server that is awake is quick. */
+/* As answer_read(), repeated for a short time: a server that is awake answers soon. */
 static int answer_busy_poll(struct qbi_answer *a, int stream, struct qbi_busy_poll *busy_poll,
 			    uint64_t deadline)
 {
@@ -147,7 +148,7 @@ int qbi_answer_check(const struct qbi_answer *a)
 		return -EBADMSG;
 	if (!a->fds_kept_out)
 		return 0;
-	/* There was room for as many as any answer has. libqb's wire has none. */
+	/* There is room for as many as an answer can have. On libqb's wire it has none. */
 	if (a->n_fds >= QBI_REPLY_FDS_MAX || !qbi_answer_is_native(a))
 		return -EBADMSG;
 	return descriptors_are_left() ? -EACCES : -EMFILE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* From a stream to a connection: ask, check the answer. */
+/* Ask for a connection on a stream, and check the answer. */
 #include "client/connect.h"
 
 #include <errno.h>
@@ -211,8 +211,8 @@ static int client_ask_again(qb_ipcc_connection_t *c, uint64_t deadline)
 	int r = old < 0 ? -errno : qbi_reach(c->name, deadline, &stream);
 
 	if (r == -EMFILE || r == -ENFILE) {
-		/* Then the old one has to go first. Its number is free, and most likely the
-		 * lowest. */
+		/* Then close the old one first. Its number is free then, and most likely
+		 * the lowest. */
 		old = qbi_close(old);
 		c->stream = qbi_close_stream(c->stream);
 		r = qbi_reach(c->name, deadline, &c->stream);
@@ -250,8 +250,8 @@ int qbi_client_finish(qb_ipcc_connection_t *c, uint64_t deadline)
 }
 
 /*
- * In a child, as long as the process that connected exists, this is a copy: it goes, and
- * the connection does not.
+ * In a child, as long as the process that connected exists, this is only a copy: freeing it
+ * does not end the connection.
  */
 static enum qbi_parting parting_of(qb_ipcc_connection_t *c)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * From a name to a connection, and its end.
+ * Making and ending a connection to the service of a name.
  *
- * Owner: the connection is the caller's from qbi_client_start() to qbi_client_free().
- * Threads: one at a time for each connection; none of these may run beside another
- * function of it.
+ * Owner: the caller, from qbi_client_start() to qbi_client_free().
+ * Threads: one at a time for each connection; no other function of the connection may run
+ * at the same time.
  */
 #ifndef QBI_CLIENT_CONNECT_H
 #define QBI_CLIENT_CONNECT_H
@@ -16,22 +16,23 @@
 
 /*
  * Reach the service and ask for a connection. 0; -ETIMEDOUT its queue of clients was full
- * until @deadline, -ECONNREFUSED nobody listens there, -ENOENT neither (filesystem
- * sockets), -EINVAL or -ENAMETOOLONG the name, -EMSGSIZE @max_msg_size is beyond what the
- * wire can say; another -errno.
+ * until @deadline; -ECONNREFUSED no process listens there; -ENOENT likewise (filesystem
+ * sockets); -EINVAL or -ENAMETOOLONG the name is invalid; -EMSGSIZE @max_msg_size is above
+ * the maximum of the wire; another -errno.
  */
 int qbi_client_start(const char *name, size_t max_msg_size, uint64_t deadline,
 		     qb_ipcc_connection_t **ret_c);
 
 /*
- * Read the answer and set up the transport. 0; -ETIMEDOUT no answer before @deadline, or
- * -EAGAIN when that was 0: not to be waited for, once it has begun; what the server
- * refused with; -ECONNRESET it went away; -EBADMSG, -EACCES it is not to be trusted;
- * another -errno. The connection stays the caller's.
+ * Read the answer and set up the transport. With @deadline 0, do not wait for the beginning
+ * of the answer. 0; -ETIMEDOUT no answer before @deadline; -EAGAIN no answer yet, and
+ * @deadline is 0; the value of the server's refusal; -ECONNRESET the server is gone;
+ * -EBADMSG or -EACCES the answer is not to be trusted; another -errno. The caller keeps the
+ * connection.
  */
 int qbi_client_finish(qb_ipcc_connection_t *c, uint64_t deadline);
 
-/* Good on NULL and at any stage. */
+/* @c may be NULL, and at any stage. */
 void qbi_client_free(qb_ipcc_connection_t *c);
 static inline void qbi_client_freep(qb_ipcc_connection_t **c)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What an established connection does. */
+/* Functions of an established connection. */
 #include "client/connection.h"
 
 #include <errno.h>
@@ -30,9 +30,9 @@ static bool client_was_left(qb_ipcc_connection_t *c)
 }
 
 /*
- * The server broke its own wire, and nothing it says from now on means anything; or one of
- * us left in the middle: the connection is over as if the server had gone, for those that
- * sleep, too. Not so when one was in the middle in our parent, whose stream it is as well.
+ * The server broke the protocol, or one of our threads left in the middle of a change. The
+ * connection ends as if the server had gone, also for threads that sleep. Exception: if a
+ * thread of our parent was in the middle, because the parent uses the stream too.
  */
 static int client_outcome(qb_ipcc_connection_t *c, int r)
 {

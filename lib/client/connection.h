@@ -4,12 +4,12 @@
  *
  * Owner: the application, from connect to disconnect (or to a connect_continue that
  * failed).
- * Threads: one thread each may send, receive responses and receive events at the same
- * time, and any number may do each of the three: they take turns, and who sleeps lets the
- * others (base/turn.h). Disconnect runs alone.
- * Trust: the server is whoever answered the name. What it says is checked
- * (wire/handshake.h), what it names is verified (the transport), and a mistake of its
- * making ends the connection.
+ * Threads: sending, receiving responses and receiving events can go on at the same time. Any
+ * number of threads may do each of the three: they take turns, and a thread that sleeps lets
+ * others in (base/turn.h). Disconnect must run alone.
+ * Trust: any process may have answered for the name. Its answer is checked
+ * (wire/handshake.h), files that it names are verified (the transport), and a violation of
+ * the protocol ends the connection.
  */
 #ifndef QBI_CLIENT_CONNECTION_H
 #define QBI_CLIENT_CONNECTION_H
@@ -25,8 +25,8 @@
 #include "wire/names.h"
 
 /*
- * What a process and its children share of a connection, so that they can use it in turn
- * after fork(2): who uses which part. Only they can reach it.
+ * The part of a connection that a process and its children share, so that they can use it in
+ * turn after fork(2). Other processes have no access to it.
  */
 struct qbi_client_shared {
 	struct qbi_turn turn[QBI_CLIENT_PARTS];
@@ -36,33 +36,33 @@ struct qbi_client_shared {
 struct qb_ipcc_connection {
 	int stream;			       /* -1: closed */
 	char name[QBI_SERVICE_NAME_MAX + 1];   /* of the service, and */
-	size_t wanted_size;		       /* bytes asked for: should it ask again */
+	size_t wanted_size;		       /* bytes asked for, to ask again */
 	struct qbi_why declined;	       /* what it said of the native wire */
-	struct ucred server;		       /* from the welcome's credentials */
+	struct ucred server;		       /* credentials of the sender of the welcome */
 	const struct qbi_transport *transport; /* NULL until the welcome came */
 	void *end;			       /* its state */
 	uint32_t max_msg_size;		       /* agreed; 0 until then */
-	_Atomic(uint32_t) flow_max;	       /* flow-control values up to it stop us */
-	_Atomic(bool) gone;		       /* the server is; once true stays true */
+	_Atomic(uint32_t) flow_max;	       /* flow-control values from 1 up to it stop us */
+	_Atomic(bool) gone;		       /* the server is gone; stays true */
 	void *context;
 	struct qbi_client_shared *shared;
-	struct qbi_answer *answer; /* NULL unless one is awaited */
+	struct qbi_answer *answer; /* NULL unless we wait for one */
 };
 
-/* Ask the socket. */
+/* By a check of the socket. */
 bool qbi_client_is_connected(qb_ipcc_connection_t *c);
 
 /*
- * 0, QBI_FULL (also: the server asked us to stop), QBI_GONE, -errno. Waits for other
- * senders and a slow server until @deadline; for ever means as long as the transport sees
- * fit.
+ * 0; QBI_FULL (also if the server asked us to stop); QBI_GONE; -errno. Waits for other
+ * senders and for a slow server until @deadline; with QBI_FOREVER the transport decides how
+ * long.
  */
 int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline);
 
 /* The descriptor that is readable while there is an event; -EINVAL not connected yet. */
 int qbi_client_event_fd(qb_ipcc_connection_t *c);
 
-/* 0, QBI_EMPTY at the deadline, QBI_GONE, -ENOBUFS, -errno. */
+/* 0; QBI_EMPTY the deadline passed; QBI_GONE; -ENOBUFS; -errno. */
 int qbi_client_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline,
 		    size_t *ret_size);
 int qbi_client_event_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline,

@@ -7,11 +7,11 @@
 #include "base/clock.h"
 #include "base/util.h"
 
-/* A policy may be mended while a program runs: after so long the native wire is tried
- * again. */
+/* The administrator may change a policy while a program runs: after this time the native wire
+ * is tried again. */
 #define REMEMBERED_NS (60 * QBI_NS_PER_S)
 
-/* By a hash of the name; one that has the same place takes it. */
+/* Indexed by a hash of the name; a later name with the same index replaces it. */
 static struct {
 	_Atomic(uint64_t) hash;
 	_Atomic(uint64_t) until;

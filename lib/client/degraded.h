@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Services with which the native wire did not work lately: this process asks them for
- * libqb's wire at once, for a while, instead of failing each time first.
+ * Services with which the native wire has failed recently. For a while, this process asks
+ * them for libqb's wire at once, instead of failing first each time.
  *
- * Threads: any. Two that note at the same time may lose one note: a detour, no fault.
+ * Threads: any. If two threads add an entry at the same time, one may be lost; then one more
+ * connect fails first.
  */
 #ifndef QBI_CLIENT_DEGRADED_H
 #define QBI_CLIENT_DEGRADED_H

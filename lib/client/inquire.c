@@ -13,7 +13,7 @@
 #include "client/reach.h"
 #include "transport/transport.h"
 
-/* Until there is something to read, or the end. 0, -ETIMEDOUT, -errno. */
+/* Wait until there is something to read, or a hang-up. 0, -ETIMEDOUT, -errno. */
 static int stream_wait(int stream, uint64_t deadline)
 {
 	struct pollfd p = { .fd = stream, .events = POLLIN };
@@ -38,7 +38,7 @@ static ssize_t welcome_read(struct qbi_inquiry *q)
 	q->n_fds += came.n;
 	if (n <= 0)
 		return n;
-	/* All of it is one process's, or nobody's. */
+	/* All pieces must come from one process. */
 	if (q->n_fds > QBI_REPLY_FDS_MAX ||
 	    (came.has_sender && q->size > 0 &&
 	     memcmp(&came.sender, &q->server, sizeof(came.sender)) != 0)) {
@@ -116,7 +116,7 @@ bool qbi_inquiry_is_answered(const struct qbi_inquiry *q, uint32_t question)
 	return q->welcome.mark == QBI_WIRE_MARK && (q->welcome.abilities & question);
 }
 
-/* Up to @size bytes: fewer when the stream ends before. How many, or -errno. */
+/* Read up to @size bytes; fewer if the stream ends. Returns the number, or -errno. */
 static int64_t stream_read(int stream, void *buf, size_t size, uint64_t deadline)
 {
 	size_t got = 0;
@@ -141,7 +141,7 @@ static int64_t stream_read(int stream, void *buf, size_t size, uint64_t deadline
 	return (int64_t)got;
 }
 
-/* All that came of a page, in memory of the caller; 0 or -errno. */
+/* Read a page as far as it came; the caller frees the memory. 0 or -errno. */
 static int page_read(int stream, uint64_t deadline, struct qbi_snapshot_head **ret_page,
 		     uint32_t *ret_records)
 {
@@ -150,7 +150,7 @@ static int page_read(int stream, uint64_t deadline, struct qbi_snapshot_head **r
 	size_t begin = offsetof(struct qbi_snapshot_head, connections);
 	int64_t rest, got;
 
-	/* Enough to know how much there is. */
+	/* Enough to know the size of the rest. */
 	got = stream_read(stream, &first, begin, deadline);
 	if (got < 0)
 		return (int)got;
@@ -168,15 +168,15 @@ static int page_read(int stream, uint64_t deadline, struct qbi_snapshot_head **r
 		return (int)got;
 	if (begin + (size_t)got < first.head_size)
 		return -ECONNRESET;
-	/* A record that was cut is none. */
+	/* An incomplete record does not count. */
 	*ret_records = (uint32_t)((begin + (size_t)got - first.head_size) / first.record_size);
 	*ret_page = (struct qbi_snapshot_head *)(void *)QBI_TAKE(all);
 	return 0;
 }
 
 /*
- * Take the known beginnings of @n records over. Their numbers go down, from page to page
- * too: so what is asked again and again comes to an end.
+ * Copy the known part of @n records. Their numbers must decrease, also from page to page, so
+ * that asking for pages comes to an end.
  */
 static int records_add(struct qbi_snapshot *s, const struct qbi_snapshot_head *page, uint32_t n)
 {
@@ -212,7 +212,7 @@ int qbi_inquiry_snapshot(struct qbi_inquiry *q, uint64_t deadline, struct qbi_sn
 		return r;
 	if (is_first)
 		memcpy(&s->head, page, sizeof(s->head));
-	/* The socket may not have taken all of the page either. */
+	/* The page may be incomplete, because the socket had no room for all of it. */
 	return n > 0 && (page->more || n < page->records) &&
 	       s->count < QBI_SNAPSHOT_CONNECTIONS;
 }

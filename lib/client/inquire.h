@@ -18,14 +18,14 @@
 
 struct qbi_inquiry {
 	struct qbi_welcome welcome; /* checked, but for @error */
-	struct ucred server;	    /* who sent it */
-	uint64_t answer_ns;	    /* from connecting to the last byte of it */
+	struct ucred server;	    /* its sender */
+	uint64_t answer_ns;	    /* time from connecting to its last byte */
 	size_t size;		    /* bytes of @welcome so far */
 	size_t n_fds;		    /* descriptors that came with them */
-	int stream;		    /* where more may follow; -1 */
+	int stream;		    /* for the data that follows; -1: none */
 };
 
-/* NULL without memory: it is much for the stack of a thread. */
+/* NULL without memory. It is too large for the stack of a thread. */
 struct qbi_inquiry *qbi_inquiry_new(void);
 void qbi_inquiry_free(struct qbi_inquiry *q);
 static inline void qbi_inquiry_freep(struct qbi_inquiry **q)
@@ -34,26 +34,26 @@ static inline void qbi_inquiry_freep(struct qbi_inquiry **q)
 }
 
 /*
- * Ask the service of that name, or at the path @name if it has a slash. 0 when an answer
- * has come, maybe a refusal; -ETIMEDOUT, -ECONNRESET, -EBADMSG, another -errno.
+ * Ask the service of that name, or at the path @name if it has a slash. 0 an answer has
+ * come, which may be a refusal; -ETIMEDOUT, -ECONNRESET, -EBADMSG, another -errno.
  */
 int qbi_inquire(struct qbi_inquiry *q, const char *name, const struct qbi_hello *question,
 		uint64_t deadline);
 
-/* Did the service understand the question? If not it has made a connection. */
+/* Did the service understand the question? If not, it has made a connection. */
 bool qbi_inquiry_is_answered(const struct qbi_inquiry *q, uint32_t question);
 
-/* What pages are put together to. Zeros are an empty one; its memory is the caller's. */
+/* A snapshot, assembled from pages. All zeros: empty. The caller frees its memory. */
 struct qbi_snapshot {
 	struct qbi_snapshot_head head;	     /* of the first page */
-	struct qbi_snapshot_record *records; /* all of them: numbers go down */
+	struct qbi_snapshot_record *records; /* of all pages, with decreasing numbers */
 	uint32_t count;
 };
 
 /*
- * Read what follows the answer to QBI_ABILITY_WATCH and add it to @s: 1 when there is
- * more to be asked for, of connections below the last of @s; 0 when that was all;
- * -EBADMSG, -ETIMEDOUT, -ECONNRESET, -ENOMEM, another -errno.
+ * Read the page after the answer to QBI_ABILITY_WATCH, and add it to @s. 1: there are more
+ * pages, of connections below the last one of @s; 0: this was the last one; -EBADMSG,
+ * -ETIMEDOUT, -ECONNRESET, -ENOMEM, another -errno.
  */
 int qbi_inquiry_snapshot(struct qbi_inquiry *q, uint64_t deadline, struct qbi_snapshot *s);
 

@@ -16,7 +16,7 @@
 #include "base/util.h"
 #include "wire/names.h"
 
-/* How long connect(2) may wait for a place in the queue; NULL: for ever. */
+/* Limit the time that connect(2) waits for a place in the queue; NULL: no limit. */
 static int stream_limit(int fd, const struct timeval *limit)
 {
 	static const struct timeval none;
@@ -26,7 +26,7 @@ static int stream_limit(int fd, const struct timeval *limit)
 	return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, limit, sizeof(*limit)) < 0 ? -errno : 0;
 }
 
-/* A microsecond, which the kernel rounds up to a tick, for a deadline that is over. */
+/* If the deadline is over: one microsecond, which the kernel rounds up to a tick. */
 static struct timeval time_left(uint64_t deadline)
 {
 	uint64_t now = qbi_now_ns();
@@ -37,8 +37,8 @@ static struct timeval time_left(uint64_t deadline)
 }
 
 /*
- * A unix socket is connected at once unless the backlog is full; then connect(2) waits,
- * which SO_SNDTIMEO bounds, while poll(2) knows nothing about it.
+ * A unix socket connects at once, unless the backlog is full. Then connect(2) waits, with
+ * the limit SO_SNDTIMEO; poll(2) does not support this wait.
  */
 static int address_connect(int fd, const struct sockaddr_un *address, socklen_t size,
 			   uint64_t deadline)
@@ -62,8 +62,8 @@ static int address_connect(int fd, const struct sockaddr_un *address, socklen_t 
 
 /*
  * Our servers pad an abstract address to the size of the struct, as libqb's do. A service
- * manager that passes a listening socket cannot always do that (systemd's @name), so when
- * the padded address refuses, the unpadded one is tried.
+ * manager that passes a listening socket cannot always do that (systemd's @name). So if the
+ * padded address refuses, the unpadded one is tried.
  */
 static int service_connect(int fd, const struct sockaddr_un *address, uint64_t deadline)
 {

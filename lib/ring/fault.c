@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The SIGBUS handler and its place among the application's own.
+ * The SIGBUS handler, and how it cooperates with handlers of the application.
  *
- * Idea: each time our handler is put over an action of the application, it is a
- * different function, which knows the action that it covers. An application that
- * installs a handler of its own above ours, and later calls or restores the one it
- * found, therefore reaches what was there before, not itself. The functions are the
- * levels below. A level is never given up, because the application may hold its
- * address; an action that was covered before gets its old level again, so the
- * number of levels bounds distinct actions, not installations.
+ * Idea: each time our handler replaces an action of the application, we install a different
+ * function, called a level, which remembers the action that it replaced. If the application
+ * then installs its own handler above ours, and later calls or restores the handler that it
+ * found, it reaches the action before ours, and not itself. A level is never released,
+ * because the application may have kept its address. An action that was replaced before
+ * gets its old level again, so the number of levels limits the number of different actions,
+ * not of installations.
  *
- * The kernel does the delivery: our handler is installed with the mask and flags of
- * the action below, so that runs on the same stack with the same signals blocked.
+ * Our handler is installed with the mask and flags of the action below. So the kernel runs
+ * it on the same stack and with the same signals blocked.
  *
- * Threads: the lock covers installation and the list of levels. The handler takes no
- * lock; what it reads of a level is written before the level's function is first
- * installed.
+ * Threads: the lock covers installation and the list of levels. The handler takes no lock;
+ * the fields of a level that it reads are written before the level is first installed.
  */
 #include "ring/fault.h"
 
@@ -34,7 +33,7 @@
 
 #define FAULT_LEVELS 8
 
-/* Application threads that change the action at the same moment, at most. */
+/* Most application threads that may change the action at the same moment. */
 #define FAULT_INSTALL_TRIES 4
 
 struct fault_level {
@@ -48,12 +47,12 @@ static struct fault_level levels[FAULT_LEVELS];
 static size_t level_count;
 static size_t guard_count;
 QBI_MUTEX_STATIC(fault_lock)
-static _Atomic(bool) fault_wanted; /* guard_count > 0, for those without the lock */
+static _Atomic(bool) fault_wanted; /* guard_count > 0, to be read without the lock */
 
 /* -- Handling one signal; everything down to the levels is async-signal-safe -- */
 
-/* A fault of an instruction of this thread, as opposed to a signal that was sent,
- * or to the news of a broken page that nobody touched (BUS_MCEERR_AO). */
+/* A fault by an instruction of this thread; not a signal that was sent, and not the report
+ * of a broken page that was not accessed (BUS_MCEERR_AO). */
 static bool fault_is_synchronous(const siginfo_t *info)
 {
 	return info->si_code == BUS_ADRALN || info->si_code == BUS_ADRERR ||
@@ -62,13 +61,13 @@ static bool fault_is_synchronous(const siginfo_t *info)
 
 static bool fault_map_zeros(uintptr_t start, size_t size)
 {
-	/* An address, which the kernel gave as a number. */
+	/* The kernel gives the address as a number. */
 	return mmap((void *)start, size, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
 		    0) != MAP_FAILED;
 }
 
-/* True: the fault was in the guarded mapping and cannot happen there again. */
+/* True: the fault was in the guarded mapping, and cannot occur there again. */
 static bool fault_take(const siginfo_t *info)
 {
 	struct qbi_fault_guard *g = qbi_fault_thread.current;
@@ -83,19 +82,19 @@ static bool fault_take(const siginfo_t *info)
 	atomic_store_explicit(&g->faulted, true, memory_order_relaxed);
 	if (fault_map_zeros(start, g->size))
 		return true;
-	/* Memory is so short that only the one page may be had. */
+	/* There is not enough memory for all of it: replace only this page. */
 	page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	return fault_map_zeros(address & ~(page - 1), page);
 }
 
-/* The default action, for a signal whose delivery is over already. */
+/* Do what the default action would have done, in our handler. */
 static void fault_default(int sig, const siginfo_t *info)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 
 	sigaction(sig, &dfl, NULL);
-	/* A fault comes again by itself; one that was sent is sent again, and
-	 * arrives when the handler returns. */
+	/* A fault occurs again by itself. A signal that was sent is sent again, and is
+	 * delivered when the handler returns. */
 	if (!fault_is_synchronous(info))
 		syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), sig);
 }
@@ -107,7 +106,7 @@ static void fault_pass_on(struct fault_level *level, int sig, siginfo_t *info, v
 	if (below->sa_flags & SA_SIGINFO) {
 		;
 	} else if (below->sa_handler == SIG_IGN) {
-		/* The kernel does not let a fault be ignored. */
+		/* A fault cannot be ignored: the kernel does not allow it. */
 		if (fault_is_synchronous(info))
 			fault_default(sig, info);
 		return;
@@ -158,7 +157,7 @@ static void (*const fault_entries[FAULT_LEVELS])(int, siginfo_t *, void *) = {
 	fault_entry_4, fault_entry_5, fault_entry_6, fault_entry_7,
 };
 
-/* Level whose function @action is, or NULL when it is somebody else's. */
+/* The level whose function @action is; NULL: it is none of ours. */
 static struct fault_level *level_of(const struct sigaction *action)
 {
 	size_t i;
@@ -186,7 +185,7 @@ static bool action_is_same(const struct sigaction *a, const struct sigaction *b)
 	return true;
 }
 
-/* Level that covers @below, new or seen before; NULL when they are used up. */
+/* The level that replaces @below, new or used before; NULL: there are no more. */
 static struct fault_level *level_over(const struct sigaction *below)
 {
 	size_t i;
@@ -227,7 +226,7 @@ static struct sigaction level_action(const struct fault_level *level)
 /* -- Installing ------------------------------------------------------------- */
 
 /*
- * A sandbox that does not let us handle signals costs the protection, not the service:
+ * In a sandbox that refuses signal handlers, the service runs without this protection:
  * @error is 0 then.
  */
 static int install_refusal(int error)
@@ -262,7 +261,7 @@ static int fault_install(void)
 			return install_refusal(errno);
 		if (action_is_same(&replaced, &found))
 			return 0;
-		/* The application changed it in between: cover that one instead. */
+		/* The application has changed the action meanwhile: replace that one. */
 		found = replaced;
 	}
 	return 0;

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Surviving SIGBUS on mappings of files that a peer can truncate.
+ * Handles SIGBUS on mappings of files that a peer can truncate.
  *
  * Idea: every access to such a mapping happens between qbi_fault_enter() and
- * qbi_fault_leave(), which name the mapping in a thread-local variable. When the
- * kernel reports a fault inside the named mapping, the handler replaces all of it
- * by private zero pages, marks it and returns: the access is repeated, harmlessly,
- * and qbi_fault_leave() says that nothing read since is to be believed. A signal
- * that is not ours goes to whoever had SIGBUS before us, as the kernel would have
- * delivered it.
+ * qbi_fault_leave(), which note the mapping in a thread-local variable. If a fault occurs
+ * inside this mapping, the handler replaces all of it by private zero pages, marks it, and
+ * returns. The access is repeated and succeeds; qbi_fault_leave() then says that the data
+ * read is invalid. A signal that is not ours is passed to the previous handler of SIGBUS,
+ * as the kernel would have delivered it.
  *
- * Threads: guards may be added, removed and checked by any thread at any time. Any
- * number of threads may be inside one mapping; whoever removes a guard makes sure
- * that none is.
+ * Threads: any thread may add, remove and check guards at any time. Any number of threads
+ * may be inside one mapping; a thread that removes a guard makes sure that none is.
  */
 #ifndef QBI_RING_FAULT_H
 #define QBI_RING_FAULT_H
@@ -33,8 +31,8 @@ struct qbi_fault_guard {
 		0                                                                              \
 	}
 
-/* What the handler and the guards know about one thread. Initial-exec: the handler
- * may run at any instruction of any thread and must not allocate when it looks here. */
+/* State of one thread, for the handler and the guards. Initial-exec: the handler may run at
+ * any instruction of any thread, so its access to this must not allocate. */
 struct qbi_fault_thread {
 	struct qbi_fault_guard *current; /* inside its mapping, or NULL */
 	bool blocks;	  /* this thread has SIGBUS blocked, as of the last check */
@@ -53,8 +51,8 @@ extern __thread struct qbi_fault_thread qbi_fault_thread
  */
 int qbi_fault_guard_add(struct qbi_fault_guard *g, void *base, size_t size);
 
-/* Idempotent. The last guard puts the previous action back, unless somebody
- * else's is installed by now. Call it before unmapping. */
+/* Idempotent. Removing the last guard restores the previous action, unless another one has
+ * been installed meanwhile. Call it before unmapping. */
 void qbi_fault_guard_remove(struct qbi_fault_guard *g);
 
 /**
@@ -76,8 +74,8 @@ static inline bool qbi_fault_happened(const struct qbi_fault_guard *g)
 	return atomic_load_explicit(&g->faulted, memory_order_relaxed);
 }
 
-/* From here on this thread touches @g's mapping. Does not nest, and no system call
- * that sleeps comes before the leave. */
+/* From here on this thread accesses the mapping of @g. Does not nest; the thread must not
+ * sleep in a system call before the leave. */
 static inline void qbi_fault_enter(struct qbi_fault_guard *g)
 {
 	if (qbi_fault_thread.blocks)
@@ -86,7 +84,7 @@ static inline void qbi_fault_enter(struct qbi_fault_guard *g)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* Done touching it. False: it has faulted, believe nothing that was read. */
+/* End of the access. False: there was a fault, and all data read is invalid. */
 static inline bool qbi_fault_leave(struct qbi_fault_guard *g)
 {
 	atomic_signal_fence(memory_order_seq_cst);

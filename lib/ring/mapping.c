@@ -17,7 +17,7 @@ static size_t page_round(size_t size)
 	return (size + page - 1) / page * page;
 }
 
-/* The reserved range is replaced piece by piece, so nothing else can get in between. */
+/* Each file replaces a part of the reserved range, so no other mapping can get there. */
 static int mapping_fill(char *base, const struct qbi_mapping_file *files, size_t n,
 			void **parts)
 {
@@ -78,7 +78,7 @@ void qbi_mapping_punch(struct qbi_mapping *m, size_t from, size_t to)
 	to = to < size ? to / page * page : size;
 	if (from >= to)
 		return;
-	/* Locked pages (mlockall) would stay. */
+	/* Locked pages (mlockall) would not be released. */
 	(void)munlock(last + from, to - from);
 	(void)madvise(last + from, to - from, MADV_REMOVE);
 }

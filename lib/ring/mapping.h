@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Files mapped one behind the other into a single reserved range, guarded against
- * faults as a whole: if a peer truncates one of them, all of them are replaced.
+ * Files that are mapped one after the other in one reserved range. One guard protects the
+ * whole range against faults: if a peer truncates one file, all of them are replaced.
  *
- * The mapping is inherited by children of fork(2): programs connect first and turn
- * themselves into daemons afterwards.
+ * Children of fork(2) inherit the mapping, because programs connect first and become daemons
+ * afterwards.
  */
 #ifndef QBI_RING_MAPPING_H
 #define QBI_RING_MAPPING_H
@@ -27,12 +27,12 @@ struct qbi_mapping {
 
 struct qbi_mapping_file {
 	int fd;
-	size_t size; /* bytes, > 0; what the mapping shows beyond is not ours */
+	size_t size; /* bytes, > 0; the rest of the last page does not count */
 };
 
 /**
- * Map @n files (at most QBI_MAPPING_PARTS) read-write and shared. The descriptors
- * stay the caller's and may be closed afterwards.
+ * Map @n files (at most QBI_MAPPING_PARTS) read-write and shared. The caller keeps the
+ * descriptors and may close them afterwards.
  *
  * @param m  QBI_MAPPING_INIT or closed; changed on success only. Must not move
  *           in memory while open.
@@ -41,12 +41,12 @@ struct qbi_mapping_file {
 int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files, size_t n);
 
 /*
- * Give back the whole pages between @from and @to of the last file, for everybody who maps
- * it: they read as zeros. SIZE_MAX: its end. As far as the kernel lets us.
+ * Release the whole pages between @from and @to of the last file, for all processes that map
+ * it: they read as zeros then. SIZE_MAX: its end. Errors are ignored.
  */
 void qbi_mapping_punch(struct qbi_mapping *m, size_t from, size_t to);
 
-/* No thread may be inside. Idempotent. */
+/* No thread may access the mapping. Idempotent. */
 void qbi_mapping_close(struct qbi_mapping *m);
 
 #endif

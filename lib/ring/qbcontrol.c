@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Order. No word here announces anything else, so all of it is relaxed:
+ * Order. No word here publishes other data, so all accesses are relaxed:
  *
  *	C1 sent       either side (count)  ->  whoever asks (queued): for people
  *	C2 flow       server (set)         ->  client (get)
@@ -12,7 +12,7 @@
 #include "ring/fault.h"
 #include "ring/shared.h"
 
-/* As it lies in the file; each end adds to and takes from the counts. */
+/* The layout of the file; each end changes the counts. */
 struct control_words {
 	struct {
 		qbi_shared_u32 sent; /* up by the sender, down by the receiver */

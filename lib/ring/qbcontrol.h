@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The control file of the socket transport on libqb's wire: for requests, responses
- * and events each, how many messages are on their way and the flow-control value.
+ * The control file of the socket transport on libqb's wire. For each of requests, responses
+ * and events it has the number of messages in transit and the flow-control value.
  *
- * Trust: both ends write it, so it is for people and for peers that look: nothing of
- * ours is decided by a count in it. The flow-control value can at worst stop the
- * client that falsified it.
+ * Trust: both ends write it. The counts are for statistics and for peers that read them; we
+ * decide nothing by a count. A client that falsifies the flow-control value stops at worst
+ * itself.
  *
  * Threads: any, at any time between open and close.
  */
@@ -33,7 +33,7 @@ struct qbi_qbcontrol {
 		QBI_MAPPING_INIT                                                               \
 	}
 
-/* Map @fd, a file of QBI_QBCONTROL_SIZE bytes; it stays the caller's. 0 or -errno. */
+/* Map @fd, a file of QBI_QBCONTROL_SIZE bytes; the caller keeps it. 0 or -errno. */
 int qbi_qbcontrol_open(struct qbi_qbcontrol *c, int fd);
 
 /* Idempotent. */
@@ -43,7 +43,7 @@ void qbi_qbcontrol_close(struct qbi_qbcontrol *c);
 void qbi_qbcontrol_count(struct qbi_qbcontrol *c, enum qbi_qbcontrol_channel channel,
 			 int32_t delta);
 
-/* Messages on their way, as the peer lets it appear; never negative. */
+/* Messages in transit, if the peer counts correctly; never negative. */
 uint32_t qbi_qbcontrol_queued(struct qbi_qbcontrol *c, enum qbi_qbcontrol_channel channel);
 
 /* The value for requests; 0 after a fault. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Bytes of the old wire's ring files: 64-bit Linux, the machine's own byte order. */
+/* Layout of the ring files on libqb's wire: 64-bit Linux, byte order of the machine. */
 #ifndef QBI_RING_QBRING_WIRE_H
 #define QBI_RING_QBRING_WIRE_H
 
@@ -8,9 +8,8 @@
 
 #include "ring/shared.h"
 
-/* What glibc's 64-bit sem_t holds. One 64-bit word has the value in its low half and
- * the number of sleepers in its high half; a sleeper waits on the low half while it
- * is 0. */
+/* Layout of glibc's 64-bit sem_t. One 64-bit word has the value in its low half and the
+ * number of sleepers in its high half; a sleeper waits while the low half is 0. */
 union qbi_qbring_sem {
 	struct {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -31,7 +30,7 @@ struct qbi_qbring_header {
 	qbi_shared_u32 write_pt; /* word index, producer */
 	qbi_shared_u32 read_pt;	 /* word index, consumer */
 	uint32_t word_size;	 /* words of the data file, creator */
-	char header_path[4096];	 /* creator, for people; never read by us */
+	char header_path[4096];	 /* creator, for debugging; we never read it */
 	char data_path[4096];
 	qbi_shared_u32 ref_count; /* server stores 1, client adds 1 */
 	union qbi_qbring_sem sem;
@@ -47,7 +46,7 @@ _Static_assert(offsetof(struct qbi_qbring_header, user_data) == 8240, "wire");
 _Static_assert(sizeof(struct qbi_qbring_header) == 8248, "wire");
 
 #define QBI_QBRING_HEADER_SIZE 8248
-#define QBI_QBRING_USER_SIZE 4 /* what user data adds to the file */
+#define QBI_QBRING_USER_SIZE 4 /* bytes that the user data adds to the file */
 
 /* A chunk is its size in bytes, a magic, and the payload rounded up to words. */
 #define QBI_QBRING_CHUNK_WORDS 2

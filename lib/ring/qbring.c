@@ -24,7 +24,7 @@ static int ring_data_size(uint32_t max_msg_size, size_t *ret_size)
 	size_t size = (size_t)max_msg_size + QBI_QBRING_MARGIN + 1;
 
 	size = (size + page - 1) / page * page;
-	/* Indexes and sizes in bytes are 32 bits wide on the wire. */
+	/* On the wire, indexes and sizes in bytes have 32 bits. */
 	if (size > INT32_MAX)
 		return -EMSGSIZE;
 	*ret_size = size;
@@ -48,7 +48,7 @@ static int ring_map(struct qbi_qbring *r, int header_fd, size_t header_size, int
 	return 0;
 }
 
-/* Nobody else has the files yet, but memory may run short even now. */
+/* No other process has the files yet, but memory can run short. */
 static int ring_init_header(struct qbi_qbring *r)
 {
 	struct qbi_qbring_header *h = r->head;
@@ -118,8 +118,8 @@ int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char 
 	return err;
 }
 
-/* The header must agree with what was agreed; where both ends stand is read here alone,
- * by who joins. Afterwards each end believes its own index. */
+/* The header must match the agreed size. Only a joining end reads the shared positions of
+ * both ends, here; afterwards each end uses its own private index. */
 static int ring_join(struct qbi_qbring *r)
 {
 	uint32_t word_size, write, read;
@@ -143,7 +143,7 @@ int qbi_qbring_resume(struct qbi_qbring *r)
 	uint32_t before = r->write;
 	int err = ring_join(r);
 
-	/* How often it has come round the end meanwhile cannot be told. */
+	/* It may have passed the end meanwhile; that cannot be known. */
 	r->wrapped |= r->write != before;
 	return err;
 }
@@ -199,7 +199,7 @@ void qbi_qbring_punch(struct qbi_qbring *r)
 	qbi_mapping_punch(&r->map, 0, SIZE_MAX);
 }
 
-/* Where the first byte lies that the consumer says it has not taken, of those there are. */
+/* The first byte that the consumer, as it says, has not taken. */
 static uint32_t ring_untaken(struct qbi_qbring *r)
 {
 	uint32_t read;

@@ -3,14 +3,14 @@
  * One end of a ring on libqb's wire: a header file and a data file, shared with one
  * peer. One process produces, the other consumes.
  *
- * Trust: the peer writes any byte of both files at any time and truncates them. All
- * that decides (base, size, own index) is private to this struct; a shared word is
- * read once, checked, and used from a local. Payload is copied out before anybody
- * looks at it. What makes no sense is -EBADMSG, and the caller drops the peer.
+ * Trust: the peer may write any byte of both files at any time, and truncate them. All
+ * decisions use private values of this struct (base, size, own index). A shared word is
+ * read once to a local variable, then checked and used from there. Payload is copied
+ * before it is read. For invalid values the result is -EBADMSG, and the caller disconnects
+ * the peer.
  *
- * Threads: per struct one thread at a time, except that one may be in put and
- * another in take, wait or count. The words (user data, reference count) are for
- * any thread.
+ * Threads: one at a time per struct, except that one thread may be in put and another one
+ * in take, wait or count. Any thread may access the words (user data, reference count).
  */
 #ifndef QBI_RING_QBRING_H
 #define QBI_RING_QBRING_H
@@ -30,9 +30,9 @@ struct qbi_qbring {
 	uint32_t *data;			/* shared: word_size words */
 	uint32_t word_size;
 	uint32_t max_msg_size;		  /* bytes of one message at most */
-	uint32_t write;			  /* producer's index, the truth */
-	bool wrapped;			  /* and it has come round the end */
-	uint32_t read;			  /* consumer's index, the truth */
+	uint32_t write;			  /* producer's index; this copy counts */
+	bool wrapped;			  /* it has passed the end of the ring once */
+	uint32_t read;			  /* consumer's index; this copy counts */
 	char *prefix;			  /* name as in the response */
 	struct qbi_shm_peer_file file[2]; /* client: header and data, verified */
 };
@@ -43,8 +43,8 @@ struct qbi_qbring {
 	}
 
 /**
- * Server: make the files of one channel in @dir, which was not handed over yet, and
- * map them. Holds no descriptor afterwards; the files go with @dir.
+ * Server: make the files of one channel in @dir, which was not handed over yet, and map
+ * them. No descriptor stays open; the files are removed with @dir.
  *
  * @param r             QBI_QBRING_INIT or closed; must not move while open
  * @param channel       "request", "response" or "event"
@@ -58,7 +58,7 @@ int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char 
 		      const struct qbi_owner *owner);
 
 /**
- * Client: verify and map what the server named.
+ * Client: verify and map the files that the server named.
  *
  * @param prefix  name from the response, NUL-terminated, anything
  * @return        0; -errno as qbi_shm_peer_open(); -EBADMSG the header contradicts
@@ -68,33 +68,33 @@ int qbi_qbring_open(struct qbi_qbring *r, const char *prefix, uint32_t max_msg_s
 		    const struct qbi_peer_cred *server);
 
 /*
- * Client as consumer, once it is open: whatever fits into the ring is a message. A libqb
- * server does not hold its responses against the agreed size.
+ * Client as consumer, once it is open: accept every message that fits in the ring. A libqb
+ * server may send responses above the agreed size.
  */
 void qbi_qbring_take_larger(struct qbi_qbring *r);
 
 /*
- * Server, in a child of the process that had this end, instead of which it goes on: where
- * that one has got to, which threads of it may have moved since. 0; -EBADMSG it is no
- * place in the ring. Nothing else at the same time.
+ * Server, in a child that continues in place of its parent: read the positions of the
+ * parent again, because its threads may have moved them after the fork. 0; -EBADMSG they
+ * are not in the ring. No other function of this end may run at the same time.
  */
 int qbi_qbring_resume(struct qbi_qbring *r);
 
 /*
- * Server, before close, when nobody is to read any more: take the data's memory away,
- * which was accounted to us, from a client that keeps files or mappings. The header stays:
- * a libqb client that has just hung up still looks there for what to unmap.
+ * Server, before close, if the data is not needed any more: release its memory, which is
+ * accounted to us, even if the client keeps files or mappings. The header stays, because a
+ * libqb client that has just hung up reads there what to unmap.
  */
 void qbi_qbring_punch(struct qbi_qbring *r);
 
-/* The same of a ring that we produce, but what we have written and the client, by its
- * account, has not taken stays. */
+/* The same for a ring that we produce, except for messages that the client, as it says, has
+ * not taken yet. */
 void qbi_qbring_punch_taken(struct qbi_qbring *r);
 
-/* Unmap. Files stay. Idempotent. */
+/* Unmap; the files stay. Idempotent. */
 void qbi_qbring_close(struct qbi_qbring *r);
 
-/* Client, before close: unlink the files, for a server that was killed. */
+/* Client, before close: unlink the files if the server was killed. */
 void qbi_qbring_remove_files(struct qbi_qbring *r);
 
 /* Name for the response: path of the files without "-header". */
@@ -124,23 +124,23 @@ int qbi_qbring_take(struct qbi_qbring *r, void *buf, size_t size, size_t *ret_si
 /**
  * Client as consumer: sleep until there is a message. A server never waits.
  *
- * The peer decides when this returns before @deadline; one that is dead, or that
- * truncated the file, does not wake it: slice the deadline.
+ * Only the peer can end the sleep before @deadline. A peer that is dead, or that truncated
+ * the file, does not: call with short deadlines and check the peer in between.
  *
- * @param deadline  as qbi_now_ns(); QBI_FOREVER; 0 only looks
+ * @param deadline  as qbi_now_ns(); QBI_FOREVER; 0: do not sleep
  * @return          0 there is one; QBI_EMPTY the deadline passed; -EBADMSG
  */
 int qbi_qbring_wait(struct qbi_qbring *r, uint64_t deadline);
 
-/* Messages queued, as the peer lets it appear; never more than the ring can hold. */
+/* Messages queued, if the peer counts correctly; never more than the ring can hold. */
 uint32_t qbi_qbring_count(struct qbi_qbring *r);
 
 /* User data word: flow control in the request ring. 0 after a fault. */
 int32_t qbi_qbring_user_get(struct qbi_qbring *r);
 void qbi_qbring_user_set(struct qbi_qbring *r, int32_t value);
 
-/* Reference count word of the request ring: 1 by the server, 2 with a client. A
- * sign of life for the peer; nothing of ours is freed by it. */
+/* Reference count word of the request ring: 1 by the server, 2 with a client. The peer may
+ * read it as a sign of life; we free nothing by it. */
 void qbi_qbring_refs_set(struct qbi_qbring *r, int32_t value);
 void qbi_qbring_refs_add(struct qbi_qbring *r, int32_t delta);
 

@@ -173,7 +173,7 @@ static int part_check(int fd, size_t size)
 		return r;
 	if (fstatfs(fd, &fs) < 0)
 		return -errno;
-	/* A hole punched into huge pages may find none to fill it: a fault. */
+	/* A hole in huge pages may not be filled again, if there are none: a fault. */
 	if (fs.f_type != TMPFS_MAGIC || st.st_size != (off_t)size)
 		return -EBADMSG;
 	return 0;
@@ -205,8 +205,8 @@ void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qb
 /* -- Pages taken back --------------------------------------------------------------------- */
 
 /*
- * Take out the whole pages of [@from, @to), offsets in memory of @size bytes. Where they
- * are locked the kernel refuses; locks of the other end do not matter.
+ * Release the whole pages of [@from, @to), offsets in memory of @size bytes. The kernel
+ * refuses pages that this process has locked; locks of the other end have no effect.
  */
 static void pages_punch(void *memory, uint64_t size, uint64_t from, uint64_t to)
 {
@@ -240,8 +240,8 @@ void qbi_region_punch(struct qbi_region *m)
 		sent_punch(m, 0, m->sent_size);
 }
 
-/* Of the ring whose data begins at @data, everything but the @n bytes from @keep on, which
- * may go round its end. */
+/* Release the ring whose data begins at @data, except the @n bytes from @keep on, which may
+ * wrap around its end. */
 static void ring_punch_except(struct qbi_region *m, uint64_t data, uint64_t capacity,
 			      uint64_t keep, uint64_t n)
 {

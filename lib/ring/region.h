@@ -10,18 +10,19 @@
  *            0        data of the responses, capacity bytes
  *            + cap.   data of the events
  *
- * What the server sends lies apart because a client that may write memory may also take
- * its pages out (MADV_REMOVE), and who touches a page meanwhile waits for that to end.
- * The client is passed a descriptor that was opened for reading, of a file whose mode
- * lets nobody open it anew. The words cannot lie apart: a ring's doorbell is one word that
- * both ends change.
+ * What the server sends is in a memfd of its own, because a client that can write memory can
+ * also punch its pages (MADV_REMOVE), and a thread that accesses a page meanwhile waits for
+ * that. The client gets a descriptor that was opened for reading, of a file whose mode allows
+ * no process to open it again. The words cannot be separate, because the doorbell of a ring
+ * is one word that both ends change.
  *
- * Pages come with the first touch, so a connection costs what it has used. At its end
- * the server takes the pages out again: a client that keeps the mappings keeps nothing.
+ * Pages are allocated at the first access, so a connection takes only the memory that it has
+ * used. At its end the server releases the pages: a client that keeps the mappings keeps no
+ * memory.
  *
- * Trust: the sizes follow from the agreed message size on both sides. A client checks
- * that what it was passed is sealed and exactly that large; then no access can fault.
- * Where each side's private view of a ring lies is qbi_ring's.
+ * Trust: both sides compute the sizes from the agreed message size. A client checks that each
+ * memfd is sealed and has exactly this size; then no access can fault. The private positions
+ * of each side are in struct qbi_ring.
  */
 #ifndef QBI_RING_REGION_H
 #define QBI_RING_REGION_H
@@ -57,22 +58,22 @@ struct qbi_region {
 	uint32_t max_msg_size;
 };
 
-/* The memory as it is passed. */
+/* The descriptors that are passed. */
 struct qbi_region_fds {
 	int common;
 	int sent; /* for reading; -1: no rings */
 };
 
 /*
- * Server: make and map one. The descriptors are the caller's. 0 or -errno.
+ * Server: make and map a region. The caller owns the descriptors. 0 or -errno.
  *
  * @max_msg_size  of the rings; QBI_REGION_NO_RINGS: the page of words alone
  */
 int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, struct qbi_region_fds *ret);
 
 /*
- * Client: map what the server passed; @fds stay the caller's. 0; -EBADMSG one is no
- * memfd, not sealed, or not the size that was agreed; another -errno.
+ * Client: map the memfds that the server passed; the caller keeps @fds. 0; -EBADMSG one is no
+ * memfd, not sealed, or of another size than agreed; another -errno.
  */
 int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size,
 		    const struct qbi_region_fds *fds);
@@ -81,9 +82,8 @@ int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size,
 void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qbi_ring *r);
 
 /*
- * Server, at the end: take the pages away from whoever still maps them. All of them, or
- * all but those with responses and events that the client has not taken, by its account:
- * what it can keep that way, it was sent.
+ * Server, at the end: release the pages, even if the client still maps them. All of them; or
+ * all except pages with responses and events that the client, as it says, has not taken.
  */
 void qbi_region_punch(struct qbi_region *m);
 void qbi_region_punch_taken(struct qbi_region *m);
@@ -91,18 +91,18 @@ void qbi_region_punch_taken(struct qbi_region *m);
 /* Unmap. Idempotent. */
 void qbi_region_close(struct qbi_region *m);
 
-/* Flow-control value: published by the server, relaxed, alone. */
+/* Flow-control value, published by the server. Relaxed: no other data depends on it. */
 void qbi_region_flow_set(struct qbi_region *m, uint32_t value);
 uint32_t qbi_region_flow_get(struct qbi_region *m);
 
-/* Events that the client says it has taken; where there are no rings to tell. Relaxed. */
+/* The number of events that the client says it has taken, without rings. Relaxed. */
 void qbi_region_taken_set(struct qbi_region *m, uint32_t count);
 uint32_t qbi_region_taken_get(struct qbi_region *m);
 
 /*
- * Where there are no rings, of responses and events, by the server for the server: messages
- * that were sent, and bytes that are still to be sent of one that has begun. A process
- * that goes on in its parent's place compares. Relaxed.
+ * Without rings, for responses and events: the number of messages sent, and the bytes that
+ * remain of a message that has begun. The server writes them, and reads them again in a
+ * child that continues in place of its parent. Relaxed.
  */
 void qbi_region_sent_set(struct qbi_region *m, enum qbi_region_ring which, uint32_t count);
 uint32_t qbi_region_sent_get(struct qbi_region *m, enum qbi_region_ring which);
@@ -115,9 +115,9 @@ enum qbi_region_end {
 };
 
 /*
- * Say that @me runs on this CPU. Is the other end's last known one the same? Then it
- * can do nothing while this one busy polls, unless it yields between checks. What the
- * peer says decides about no more than that.
+ * Publish the CPU that @me runs on. Is it the one where the other end was last seen? Then
+ * the other end cannot run while this one busy-polls, unless this one yields between
+ * checks. The word of the peer decides nothing else.
  */
 bool qbi_region_shares_cpu(struct qbi_region *m, enum qbi_region_end me);
 

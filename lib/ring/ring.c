@@ -20,7 +20,7 @@ struct record {
 
 _Static_assert(sizeof(struct record) == RECORD_ALIGN, "a header is never in two pieces");
 
-/* Beyond the largest message, so that small ones queue and large ones overlap. */
+/* Room besides the largest message, so that small messages queue and large ones overlap. */
 #define CAPACITY_SPARE (64u << 10)
 #define CAPACITY_UNIT 4096u
 
@@ -50,7 +50,7 @@ void qbi_ring_init(struct qbi_ring *r, struct qbi_ring_words *words, void *data,
 
 /* -- Producer ----------------------------------------------------------------- */
 
-/* The place @n bytes behind @offset; the data goes on at its start. */
+/* The offset @n bytes after @offset, wrapped around the end. */
 static uint64_t ring_advance(const struct qbi_ring *r, uint64_t offset, uint64_t n)
 {
 	uint64_t next = offset + n;
@@ -58,7 +58,7 @@ static uint64_t ring_advance(const struct qbi_ring *r, uint64_t offset, uint64_t
 	return next < r->capacity ? next : next - r->capacity;
 }
 
-/* Copy to @offset. Returns the place behind. */
+/* Copy to @offset. Returns the offset after it. */
 static uint64_t ring_write(struct qbi_ring *r, uint64_t offset, const void *from, size_t n)
 {
 	uint64_t room = r->capacity - offset;
@@ -102,7 +102,8 @@ int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring)
 	err = ring_make_room(r, stride);
 	if (err)
 		return err;
-	qbi_shared_write(r->data + at, &record, sizeof(record)); /* never in two pieces */
+	qbi_shared_write(r->data + at, &record,
+			 sizeof(record)); /* does not wrap: multiple of 8 */
 	at = ring_advance(r, at, sizeof(record));
 	for (i = 0; i < msg->n; i++)
 		if (msg->iov[i].iov_len)
@@ -128,7 +129,7 @@ uint32_t qbi_ring_queued(struct qbi_ring *r)
 	uint32_t taken = qbi_shared_load(&r->words->taken, memory_order_relaxed);
 	uint32_t queued = r->put - taken;
 
-	/* More than fit into the ring is a consumer that lies. */
+	/* More than fit in the ring: the count of the consumer is wrong. */
 	return queued <= r->capacity / sizeof(struct record) ? queued : 0;
 }
 
@@ -150,7 +151,7 @@ static uint64_t tail_load(struct qbi_ring *r)
 	return qbi_shared_load64(&r->words->tail, memory_order_acquire);
 }
 
-/* How much waits, as the producer says. 0, QBI_EMPTY, -EBADMSG. */
+/* How many bytes are queued, as the producer says. 0, QBI_EMPTY, -EBADMSG. */
 static int ring_refresh(struct qbi_ring *r)
 {
 	uint64_t tail = tail_load(r) & ~(uint64_t)RUNG;
@@ -175,7 +176,7 @@ static int ring_oldest(struct qbi_ring *r, uint32_t *ret_length)
 		if (err)
 			return err;
 	}
-	/* Never in two pieces. Once. */
+	/* It does not wrap. Read once. */
 	qbi_shared_read(&record, r->data + r->head_offset, sizeof(record));
 	if (record.kind != RECORD_MESSAGE || record.length > r->max_msg_size ||
 	    record_stride(record.length) > r->tail_seen - r->head)
@@ -217,7 +218,7 @@ int qbi_ring_take(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size)
 
 bool qbi_ring_is_empty(struct qbi_ring *r)
 {
-	/* What is nonsense is not empty: take will say so. */
+	/* Invalid is not empty: take will report it. */
 	return r->tail_seen == r->head && ring_refresh(r) == QBI_EMPTY;
 }
 
@@ -258,7 +259,7 @@ bool qbi_ring_has_rung(struct qbi_ring *r)
 
 /* -- After a fork -------------------------------------------------------------- */
 
-/* Has that process only gone forward, and can both words be of this ring? */
+/* Have the positions only grown, and are both possible in this ring? */
 static bool positions_are_sound(const struct qbi_ring *r, uint64_t known, uint64_t own,
 				uint64_t tail, uint64_t head)
 {

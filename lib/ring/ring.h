@@ -3,45 +3,47 @@
  * One direction of a native connection: a ring of bytes with one producer and one
  * consumer, each in its own process.
  *
- * Positions are 64-bit counts of bytes that only grow: `tail` has been written, `head`
- * has been taken, tail - head is what waits. Each end keeps its own count privately and
- * publishes it; the other's is read only when the ring looks full, or empty. A record is
- * an 8-byte header and the payload, rounded up to 8; a record that does not fit before
- * the end of the data goes on at its start.
+ * Positions are 64-bit counts of bytes that only grow: `tail` counts bytes written, `head`
+ * counts bytes taken, and tail - head bytes are queued. Each end keeps its own count
+ * privately and publishes it. It reads the count of the other end only when the ring looks
+ * full or empty. A record is an 8-byte header and the payload, rounded up to 8; it wraps
+ * around the end of the data.
  *
- * A process that goes on in the place of the one that it was forked from reads its own
- * positions again, once: threads of that one may have gone on after the fork.
+ * A child that continues in place of its parent reads its own positions again, once, because
+ * threads of the parent may have moved them after the fork.
  *
- * Trust: base, capacity and the own position are private. A shared word is read once,
- * checked and used from a local; a record's length is checked against what is there and
- * against the agreed maximum before a byte is copied. Nonsense is -EBADMSG.
+ * Trust: base, capacity and the own position are private. A shared word is read once to a
+ * local variable, then checked and used from there. The length of a record is checked
+ * against the bytes queued and against the agreed maximum before anything is copied. For
+ * invalid values the result is -EBADMSG.
  *
- * Threads: one in put, one in take, at the same time. Anybody may ask queued.
+ * Threads: one in put and one in take, at the same time. Any thread may call queued.
  *
  * Waking the consumer costs no system call while it is awake. Positions are multiples of
- * 8, so bit 0 of the published tail is free and says RUNG: the producer has rung since
- * the consumer last armed. Each publish sets it, in the one exchange that publishes; who
- * finds it clear before has found the consumer armed, and sends one byte on whatever
- * descriptor the consumer sleeps on. A new ring, all zero, is armed.
+ * 8, so bit 0 of the published tail is free and means RUNG: the producer has rung since
+ * the consumer last armed. Each publish sets it, in the same exchange that publishes. If
+ * the bit was clear before, the consumer is armed, and the producer sends one byte on the
+ * descriptor on which the consumer sleeps. A new ring, all zero, is armed.
  *
  *   producer                               consumer
  *     old = exchange(tail, mine | RUNG)      arm: if tail is where I expect it and has
  *     if not (old & RUNG): send one byte     RUNG, compare-and-swap RUNG away: owed++
  *                                            receive at most `owed` bytes, count them off
  *
- * Each successful arming means that one byte was sent, or is about to be; it is owed and
- * received at most once. A byte that is left unread keeps the descriptor readable; one
- * received too early would lose a wake-up. Publishing and deciding to ring are one step:
- * with a second word for the bell there is a moment between them in which a message can
- * be taken before its byte, which then announces nothing (docs/wakeup.md, tests/model).
+ * Each successful arming means that one byte was sent or will be sent at once. This byte is
+ * owed, and received at most once. A byte that is left unread keeps the descriptor
+ * readable; receiving a byte too early would lose a wake-up. Publishing and the decision to
+ * ring are one step. With a separate word for the bell there would be a moment in between,
+ * in which a message could be taken before its byte is sent; that byte would then announce
+ * nothing (docs/wakeup.md, tests/model).
  *
  * Order. The labels at the atomic operations, and what pairs with what:
  *
  *   R1  publish   exchange of tail in put, after payload and header
- *       consume   loads of tail by the consumer: what it covers is visible
+ *       consume   loads of tail by the consumer: bytes below it are visible
  *   R2  release   store of head in take, after the copy
- *       reuse     load of head in put: what it frees may be overwritten
- *   R3  statistics: relaxed, a number for people; own positions after a fork
+ *       reuse     load of head in put: bytes below it may be overwritten
+ *   R3  statistics: relaxed, for display; own positions after a fork
  *   R4  region.h: the flow-control value, relaxed, alone
  *   R6  region.h: the CPU an end runs on, relaxed, alone
  *   R5  arm       compare-and-swap of tail; one location orders it against R1 publish
@@ -59,7 +61,7 @@
 
 #define QBI_CACHE_LINE 128 /* two lines: neighbours are fetched in pairs */
 
-/* The shared words of one ring, each writer's on lines of its own. */
+/* The shared words of one ring; the words of each writer have their own cache lines. */
 struct qbi_ring_words {
 	_Alignas(QBI_CACHE_LINE) qbi_shared_u64 tail; /* bytes written, | RUNG; producer */
 	qbi_shared_u32 put;			      /* messages put; producer */
@@ -76,35 +78,35 @@ struct qbi_ring {
 	uint32_t max_msg_size;	      /* agreed */
 
 	/* Producer's. */
-	uint64_t tail;	      /* the truth */
-	uint64_t tail_offset; /* where that is in the data */
-	uint64_t head_seen;   /* as last read; never ahead of the real one */
+	uint64_t tail;	      /* this copy counts */
+	uint64_t tail_offset; /* its offset in the data */
+	uint64_t head_seen;   /* as last read; never above the current one */
 	uint32_t put;	      /* messages put */
 
 	/* Consumer's. */
 	char apart[QBI_CACHE_LINE]; /* not _Alignas: it lies in memory from calloc */
-	uint64_t head;		    /* the truth */
-	uint64_t head_offset;	    /* where that is in the data */
+	uint64_t head;		    /* this copy counts */
+	uint64_t head_offset;	    /* its offset in the data */
 	uint64_t tail_seen;
 	uint32_t taken;
-	int64_t owed; /* bytes sent for us, or about to be, not received;
+	int64_t owed; /* bytes sent to us, or to be sent, and not received;
 					 * below 0: received before they were counted */
 };
 
-/* The capacity for messages of up to @max_msg_size bytes: one always fits when empty. */
+/* Capacity for messages of up to @max_msg_size bytes: one fits in an empty ring. */
 uint64_t qbi_ring_capacity(uint32_t max_msg_size);
 
-/* Both ends of a new, zeroed ring look like this. */
+/* Initialize either end of a new ring, whose shared words are zero. */
 void qbi_ring_init(struct qbi_ring *r, struct qbi_ring_words *words, void *data,
 		   uint64_t capacity, uint32_t max_msg_size);
 
 /*
  * Producer: append one message, all or nothing. 0, QBI_FULL, -EBADMSG. On success
- * *@ret_ring tells whether the consumer sleeps and is to be sent one byte.
+ * *@ret_ring says whether the consumer sleeps: then send it one byte.
  */
 int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring);
 
-/* Producer: would a message of @size bytes be taken now? 0, QBI_FULL, -EBADMSG. */
+/* Producer: is there room for a message of @size bytes? 0, QBI_FULL, -EBADMSG. */
 int qbi_ring_room(struct qbi_ring *r, size_t size);
 
 /*

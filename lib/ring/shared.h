@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The only way to memory that a peer shares: each access is one atomic operation or
- * one copy, so that the compiler can neither repeat a read nor split it, and so that
- * a test build can put a scripted peer between any two of them by defining
- * QBI_SHARED_HOOK(address, size), which comes before each access.
+ * All accesses to memory that is shared with a peer use these functions. Each access is one
+ * atomic operation or one copy, so the compiler can neither repeat nor split a read. A test
+ * build defines QBI_SHARED_HOOK(address, size), which is called before each access, so that
+ * a scripted peer can act between any two accesses.
  *
- * Every call site carries a label that names its partner; the table of the labels
- * is at the top of the file that uses them.
+ * Every call has a label that names its partner. The table of labels is at the top of the
+ * file that uses them.
  */
 #ifndef QBI_RING_SHARED_H
 #define QBI_RING_SHARED_H
@@ -70,7 +70,7 @@ static inline bool qbi_shared_replace64(qbi_shared_u64 *word, uint64_t expected,
 						       memory_order_relaxed);
 }
 
-/* Unconditional: unlike a compare-and-swap loop a peer cannot keep it going. */
+/* Unconditional: a peer cannot make it loop, as it could with compare-and-swap. */
 static inline uint32_t qbi_shared_add(qbi_shared_u32 *word, uint32_t n, memory_order order)
 {
 	QBI_SHARED_HOOK(word, sizeof(*word));
@@ -84,9 +84,9 @@ static inline uint64_t qbi_shared_add64(qbi_shared_u64 *word, uint64_t n, memory
 }
 
 /*
- * Payload: ordered by the label of the word that covers it, never looked at in place. The
- * fence costs no instruction: the compiler must take it that the memory changes behind
- * the copy, and cannot read there again instead of where it was copied to.
+ * Payload: the label of the word that publishes it gives the order. It is never read in
+ * place. The fence needs no instruction: it only tells the compiler that the memory may
+ * change after the copy, so that it does not read there again instead of in the copy.
  */
 static inline void qbi_shared_read(void *to, const void *shared, size_t n)
 {

@@ -19,11 +19,11 @@
 #include "base/syscalls.h"
 #include "base/util.h"
 
-/* What one signal may cost, and how many may come before a step is done. */
+/* Bytes allocated per step if signals interrupt, and the number of attempts per step. */
 #define ALLOCATE_STEP ((off_t)1 << 20)
 #define ALLOCATE_TRIES 100
 
-/* What a system call returns for a fault is not below this, negated. */
+/* The kernel returns errors as -1 to -4095. */
 #define MAX_ERRNO 4095
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -35,7 +35,7 @@ bool qbi_shm_dir_was_made(void)
 	return dir_was_made;
 }
 
-/* AT_STATX_DONT_SYNC: a network file system mounted there may never answer. */
+/* AT_STATX_DONT_SYNC, because a network file system mounted there may never answer. */
 static int device_of(int fd, dev_t *ret)
 {
 	struct statx st;
@@ -63,7 +63,7 @@ static int open_below_in_steps(int root, const char *name, int flags)
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
 	fd = openat(AT_FDCWD, path, flags & ~O_NOFOLLOW);
-	/* There may be no /proc. */
+	/* /proc may not be mounted. */
 	return fd < 0 && errno == ENOENT ? openat(root, name, flags) : fd;
 }
 
@@ -75,11 +75,11 @@ int qbi_shm_open_below(int root, const char *name, int flags)
 	};
 	int fd = (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
 
-	/* Before Linux 5.6, or kept from us by one who does not know it. */
+	/* Before Linux 5.6, or refused by a filter that does not know the call. */
 	return fd < 0 && (qbi_is_refused(errno)) ? open_below_in_steps(root, name, flags) : fd;
 }
 
-/* mkdtemp(3) obeys the umask; the descriptor's mode does not. */
+/* mkdtemp(3) applies the umask; fchmod(2) on the descriptor does not. */
 static int dir_open_new(struct qbi_shm_dir *d)
 {
 	uid_t self = geteuid();
@@ -87,7 +87,7 @@ static int dir_open_new(struct qbi_shm_dir *d)
 	int r;
 
 	d->fd = open(d->path, DIR_FLAGS);
-	/* A umask may forbid the owner too. The parent is sticky: the name is still ours. */
+	/* A umask may exclude the owner too. The parent is sticky, so the name is still ours. */
 	if (d->fd < 0 && errno == EACCES && chmod(d->path, 0700) == 0)
 		d->fd = open(d->path, DIR_FLAGS);
 	if (d->fd < 0)
@@ -95,7 +95,7 @@ static int dir_open_new(struct qbi_shm_dir *d)
 	r = qbi_status_get(d->fd, &st);
 	if (r < 0)
 		return r;
-	/* A negative errno: a sandbox does not let us know. We made the directory, anyhow. */
+	/* A negative errno: a sandbox refuses the check. We made the directory just now. */
 	if (st.st_uid != self && self < (uid_t)-MAX_ERRNO)
 		return -EACCES;
 	if ((st.st_mode & 07777) != 0700 && fchmod(d->fd, 0700) < 0)
@@ -146,8 +146,8 @@ static int fd_allocate_in_steps(int fd, off_t end)
 	return 0;
 }
 
-/* All at once, where too much is refused before any of it is taken. A signal undoes
- * all that; for those who are interrupted often, it then goes in steps. */
+/* Allocate all at once: if there is too little memory, the kernel then refuses before it
+ * allocates any. A signal undoes the allocation, so after that it is done in steps. */
 static int fd_allocate(int fd, size_t size)
 {
 	off_t end = (off_t)size;
@@ -160,7 +160,7 @@ static int fd_allocate(int fd, size_t size)
 	return r == EINTR ? fd_allocate_in_steps(fd, end) : -r;
 }
 
-/* Without the privilege; no such user in our namespace, or in that of the file system. */
+/* No privilege; or no such user in our namespace, or in that of the file system. */
 static bool owner_is_out_of_reach(int error)
 {
 	return qbi_is_refused(error) || error == EINVAL || error == EOVERFLOW;
@@ -229,8 +229,8 @@ int qbi_shm_dir_hand_over(struct qbi_shm_dir *d, const struct qbi_owner *owner)
 }
 
 /*
- * The descriptor again, if the path still leads to our directory. The client may have
- * mounted there what never answers: whatever it is, it is not asked.
+ * Open the directory again, if the path still leads to it. The client may have mounted a
+ * file system there that never answers: do not access it.
  */
 static int dir_reopen(struct qbi_shm_dir *d)
 {
@@ -251,7 +251,7 @@ static void dir_unlink(struct qbi_shm_dir *d)
 	size_t i;
 
 	if (r == -ENOENT)
-		return; /* the client was quicker */
+		return; /* the client has removed it */
 	if (r < 0) {
 		qbi_log_rarely(LOG_WARNING, "cannot remove %s: %s", d->path, strerror(-r));
 		return;
@@ -259,7 +259,7 @@ static void dir_unlink(struct qbi_shm_dir *d)
 	for (i = 0; i < QBI_SHM_DIR_FILES; i++)
 		if (d->files[i])
 			unlinkat(d->fd, d->files[i], 0);
-	/* Goes only if empty: what the client left in it is the client's. */
+	/* Only if it is empty: other files in it belong to the client. */
 	if (rmdir(d->path) < 0 && errno != ENOENT)
 		qbi_log_rarely(LOG_INFO, "%s stays: %s", d->path, strerror(errno));
 }

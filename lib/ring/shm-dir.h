@@ -3,10 +3,10 @@
  * The server's directory of one connection, and its files:
  * /dev/shm/qb-<server pid>-<client pid>-<n>-XXXXXX/<file>.
  *
- * Idea: until it is handed over the directory is 0700 and ours, so the files in it
- * are made before anybody can interfere. Afterwards it belongs to the client, who
- * may rename, replace and add what it likes: removal trusts nothing but the
- * directory's inode and the names that we made.
+ * Idea: until the directory is handed over, it is ours and has mode 0700, so no other user
+ * can interfere while the files in it are made. Afterwards it belongs to the client, which
+ * may rename, replace and add files. Removal relies only on the inode of the directory and
+ * on the names that we made.
  *
  * Owner: the connection. Between hand-over and removal no descriptor is held.
  * Threads: one at a time.
@@ -31,7 +31,7 @@ struct qbi_shm_dir {
 	int fd;	       /* -1 once handed over */
 	dev_t dev;
 	ino_t ino;
-	char *files[QBI_SHM_DIR_FILES]; /* names we made, allocated */
+	char *files[QBI_SHM_DIR_FILES]; /* names that we made, allocated */
 };
 
 #define QBI_SHM_DIR_INIT                                                                       \
@@ -43,41 +43,41 @@ struct qbi_shm_dir {
  * Make the directory.
  *
  * @param d       QBI_SHM_DIR_INIT or removed
- * @param number  tells connections of one client apart, for people who look
+ * @param number  distinguishes connections of one client, for debugging
  * @return        0 or -errno
  */
 int qbi_shm_dir_create(struct qbi_shm_dir *d, pid_t client_pid, int number);
 
 /*
- * openat(2) of what lies in @root itself: through no link, and not in a file system that
- * somebody mounted there and that may never answer (EXDEV). @flags have O_NOFOLLOW.
+ * openat(2) of an entry of @root. It follows no link, and does not enter a file system that
+ * is mounted there (EXDEV), which might never answer. @flags contain O_NOFOLLOW.
  */
 int qbi_shm_open_below(int root, const char *name, int flags);
 
-/* Has this process, or one that it was forked from, ever made one? For any thread. */
+/* Has this process, or a parent, ever made one? Threads: any. */
 bool qbi_shm_dir_was_made(void);
 
 /**
- * Make a file of @size bytes, all zero, all allocated, owned as @owner says. That
- * an unprivileged server cannot give files away is not an error.
+ * Make a file of @size bytes, all zero and allocated, with @owner. If the server is
+ * unprivileged and cannot change the owner, this is not an error.
  *
  * @param name     no slash
- * @param ret_fd   read-write descriptor, the caller's
+ * @param ret_fd   read-write descriptor; the caller closes it
  * @return         0; -EINVAL bad name; -ENOSPC; another -errno. On failure no
  *                 file is left.
  */
 int qbi_shm_dir_file(struct qbi_shm_dir *d, const char *name, size_t size,
 		     const struct qbi_owner *owner, int *ret_fd);
 
-/* Last step of setting up: the directory becomes the client's, mode 0770, and its
- * descriptor is closed. 0 or -errno. */
+/* Last step: hand the directory over to the client, with mode 0770, and close its
+ * descriptor. 0 or -errno. */
 int qbi_shm_dir_hand_over(struct qbi_shm_dir *d, const struct qbi_owner *owner);
 
-/* Unlink those of our files, and the directory, that are still the ones we made.
+/* Remove our files and the directory, as far as they are still the ones that we made.
  * Idempotent; works on a half-built directory. */
 void qbi_shm_dir_remove(struct qbi_shm_dir *d);
 
-/* Give up the directory: somebody else removes it. Idempotent. */
+/* Forget the directory: another process removes it. Idempotent. */
 void qbi_shm_dir_forget(struct qbi_shm_dir *d);
 
 #endif

@@ -19,7 +19,7 @@
 
 #define DIR_FLAGS (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-/* A FIFO or a device must not block or act before it is seen for what it is. */
+/* Opening a FIFO or a device must not block or have an effect before it is checked. */
 #define FILE_FLAGS (O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
 static bool name_is_ours(const char *name)
@@ -36,7 +36,7 @@ static char *name_join(const char *a, const char *b, const char *c)
 	return joined;
 }
 
-/* Split what the server said into at most one directory and one file. */
+/* Split the name of the server into at most one directory and one file. */
 static int name_split(const char *path, const char *suffix, char **ret_dir, char **ret_name)
 {
 	static const char root[] = QBI_SHM_ROOT "/";
@@ -61,7 +61,7 @@ static int name_split(const char *path, const char *suffix, char **ret_dir, char
 	return name_is_ours(*ret_dir) ? 0 : -EINVAL;
 }
 
-/* Whether the directory's name says that @server made it for this process. */
+/* Does the name of the directory say that @server made it for this process? */
 static bool dir_is_for_us(const char *dir, const struct qbi_peer_cred *server)
 {
 	char expected[64];
@@ -87,7 +87,7 @@ static int file_check(int fd, const char *dir, const size_t *sizes,
 
 	if (r < 0)
 		return r;
-	/* Another name elsewhere: it was not made for this. */
+	/* It has a second name (hard link), so it was not made for this. */
 	if (!S_ISREG(st->st_mode) || st->st_nlink > 1)
 		return -EACCES;
 	if (owner_check(st->st_uid, dir, server) < 0)
@@ -171,7 +171,7 @@ int qbi_shm_peer_open(struct qbi_shm_peer_file *f, const char *path, const char 
 	if (r < 0)
 		qbi_log(LOG_ERR, "refusing %.200s%s of server %d: %s", path, suffix,
 			(int)server->pid, refusal_reason(r));
-	/* Opening a link, a FIFO nobody reads, a socket: one errno for all kinds. */
+	/* A link, a FIFO without a reader, a socket: one errno for all wrong kinds. */
 	if (r == -ELOOP || r == -ENOTDIR || r == -ENXIO || r == -EISDIR || r == -ENODEV ||
 	    r == -EXDEV)
 		r = -EACCES;
@@ -196,7 +196,7 @@ void qbi_shm_peer_remove(struct qbi_shm_peer_file *f)
 	if (fstatat(dir_fd, f->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    inode_is(&st, f->dev, f->ino))
 		unlinkat(dir_fd, f->name, 0);
-	/* Fails while files are left: the last one that goes takes it along. */
+	/* Fails while there are files in it: the removal of the last one succeeds. */
 	if (f->dir)
 		unlinkat(root, f->dir, AT_REMOVEDIR);
 }

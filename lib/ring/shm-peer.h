@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The client's view of files that a server names in its response.
+ * The files that a server names in its answer, as the client opens them.
  *
- * Trust: the name is the server's and may be anything. A file is opened only where
- * such files lie, component by component without following links or entering a mounted
- * file system, which could let us wait for ever, and used only when it is a regular file
- * with the owner and size that were expected. It is never resized, and removed only while
- * it is still the one that was verified.
+ * Trust: the server can send any name. A file is opened only in the directory of such
+ * files, component by component, without following links or entering a mounted file system,
+ * which could make us wait for ever. It is used only if it is a regular file with the
+ * expected owner and size. It is never resized, and removed only while it is still the file
+ * that was verified.
  *
  * Threads: one at a time per file.
  */
@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* The other process, as the kernel vouches for it. */
+/* The other process, from the kernel. */
 struct qbi_peer_cred {
 	pid_t pid;
 	uid_t uid;
@@ -24,11 +24,11 @@ struct qbi_peer_cred {
 };
 
 struct qbi_shm_peer_file {
-	int fd; /* read-write; the owner may close it early (then -1) */
+	int fd; /* read-write; -1: closed by its user already */
 	size_t size;
 	dev_t dev, dir_dev;
 	ino_t ino, dir_ino;
-	char *dir;  /* below QBI_SHM_ROOT, NULL: directly there */
+	char *dir;  /* below QBI_SHM_ROOT; NULL: the file is directly there */
 	char *name; /* NULL: nothing was opened */
 };
 
@@ -38,16 +38,16 @@ struct qbi_shm_peer_file {
 	}
 
 /**
- * Open what the server named.
+ * Open a file that the server named.
  *
  * Absolute names must be /dev/shm/qb-<...>/qb-<...>; a name without a slash is the
- * file /dev/shm/qb-<name>. The owner must be the server. It may be anybody if the
- * server is root, and may be us if the directory's name says that this server made
- * it for this process.
+ * file /dev/shm/qb-<name>. The owner must be the server. If the server is root, it
+ * may be any user. It may be us if the name of the directory says that this server made it
+ * for this process.
  *
  * @param path    NUL-terminated
  * @param suffix  appended to @path: "-header", "-data" or ""
- * @param sizes   the sizes that are right, ends with 0
+ * @param sizes   the allowed sizes, terminated by 0
  * @param server  its credentials
  * @param f       QBI_SHM_PEER_FILE_INIT or closed; filled on success only
  * @return        0; -EINVAL a name that no server should give; -EACCES wrong kind,
@@ -57,8 +57,8 @@ struct qbi_shm_peer_file {
 int qbi_shm_peer_open(struct qbi_shm_peer_file *f, const char *path, const char *suffix,
 		      const size_t *sizes, const struct qbi_peer_cred *server);
 
-/* Unlink the file if the name still leads to it, and its directory if that became
- * empty. For a server that was killed and cannot do so itself. Idempotent. */
+/* Remove the file if the name still leads to it, and its directory if that is then empty,
+ * because the server was killed. Idempotent. */
 void qbi_shm_peer_remove(struct qbi_shm_peer_file *f);
 
 /* Close the descriptor and forget the names. Idempotent. */

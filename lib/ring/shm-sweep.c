@@ -16,12 +16,12 @@
 #include "base/util.h"
 #include "ring/shm-dir.h"
 
-/* Everybody may fill /dev/shm: a start takes no longer than this many entries do. */
+/* Most entries that a start examines, because any user can fill /dev/shm. */
 #define ENTRIES_MAX 16384
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-/* Is it a name as qbi_shm_dir_create() makes them? Then whose. */
+/* Is it a name that qbi_shm_dir_create() makes? Then returns the process in it. */
 static bool name_parse(const char *name, int *ret_server)
 {
 	int client, number;
@@ -37,8 +37,8 @@ static bool name_parse(const char *name, int *ret_server)
 }
 
 /*
- * Has @pid ended? From the line of /proc: what is waited for is Z. The first thread of a
- * process may have ended before the others, which are counted then.
+ * Has @pid ended? From its line in /proc: a zombie has the state Z. The first thread of a
+ * process may have ended before the others; then the number of threads decides.
  */
 static bool proc_says_ended(pid_t pid)
 {
@@ -55,7 +55,7 @@ static bool proc_says_ended(pid_t pid)
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
-	/* The name, in brackets, is the process's to choose. */
+	/* The name is in brackets, and the process can choose it. */
 	rest = strrchr(text, ')');
 	return rest &&
 	       sscanf(rest,
@@ -66,10 +66,10 @@ static bool proc_says_ended(pid_t pid)
 }
 
 /*
- * For certain: a number that is in use again may be the server's still. Our own number is
- * no other process's, so what bears it is old unless it was made here. A server in another
- * pid namespace that shares our /dev/shm looks dead; at worst a client that connects to
- * it in this moment does not find its files.
+ * Is the server dead for certain? A process id that exists may still be the server's. Our
+ * own id belongs to no other process, so a directory with it is old unless we made it. A
+ * server in another pid namespace that shares our /dev/shm looks dead; at worst, a client
+ * that is just connecting to it does not find its files.
  */
 static bool server_is_dead(pid_t pid)
 {
@@ -81,10 +81,10 @@ static bool server_is_dead(pid_t pid)
 	fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (fd < 0 && errno == ESRCH)
 		return true;
-	/* Before Linux 5.3, or kept from us. */
+	/* Before Linux 5.3, or refused. */
 	if (fd < 0)
 		return (kill(pid, 0) < 0 && errno == ESRCH) || proc_says_ended(pid);
-	/* It may have ended, and its parent has not looked yet. */
+	/* It may be a zombie, for which its parent has not waited yet. */
 	ended.fd = fd;
 	return poll(&ended, 1, 0) == 1;
 }
@@ -99,7 +99,7 @@ static void dir_sweep(int root, const char *name, const char *const *names, size
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return;
-	/* The superuser gave it to the client; nobody else can have. */
+	/* Only the superuser could have given it to the client. */
 	ours = st.st_uid == self;
 	if (!ours && self != 0)
 		return;

@@ -10,11 +10,11 @@
 #include "base/foreign.h"
 #include "base/socket.h"
 
-/* Moved by one system call. */
+/* Most bytes that one system call moves. */
 #define AT_ONCE 64
 
 /*
- * What a byte takes of a stream's send buffer, at most: the kernel accounts a whole
+ * What one byte uses of the send buffer of a stream, at most: the kernel accounts a whole
  * small packet (768 bytes measured on 6.18).
  */
 #define TRUESIZE 1024
@@ -87,7 +87,7 @@ int qbi_wakeup_wait(int stream, struct qbi_turn *turn, uint64_t deadline)
 	n = qbi_foreign_recv(stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 	if (n > 0)
 		return 0;
-	/* Somebody else has received it. */
+	/* Another process has received it. */
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return timeout == 0 ? QBI_EMPTY : QBI_AGAIN;
 	return QBI_GONE;
@@ -106,7 +106,7 @@ size_t qbi_wakeup_room(int stream, size_t send_buffer)
 	size_t used;
 	int queued;
 
-	/* Where it may not be asked: poll(2) says whether a byte gets in. */
+	/* If the ioctl is refused: poll(2) says whether there is room for a byte. */
 	if (ioctl(stream, SIOCOUTQ, &queued) < 0)
 		return poll(&p, 1, 0) > 0 && (p.revents & POLLOUT);
 	if (queued < 0)

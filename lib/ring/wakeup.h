@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Wake-ups as bytes on a stream socket. On libqb's wire there is one per message: they are
- * never merged and never skipped, because a peer counts them. On the native one there is
- * one per sleep (ring/ring.h). A byte follows its message, so whoever reads the byte sees
- * the message.
+ * Wake-ups as bytes on a stream socket. On libqb's wire there is one per message; they are
+ * never merged or skipped, because the peer counts them. On the native wire there is one per
+ * sleep (ring/ring.h). A byte is sent after its message, so the reader of the byte sees the
+ * message.
  *
  * Threads: one sender and one receiver per stream.
- * Trust: the peer sends as many as it likes and reads as few; nothing here blocks but
- * qbi_wakeup_wait(), which is the client's.
+ * Trust: the peer may send any number and may leave any number unread. Nothing here blocks
+ * except qbi_wakeup_wait(), which only clients call.
  */
 #ifndef QBI_RING_WAKEUP_H
 #define QBI_RING_WAKEUP_H
@@ -21,13 +21,14 @@
 #include "base/turn.h"
 #include "base/util.h"
 
-/* Send up to @n wake-ups. How many went; -EAGAIN the stream is full; -ENOTCONN nobody
- * is there. */
+/* Send up to @n wake-ups. Returns the number sent; -EAGAIN the stream is full; -ENOTCONN the
+ * peer is gone. */
 ssize_t qbi_wakeup_send(int stream, size_t n);
 
 /*
- * Send the *@due wake-ups, all in one go: one at a time they would announce messages that
- * are gone by then. 0; QBI_UNSENT the kernel has no room now, the rest is due; QBI_GONE.
+ * Send the *@due wake-ups by one call: one by one, the later ones could announce messages
+ * that were taken already. 0; QBI_UNSENT the kernel has no room now, the rest stays due;
+ * QBI_GONE.
  */
 static inline int qbi_wakeup_send_due(int stream, uint64_t *due)
 {
@@ -51,20 +52,20 @@ ssize_t qbi_wakeup_receive(int stream, size_t n);
 ssize_t qbi_wakeup_receive_from_client(int stream, size_t n);
 
 /*
- * Wait for a wake-up, resting, and leave it there. 0 it is there; QBI_EMPTY none
- * until @deadline (base/clock.h); QBI_AGAIN look again; QBI_GONE the end; -errno.
+ * Wait for a wake-up, resting the turn, and do not read it. 0 there is one; QBI_EMPTY none
+ * until @deadline (base/clock.h); QBI_AGAIN try again; QBI_GONE hang-up; -errno.
  */
 int qbi_wakeup_wait(int stream, struct qbi_turn *turn, uint64_t deadline);
 
-/* Is a wake-up there, which is left there? */
+/* Is there a wake-up? It is not read. */
 bool qbi_wakeup_is_there(int stream);
 
-/* Has the other end closed the stream? Wake-ups may still wait to be read. */
+/* Has the other end closed the stream? There may still be unread wake-ups. */
 bool qbi_wakeup_is_over(int stream);
 
 /*
- * Wake-ups that the stream takes for certain, given a send buffer of @send_buffer
- * bytes (SO_SNDBUF). 0 when it is full, or when that cannot be told.
+ * The number of wake-ups that the stream takes for certain, with a send buffer of
+ * @send_buffer bytes (SO_SNDBUF). 0: it is full, or that is not known.
  */
 size_t qbi_wakeup_room(int stream, size_t send_buffer);
 
