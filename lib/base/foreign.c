@@ -20,20 +20,20 @@
 #define SCM_PIDFD 4
 #endif
 
-/* Of all that a kernel may put before the descriptors, and those. */
+/* Room for all control data that the kernel may send, with the descriptors. */
 #define ROOM 2048
 _Static_assert(ROOM >= CMSG_SPACE(sizeof(struct ucred)) +
 			       CMSG_SPACE(sizeof(int) * QBI_FOREIGN_MOST) +
 			       CMSG_SPACE(sizeof(int)),
 	       "room for all that can come along");
 
-/* Memory that is given back in less than 20 ms. */
+/* Memory that the kernel frees in less than 20 ms. */
 #define MEMORY_QUICK (256u << 20)
 
-/* Reads until a queue is empty, on kernels that do not tell what it holds. */
+/* Most reads to empty a queue, on kernels that do not say what it holds. */
 #define READS_MAX 4096
 
-/* Threads that may hang at once; what comes later waits for one of them. */
+/* Most threads that may block at once; later descriptors wait for one of them. */
 #define THREADS_MAX 8
 #define WAITING_MAX 1024
 #define STACK_SIZE (128u << 10)
@@ -111,18 +111,18 @@ ssize_t qbi_foreign_recv(int fd, void *buf, size_t size, int flags)
 	return qbi_foreign_receive_bytes(fd, &iov, 1, flags, NULL);
 }
 
-/* -- Is it quick? ------------------------------------------------------------- */
+/* -- Does closing block? ------------------------------------------------------ */
 
 static bool memory_is_quick(int fd)
 {
 	struct stat st;
 
-	/* Only files in memory have seals, and nobody else is asked by fstat(2) then. */
+	/* Only files in memory have seals; for these fstat(2) asks no other process. */
 	return fcntl(fd, F_GET_SEALS) >= 0 && fstat(fd, &st) == 0 &&
 	       (uint64_t)st.st_blocks * 512 <= MEMORY_QUICK;
 }
 
-/* Constants, which the kernel reads under no lock. */
+/* Constants, which the kernel reads without a lock. */
 static bool option_is(int fd, int option, int expected)
 {
 	int value;
@@ -131,7 +131,7 @@ static bool option_is(int fd, int option, int expected)
 	return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 && value == expected;
 }
 
-/* Descriptors in the queue of a unix socket; -1 the kernel does not tell (Linux 5.8 does). */
+/* Descriptors in the queue of a unix socket; -1: unknown before Linux 5.8. */
 static int descriptors_queued(int fd)
 {
 	_cleanup_(qbi_closep) int info = -1;
@@ -148,7 +148,7 @@ static int descriptors_queued(int fd)
 	return at ? atoi(at + sizeof("scm_fds:") - 1) : -1;
 }
 
-/* Nothing gets in any more: read what is there. True: it was empty, or is now. */
+/* The socket is shut down: read what is in the queue. True: the queue is empty now. */
 static bool queue_is_emptied(int fd)
 {
 	char bytes[512];
@@ -161,7 +161,7 @@ static bool queue_is_emptied(int fd)
 	return n == 0;
 }
 
-/* Of a unix socket that is shut down. */
+/* For a unix socket that is shut down. */
 static bool queue_is_quick(int fd)
 {
 	int queued = descriptors_queued(fd);
@@ -169,7 +169,7 @@ static bool queue_is_quick(int fd)
 	return queued >= 0 ? queued == 0 : queue_is_emptied(fd);
 }
 
-/* Shuts it down as well: what gets in later would go with it. */
+/* Also shuts it down: what is queued later would be closed with it. */
 static bool socket_is_quick(int fd)
 {
 	return option_is(fd, SO_DOMAIN, AF_UNIX) && option_is(fd, SO_ACCEPTCONN, 0) &&
@@ -178,14 +178,14 @@ static bool socket_is_quick(int fd)
 
 /* -- The thread --------------------------------------------------------------- */
 
-/* Those that wait for a thread. A fixed number: this is no time to run out of memory. */
+/* Descriptors that wait for a thread. A fixed number, so that no memory is needed. */
 static int waiting[WAITING_MAX];
 static size_t n_waiting;
 static unsigned int threads;
 static uint32_t threads_of; /* the process, by its generation */
 QBI_MUTEX_STATIC(closing)
 
-/* The next one to close; -1 none, and there is a thread less. */
+/* The next descriptor to close; -1: none, and the thread does not count any more. */
 static int next_take(void)
 {
 	int fd = -1;
@@ -199,7 +199,7 @@ static int next_take(void)
 	return fd;
 }
 
-/* Without lingering, which is no more than a wish: that may wait as well. */
+/* Try to close without lingering; this call may block as well. */
 static void slowly_close(int fd)
 {
 	struct linger off = { 0, 0 };
@@ -238,7 +238,7 @@ static int thread_start(void)
 	return -r;
 }
 
-/* Put some where threads find them: how many. *@more: there has to be one more thread. */
+/* Queue descriptors for the threads: how many. *@more: one more thread is needed. */
 static size_t waiting_add(const int *fds, size_t n, bool *more)
 {
 	qbi_mutex_lock(&closing);
@@ -246,7 +246,7 @@ static size_t waiting_add(const int *fds, size_t n, bool *more)
 		n = WAITING_MAX - n_waiting;
 	memcpy(&waiting[n_waiting], fds, n * sizeof(*fds));
 	n_waiting += n;
-	/* Those of the parent stayed there. */
+	/* The threads of the parent do not exist here. */
 	if (threads_of != qbi_generation())
 		threads = 0;
 	threads_of = qbi_generation();
@@ -261,7 +261,7 @@ static void elsewhere_close(const int *fds, size_t n)
 	bool more;
 	size_t done = waiting_add(fds, n, &more);
 
-	/* Where a sandbox allows no thread, it is done here. */
+	/* If a sandbox refuses threads, close them here. */
 	if (more && thread_start() < 0)
 		(void)thread_close(NULL);
 	for (; done < n; done++)
@@ -298,7 +298,7 @@ int qbi_close_stream(int fd)
 	if (fd < 0)
 		return -1;
 	(void)shutdown(fd, SHUT_RDWR);
-	/* Nobody else has it: without bytes there are no descriptors. */
+	/* No other process has it: an empty queue has no descriptors. */
 	if ((ioctl(fd, FIONREAD, &queued) == 0 && queued == 0) || queue_is_quick(fd))
 		qbi_close(fd);
 	else

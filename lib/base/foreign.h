@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Descriptors of a peer: to receive them where none are expected, and to be rid of them.
+ * Descriptors that a peer passes: receives them where none are expected, and closes them.
  *
- * Idea: what a peer passes may be anything, and close(2) of it may wait for ever: a TCP
- * socket that lingers, a file of a file system in user space, a socket with one of these in
- * its queue. The kernel closes what there is no room for, in our name. So whoever receives
- * has room for all that can come, and what has come is closed here: at once if that is
- * known not to wait (memory, a unix socket with no descriptors in its queue), else in a
- * thread which does nothing else. A peer that means well never causes one.
+ * Idea: a peer can pass anything, and close(2) may block for ever: on a TCP socket that
+ * lingers, a file of a file system in user space, or a socket with one of these in its
+ * queue. If a receiver has no room for descriptors, the kernel closes them in our context.
+ * So every receiver has room for all descriptors that can come, and they are closed here: at
+ * once if this cannot block (memory, a unix socket without descriptors in its queue),
+ * otherwise in a thread that does nothing else. A correct peer never causes such a thread.
  *
- * Threads: any. The thread has all its signals blocked and ends when nothing is left.
- * Trust: the peer decides what it passes, and shares the description of it. A call that
- * takes a lock of the description, as setsockopt(2) does, waits while the peer holds it: so
- * none is made here but those that only read constants.
- * Not here: a process that has no descriptor left. Then the kernel closes what came.
+ * Threads: any. The thread blocks all signals, and ends when nothing is left to close.
+ * Trust: the peer selects what it passes, and shares the open file description. A call that
+ * takes a lock of the description, as setsockopt(2) does, can block while the peer holds
+ * the lock. So only calls that read constants are made here.
+ * Limits: if this process has no free descriptor, the kernel closes the passed ones.
  */
 #ifndef QBI_BASE_FOREIGN_H
 #define QBI_BASE_FOREIGN_H
@@ -24,40 +24,40 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/* In one message, says the kernel; one more is that of the sender's process. */
+/* The kernel's limit for one message, and one for the pidfd of the sender. */
 #define QBI_FOREIGN_MOST 254
 
-/* What came along with some bytes. */
+/* Descriptors that came with a message. */
 struct qbi_foreign {
 	int fds[QBI_FOREIGN_MOST];
 	size_t n;
-	bool cut; /* the kernel did not give us all that was sent */
+	bool cut; /* the kernel discarded some of them */
 	bool has_sender;
 	struct ucred sender;
 };
 
 /*
- * As recvmsg(2), close-on-exec; the descriptors in *@ret are the caller's. Flags of the
- * message in *@ret_flags, if that is not NULL. Bytes, or -1 with errno.
+ * As recvmsg(2), close-on-exec; the caller owns the descriptors in *@ret. *@ret_flags, if it
+ * is not NULL, gets the flags of the message. Returns bytes, or -1 with errno.
  */
 ssize_t qbi_foreign_receive(int fd, const struct iovec *iov, size_t n, int flags,
 			    int *ret_flags, struct qbi_foreign *ret);
 
-/* The same where nothing may come along: what does is closed, and errno is EBADMSG. */
+/* The same if no descriptors are allowed: they are closed, and errno is EBADMSG. */
 ssize_t qbi_foreign_receive_bytes(int fd, const struct iovec *iov, size_t n, int flags,
 				  int *ret_flags);
 
-/* As recv(2), likewise. */
+/* As recv(2), without descriptors likewise. */
 ssize_t qbi_foreign_recv(int fd, void *buf, size_t size, int flags);
 
-/* Close them, whatever they are; @fds has nothing of meaning then. Keeps errno. */
+/* Close descriptors of any kind; @fds is invalid afterwards. Keeps errno. */
 void qbi_foreign_close(int *fds, size_t n);
 
-/* One descriptor, if it is one. Returns -1. */
+/* Close one descriptor, unless it is negative. Returns -1. */
 int qbi_close_foreign(int fd);
 
 /*
- * Shut down and close a connected stream of ours, whatever the peer has left in it.
+ * Shut down and close a connected stream of ours, whatever is in its queue from the peer.
  * Returns -1.
  */
 int qbi_close_stream(int fd);

@@ -231,9 +231,8 @@ int qbi_client_finish(qb_ipcc_connection_t *c, uint64_t deadline)
 
 	if (r < 0 && why.code) {
 		/*
-		 * A policy, a sandbox or a shortage of descriptors keeps us from the native
-		 * wire. libqb's needs nothing of what it needs, so that is what we ask for
-		 * now.
+		 * A policy, a sandbox or a shortage of descriptors prevents the native wire.
+		 * libqb's wire needs nothing of this, so ask for it now.
 		 */
 		qbi_degraded_note(c->name, why);
 		c->declined = why;

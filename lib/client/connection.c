@@ -46,8 +46,8 @@ static int client_outcome(qb_ipcc_connection_t *c, int r)
 }
 
 /*
- * The turn at a part, with the state of the part as the last process left it. 0, QBI_BUSY,
- * QBI_GONE, -EBADMSG.
+ * Take the turn of a part, and bring the state of the part up to date. 0, QBI_BUSY, QBI_GONE,
+ * -EBADMSG.
  */
 static int part_take(qb_ipcc_connection_t *c, enum qbi_client_part part, uint64_t deadline)
 {

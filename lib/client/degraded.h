@@ -12,12 +12,12 @@
 #include "wire/why.h"
 
 /*
- * Connecting to the service failed on the way to the native wire. What is short now
- * (descriptors, memory) is not remembered: it may be there the next time.
+ * The native wire failed when connecting to the service. A shortage (descriptors, memory) is
+ * not remembered, because it may be over the next time.
  */
 void qbi_degraded_note(const char *service, struct qbi_why why);
 
-/* What was noted of it; all zero: nothing, or too long ago. */
+/* The entry of the service; all zero: there is none, or it is too old. */
 struct qbi_why qbi_degraded_why(const char *service);
 
 #endif

@@ -25,8 +25,8 @@ static int stream_wait(int stream, uint64_t deadline)
 }
 
 /*
- * One piece of the answer and who sent it. A server that takes us for a client sends
- * descriptors, which are closed again; more of them are nonsense.
+ * Read one piece of the answer, with the credentials of its sender. A server that takes us
+ * for a client sends descriptors, which are closed again; more of them are an error.
  */
 static ssize_t welcome_read(struct qbi_inquiry *q)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Questions to a service that are no connection: who is there, what are the counters.
+ * Questions to a service instead of a connection: which process serves the name, and what
+ * are the counters.
  *
- * Trust: what answers may be anybody. Its answer is read into memory of bounded size,
- * descriptors that come along are closed where nobody waits, and nothing takes longer than the deadline.
+ * Trust: any process may answer. The answer is read to memory of bounded size, descriptors
+ * with it are closed without waiting, and nothing takes longer than the deadline.
  */
 #ifndef QBI_CLIENT_INQUIRE_H
 #define QBI_CLIENT_INQUIRE_H

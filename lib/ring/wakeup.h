@@ -43,8 +43,9 @@ static inline int qbi_wakeup_send_due(int stream, uint64_t *due)
 }
 
 /*
- * Read up to @n wake-ups. How many came; -EAGAIN none; -ENOTCONN the end. For clients:
- * descriptors among them are such an end, and closed where nobody waits.
+ * Read up to @n wake-ups. Returns the number read; -EAGAIN none; -ENOTCONN hang-up. For
+ * clients: if descriptors come with them, they are closed without waiting, and this counts
+ * as a hang-up.
  */
 ssize_t qbi_wakeup_receive(int stream, size_t n);
 
