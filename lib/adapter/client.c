@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The client's side of the poll adapters: events are handed over as they come. */
+/* The client's side of the poll adapters: delivers events. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -44,7 +44,7 @@ static void client_end(struct qbipc_client_watch *cw, int error)
 		cw->gone(cw->c, error, cw->data);
 }
 
-/* The caller holds the watch, and by that @data; a callback may have ended either. */
+/* The caller holds the watch and thus @data; a callback may have ended the watch. */
 static int32_t client_dispatch(int32_t fd, int32_t revents, void *data)
 {
 	struct qbipc_client_watch *cw = data;

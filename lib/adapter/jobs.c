@@ -22,7 +22,7 @@ struct qbi_job_queue {
 	bool running;
 	size_t count;
 	struct qbi_queued_job *first;
-	struct qbi_queued_job **last;			/* where the next one is linked */
+	struct qbi_queued_job **last;			/* end of the list */
 	alignas(max_align_t) struct qbipc_poll_jobs at; /* and the adapter's part */
 };
 
@@ -72,7 +72,7 @@ void qbipc_poll_jobs_run(struct qbipc_poll_jobs *at)
 		now.fn(now.data);
 	}
 	j->running = false;
-	if (j->first) /* none, if a job ended the loop */
+	if (j->first) /* empty if a job ended the loop */
 		(void)j->ops->jobs_arm(at, QBIPC_POLL_JOB_PAUSE);
 	qbipc_poll_jobs_unref(at);
 }
@@ -108,7 +108,7 @@ int qbi_job_queues_add(struct qbi_job_queues *q, void *loop, enum qb_loop_priori
 	struct qbi_job_queue *j = queue_get(q, loop, p);
 	struct qbi_queued_job *job = malloc(sizeof(*job));
 
-	/* A job's own additions wait for the pause that follows it. */
+	/* Jobs added by a job wait for the pause after it. */
 	if (!j || !job || (!j->running && q->ops->jobs_arm(&j->at, 0) < 0)) {
 		free(job);
 		return -ENOMEM;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Descriptors in a loop, and the loop's beginning and end. */
+/* Descriptors in a loop; making and ending a loop. */
 #include "adapter/poll.h"
 
 #include <errno.h>
@@ -46,8 +46,8 @@ static enum qbi_place place_for(const struct qbi_poll_watch *w)
 }
 
 /*
- * One per report: its function may remove any other, or end the loop. The epoll stays
- * readable while there are more.
+ * Handle one descriptor per report, because its function may remove any other one or end
+ * the loop. The epoll stays readable while there are more.
  */
 static int32_t quiet_dispatch(int32_t fd, int32_t revents, void *data)
 {
@@ -61,8 +61,8 @@ static int32_t quiet_dispatch(int32_t fd, int32_t revents, void *data)
 }
 
 /*
- * The epoll is in the loop only while there is something in it: a loop that ends when
- * nothing is left in it shall end.
+ * The epoll is in the loop only while it contains something, because some loops end by
+ * themselves when nothing is left in them.
  */
 static int watch_enter_quiet(struct qbi_poll_watch *w)
 {
@@ -121,14 +121,14 @@ void qbipc_poll_ready(struct qbipc_poll_watch *at, int revents)
 {
 	struct qbi_poll_watch *w = qbi_poll_watch_of(at);
 
-	/* It may be older than the last change of what is watched. */
+	/* The report may be older than the last change of the events. */
 	revents &= at->events | POLLERR | POLLHUP | POLLNVAL;
 	if (!revents)
 		return;
 	w->refs++;
 	/*
-	 * A negative result: the descriptor is gone. If this watch is still there it goes;
-	 * a new one that has the same number is another one and stays.
+	 * A negative result means that the descriptor is gone: remove this watch if it is
+	 * still there. A new watch of the same descriptor number stays.
 	 */
 	if (w->fn(at->fd, revents, w->data) < 0 && w->poll)
 		qbi_poll_watch_remove(w);

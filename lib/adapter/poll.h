@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the poll adapters have in common, behind <qbipc/poll.h>: descriptors in a loop, and
- * the loop's beginning and end. Hang-ups of descriptors that are neither read nor written
- * are in quiet.h, functions that run once in jobs.h, the client's side is client.c.
+ * The common part of the poll adapters, behind <qbipc/poll.h>: descriptors in a loop, and
+ * making and ending a loop. quiet.h has hang-ups of descriptors that are neither read nor
+ * written, jobs.h has functions that run once, client.c is the client's side.
  *
  * Life of a watch: the table of descriptors holds one reference, each call of its function
- * one, and the adapter may hold another until its library has let go of its part. A
- * callback may therefore remove any watch, its own included, close the descriptor and have
- * the number used anew at once. A loop has one holder and one more for each service that
- * was attached: a service outlives it unharmed.
+ * one, and the adapter may hold one until its library has released its part. So a callback
+ * may remove any watch, also its own, and close the descriptor, whose number may be used
+ * again at once. A loop is referenced by its owner and by each attached service, so a
+ * service may exist longer than the loop.
  *
- * Threads: the one that runs the loop. The last reference of a loop goes with whoever
- * drops the last of a service.
+ * Threads: the one that runs the loop. The last reference of a loop may be dropped by the
+ * thread that drops the last reference of a service.
  */
 #ifndef QBI_ADAPTER_POLL_H
 #define QBI_ADAPTER_POLL_H
@@ -28,9 +28,9 @@
 
 /* Where a watch is. */
 enum qbi_place {
-	QBI_PLACE_OUT,	 /* nowhere: it was not let in again */
+	QBI_PLACE_OUT,	 /* nowhere: adding it again has failed */
 	QBI_PLACE_LOOP,	 /* in the adapter's loop */
-	QBI_PLACE_QUIET, /* in the descriptor of hang-ups */
+	QBI_PLACE_QUIET, /* in the epoll for hang-ups */
 };
 
 struct qbi_poll_watch {
@@ -46,7 +46,7 @@ struct qbi_poll_watch {
 struct qbipc_poll {
 	_Atomic(unsigned int) refs;
 	struct qbipc_poll_ops ops;
-	void *loop;			 /* the adapter's; NULL: it has ended */
+	void *loop;			 /* of the adapter; NULL: it has ended */
 	struct qbi_poll_watch **watches; /* by descriptor */
 	int n_watches;			 /* room in it */
 	struct qbi_job_queues jobs;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Hang-ups of descriptors that are watched for neither input nor output, where the other
- * library knows nothing else: they are in an epoll, which is watched for input.
+ * Descriptors that are watched only for a hang-up, in loops that support nothing but input
+ * and output: they are in an epoll, and the loop watches the epoll for input.
  *
  * Owner: the loop of poll.h. Threads: the one that runs it.
  */
@@ -13,7 +13,7 @@ struct qbi_quiet {
 	unsigned int n; /* descriptors in it */
 };
 
-/* Without one until it is opened. */
+/* Without an epoll until it is opened. */
 void qbi_quiet_init(struct qbi_quiet *q);
 
 /* 0 or -errno. */
@@ -25,7 +25,7 @@ int qbi_quiet_enter(struct qbi_quiet *q, int fd, int events);
 int qbi_quiet_update(struct qbi_quiet *q, int fd, int events);
 void qbi_quiet_leave(struct qbi_quiet *q, int fd);
 
-/* One that has something to report, and its events; -1: none has. */
+/* A descriptor that has events, and these events; -1: there is none. */
 int qbi_quiet_next(struct qbi_quiet *q, int *ret_events);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the kernel really lets through in one datagram, found by trying. */
+/* The largest datagram that the kernel accepts, found by trying. */
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>

@@ -18,7 +18,7 @@ int qbipc_service_writable_set(qb_ipcs_service_t *s, qbipc_writable_fn fn, void 
 }
 
 struct missed {
-	qbipc_missed_fn fn; /* NULL: nobody wants to know */
+	qbipc_missed_fn fn; /* may be NULL */
 	void *data;
 };
 

@@ -11,7 +11,7 @@
 #include "server/selector.h"
 #include "server/service.h"
 
-/* The service's, made when it is first needed. NULL without memory. */
+/* The selector of the service, made at its first use. NULL without memory. */
 static struct qbi_selector *selector_get(qb_ipcs_service_t *s)
 {
 	if (!s->host.selector)
@@ -19,7 +19,7 @@ static struct qbi_selector *selector_get(qb_ipcs_service_t *s)
 	return s->host.selector;
 }
 
-/* What no handler may be, in words. NULL: nothing. */
+/* Why the handler is invalid, in words. NULL: it is valid. */
 static const char *handler_fault(const struct qbipc_handler *h)
 {
 	return !h->fn				 ? "its function is NULL" :
@@ -28,7 +28,7 @@ static const char *handler_fault(const struct qbipc_handler *h)
 						NULL;
 }
 
-/* One row of the caller's into @ours. 0 or -errno; then *@ret_why says what is wrong. */
+/* Copy one row of the caller to @ours. 0 or -errno; then *@ret_why says what is wrong. */
 static int row_take(struct qbipc_handler *ours, const void *row, size_t size,
 		    const char **ret_why)
 {
@@ -44,7 +44,7 @@ static int row_take(struct qbipc_handler *ours, const void *row, size_t size,
 	return *ret_why ? -EINVAL : 0;
 }
 
-/* Rows of the caller's, as long as the first one says, into as many of ours. */
+/* Copy the rows of the caller, each of the size that the first one states. */
 static int table_take(struct qbipc_handler *ours, const struct qbipc_handler *table, size_t n,
 		      const char *service)
 {

@@ -14,16 +14,16 @@
 #include "client/connect.h"
 #include "client/connection.h"
 
-/* Flow-control values: a client heeds those up to its limit. */
+/* The highest flow-control value. Values from 1 up to its limit stop a client. */
 #define FLOW_MAX 2
 
-/* @r is -errno or what the server refused with, which may be anything. */
+/* @r is -errno, or the value of the server's refusal, which may be any number. */
 static void errno_set(int r)
 {
 	errno = (int)(0u - (unsigned int)r);
 }
 
-/* NULL and errno. @deadline is for a place in the server's queue. */
+/* NULL and errno on failure. @deadline limits the wait for a place in the server's queue. */
 static qb_ipcc_connection_t *connection_start(const char *name, size_t max_msg_size,
 					      uint64_t deadline)
 {
@@ -75,7 +75,7 @@ int qb_ipcc_connect_continue(struct qb_ipcc_connection *c)
 qb_ipcc_connection_t *qbipc_connect_timeout(const char *name, size_t max_msg_size,
 					    int timeout_ms)
 {
-	/* Not 0, which would say that the answer is not waited for: it is, until now. */
+	/* Not 0, which means not to wait at all; wait until now. */
 	uint64_t deadline = timeout_ms == 0 ? qbi_now_ns() : qbi_deadline_from_ms(timeout_ms);
 	qb_ipcc_connection_t *c = connection_start(name, max_msg_size, deadline);
 

@@ -67,7 +67,7 @@ int32_t qb_ipcs_run(qb_ipcs_service_t *s)
 
 	if (!s)
 		return qbi_misuse("the service is NULL");
-	/* It has the name itself. The reference is that of a good run: nothing is given up. */
+	/* It has the name itself. The first run holds the reference, so keep it. */
 	if (qbi_service_is_running(s)) {
 		qbi_log(LOG_WARNING, "service %s runs already", s->host.set.name);
 		return -EADDRINUSE;
@@ -109,7 +109,7 @@ int32_t qb_ipcs_stats_get(qb_ipcs_service_t *s, struct qb_ipcs_stats *stats,
 	if (!stats)
 		return qbi_misuse("stats is NULL");
 	count = &s->host.count;
-	/* Connections that are up now will go down: their number is not forgotten. */
+	/* Active connections are not cleared, because each of them will be counted down. */
 	*stats = (struct qb_ipcs_stats){
 		.active_connections = count->active,
 		.closed_connections =
@@ -192,7 +192,7 @@ static ssize_t vectors_send(qb_ipcs_connection_t *c, send_fn fn, const struct io
 	struct qbi_msg msg;
 	int r;
 
-	/* Here, where nothing has happened: further inwards a thread cannot be cancelled. */
+	/* Here, before anything has happened: later the thread cannot be cancelled. */
 	pthread_testcancel();
 	if (!c)
 		return qbi_misuse_of("sending of a server", "the connection is NULL");

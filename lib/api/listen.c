@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* <qbipc/listen.h>: check the arguments, read what the service manager left. */
+/* <qbipc/listen.h>: check the arguments, read the variables of the service manager. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -21,7 +21,7 @@ int qbipc_service_listen_fd_set(qb_ipcs_service_t *s, int fd)
 	return s ? qbi_listener_adopt(&s->listener, fd) : qbi_misuse("the service is NULL");
 }
 
-/* A number in decimal and nothing else, up to @most. -EINVAL. */
+/* Parse a decimal number of up to @most. Returns it, or -EINVAL. */
 static int number_parse(const char *text, int most)
 {
 	char *end;
@@ -33,7 +33,7 @@ static int number_parse(const char *text, int most)
 	return *end || n > most ? -EINVAL : (int)n;
 }
 
-/* How many descriptors are meant for this process. */
+/* The number of descriptors passed to this process, or -EINVAL. */
 static int passed_count(void)
 {
 	const char *pid = secure_getenv("LISTEN_PID");
@@ -45,13 +45,13 @@ static int passed_count(void)
 	r = number_parse(pid, INT_MAX);
 	if (r < 0)
 		return r;
-	/* A parent's, left in the environment. */
+	/* The variables are meant for a parent. */
 	if (r != getpid())
 		return 0;
 	return number_parse(count, INT_MAX - FIRST_FD);
 }
 
-/* Is the next of the names at *@list, which is moved on, @name? */
+/* Is @name the next name in *@list? Advances *@list. */
 static bool name_is_next(const char **list, const char *name)
 {
 	size_t n = strcspn(*list, ":");

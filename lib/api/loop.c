@@ -19,7 +19,7 @@ static bool level_is_valid(enum qb_loop_priority p)
 	return p == QB_LOOP_LOW || p == QB_LOOP_MED || p == QB_LOOP_HIGH;
 }
 
-/* False: the log has the reason why @function can do nothing. */
+/* Check the arguments of @function. False: the log has the reason. */
 static bool can_change(const char *function, const struct qb_loop *l, enum qb_loop_priority p,
 		       bool has_fn)
 {
@@ -100,7 +100,7 @@ int32_t qb_loop_timer_del(qb_loop_t *l, qb_loop_timer_handle th)
 	return l ? qbi_timer_del(&l->timers, th) : qbi_misuse("there is no loop");
 }
 
-/* A question with two answers: without a loop no timer runs. */
+/* Only QB_TRUE or QB_FALSE: without a loop no timer runs. */
 int32_t qb_loop_timer_is_running(qb_loop_t *l, qb_loop_timer_handle th)
 {
 	l = loop_or_first(l);

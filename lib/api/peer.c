@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* <qbipc/peer.h>: check the arguments, collect what the kernel tells. */
+/* <qbipc/peer.h>: check the arguments, collect data from the kernel. */
 #include "base/peer.h"
 
 #include <errno.h>
@@ -40,7 +40,7 @@ void qbipc_peer_free(struct qbipc_peer *peer)
 	(void)qbi_sized_give(peer, &nobody, sizeof(nobody));
 }
 
-/* What @theirs, who may be older than we are, has a place for becomes its own. */
+/* Move the fields that exist in @theirs, which may be of an older program, to it. */
 static void peer_give(struct qbipc_peer *theirs, struct qbipc_peer *p)
 {
 	(void)qbi_sized_give(theirs, p, sizeof(*p));
@@ -52,7 +52,7 @@ static void peer_give(struct qbipc_peer *theirs, struct qbipc_peer *p)
 		p->label = NULL;
 }
 
-/* Fill *@ret with @cred and, @of_socket, what @fd knows; it is untouched on failure. */
+/* Fill in *@ret from @cred and, if @of_socket, from @fd; unchanged on failure. */
 static int peer_collect(int fd, const struct ucred *cred, bool of_socket,
 			struct qbipc_peer *ret)
 {
@@ -86,7 +86,7 @@ int qbipc_connection_peer_get(qb_ipcs_connection_t *c, struct qbipc_peer *peer)
 		return qbi_misuse("the connection is NULL");
 	if (qbi_sized_check(peer) < 0)
 		return qbi_misuse("peer is NULL or its size is too small");
-	/* It keeps the socket from being closed meanwhile. */
+	/* The lock prevents that the socket is closed meanwhile. */
 	qbi_mutex_lock(&c->send);
 	r = c->stream.fd < 0 ? -ENOTCONN : peer_collect(c->stream.fd, &c->peer, true, peer);
 	qbi_mutex_unlock(&c->send);

@@ -87,7 +87,7 @@ int qbipc_service_snapshot_allow(qb_ipcs_service_t *s, uid_t uid, gid_t gid)
 	return 0;
 }
 
-/* One page. 1: there are more. */
+/* Read one page. 1: there are more. */
 static int snapshot_page_read(qbipc_snapshot_t *s, const char *name, uint64_t deadline)
 {
 	_cleanup_(qbi_inquiry_freep) struct qbi_inquiry *q = qbi_inquiry_new();
@@ -105,7 +105,7 @@ static int snapshot_page_read(qbipc_snapshot_t *s, const char *name, uint64_t de
 		return -EOPNOTSUPP;
 	if (q->welcome.error != 0)
 		return q->welcome.error < 0 ? q->welcome.error : -EBADMSG;
-	/* Another process has the name by now: numbers of its connections are others. */
+	/* Another process has the name now; its connections have other numbers. */
 	if (n && q->server.pid != s->server.pid)
 		return -ECONNRESET;
 	s->server = q->server;

@@ -6,7 +6,7 @@
 #include "base/socket.h"
 #include "base/util.h"
 
-/* Bytes kept for one direction of a client. */
+/* Most bytes kept for one direction of a client. */
 #define EARLY_BYTES (256u << 10)
 
 struct message {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Messages for a client that has not bound the address yet which they go to, oldest first,
- * in private memory.
+ * Messages for a client that has not bound its address yet, in private memory, oldest
+ * first.
  *
  * Threads: one at a time.
  */

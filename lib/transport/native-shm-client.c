@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Shared memory between two ends of this library, the client's end. See
- * native-shm-server.c for what rings where.
+ * Shared memory between two ends of this library, the client's end. native-shm-server.c
+ * says which messages ring which descriptor.
  *
- * The stream is readable iff an event is queued or the server is gone: that is what
- * applications poll. So the last event is taken together with the byte that announced
- * it, and an event whose byte is still on its way is not there yet.
+ * The stream is readable iff an event is queued or the server is gone, because applications
+ * poll it. So the last event is taken together with the byte that announced it, and an event
+ * whose byte has not arrived counts as not there yet.
  *
- * Death of the server: the kernel closes both sockets, and whoever sleeps here sleeps on
- * one of them.
+ * Death of the server: the kernel closes both sockets, and every sleep here is on one of
+ * them.
  */
 #include <errno.h>
 #include <poll.h>
@@ -24,11 +24,11 @@
 #include "ring/wakeup.h"
 #include "transport/transport.h"
 
-/* Tries to send a byte that the kernel has no room for, and the time between them. */
+/* Attempts to send a byte for which the kernel has no room, and the time between them. */
 #define RING_TRIES 4
 #define RING_WAIT_MS 10
 
-/* Checks for one more event of a burst, of 50 ns each, and how often in vain. */
+/* Checks for one more event of a burst, 50 ns each, and how many may fail in a row. */
 #define BURST_TURNS 8
 #define BURST_PATIENCE 4
 
@@ -43,11 +43,11 @@ struct native_shm_client {
 	struct qbi_ring request;
 	struct qbi_ring response;
 	struct qbi_ring event;
-	unsigned int burst;		/* events come in a burst: checks left for more */
+	unsigned int burst;		/* checks left for the next event of a burst */
 	size_t due;			/* bytes for requests that could not be sent yet */
 	struct qbi_busy_poll busy_poll; /* for responses */
 	bool slept;			/* the last wait for a response ended in a sleep */
-	struct timespec checked;	/* when a sender last looked for the server */
+	struct timespec checked;	/* when a sender last checked for the server */
 };
 
 static int native_shm_client_open(void *st, const struct qbi_client_spec *spec)
@@ -91,8 +91,9 @@ static uint32_t native_shm_client_flow(void *st)
 }
 
 /*
- * A sender whose server is awake makes no system call and would not notice its death
- * before the ring is full. So look, but once per tick of the coarse clock at most.
+ * While the server is awake, a sender makes no system call, and would notice the death of
+ * the server only when the ring is full. So check, at most once per tick of the coarse
+ * clock.
  */
 static bool sender_sees_server_gone(struct native_shm_client *c)
 {
@@ -106,9 +107,9 @@ static bool sender_sees_server_gone(struct native_shm_client *c)
 }
 
 /*
- * Send the byte that a request needs, and those that could not go out before. The
- * kernel may be short of memory for a moment; a server that leaves its stream full does
- * not sleep, or is none.
+ * Send the byte of a request, and bytes that could not be sent before. The kernel may be
+ * short of memory for a moment. If the stream is full, the server is not asleep, or it is
+ * not a correct server.
  */
 static int ring_server(struct native_shm_client *c, bool ring, uint64_t deadline)
 {
@@ -181,7 +182,7 @@ static bool response_was_rung(struct native_shm_client *c)
 	       !qbi_ring_is_empty(&c->response);
 }
 
-/* As event_take_junk(), once the bell was found readable with our turn begun anew. */
+/* As event_take_junk(), when the bell was readable after our turn was resumed. */
 static void bell_take_junk(struct native_shm_client *c)
 {
 	if (!response_was_rung(c) && qbi_wakeup_is_there(c->bell) && !response_was_rung(c))
@@ -189,8 +190,8 @@ static void bell_take_junk(struct native_shm_client *c)
 }
 
 /*
- * Sleep until the server rings or is gone. 0 look again, QBI_EMPTY the deadline has
- * passed, QBI_GONE, -errno.
+ * Sleep until the server rings or is gone. 0 check again; QBI_EMPTY the deadline has passed;
+ * QBI_GONE; -errno.
  */
 static int native_shm_response_sleep(struct native_shm_client *c, uint64_t deadline)
 {
@@ -205,11 +206,11 @@ static int native_shm_response_sleep(struct native_shm_client *c, uint64_t deadl
 	if (p.revents & HUNG_UP)
 		return QBI_GONE;
 	bell_take_junk(c);
-	/* Junk that comes and comes does not stretch the time. */
+	/* Junk that keeps coming must not extend the time. */
 	return timeout == 0 && qbi_ring_is_empty(&c->response) ? QBI_EMPTY : 0;
 }
 
-/* Receive what is owed, no more. 0, QBI_GONE. */
+/* Receive the owed bytes and no more. 0, QBI_GONE. */
 static int owed_receive(struct qbi_ring *r, int fd)
 {
 	ssize_t n;
@@ -262,9 +263,9 @@ static int native_shm_client_recv(void *st, void *buf, size_t size, uint64_t dea
 /* -- Events ------------------------------------------------------------------- */
 
 /*
- * Is the oldest event the only one? If events have been coming in a burst, wait a few
- * hundred nanoseconds for the next: taking the last one costs a system call, and the
- * server another one to announce the next.
+ * Is the oldest event the only one? In a burst, wait a few hundred nanoseconds for the next
+ * event: taking the last event needs a system call, and then the server needs another one to
+ * announce the next event.
  */
 static bool event_is_last(struct native_shm_client *c, size_t size)
 {
@@ -292,15 +293,15 @@ static int native_shm_event_take(struct native_shm_client *c, bool gone, void *b
 		return r;
 	if (*ret_size > size)
 		return -ENOBUFS;
-	/* Looked at before a byte is received: an event that comes in between brings its
-	 * own, which would then seem to be this one's. */
+	/* Check before a byte is received: an event that comes in between has its own byte,
+	 * which would be taken for the byte of this event. */
 	last = event_is_last(c, *ret_size);
 	if (gone || owed_receive(ring, c->stream) == QBI_GONE || !last)
 		return qbi_ring_take(ring, buf, size, ret_size);
 	if (ring->owed > 0)
 		return QBI_UNANNOUNCED;
-	/* The last one: what made the stream readable goes with it. If another event came
-	 * meanwhile, that stays for it. */
+	/* The last event: receive its byte with it. If another event came meanwhile, leave
+	 * the byte for that one. */
 	if (qbi_ring_arm(ring, (ssize_t)*ret_size) &&
 	    owed_receive(ring, c->stream) != QBI_GONE && ring->owed > 0)
 		return QBI_UNANNOUNCED;
@@ -308,10 +309,9 @@ static int native_shm_event_take(struct native_shm_client *c, bool gone, void *b
 }
 
 /*
- * The stream is readable, there is no event, none is owed and none has rung since we
- * armed: exactly one byte of it is junk for certain, and would wake us for ever. Rung
- * without an event, since the last one is not taken before we arm, is nonsense. 0,
- * -EBADMSG.
+ * The stream is readable, but there is no event, no byte is owed, and the server has not
+ * rung since we armed. So one byte is certainly junk, and would wake us for ever: discard
+ * it. If the server has rung without an event, this violates the protocol. 0, -EBADMSG.
  */
 static int event_take_junk(struct native_shm_client *c)
 {
@@ -365,7 +365,7 @@ static int native_shm_client_resume(void *st, enum qbi_client_part part)
 	if (part == QBI_PART_EVENT)
 		return qbi_ring_resume_consumer(&c->event);
 	r = qbi_ring_resume_producer(&c->request, &ring);
-	/* The other process may have left before it sent the byte; one more is no harm. */
+	/* The other process may have stopped before it sent the byte; one too many is harmless. */
 	c->due = r == 0 && ring;
 	return r;
 }

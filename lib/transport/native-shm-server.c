@@ -3,15 +3,15 @@
  * Shared memory between two ends of this library, the server's end: three rings in two
  * sealed memfds (ring/region.h), no file, no name.
  *
- * Wake-ups: a request rings the server on the stream; an event rings the client on the
- * stream, which is what its application polls; a response rings it on a socket of its
- * own, so that nothing but events ever makes the stream readable. All by the protocol
- * of ring/ring.h, so an end that is awake costs no system call.
+ * Wake-ups: a request rings the server on the stream. An event rings the client on the
+ * stream, which its application polls. A response rings the client on a separate socket, so
+ * that only events make the stream readable. All follow the protocol of ring/ring.h, so
+ * waking an end that is awake needs no system call.
  *
- * Staying awake: as long as a request's byte is left unread the application's loop comes
- * straight back, and every other descriptor gets its turn; when this is the only busy
- * connection of its service, a dispatch also busy polls (base/busy-poll.h). When the
- * budget is used up the byte is read and the server sleeps.
+ * Staying awake: as long as the byte of a request is unread, the application's loop calls
+ * again at once, and every other descriptor gets its turn. If this is the only busy
+ * connection of its service, a dispatch also busy-polls (base/busy-poll.h). When the budget
+ * is used up, the byte is read and the server sleeps.
  */
 #include <assert.h>
 #include <errno.h>
@@ -37,12 +37,12 @@ struct native_shm_server {
 	struct qbi_ring response;
 	struct qbi_ring event;
 	struct qbi_server_shared *shared;
-	uint64_t due_responses; /* bytes that the kernel had no room for */
+	uint64_t due_responses; /* bytes to send: the kernel had no room */
 	uint64_t due_events;
 	bool asleep;		/* armed, with nothing to take */
-	bool readable;		/* the loop said so, and nothing was read since */
-	uint64_t waiting_since; /* busy polling; 0 not */
-	uint64_t slice_left;	/* ns to poll in this dispatch */
+	bool readable;		/* by the loop, and nothing was read since */
+	uint64_t waiting_since; /* start of busy polling; 0: not polling */
+	uint64_t slice_left;	/* ns left to poll in this dispatch */
 };
 
 static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
@@ -119,8 +119,8 @@ static bool server_busy_poll(struct native_shm_server *s, uint64_t now, uint64_t
 }
 
 /*
- * Nothing to take. QBI_MORE there is something after all; 0 stay awake, the loop comes
- * back; QBI_EMPTY go to sleep.
+ * There is no request. QBI_MORE one has come meanwhile; 0 stay awake, the loop calls again;
+ * QBI_EMPTY go to sleep.
  */
 static int server_stay_awake(struct native_shm_server *s, bool took)
 {
@@ -146,7 +146,7 @@ static int server_stay_awake(struct native_shm_server *s, bool took)
 	return QBI_EMPTY;
 }
 
-/* Read up to @n bytes. 0, QBI_GONE, how many came in *@ret. */
+/* Read up to @n bytes. 0, QBI_GONE; their number in *@ret. */
 static int native_shm_server_receive(struct native_shm_server *s, int64_t n, int64_t *ret)
 {
 	ssize_t got = qbi_wakeup_receive_from_client(s->stream, (size_t)n);
@@ -156,14 +156,14 @@ static int native_shm_server_receive(struct native_shm_server *s, int64_t n, int
 	return got < 0 && got != -EAGAIN ? QBI_GONE : 0;
 }
 
-/* Are we armed, with no request and no byte for one under way? */
+/* Are we armed, without a request or a byte for one in transit? */
 static bool nothing_is_due(struct native_shm_server *s)
 {
 	return !s->request.owed && !qbi_ring_has_rung(&s->request) &&
 	       qbi_ring_is_empty(&s->request);
 }
 
-/* Is there a byte in the stream, or its end? What the loop said may be of a while ago. */
+/* Is there a byte or a hang-up in the stream? The report of the loop may be old. */
 static bool stream_is_readable(const struct native_shm_server *s)
 {
 	char byte;
@@ -171,7 +171,7 @@ static bool stream_is_readable(const struct native_shm_server *s)
 	return recv(s->stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
-/* 0, QBI_MORE there is something after all, QBI_EMPTY a byte for nothing, QBI_GONE. */
+/* 0; QBI_MORE a request has come; QBI_EMPTY a byte without a request; QBI_GONE. */
 static int server_sleep(struct native_shm_server *s, bool took)
 {
 	bool was_readable = s->readable && !took;
@@ -179,9 +179,9 @@ static int server_sleep(struct native_shm_server *s, bool took)
 	int r;
 
 	s->waiting_since = 0;
-	/* Looked at again after the stream: a byte that is there now may be a request's. */
+	/* Check again after the stream: its byte may belong to a new request. */
 	if (was_readable && nothing_is_due(s) && stream_is_readable(s) && nothing_is_due(s)) {
-		/* And yet there was a byte: junk, or the end. */
+		/* But there was a byte: junk, or a hang-up. */
 		s->asleep = true;
 		r = native_shm_server_receive(s, 1, &got);
 		return r == 0 && got ? QBI_EMPTY : r;
@@ -215,7 +215,7 @@ static void native_shm_server_begin(void *st, bool readable)
 	s->slice_left = BUSY_POLL_SLICE_NS;
 }
 
-/* What comes is announced by the stream like any request, so nothing depends on this. */
+/* The stream announces every request anyway, so nothing depends on this. */
 static void native_shm_server_established(void *st)
 {
 	native_shm_server_begin(st, false);
@@ -265,7 +265,7 @@ static int native_shm_server_room(void *st, enum qbi_channel channel, size_t siz
 	return qbi_ring_room(channel == QBI_EVENTS ? &s->event : &s->response, size);
 }
 
-/* A socket tells about bytes; room in a ring makes no noise. */
+/* A socket reports room for bytes; nothing reports room in a ring. */
 static int native_shm_server_wait_fd(void *st, enum qbi_channel channel)
 {
 	struct native_shm_server *s = st;
@@ -289,7 +289,7 @@ static uint32_t native_shm_server_events_queued(void *st)
 	return qbi_ring_queued(&s->event);
 }
 
-/* A byte that cannot go out now is not missed: the client has others to read. */
+/* A byte that cannot be sent now is not needed: the client has unread bytes. */
 static int producer_resume(struct qbi_ring *r, int fd, uint64_t *due)
 {
 	bool ring;
@@ -324,7 +324,7 @@ static void native_shm_server_close(void *st, enum qbi_parting how)
 		return;
 	if (s->shared->busy == s)
 		s->shared->busy = NULL;
-	/* For everybody who has it: a child of ours may, and would keep the client. */
+	/* Shut down for all processes: a child that has the stream would keep the client. */
 	if (s->bell >= 0 && how != QBI_PART_COPY)
 		(void)shutdown(s->bell, SHUT_RDWR);
 	s->bell = qbi_close(s->bell);

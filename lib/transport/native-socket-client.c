@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Sockets between two ends of this library, the client's end. See
- * native-socket-server.c. The kernel closes the pairs with the server, so whoever sleeps
- * here is woken by its death; what was queued before is read first.
+ * Sockets between two ends of this library, the client's end; see native-socket-server.c.
+ * When the server dies, the kernel closes its ends of the pairs, which wakes every thread
+ * that sleeps here. Messages that were queued before are read first.
  */
 #include <errno.h>
 #include <poll.h>
@@ -17,7 +17,7 @@
 #include "transport/packets.h"
 #include "transport/transport.h"
 
-/* How long a sender waits for a server that is slow to take a large request. */
+/* How long a sender waits for a server that takes a large request slowly. */
 #define FINISH_WAIT_MS 500
 
 struct native_socket_client {
@@ -28,8 +28,8 @@ struct native_socket_client {
 	uint32_t events_taken;
 	struct qbi_busy_poll busy_poll; /* for responses */
 	struct qbi_client_turns turns;
-	struct qbi_turn out;	  /* senders and receivers send what is left */
-	_Atomic(bool) unfinished; /* a request has begun to go out */
+	struct qbi_turn out;	  /* senders and receivers send the rest of requests */
+	_Atomic(bool) unfinished; /* a request was sent in part */
 };
 
 static int client_open_pair(struct qbi_packets *p, int *fd, uint32_t max_msg_size)
@@ -77,7 +77,7 @@ static uint32_t native_socket_client_flow(void *st)
 	return qbi_region_flow_get(&c->region);
 }
 
-/* Send what is left of a request that has begun. 0, QBI_UNSENT, QBI_GONE, -errno. */
+/* Send the rest of a request. 0, QBI_UNSENT, QBI_GONE, -errno. */
 static int request_flush(struct native_socket_client *c)
 {
 	int r = qbi_turn_take(&c->out, QBI_FOREVER);
@@ -91,8 +91,8 @@ static int request_flush(struct native_socket_client *c)
 }
 
 /*
- * A request that has begun has been accepted. The server takes the rest as it takes
- * requests at all: wait a little for that, and else leave it to the calls that follow.
+ * A request of which a part was sent is accepted. The server takes the rest when it takes
+ * requests: wait for a short time, and otherwise let later calls send it.
  */
 static int request_finish(struct native_socket_client *c, uint64_t deadline)
 {
@@ -220,8 +220,8 @@ static int native_socket_client_event_recv(void *st, void *buf, size_t size, uin
 	return r;
 }
 
-/* The kernel has the state of the sockets. What a process has received of a message it takes
- * along: the next one finds the rest, which is nonsense then. */
+/* The kernel has the state of the sockets. If a process has received only a part of a
+ * message, the next process finds only the rest, which is invalid. */
 static int native_socket_client_resume(void *st, enum qbi_client_part part)
 {
 	struct native_socket_client *c = st;

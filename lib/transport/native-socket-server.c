@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Sockets between two ends of this library, the server's end: two SOCK_SEQPACKET pairs
- * that are passed over the stream, one for requests and responses, one for events, so
- * that there are no names and nobody else can send. Messages that are larger than a
- * packet travel in pieces (packets.h). One page of shared words (ring/region.h) carries
- * the flow-control value, and the client's count of the events it has taken.
+ * Sockets between two ends of this library, the server's end: two SOCK_SEQPACKET pairs that
+ * are passed over the stream, one for requests and responses, one for events. They have no
+ * names, so no other process can send. Messages larger than a packet are sent in pieces
+ * (packets.h). One page of shared words (ring/region.h) has the flow-control value, and the
+ * client's count of the events that it has taken.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -26,12 +26,12 @@ struct native_socket_server {
 	struct qbi_packets call;  /* requests in, responses out */
 	struct qbi_packets event; /* events out */
 	uint32_t events_sent;
-	uint64_t unsent[QBI_CHANNELS]; /* of a message that has begun; as published */
+	uint64_t unsent[QBI_CHANNELS]; /* bytes left of a message, as published */
 	struct qbi_server_shared *shared;
 	bool asleep; /* the last dispatch gave up polling */
 };
 
-/* A pair with room for whole messages: our end opened, the other one to be sent. */
+/* Make a pair with room for whole messages: our end opened, the other one to be passed. */
 static int server_make_pair(struct qbi_packets *p, uint32_t max_msg_size, int *ret_other)
 {
 	int pair[2];
@@ -102,7 +102,7 @@ static int native_socket_server_take(void *st, void *buf, size_t size, size_t *r
 	return r;
 }
 
-/* Stay in the dispatch for a moment: the next request may be on its way. */
+/* Stay in the dispatch for a short time: the next request may come soon. */
 static int native_socket_server_settle(void *st, unsigned int taken)
 {
 	struct native_socket_server *s = st;
@@ -140,7 +140,7 @@ static enum qbi_region_ring words_of(enum qbi_channel channel)
 	return channel == QBI_EVENTS ? QBI_REGION_EVENT : QBI_REGION_RESPONSE;
 }
 
-/* How much of a message is still to go out, for a process that goes on here. */
+/* Publish the bytes left of a message, for a process that continues here. */
 static void unsent_publish(struct native_socket_server *s, enum qbi_channel channel)
 {
 	const struct qbi_packets *p = packets_of(s, channel);
@@ -186,7 +186,7 @@ static int native_socket_server_room(void *st, enum qbi_channel channel, size_t 
 {
 	const struct qbi_packets *p = packets_of(st, channel);
 
-	/* A packet is taken when the socket takes any; what is more waits for its turn. */
+	/* If the socket takes a packet, the message is accepted; the rest is sent later. */
 	return p->out ? QBI_FULL : qbi_socket_room(p->fd);
 }
 
@@ -210,7 +210,7 @@ static uint32_t native_socket_server_events_queued(void *st)
 	return queued <= s->events_sent ? queued : 0;
 }
 
-/* Where in a message that process has stopped is known, but the message is not. */
+/* It is known where in a message the other process has stopped, but not the message. */
 static int native_socket_server_resume(void *st)
 {
 	struct native_socket_server *s = st;

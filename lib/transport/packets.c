@@ -16,20 +16,20 @@ struct packet_header {
 	uint32_t offset; /* of this piece in it */
 };
 
-/* Pieces of a message that go out without a copy; one place is the header's. */
+/* Most pieces of memory that are sent without a copy; one entry is for the header. */
 #define IOV_ON_STACK 16
 
-/* A packet may take half the send buffer, so that the next one can be under way. */
+/* A packet uses at most half of the send buffer, so that two can be queued. */
 #define PIECE_SHARE 2
 
-/* The kernel wants most of a packet in one piece of memory, which it may not have. */
+/* The kernel needs one contiguous piece of memory for most of a packet. */
 #define PIECE_MAX (1u << 20)
 #define PIECE_SCARCE (128u << 10)
 
-/* Received by one call, so that a sender of tiny ones does not keep us here. */
+/* Most packets received by one call, so that a sender of tiny ones cannot keep us here. */
 #define PIECES_AT_ONCE 256
 
-/* Room beyond the payload that the kernel charges a packet with. */
+/* What the kernel charges for a packet besides its payload. */
 #define OVERHEAD 4096
 
 static void packets_init(struct qbi_packets *p, int fd, uint32_t max_msg_size)
@@ -37,7 +37,7 @@ static void packets_init(struct qbi_packets *p, int fd, uint32_t max_msg_size)
 	socklen_t len = sizeof(int);
 	int room;
 
-	/* Where it may not be asked: what any send buffer has by default, and more. */
+	/* If the call is refused: the default size of a send buffer is larger. */
 	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &len) < 0)
 		room = PIECE_SCARCE;
 	*p = (struct qbi_packets)QBI_PACKETS_INIT;
@@ -103,7 +103,7 @@ static int packet_send(struct qbi_packets *p, size_t msg_size, size_t offset,
 	return QBI_FULL;
 }
 
-/* Pieces of one block from @done on. 0, QBI_FULL, QBI_GONE, -errno; moves *@done. */
+/* Send one block from *@done on, in pieces. 0, QBI_FULL, QBI_GONE, -errno. */
 static int block_send(struct qbi_packets *p, char *block, size_t size, size_t *done)
 {
 	do {
@@ -120,7 +120,7 @@ static int block_send(struct qbi_packets *p, char *block, size_t size, size_t *d
 	return 0;
 }
 
-/* A message that needs one copy: too many pieces of memory, or more than a packet. */
+/* Send a message that must be copied: too many pieces of memory, or above one packet. */
 static int copy_send(struct qbi_packets *p, const struct qbi_msg *msg)
 {
 	_cleanup_(qbi_freep) char *block = malloc(msg->size);
@@ -198,7 +198,7 @@ static ssize_t bytes_receive(struct qbi_packets *p, struct iovec *iov, size_t n,
 	return got;
 }
 
-/* The header of the next packet, left there. 0, QBI_EMPTY, QBI_GONE, -EBADMSG. */
+/* Peek at the header of the next packet. 0, QBI_EMPTY, QBI_GONE, -EBADMSG. */
 static int header_peek(struct qbi_packets *p, struct packet_header *ret)
 {
 	struct iovec iov = { ret, sizeof(*ret) };
@@ -212,7 +212,7 @@ static int header_peek(struct qbi_packets *p, struct packet_header *ret)
 	return n == sizeof(*ret) && ret->size <= p->max_msg_size ? 0 : -EBADMSG;
 }
 
-/* One packet: its header, checked against what has come, and its piece to @to. */
+/* Receive one packet: check its header, and copy its piece to @to. */
 static int packet_receive(struct qbi_packets *p, void *to, size_t room,
 			  struct packet_header *ret, size_t *ret_piece)
 {
@@ -233,11 +233,11 @@ static int packet_receive(struct qbi_packets *p, void *to, size_t room,
 	return 0;
 }
 
-/* The first piece of a message of several: keep it and go on. */
+/* The first piece of several: keep it and continue. */
 static int assembly_begin(struct qbi_packets *p, const void *piece, size_t n, size_t size)
 {
 	if (n == 0)
-		return -EBADMSG; /* no progress for ever */
+		return -EBADMSG; /* pieces of no bytes would never end */
 	p->in = malloc(size);
 	if (!p->in)
 		return -ENOMEM;
@@ -247,7 +247,7 @@ static int assembly_begin(struct qbi_packets *p, const void *piece, size_t n, si
 	return QBI_EMPTY;
 }
 
-/* More pieces of the message that is being put together. 0 complete, QBI_EMPTY, ... */
+/* Receive more pieces of the message. 0: it is complete; QBI_EMPTY; ... */
 static int assembly_continue(struct qbi_packets *p)
 {
 	int left = PIECES_AT_ONCE;
@@ -293,7 +293,7 @@ int qbi_packets_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_
 
 	if (p->in)
 		return assembly_take(p, buf, size, ret_size);
-	/* A buffer for the largest message needs no look at this one's size. */
+	/* If the buffer has room for the largest message, the size need not be checked. */
 	if (size < p->max_msg_size) {
 		r = header_peek(p, &header);
 		if (r)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Messages over one SOCK_SEQPACKET socket, in pieces where one packet cannot hold them.
+ * Messages over one SOCK_SEQPACKET socket; a large message is sent in pieces.
  *
- * A packet is an 8-byte header and a piece of a message: the message's size, and where
- * in it the piece lies. Pieces of a message follow each other without a gap.
+ * A packet is an 8-byte header and a piece of a message. The header has the size of the
+ * message and the offset of the piece in it. The pieces of a message follow each other
+ * without a gap.
  *
- * Trust: the other end is the peer's, who sends what it likes: a header is checked
- * against the agreed maximum and against what has come so far. No descriptors are
+ * Trust: the peer can send anything. A header is checked against the agreed maximum and
+ * against the part that has arrived so far. No descriptors are
  * received, because no control buffer is offered.
  *
  * Threads: one sender and one receiver per struct.
@@ -27,11 +28,11 @@ struct qbi_packets {
 	uint32_t max_msg_size;
 	size_t piece; /* bytes of a message in one packet, at most */
 
-	char *out; /* rest of a message that has begun to go out */
+	char *out; /* rest of a message that was sent in part */
 	size_t out_size;
 	size_t out_done;
 
-	char *in; /* the received part of a message of several pieces */
+	char *in; /* received part of a message in several pieces */
 	size_t in_size;
 	size_t in_done;
 };
@@ -55,12 +56,12 @@ void qbi_packets_open_passed(struct qbi_packets *p, int fd, uint32_t max_msg_siz
 void qbi_packets_make_room(int fd, uint32_t max_msg_size);
 
 /*
- * Send a message without blocking. 0; QBI_UNSENT it has begun, qbi_packets_flush() sends
+ * Send a message without blocking. 0; QBI_UNSENT a part was sent, qbi_packets_flush() sends
  * the rest; QBI_FULL; QBI_GONE; -errno.
  */
 int qbi_packets_sendv(struct qbi_packets *p, const struct qbi_msg *msg);
 
-/* The rest of a message that has begun. 0, QBI_UNSENT, QBI_GONE, -errno. */
+/* Send the rest of a message. 0, QBI_UNSENT, QBI_GONE, -errno. */
 int qbi_packets_flush(struct qbi_packets *p);
 
 /*

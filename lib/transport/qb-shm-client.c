@@ -4,9 +4,9 @@
  * events each, in files that the server makes and the client opens by name.
  *
  * Wake-ups: requests and events are followed by one byte on the stream per message
- * (ring/wakeup.h); a response raises the semaphore in its ring and nothing else.
+ * (ring/wakeup.h); a response only raises the semaphore in its ring.
  *
- * Trust: ring/qbring.h. A count of bytes is private to the end that keeps it.
+ * Trust: see ring/qbring.h. Each end keeps its counts of bytes privately.
  */
 #include <errno.h>
 #include <poll.h>
@@ -19,13 +19,13 @@
 #include "ring/wakeup.h"
 #include "transport/transport.h"
 
-/* How long a client that waits for a response sleeps before it looks for the server. */
+/* How long a client that waits for a response sleeps before it checks the server. */
 #define LIVENESS_SLICE (50 * QBI_NS_PER_MS)
 
 /* How long a client waits for a server that leaves its wake-ups unread. */
 #define FULL_STREAM_WAIT_MS 500
 
-/* Tries to send a wake-up that the kernel has no memory for, and the time between them. */
+/* Attempts to send a wake-up without memory in the kernel, and the time between them. */
 #define WAKE_TRIES 50
 #define WAKE_WAIT_MS 10
 
@@ -39,11 +39,11 @@ struct shm_client {
 	size_t send_buffer; /* of the stream, bytes */
 	size_t due;	    /* wake-ups of queued requests that were not sent yet */
 	size_t credit;	    /* wake-ups that the stream takes for certain */
-	bool empty;	    /* an event of no bytes was taken and not handed over yet */
+	bool empty;	    /* an event of no bytes was taken and not returned yet */
 };
 
-/* Where it may not be asked: no send buffer of a socket is smaller
- * (SOCK_MIN_SNDBUF of the kernel). */
+/* If the call is refused: the smallest send buffer of a socket (SOCK_MIN_SNDBUF of the
+ * kernel). */
 #define SEND_BUFFER_MIN 4608
 
 static int shm_client_open(void *st, const struct qbi_client_spec *spec)
@@ -93,8 +93,8 @@ static uint32_t shm_client_flow(void *st)
 }
 
 /*
- * A request must not be queued without its byte, and the server may leave bytes
- * unread: be sure of room for the byte first. 0, QBI_FULL, QBI_GONE.
+ * A request must not be queued without its byte, and the server may leave bytes unread: so
+ * make sure first that there is room for the byte. 0, QBI_FULL, QBI_GONE.
  */
 static int credit_get(struct shm_client *c, uint64_t deadline)
 {
@@ -117,8 +117,8 @@ static int credit_get(struct shm_client *c, uint64_t deadline)
 }
 
 /*
- * The byte of a request that is queued already. There was room for it, so the kernel can
- * at most be short of memory for a moment; then it goes with the next request.
+ * Send the byte of a request that is queued already. There was room for it, so at most the
+ * kernel is short of memory for a moment; then the byte is sent with the next request.
  */
 static int wake_server(struct shm_client *c, uint64_t deadline)
 {
@@ -158,8 +158,8 @@ static int shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadli
 }
 
 /*
- * Sleep until there is a response or @until; then look for the server, without one. 0,
- * QBI_EMPTY, QBI_GONE, -EBADMSG.
+ * Sleep until there is a response, or until @until; then check whether the server is gone.
+ * 0, QBI_EMPTY, QBI_GONE, -EBADMSG.
  */
 static int response_sleep(struct shm_client *c, uint64_t until)
 {
@@ -201,7 +201,7 @@ static int shm_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
 		}
 		if (r < 0)
 			return r;
-		/* Look once more for what it left before giving up. */
+		/* Check once more for responses that it has left. */
 		gone = r == QBI_GONE;
 		if (r == QBI_EMPTY && qbi_now_ns() >= deadline)
 			return QBI_EMPTY;
@@ -209,8 +209,8 @@ static int shm_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
 }
 
 /*
- * The size of the oldest event. One of no bytes cannot be looked at without being taken:
- * it is remembered. 0, QBI_EMPTY, -errno.
+ * The size of the oldest event. An event of no bytes is taken by this check, so it is
+ * remembered. 0, QBI_EMPTY, -errno.
  */
 static int event_peek(struct shm_client *c, size_t *ret_size)
 {
@@ -225,9 +225,9 @@ static int event_peek(struct shm_client *c, size_t *ret_size)
 }
 
 /*
- * Take an event together with its byte: the stream is readable as long as events
- * wait, so neither is taken before both are there. A server that is gone may not have
- * sent them all. 0, QBI_EMPTY no event, QBI_UNANNOUNCED no byte yet, -errno.
+ * Take an event together with its byte, when both are there: the stream must be readable as
+ * long as there are events. A server that is gone may not have sent all bytes. 0; QBI_EMPTY
+ * no event; QBI_UNANNOUNCED no byte yet; -errno.
  */
 static int event_take(struct shm_client *c, bool gone, void *buf, size_t size, size_t *ret_size)
 {

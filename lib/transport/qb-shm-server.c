@@ -4,9 +4,9 @@
  * events each, in files that the server makes and the client opens by name.
  *
  * Wake-ups: requests and events are followed by one byte on the stream per message
- * (ring/wakeup.h); a response raises the semaphore in its ring and nothing else.
+ * (ring/wakeup.h); a response only raises the semaphore in its ring.
  *
- * Trust: ring/qbring.h. A count of bytes is private to the end that keeps it.
+ * Trust: see ring/qbring.h. Each end keeps its counts of bytes privately.
  */
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static int server_create_ring(struct shm_server *s, struct qbi_qbring *ring,
 
 	if (r < 0)
 		return r;
-	/* The buffer is zeroed and a prefix is far shorter. */
+	/* The buffer is zeroed, and a prefix is much shorter. */
 	strncpy(ret_name, qbi_qbring_prefix(ring), QBI_WIRE_NAME_SIZE - 1);
 	return 0;
 }
@@ -111,9 +111,9 @@ static int shm_server_settle(void *st, unsigned int taken)
 
 	s->owed += taken;
 	/*
-	 * A wake-up although nothing was there and nothing is owed: somebody's junk, or a
-	 * request that came in this moment. Take one byte away and look again: if it was
-	 * a request's, the request is visible by now.
+	 * A wake-up, although there was no request and no byte is owed: it is junk, or a
+	 * request came just now. Read one byte and check again: if the byte belongs to a
+	 * request, this is visible by now.
 	 */
 	idle = taken == 0 && s->owed == 0;
 	if (s->owed <= 0 && !idle)
@@ -152,7 +152,7 @@ static int shm_server_eventv(void *st, const struct qbi_msg *msg)
 	return qbi_wakeup_send_due(s->stream, &s->unannounced);
 }
 
-/* A response is announced in its ring, so nothing of it is ever left. */
+/* A response is announced in its ring, so there is never a rest to send. */
 static int shm_server_flush(void *st, enum qbi_channel channel)
 {
 	struct shm_server *s = st;
@@ -170,7 +170,7 @@ static int shm_server_room(void *st, enum qbi_channel channel, size_t size)
 	return qbi_qbring_room(channel == QBI_EVENTS ? &s->event : &s->response, size);
 }
 
-/* The stream tells about bytes; room in a ring makes no noise. */
+/* The stream reports room for bytes; nothing reports room in a ring. */
 static int shm_server_wait_fd(void *st, enum qbi_channel channel)
 {
 	struct shm_server *s = st;
@@ -194,7 +194,7 @@ static uint32_t shm_server_events_queued(void *st)
 	return qbi_qbring_count(&s->event);
 }
 
-/* What the client sees of the end. */
+/* Let the client see the end. */
 static void server_withdraw(struct shm_server *s, bool keep_queued)
 {
 	qbi_fault_guard_check(true);
@@ -211,7 +211,7 @@ static void server_withdraw(struct shm_server *s, bool keep_queued)
 	qbi_shm_dir_remove(&s->dir);
 }
 
-/* Bytes of requests that were taken are for nothing, as nobody knows how many came. */
+/* Bytes of taken requests cannot be matched, because their number is not known. */
 static int shm_server_resume(void *st)
 {
 	struct shm_server *s = st;

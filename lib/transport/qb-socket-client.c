@@ -3,11 +3,11 @@
  * Unix datagram sockets on libqb's wire, the client's end. Four abstract addresses with
  * one prefix: the server binds -request and -event-tx, the client -response (connected
  * to -request) and -event (connected to -event-tx). One datagram is one message;
- * responses leave from the -request socket. A small file counts them
+ * responses are sent from the -request socket. A small file counts messages
  * (ring/qbcontrol.h).
  *
- * Trust: the addresses and the file are named by the server, which the stream vouches
- * for. The stream tells when it is gone; a datagram socket does not.
+ * Trust: the server names the addresses and the file; the credentials of the stream
+ * identify the server. The stream reports when it is gone; a datagram socket does not.
  */
 #include <errno.h>
 #include <poll.h>
@@ -76,8 +76,8 @@ static int socket_client_open(void *st, const struct qbi_client_spec *spec)
 }
 
 /*
- * The event socket alone would not tell that the server is gone, so this is an epoll
- * instance over it and the stream's hang-up.
+ * The event socket does not report that the server is gone. So this is an epoll of the event
+ * socket and of the stream's hang-up.
  */
 static int socket_client_event_fd(void *st)
 {
@@ -141,13 +141,13 @@ static int socket_client_sendv(void *st, const struct qbi_msg *msg, uint64_t dea
 	return r;
 }
 
-/* One datagram. 0, QBI_EMPTY, -ENOBUFS it stays, -errno. */
+/* Receive one datagram. 0; QBI_EMPTY; -ENOBUFS it is too large and stays; -errno. */
 static int client_receive(struct socket_client *c, int fd, void *buf, size_t size,
 			  size_t *ret_size)
 {
 	ssize_t n;
 
-	/* A buffer for the largest message needs no look at this one's size. */
+	/* If the buffer has room for the largest message, the size need not be checked. */
 	if (size < c->max_msg_size) {
 		n = qbi_foreign_recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
 		if (n >= 0 && (size_t)n > size && (size_t)n <= c->max_msg_size)
@@ -205,7 +205,7 @@ static int socket_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 			   deadline, ret_size);
 }
 
-/* The kernel and the control file have all of the state. */
+/* The whole state is in the kernel and in the control file. */
 static int socket_client_resume(void *st, enum qbi_client_part part)
 {
 	return 0;
@@ -225,7 +225,7 @@ static void socket_client_close(void *st, enum qbi_parting how)
 	c->response = qbi_close_stream(c->response);
 	c->event = qbi_close_stream(c->event);
 	qbi_qbcontrol_close(&c->control);
-	/* On this wire the client removes the file; the server does if it is there. */
+	/* On this wire the client removes the file; the server does if it still exists. */
 	if (how != QBI_PART_COPY)
 		qbi_shm_peer_remove(&c->file);
 	qbi_shm_peer_close(&c->file);

@@ -9,7 +9,7 @@
 #include "base/once.h"
 #include "base/util.h"
 
-/* A transport exports its two tables and nothing else; this is the only list of them. */
+/* The only list of transports. A transport exports nothing but its two tables. */
 extern const struct qbi_server_ops qbi_native_shm_server;
 extern const struct qbi_client_ops qbi_native_shm_client;
 extern const struct qbi_server_ops qbi_native_socket_server;
@@ -56,7 +56,7 @@ const struct qbi_transport *qbi_transport_nth(size_t index)
 	return index < QBI_ARRAY_SIZE(transports) ? &transports[index] : NULL;
 }
 
-/* QB_IPC_NATIVE means whatever is best on this machine: shared memory. */
+/* QB_IPC_NATIVE means the best transport of this machine: shared memory. */
 static enum qb_ipc_type type_on_wire(enum qb_ipc_type type)
 {
 	return type == QB_IPC_NATIVE ? QB_IPC_SHM : type;
@@ -85,7 +85,7 @@ uint32_t qbi_transport_version(void)
 	return native_on ? NATIVE_VERSION : 0;
 }
 
-/* What both ends speak: a peer without the mark speaks libqb's wire only. */
+/* The version that both ends support; a peer without the mark has only libqb's wire. */
 static uint32_t version_common(uint32_t mark, uint32_t version)
 {
 	uint32_t ours = qbi_transport_version();
@@ -119,7 +119,7 @@ const struct qbi_transport *qbi_transport_for_welcome(const struct qbi_welcome *
 	uint32_t version = welcome->mark == QBI_WIRE_MARK ? welcome->version : 0;
 	const struct qbi_transport *t;
 
-	/* More than we offered is not an answer to us. */
+	/* An answer with a higher version than we offered is invalid. */
 	if (version > qbi_transport_version())
 		return NULL;
 	t = transport_find((enum qb_ipc_type)welcome->type, version);

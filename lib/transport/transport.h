@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The contract between the core and what carries the messages.
+ * The contract between the core (server and client) and the transports.
  *
- * A transport is a table of operations on an opaque state that the core allocates,
- * one per connection and side. The core knows transports only through the
- * registry (registry.h) and never by name.
+ * A transport is a table of operations on an opaque state, which the core allocates, one per
+ * connection and side. The core finds transports only through the registry (registry.h) and
+ * never by name.
  *
- * Threads: the core serialises the operations on one state as follows, and a
- * transport may rely on no more than that.
+ * Threads: the core serialises the operations on one state as follows, and a transport may
+ * rely on no more than that.
  *
  *   server   established, request_fd, begin,
  *            take, settle, flow_set              the dispatching thread
@@ -20,15 +20,16 @@
  *            resume                              the same, of its part
  *            open, close                         nothing else at the same time
  *
- * So one thread each may be in take and in one of respondv and eventv, or in sendv, recv
- * and event_recv; but of the last three, any number that rest (base/turn.h). Those rest
- * whenever they sleep, and have then to expect that others sent or received meanwhile.
+ * So on a server, one thread may be in take while another one is in respondv or eventv. On
+ * a client, one thread each may be in sendv, recv and event_recv, besides any number of
+ * threads that rest there (base/turn.h). These operations rest whenever they sleep; after
+ * that, other threads may have sent or received.
  *
- * Trust: the peer is hostile on both sides. An operation that finds nonsense in
- * what the peer wrote returns -EBADMSG; the core then drops the connection.
+ * Trust: on both sides the peer may be hostile. An operation that reads invalid data of the
+ * peer returns -EBADMSG; the core then ends the connection.
  *
- * Results: 0, a positive outcome of base/util.h where listed, or -errno. After any
- * failure the core still calls close(): leave the state closable.
+ * Results: 0, a positive outcome of base/util.h where listed, or -errno. After any failure
+ * the core still calls close(), so an operation must leave the state closable.
  */
 #ifndef QBI_TRANSPORT_TRANSPORT_H
 #define QBI_TRANSPORT_TRANSPORT_H
@@ -45,22 +46,22 @@
 #include "base/turn.h"
 #include "wire/handshake.h"
 
-/* Descriptors that may travel with the welcome. */
+/* Most descriptors that can be passed with the welcome. */
 #define QBI_REPLY_FDS_MAX 3
 
 /* What the connections of one service share. Dispatching thread only. */
 struct qbi_server_shared {
 	struct qbi_busy_poll busy_poll; /* one budget for all */
-	const void *busy;		/* whose request came last; only compared */
-	uint64_t busy_since;		/* and since when they were all its */
+	const void *busy;		/* the state that got the last request; only compared */
+	uint64_t busy_since;		/* since when all requests were for it */
 };
 
-/* A service is one connection's alone when no other was served for so long, in ns. */
+/* Only one connection is busy if no other one was served for this time, in ns. */
 #define QBI_ALONE_NS 100000
 
 /*
- * @st was just served: is it the only busy one? Then it may busy poll inside a dispatch. When
- * nobody was busy before, it need not prove itself first.
+ * @st was just served: is it the only busy connection? Then a dispatch may busy-poll. If no
+ * connection was busy before, the answer is yes at once.
  */
 static inline bool qbi_server_is_alone(struct qbi_server_shared *shared, const void *st,
 				       uint64_t now)
@@ -72,7 +73,7 @@ static inline bool qbi_server_is_alone(struct qbi_server_shared *shared, const v
 	return now - shared->busy_since >= QBI_ALONE_NS;
 }
 
-/* What a server's end is made from. Borrowed for the life of the state. */
+/* Parameters of a server's end, valid as long as the state. */
 struct qbi_server_spec {
 	int stream;			  /* connected stream socket, not blocking */
 	const char *service;		  /* name of the service */
@@ -82,14 +83,14 @@ struct qbi_server_spec {
 	struct qbi_server_shared *shared; /* of the service */
 };
 
-/* What goes to the client with the welcome besides its fixed fields. */
+/* What is sent to the client: the welcome and descriptors. */
 struct qbi_reply {
 	struct qbi_welcome *welcome; /* open() fills the three names */
 	int fds[QBI_REPLY_FDS_MAX];  /* the core sends and closes them */
 	unsigned int n_fds;
 };
 
-/* What a server sends. */
+/* The channels on which a server sends. */
 enum qbi_channel {
 	QBI_RESPONSES,
 	QBI_EVENTS,
@@ -98,14 +99,14 @@ enum qbi_channel {
 
 /* How an end is closed. */
 enum qbi_parting {
-	QBI_PART_AT_ONCE, /* the client keeps no memory */
-	/* The application ended the connection, and what it has sent before is still for
-	 * the client to read. */
+	QBI_PART_AT_ONCE, /* release all memory that the client shares */
+	/* The application ended the connection: messages that were sent before can still
+	 * be read by the client. */
 	QBI_PART_KEEPING,
-	/* In a child of the process that has it: memory goes and descriptors are closed,
-	 * but nothing that is shared is touched. */
+	/* In a child of the process that owns it: free memory and close descriptors, but
+	 * do not touch shared objects. */
 	QBI_PART_COPY,
-	/* Of a client: the server died, and what it left behind for this connection goes. */
+	/* Client: the server died, so remove what it left for this connection. */
 	QBI_PART_CLEANING,
 };
 
@@ -113,24 +114,24 @@ struct qbi_server_ops {
 	size_t state_size; /* the core allocates this much, zeroed */
 
 	/*
-	 * A service of this name starts, and no other one has the name: remove what one
-	 * that was killed left in the file system. Optional.
+	 * A service of this name starts, and no other process has the name: remove files
+	 * that a killed server of this name left. Optional.
 	 */
 	void (*sweep)(const char *service);
 
-	/* Make this end and describe it in @reply. May be called once. */
+	/* Make this end and describe it in @reply. Called once. */
 	int (*open)(void *st, const struct qbi_server_spec *spec, struct qbi_reply *reply);
 
 	/*
-	 * The client has been told, and many call at once: stay awake for a while or not.
-	 * Optional.
+	 * The client has got its answer, and many clients send a request at once: decide
+	 * whether to stay awake for a while. Optional.
 	 */
 	void (*established)(void *st);
 
-	/* Descriptor that is readable when a request waits; -1: the stream. */
+	/* The descriptor that is readable if there is a request; -1: the stream. */
 	int (*request_fd)(const void *st);
 
-	/* A dispatch begins; @readable: the loop found the request descriptor so. */
+	/* A dispatch begins; @readable: the loop reported the request descriptor. */
 	void (*begin)(void *st, bool readable);
 
 	/*
@@ -140,60 +141,58 @@ struct qbi_server_ops {
 	int (*take)(void *st, void *buf, size_t size, size_t *ret_size);
 
 	/*
-	 * @taken requests were taken since the last settle, and nothing is left or the
-	 * dispatch ends: account for their wake-ups, and stay awake for a while or not.
-	 * 0, QBI_MORE when a request turned out to be waiting after all (take again),
-	 * QBI_EMPTY when what woke us stood for no request, QBI_GONE when the client hung
-	 * up, -errno.
+	 * @taken requests were taken since the last settle, and there are no more, or the
+	 * dispatch ends: account for their wake-ups, and decide whether to stay awake for
+	 * a while. 0; QBI_MORE there is another request (take again); QBI_EMPTY it was a
+	 * wake-up without a request; QBI_GONE the client hung up; -errno.
 	 */
 	int (*settle)(void *st, unsigned int taken);
 
 	/*
-	 * Queue a response or an event. All or nothing; never blocks. 0, QBI_FULL,
-	 * QBI_GONE, -errno. QBI_UNSENT: accepted, but not all of it could go out at once, so
-	 * flush() is to be called.
+	 * Queue a response or an event, all or nothing; never blocks. 0; QBI_FULL;
+	 * QBI_GONE; -errno; QBI_UNSENT it is accepted, but flush() must be called to send
+	 * the rest.
 	 */
 	int (*respondv)(void *st, const struct qbi_msg *msg);
 	int (*eventv)(void *st, const struct qbi_msg *msg);
 
 	/*
-	 * Pass on what could not go out at once of messages that were accepted. 0 nothing
-	 * is left, QBI_UNSENT some of it went out, QBI_FULL nothing did, QBI_GONE, -errno.
+	 * Send the rest of accepted messages. 0 nothing is left; QBI_UNSENT a part was
+	 * sent; QBI_FULL nothing was sent; QBI_GONE; -errno.
 	 */
 	int (*flush)(void *st, enum qbi_channel channel);
 
 	/*
-	 * Would a message of @size bytes, which is not beyond max_msg_size, be accepted now?
-	 * 0, QBI_FULL, QBI_GONE, -errno.
+	 * Would a message of @size bytes, at most max_msg_size, be accepted now? 0,
+	 * QBI_FULL, QBI_GONE, -errno.
 	 */
 	int (*room)(void *st, enum qbi_channel channel, size_t size);
 
 	/*
-	 * Flush or room said that nothing can be done now: the descriptor that takes bytes
-	 * (POLLOUT) when it is worth while to ask again; -1: after a moment. At most one and
-	 * the same descriptor for a channel, open until close().
+	 * After flush or room returned QBI_FULL: the descriptor that reports POLLOUT when
+	 * the caller should try again; -1: there is none, try after an interval. Always the
+	 * same descriptor for a channel, open until close().
 	 */
 	int (*wait_fd)(void *st, enum qbi_channel channel);
 
-	/* Publish the flow-control value: 0 go, 1 stop, 2 stop (optional clients). */
+	/* Publish the flow-control value: 0 send; 1 stop; 2 stop, for clients with limit 2. */
 	void (*flow_set)(void *st, uint32_t value);
 
-	/* Number of events that the client has not taken yet, as known to the transport. */
+	/* Number of events that the client has not taken yet, as far as is known. */
 	uint32_t (*events_queued)(void *st);
 
 	/*
-	 * In a child of the process that had this end, instead of which it goes on: take
-	 * from what is shared how far that one has got, threads of which may have gone on
-	 * after the fork. 0; -EBADMSG when that makes no sense, or is in the middle of a
-	 * message. Optional.
+	 * In a child that continues in place of its parent: read from shared memory how far
+	 * the parent has got, whose threads may have continued after the fork. 0; -EBADMSG
+	 * the values are invalid, or the parent was in the middle of a message. Optional.
 	 */
 	int (*resume)(void *st);
 
-	/* Give everything back. May run twice, and on a state that never opened. */
+	/* Release everything. Idempotent; the state may never have been opened. */
 	void (*close)(void *st, enum qbi_parting how);
 };
 
-/* What of a client's end a thread or a process uses. */
+/* The parts of a client's end that threads and processes use in turn. */
 enum qbi_client_part {
 	QBI_PART_SEND,
 	QBI_PART_RECV,
@@ -201,20 +200,20 @@ enum qbi_client_part {
 	QBI_CLIENT_PARTS,
 };
 
-/* Turns of threads that send, receive responses, receive events; NULL: a single thread. */
+/* The turns of sending, receiving responses, receiving events; NULL: a single thread. */
 struct qbi_client_turns {
 	struct qbi_turn *send;
 	struct qbi_turn *recv;
 	struct qbi_turn *event;
 };
 
-/* What a client's end is made from. */
+/* Parameters of a client's end. */
 struct qbi_client_spec {
-	struct qbi_client_turns turns;	   /* borrowed for the life of the state */
-	int stream;			   /* borrowed for the life of the state */
-	struct ucred server;		   /* as the kernel told it */
+	struct qbi_client_turns turns;	   /* valid as long as the state */
+	int stream;			   /* valid as long as the state */
+	struct ucred server;		   /* from the kernel */
 	const struct qbi_welcome *welcome; /* checked; valid during open() only */
-	int *fds;			   /* open() takes those it wants (-1 then) */
+	int *fds;			   /* open() takes some of them and sets these to -1 */
 	unsigned int n_fds;
 };
 
@@ -233,28 +232,28 @@ struct qbi_client_ops {
 	uint32_t (*flow)(void *st);
 
 	/*
-	 * Queue a request and wake the server. May wait a little for a server that is
-	 * slow to make room, until @deadline at most. 0, QBI_FULL, QBI_GONE, -errno.
+	 * Queue a request and wake the server. May wait for a short time until a slow
+	 * server has made room, and at most until @deadline. 0, QBI_FULL, QBI_GONE, -errno.
 	 */
 	int (*sendv)(void *st, const struct qbi_msg *msg, uint64_t deadline);
 
 	/*
-	 * Copy the oldest response (event) to @buf, waiting for it until @deadline
-	 * (base/clock.h). 0, QBI_EMPTY, QBI_GONE once nothing is left to read,
-	 * -ENOBUFS when @size is too small: the message stays.
+	 * Copy the oldest response (event) to @buf; wait for it until @deadline
+	 * (base/clock.h). 0; QBI_EMPTY; QBI_GONE, when there is nothing left to read;
+	 * -ENOBUFS @size is too small, the message stays.
 	 */
 	int (*recv)(void *st, void *buf, size_t size, uint64_t deadline, size_t *ret_size);
 	int (*event_recv)(void *st, void *buf, size_t size, uint64_t deadline,
 			  size_t *ret_size);
 
 	/*
-	 * Another process that has this connection, too, has used this part of it: bring
-	 * the private state up to date with what is shared. 0, -EBADMSG. The part's turn is
-	 * the caller's.
+	 * Another process that shares this connection has used this part: bring the private
+	 * state up to date from shared memory. The caller has the turn of the part. 0,
+	 * -EBADMSG.
 	 */
 	int (*resume)(void *st, enum qbi_client_part part);
 
-	/* Give everything back. May run twice. */
+	/* Release everything. Idempotent. */
 	void (*close)(void *st, enum qbi_parting how);
 };
 

@@ -21,7 +21,7 @@ static const char *const texts[] = {
 	[QBIPC_WHY_REMEMBERED] = "it failed less than a minute ago",
 };
 
-/* A misconfiguration is told; what somebody asked for, or libqb, is for who looks closely. */
+/* A misconfiguration has a high priority; a setting of an end, or libqb, a low one. */
 static int priority_of(uint8_t code)
 {
 	switch (code) {
@@ -47,7 +47,7 @@ static const char *const calls[QBI_CALLS] = {
 	[QBI_CALL_GETSOCKOPT] = "getsockopt",
 };
 
-/* Does @error say that there is not enough of something, for now? */
+/* Does @error mean a shortage, which may be temporary? */
 static bool is_short(int error)
 {
 	switch (error) {

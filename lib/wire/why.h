@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Why a connection is not on the native wire: a code of enum qbipc_why, and where the system
- * said no, which call that was and with which errno. It travels in 16 bits, in the abilities
- * of the handshake and in the records of a snapshot: docs/protocol.md.
+ * Why a connection does not use the native wire: a code of enum qbipc_why; and if a system
+ * call failed, the call and its errno. It is sent in 16 bits, in the abilities of the
+ * handshake and in the records of a snapshot: docs/protocol.md.
  *
- * Trust: numbers that came from elsewhere are checked when they are unpacked.
+ * Trust: values from other processes are checked when they are unpacked.
  */
 #ifndef QBI_WIRE_WHY_H
 #define QBI_WIRE_WHY_H
@@ -20,7 +20,7 @@
 #define QBI_WHY_CALL_SHIFT 4
 #define QBI_WHY_ERROR_SHIFT 8
 
-/* Calls that the native wire needs; on the wire as these numbers, below 16. */
+/* Calls that the native wire needs. These numbers are sent; they are below 16. */
 enum qbi_why_call {
 	QBI_CALL_UNKNOWN,
 	QBI_CALL_MEMFD_CREATE,
@@ -36,40 +36,40 @@ enum qbi_why_call {
 	QBI_CALLS,
 };
 
-/* All zero: the native wire, or nothing that keeps from it. */
+/* All zero: the native wire is used, or nothing prevents it. */
 struct qbi_why {
 	uint8_t code; /* enum qbipc_why */
 	uint8_t call; /* enum qbi_why_call */
 	uint8_t error;
 };
 
-/* @call said @error, a negative errno, to this end. */
+/* @call of this end failed with @error, a negative errno. */
 struct qbi_why qbi_why_server(enum qbi_why_call call, int error);
 struct qbi_why qbi_why_client(enum qbi_why_call call, int error);
 
-/* Of one for a lack that may be over the next time. */
+/* Is it a shortage, which may be over the next time? */
 bool qbi_why_is_short(struct qbi_why why);
 
 uint32_t qbi_why_pack(struct qbi_why why);
 
 /*
- * What another process packed, if it is one that a client (a server) says of itself;
- * otherwise the other end says no more than libqb does.
+ * Unpack a value of another process, if it is one that a client (a server) can report about
+ * itself; otherwise treat the peer like libqb, which reports nothing.
  */
 struct qbi_why qbi_why_of_client(uint32_t packed);
 struct qbi_why qbi_why_of_server(uint32_t packed);
 
-/* Of a record, which is about either end; codes that are not known here stay. */
+/* Unpack a value of a record, about either end; unknown codes are kept. */
 struct qbi_why qbi_why_unpack(uint32_t packed);
 
-/* In words: static; of codes that are not known here too. */
+/* The reason in words, a static string; also for unknown codes. */
 const char *qbi_why_text(struct qbi_why why);
-/* The name of the call; NULL: not known. */
+/* The name of the call; NULL: it is unknown. */
 const char *qbi_why_call_name(struct qbi_why why);
 
 /*
- * A line of log, now and then for each code: who came to use libqb's wire and why. @peer is
- * the client; 0: this process itself.
+ * Log which process uses libqb's wire and why, limited by one pace per code. @peer is the
+ * client; 0: this process itself.
  */
 void qbi_why_log(const char *service, pid_t peer, struct qbi_why why);
 
