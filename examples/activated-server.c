@@ -36,7 +36,7 @@ static int32_t fd_del(int32_t fd)
 	return qb_loop_poll_del(loop, fd);
 }
 
-/* Whoever sends 24 bytes or more gets them back. */
+/* Echo: a client that sends 24 bytes or more gets them back. */
 static int32_t on_echo(qb_ipcs_connection_t *c, void *data, size_t size, void *context)
 {
 	struct qb_ipc_response_header *header = data;

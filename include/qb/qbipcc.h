@@ -48,7 +48,7 @@ typedef struct qb_ipcc_connection qb_ipcc_connection_t;
  *                      least what the server enforces
  * @return              the connection, to be given to qb_ipcc_disconnect(); or NULL and
  *                      errno:
- *                      ECONNREFUSED nobody serves that name;
+ *                      ECONNREFUSED no process serves that name;
  *                      ENOENT the same with filesystem sockets;
  *                      EINVAL the name is NULL, empty or has a slash, or the server
  *                      named files where none of its can be;

@@ -12,8 +12,8 @@
  *     accept -> created -> msg_process ... -> closed -> destroyed
  *
  * destroyed follows every accept; closed follows only a created that returned with the
- * connection alive. The pointer is good until destroyed returns, and longer for who
- * holds a reference.
+ * connection alive. The pointer is valid until destroyed returns, which follows the last
+ * reference.
  *
  * Nothing here waits for a client. Errors are negative errno values. A NULL service or
  * connection is -EINVAL, NULL, 0 or nothing, never a crash.

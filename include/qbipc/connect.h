@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /**
  * @file connect.h
- * Connecting within a time.
+ * Connecting within a time limit.
  *
- * The other calls of a client that take a time (qb_ipcc_recv(), qb_ipcc_event_recv(),
- * qb_ipcc_sendv_recv()) keep to it whatever the server does or leaves undone. Those that
- * take none are bounded as well, but for those that were told to wait for ever:
- * qb_ipcc_send() waits for half a second at most for a server that leaves its wake-ups
- * unread, and qb_ipcc_disconnect() waits for nobody.
+ * The other calls of a client with a time limit (qb_ipcc_recv(), qb_ipcc_event_recv(),
+ * qb_ipcc_sendv_recv()) keep it, whatever the server does. Calls without one are bounded as
+ * well: qb_ipcc_send() waits for at most half a second if the server leaves its wake-ups
+ * unread, and qb_ipcc_disconnect() does not wait at all.
  */
 #ifndef QBIPC_CONNECT_H_DEFINED
 #define QBIPC_CONNECT_H_DEFINED
@@ -22,17 +21,16 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /**
- * Connect to a service as qb_ipcc_connect() does, but within a time that covers all of
- * it: waiting for a place in the queue of a server that accepts nobody, and for its
- * answer, whole or half.
+ * Connect to a service as qb_ipcc_connect() does, within a time limit for everything: for a
+ * place in the queue of a server that does not accept clients, and for its complete answer.
  *
  * @param name          of the service
  * @param max_msg_size  largest message in bytes that is to be sent or received
- * @param timeout_ms    milliseconds; 0: no waiting at all, so that all one learns is
- *                      whether somebody listens; negative: wait for ever
+ * @param timeout_ms    milliseconds; 0: do not wait at all, which tells only whether a
+ *                      process listens; negative: wait for ever
  * @return              the connection, to be ended with qb_ipcc_disconnect(); NULL and
- *                      errno: ETIMEDOUT the time is over: the server is there but did not
- *                      take us or not answer; ECONNREFUSED nobody listens at that name;
+ *                      errno: ETIMEDOUT the time is over: the server exists, but did not
+ *                      accept or answer; ECONNREFUSED no process listens at that name;
  *                      ENOENT the same with filesystem sockets; ECONNRESET the server went
  *                      away meanwhile; EINVAL or ENAMETOOLONG a bad name; EMSGSIZE a size
  *                      beyond what can be agreed; EBADMSG the answer is none; EACCES what

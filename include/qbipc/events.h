@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /**
  * @file events.h
- * Events and responses to clients that are slower than the service: being told when
- * there is room again, and one event for everybody.
+ * Events and responses to clients that are slower than the service: a callback when there
+ * is room again, and a broadcast, that is, one event for all clients.
  *
- * A send that finds no room returns -EAGAIN, and with a function set by
- * qbipc_service_writable_set() nobody has to sleep, spin or disconnect the client. A
+ * A send that finds no room returns -EAGAIN. With a function set by
+ * qbipc_service_writable_set() the service need not sleep, spin or disconnect the client. A
  * service that keeps the newest state for each of its clients, for instance, needs no
  * queue:
  *

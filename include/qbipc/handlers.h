@@ -9,7 +9,7 @@
  *   1. the selector, when there is one and it names a handler
  *   2. the handler registered for the id
  *   3. msg_process of struct qb_ipcs_service_handlers, when that is set
- *   4. nobody: it is refused with -ENOSYS
+ *   4. otherwise it is refused with -ENOSYS
  *
  * A message that is shorter than its handler says is refused with -EBADMSG, before the
  * handler sees it. Both refusals are counted, logged at most once in ten seconds, and

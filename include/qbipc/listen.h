@@ -52,9 +52,9 @@ int qbipc_service_listen_fd_set(qb_ipcs_service_t *s, int fd);
  *
  * @param name  as FileDescriptorName= of the unit says, by default the name of the unit
  *              (foo.socket); NULL: the first one, whatever its name
- * @return      the descriptor, to be used once: the library does not keep account of who
- *              has it; -ENOENT this process was passed none of that name; -EINVAL the
- *              variables make no sense; -EBADF a descriptor is not there
+ * @return      the descriptor, to be used once: the library does not remember that it was
+ *              returned; -ENOENT this process was passed none of that name; -EINVAL the
+ *              variables are invalid; -EBADF a descriptor is not there
  * @note        Threads: any, while none changes the environment.
  */
 int qbipc_listen_fd(const char *name);

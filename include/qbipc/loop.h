@@ -30,13 +30,13 @@ struct qbipc_loop_ops {
 	/** The same with other events, priority, data or function. */
 	int (*mod)(void *loop, enum qb_loop_priority p, int fd, int events, void *data,
 		   qb_ipcs_dispatch_fn_t fn);
-	/** Not any more, also when it is ready already; it may be closed right after. */
+	/** Do not call it any more, even if it is ready; it may be closed right after. */
 	int (*del)(void *loop, int fd);
 	/** Call @p fn once, later; NULL: connection_closed is never called again. */
 	int (*job)(void *loop, enum qb_loop_priority p, void *data, qb_loop_job_dispatch_fn fn);
 	/**
-	 * The service needs the loop's pointer no more: it has got another loop or its
-	 * last reference is gone. In the thread that did that. NULL: nobody wants to know.
+	 * The service does not use the loop's pointer any more: it has got another loop, or
+	 * its last reference was dropped. Called in the thread that did this. May be NULL.
 	 */
 	void (*release)(void *loop);
 };

@@ -150,13 +150,13 @@ static inline void qbipc_poll_qb_fini(struct qbipc_poll_qb *l)
 }
 
 /**
- * Hand over a client's events as they come, and tell when the server is gone. At most
- * QBIPC_CLIENT_EVENTS at a time, then other things of the loop have their turn.
+ * Call a function for each event of a client, and one when the server is gone. At most
+ * QBIPC_CLIENT_EVENTS are delivered at a time; then other sources of the loop have their turn.
  *
  * @param l     loop
  * @param p     priority in the loop
- * @param c     an established connection; stays the caller's, who disconnects it after
- *              the watch has ended
+ * @param c     an established connection; the caller still owns it, and disconnects it
+ *              after the watch has ended
  * @param event called for each event
  * @param gone  called once, when the server is gone; may be NULL
  * @param data  passed to both

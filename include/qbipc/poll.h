@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /**
  * @file poll.h
- * Services and clients in the loop of another library: what the adapters, poll-glib.h and
- * its like, have in common. Programs include the header of their loop, which includes this
- * one; who writes an adapter finds here what it has to do.
+ * Services and clients in the loop of another library: the common part of the adapters, such
+ * as poll-glib.h. Programs include the header of their loop, which includes this one. The
+ * documentation here is for authors of adapters.
  *
- * An adapter gives six operations (struct qbipc_poll_ops) that put one descriptor or one
- * timer into its library's loop. This library does the rest: which descriptors are there,
- * what may happen inside a callback, jobs, services, the client's side. So what is compiled
- * into a program is only what touches the other library.
+ * An adapter has six operations (struct qbipc_poll_ops), which put one descriptor or one
+ * timer into the loop of the other library. This library does everything else: the table of
+ * descriptors, changes inside callbacks, jobs, services, the client's side. So a program
+ * compiles in only the code that calls the other library.
  *
- * Threads: everything belongs to the thread that runs the loop; before it runs, to the one
- * that prepares it. Different loops are independent.
+ * Threads: everything belongs to the thread that runs the loop; before the loop runs, to the
+ * thread that prepares it. Different loops are independent.
  */
 #ifndef QBIPC_POLL_H_DEFINED
 #define QBIPC_POLL_H_DEFINED
@@ -256,8 +256,8 @@ typedef void (*qbipc_client_gone_fn)(qb_ipcc_connection_t *c, int error, void *d
  *
  * @param poll  loop
  * @param p     priority in the loop
- * @param c     an established connection; stays the caller's, who disconnects it after
- *              the watch has ended
+ * @param c     an established connection; the caller still owns it, and disconnects it
+ *              after the watch has ended
  * @param event called for each event
  * @param gone  called once, when the server is gone; may be NULL
  * @param data  passed to both

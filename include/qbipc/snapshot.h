@@ -71,8 +71,8 @@ struct qbipc_probe_info {
  *          -EINVAL bad arguments;
  *          -ENAMETOOLONG the name or the path is too long for a socket;
  *          -EMSGSIZE the size is beyond any message;
- *          -ECONNREFUSED nobody serves the name;
- *          -ENOENT nobody serves the path;
+ *          -ECONNREFUSED no process serves the name;
+ *          -ENOENT no process serves the path;
  *          -EACCES the path may not be used;
  *          -ETIMEDOUT the time is over;
  *          -ECONNRESET closed without an answer;
@@ -181,7 +181,7 @@ int qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t ind
  * Free a snapshot.
  *
  * @param snapshot  of qbipc_snapshot_get(), or NULL
- * @note    Threads: any, once nobody uses the snapshot.
+ * @note    Threads: any, once no thread uses the snapshot.
  */
 void qbipc_snapshot_free(qbipc_snapshot_t *snapshot);
 

@@ -33,7 +33,7 @@ void qbi_send_only(int fd);
 /*
  * Make a socket bound to @address, with buffers for messages of @max_msg_size bytes if the
  * system's limits allow. It accepts no descriptors. With a @peer it is connected before it
- * is bound, so that it never receives from anybody else. Returns the socket or -errno.
+ * is bound, so that it never receives from another process. Returns the socket or -errno.
  */
 int qbi_datagram_open(const struct sockaddr_un *address, const struct sockaddr_un *peer,
 		      uint32_t max_msg_size);

@@ -2,7 +2,7 @@
 /*
  * Order. No word here publishes other data, so all accesses are relaxed:
  *
- *	C1 sent       either side (count)  ->  whoever asks (queued): for people
+ *	C1 sent       either side (count)  ->  either side (queued): statistics
  *	C2 flow       server (set)         ->  client (get)
  */
 #include "ring/qbcontrol.h"

@@ -15,7 +15,7 @@
  *	Q5 words      no partner: each is a statement by itself
  *
  * Q2 is what decides that a message exists; Q1 is checked because the semaphore may
- * lie. write_pt is published for the peer and read here by who joins the ring alone
+ * lie. write_pt is published for the peer, and read here only by an end that joins the ring
  * (qbring.c); the semaphore is taken down before read_pt moves, because a peer takes
  * equal indexes with a raised semaphore for a full ring.
  */
@@ -53,7 +53,7 @@ static qbi_shared_u32 *ring_word(const struct qbi_qbring *r, uint32_t at)
 	return (qbi_shared_u32 *)&r->data[at];
 }
 
-/* Where a payload byte lies, and how many follow before the end of the data. */
+/* The place of a payload byte, and the number of bytes from there to the end of the data. */
 static char *ring_byte(const struct qbi_qbring *r, size_t at, size_t *ret_left)
 {
 	size_t size = (size_t)r->word_size * sizeof(uint32_t);
@@ -124,7 +124,7 @@ static void chunk_write(struct qbi_qbring *r, const struct iovec *iov, size_t n,
 	size_t to = (size_t)word_after(r, at, QBI_QBRING_CHUNK_WORDS) * sizeof(uint32_t);
 	size_t i;
 
-	/* order Q5 (reset): nobody looks until Q2. */
+	/* order Q5 (reset): not read before Q2. */
 	qbi_shared_store(ring_word(r, at), 0, memory_order_relaxed);
 	qbi_shared_store(ring_word(r, magic), QBI_QBRING_WRITING, memory_order_relaxed);
 	for (i = 0; i < n; i++) {

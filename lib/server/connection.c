@@ -288,7 +288,7 @@ static void connection_uncount(qb_ipcs_connection_t *c)
 		(void)qbi_host_handshakes_changed(c->host);
 }
 
-/* Release everything shared with the client; nobody can send any more. */
+/* Release everything shared with the client; sends fail from now on. */
 static void connection_release(qb_ipcs_connection_t *c)
 {
 	bool keep_queued = !c->hung_up && !c->broken && !c->misbehaved;

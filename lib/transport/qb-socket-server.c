@@ -3,16 +3,16 @@
  * Unix datagram sockets on libqb's wire, the server's end. Four abstract addresses with
  * one prefix: the server binds -request and -event-tx, the client -response (connected
  * to -request) and -event (connected to -event-tx). One datagram is one message;
- * responses leave from the -request socket. A small file counts them
+ * responses are sent from the -request socket. A small file counts messages
  * (ring/qbcontrol.h).
  *
- * Trust: anybody can send to an abstract name. The first request is believed when it
- * comes from the client's address and process; the server then connects to that
- * address, and the kernel keeps strangers out. The stream tells when a peer is gone;
- * a datagram socket does not.
+ * Trust: any process can send to an abstract name. The first request is accepted if it
+ * comes from the client's address and process. The server then connects to that address,
+ * and the kernel rejects all other senders. The stream reports when a peer is gone; a
+ * datagram socket does not.
  *
- * Messages may be sent before the client has bound the address they go to, events and, in
- * connection_created, responses. They wait in private memory, and flush() tries again.
+ * Messages may be sent before the client has bound its address: events, and responses in
+ * connection_created. They are kept in private memory, and flush() tries again.
  */
 #include <errno.h>
 #include <poll.h>
@@ -33,10 +33,10 @@
 #include "transport/transport.h"
 #include "wire/names.h"
 
-/* Datagrams of strangers thrown away per attempt to take a request. */
+/* Most datagrams of other senders that one attempt to take a request discards. */
 #define STRANGERS_AT_ONCE 16
 
-/* Responses or events: how they leave. */
+/* The sending side of responses or of events. */
 struct outgoing {
 	int fd;		       /* request, bound to -request, or event, bound to -event-tx */
 	atomic_bool connected; /* to the client's -response, or -event */
@@ -45,18 +45,18 @@ struct outgoing {
 
 struct socket_server {
 	bool opened;
-	int stream; /* the connection's, for its end */
+	int stream; /* of the connection, to notice its end */
 	struct ucred peer;
 	struct qbi_shm_dir dir;
 	struct qbi_qbcontrol control;
 	char prefix[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct outgoing out[QBI_CHANNELS];
-	bool client_known; /* it has sent a request, and its address is known to be its own */
-	atomic_bool client_left; /* it had asked, and its socket was gone */
-	bool stranger_seen;	 /* said so once */
+	bool client_known;	 /* it has sent a request from its own address */
+	atomic_bool client_left; /* it has sent a request, but its socket is gone */
+	bool stranger_seen;	 /* already logged */
 };
 
-/* The socket that responses leave from takes the requests. */
+/* Requests arrive at the socket from which responses are sent. */
 static int request_socket(const struct socket_server *s)
 {
 	return s->out[QBI_RESPONSES].fd;
@@ -112,7 +112,7 @@ static int server_bind(struct socket_server *s, const struct qbi_server_spec *sp
 			return fd;
 		s->out[channel].fd = fd;
 	}
-	/* Until the client is known each datagram has to say whose it is. */
+	/* Until the client is known, each datagram must have credentials. */
 	if (setsockopt(request_socket(s), SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
 		return -errno;
 	return 0;
@@ -160,8 +160,8 @@ static const struct ucred *datagram_credentials(struct msghdr *m)
 }
 
 /*
- * Did this datagram come from the client's response socket, and from its process, or
- * at least its user if it forked meanwhile?
+ * Did this datagram come from the client's response socket; and from its process, or at
+ * least from its user, in case it has forked?
  */
 static bool datagram_is_clients(struct socket_server *s, struct msghdr *m)
 {
@@ -187,8 +187,9 @@ static bool client_has_left(const struct socket_server *s)
 }
 
 /*
- * Connect to an address of the client's. When it is gone anybody can have its names; while
- * its stream is up they are its own. 0, QBI_GONE, -ECONNREFUSED nobody has it, -errno.
+ * Connect to an address of the client. When the client is gone, any process can take its
+ * names; while its stream is up, they are its own. 0; QBI_GONE; -ECONNREFUSED no process
+ * has the address; -errno.
  */
 static int client_connect(struct socket_server *s, enum qbi_channel channel)
 {
@@ -204,8 +205,9 @@ static int client_connect(struct socket_server *s, enum qbi_channel channel)
 }
 
 /*
- * From its first request on the kernel lets nobody else send here. Whose socket is gone
- * has left, and what it sent before still counts: each has to say whose it is.
+ * From the first request on, the kernel rejects other senders. If the socket of the client
+ * is gone, the client has left; requests that it sent before still count, and each datagram
+ * must have credentials.
  */
 static int server_know_client(struct socket_server *s)
 {
@@ -223,7 +225,7 @@ static int server_know_client(struct socket_server *s)
 	return 0;
 }
 
-/* One datagram. 0, QBI_EMPTY, QBI_AGAIN a stranger's, -errno. */
+/* Receive one datagram. 0; QBI_EMPTY; QBI_AGAIN it is of another sender; -errno. */
 static int server_receive(struct socket_server *s, void *buf, size_t size, size_t *ret_size)
 {
 	union {
@@ -304,8 +306,8 @@ static int server_reach(struct socket_server *s, enum qbi_channel channel)
 }
 
 /*
- * Send what has waited. 0 nothing waits any more, QBI_UNSENT, QBI_GONE, -errno. A response
- * to a client that has left would make the kernel discard its queued requests.
+ * Send the messages that were kept. 0 nothing is left; QBI_UNSENT; QBI_GONE; -errno. Nothing
+ * is sent to a client that has left: the kernel would discard its queued requests.
  */
 static int early_send(struct socket_server *s, enum qbi_channel channel)
 {
@@ -368,7 +370,7 @@ static int socket_server_room(void *st, enum qbi_channel channel, size_t size)
 	return r ? r : qbi_socket_room(o->fd);
 }
 
-/* Before the client has bound its address there is nobody to wait for. */
+/* Before the client has bound its address, there is nothing to wait for. */
 static int socket_server_wait_fd(void *st, enum qbi_channel channel)
 {
 	const struct socket_server *s = st;
@@ -399,7 +401,7 @@ static void socket_server_close(void *st, enum qbi_parting how)
 
 	if (!s->opened)
 		return;
-	/* For everybody who has it: a child of ours may, and the client would talk to it. */
+	/* Shut down for all processes: a child may have it, and the client would send to it. */
 	if (request_socket(s) >= 0 && how != QBI_PART_COPY)
 		(void)shutdown(request_socket(s), SHUT_RDWR);
 	for (channel = 0; channel < QBI_CHANNELS; channel++) {

@@ -14,10 +14,10 @@
  *            respondv, eventv, flush, room,
  *            wait_fd, events_queued              one thread at a time
  *            open, resume, close                 nothing else at the same time
- *   client   sendv, flow                         the thread whose turn it is
- *            recv                                the same of another turn
- *            event_recv, event_fd                and of a third
- *            resume                              the same, of its part
+ *   client   sendv, flow                         the thread that has this turn
+ *            recv                                the thread that has another turn
+ *            event_recv, event_fd                the thread that has a third turn
+ *            resume                              the thread that has the turn of the part
  *            open, close                         nothing else at the same time
  *
  * So on a server, one thread may be in take while another one is in respondv or eventv. On

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What keeps a process from the native wire, found out by doing in small what its
- * transports do, step by step. They themselves say no more than an errno; this tells which
- * call it was, after one has failed or before anybody tries.
+ * Finds out what prevents the native wire in this process, by making the calls of its
+ * transports step by step, on a small scale. The transports return only an errno; this
+ * tells which call failed, after a failure or in advance.
  */
 #ifndef QBI_TRANSPORT_TRIAL_H
 #define QBI_TRANSPORT_TRIAL_H
 
 #include "wire/why.h"
 
-/* Can a server of this process make what it passes to a client, and pass it? All zero: yes. */
+/* Can a server in this process make and pass the descriptors of a client? All zero: yes. */
 struct qbi_why qbi_transport_trial_server(void);
 
 /*

@@ -35,7 +35,7 @@ static const struct bench_transport {
 #define N_TRANSPORTS (sizeof(transports) / sizeof(transports[0]))
 
 struct bench {
-	const char *name; /* of somebody else's service; NULL: our own */
+	const char *name; /* of an existing service; NULL: start our own */
 	bool wanted[N_TRANSPORTS];
 	size_t sizes[SIZES_MAX];
 	size_t n_sizes;
