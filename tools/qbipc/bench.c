@@ -41,6 +41,7 @@ struct bench {
 	size_t n_sizes;
 	uint64_t cell_ns;
 	const char *plot;
+	char machine[320]; /* as it was before */
 	bool json;
 
 	struct bench_cell cells[N_TRANSPORTS * SIZES_MAX];
@@ -162,7 +163,7 @@ static int plot_write(const struct bench *b, FILE *out)
 {
 	bool failed;
 
-	bench_plot(out, b->cells, b->n_cells);
+	bench_plot(out, b->cells, b->n_cells, b->machine);
 	failed = ferror(out) != 0;
 	if (fclose(out) == 0 && !failed)
 		return TOOL_OK;
@@ -245,6 +246,7 @@ static int bench_run(const struct tool_command *self, int argc, char **argv)
 	int status;
 
 	options_parse(self, &b, argc, argv);
+	bench_machine(b.machine, sizeof(b.machine));
 	b.progress.on = isatty(STDERR_FILENO);
 	/* Better now than after a minute. */
 	if (b.plot) {

@@ -52,10 +52,13 @@ struct bench_server {
 int bench_server_start(struct bench_server *s, enum qb_ipc_type type);
 void bench_server_stop(struct bench_server *s);
 
+/* The machine, its kernel, and how busy it is now. */
+void bench_machine(char *buf, size_t room);
+
 /*
- * Draw latency against size, an SVG for light and dark backgrounds. Errors of writing
- * stay in @out.
+ * Draw latency against size, an SVG for light and dark backgrounds, measured on @machine.
+ * Errors of writing stay in @out.
  */
-void bench_plot(FILE *out, const struct bench_cell *cells, size_t n);
+void bench_plot(FILE *out, const struct bench_cell *cells, size_t n, const char *machine);
 
 #endif

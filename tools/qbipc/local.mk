@@ -10,6 +10,7 @@ tools_qbipc_qbipc_SOURCES = \
 	tools/qbipc/bench.h \
 	tools/qbipc/echo.c \
 	tools/qbipc/ls.c \
+	tools/qbipc/machine.c \
 	tools/qbipc/main.c \
 	tools/qbipc/ping.c \
 	tools/qbipc/plot.c \

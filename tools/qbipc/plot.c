@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The picture of a benchmark: both axes logarithmic, a colour and a mark per transport,
- * the median drawn through and the 99th percentile dashed. Colours come from a style
- * sheet, so that the picture is readable on light and on dark.
+ * The picture of a benchmark: both axes logarithmic, a colour and a mark per transport. A
+ * line is the median; the band above it reaches to the 99th percentile. Colours come from
+ * a style sheet, so that the picture is readable on light and on dark.
  */
 #include "tools/qbipc/bench.h"
 
@@ -10,12 +10,14 @@
 #include <string.h>
 
 #define WIDTH 812
-#define HEIGHT 464
+#define HEIGHT 476
 /* The area that is drawn on. */
 #define LEFT 84.0
 #define RIGHT 592.0
-#define TOP 52.0
-#define BOTTOM 396.0
+#define TOP 64.0
+#define BOTTOM 408.0
+/* Of the band of a single size, to either side. */
+#define BAND_HALF 6.0
 
 struct plot {
 	FILE *out;
@@ -31,7 +33,7 @@ static const char style[] =
 	".grid { stroke: #dddddd }\n"
 	".c0 { stroke: #003c78; fill: #003c78 } .c1 { stroke: #8a3800; fill: #8a3800 }\n"
 	".c2 { stroke: #2a6a10; fill: #2a6a10 } .c3 { stroke: #6a1b9a; fill: #6a1b9a }\n"
-	".line { fill: none; stroke-width: 1.8 } .dashed { stroke-dasharray: 7 4 }\n"
+	".line { fill: none; stroke-width: 1.8 } .band { stroke: none; fill-opacity: 0.2 }\n"
 	"@media (prefers-color-scheme: dark) {\n"
 	".ground { fill: #16181c } .ink { fill: #e6e6e6 } .axis { stroke: #e6e6e6 }\n"
 	".grid { stroke: #3a3d44 }\n"
@@ -85,11 +87,25 @@ static void range_find(struct plot *p)
 	p->y_high = step_after(step_below(fmax(high, 0.01)));
 }
 
+/* A text from outside, such as the name of a processor. */
+static void text_put(FILE *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '&')
+			fputs("&amp;", out);
+		else if (*text == '<')
+			fputs("&lt;", out);
+		else
+			fputc(*text, out);
+	}
+}
+
 static void text_at(const struct plot *p, double x, double y, const char *attributes,
 		    const char *text)
 {
-	fprintf(p->out, "<text class=\"ink\" x=\"%.1f\" y=\"%.1f\" %s>%s</text>\n", x, y,
-		attributes, text);
+	fprintf(p->out, "<text class=\"ink\" x=\"%.1f\" y=\"%.1f\" %s>", x, y, attributes);
+	text_put(p->out, text);
+	fputs("</text>\n", p->out);
 }
 
 static void line_at(const struct plot *p, double x1, double y1, double x2, double y2,
@@ -144,7 +160,7 @@ static void y_axis_draw(const struct plot *p)
 		text_at(p, LEFT - 8, place_y(p, step) + 4, "text-anchor=\"end\"", name);
 	}
 	line_at(p, LEFT, TOP, LEFT, BOTTOM, "axis");
-	text_at(p, 0, 0, "text-anchor=\"middle\" transform=\"translate(26 224) rotate(-90)\"",
+	text_at(p, 0, 0, "text-anchor=\"middle\" transform=\"translate(26 236) rotate(-90)\"",
 		"one call, microseconds");
 }
 
@@ -163,38 +179,71 @@ static void mark_at(const struct plot *p, size_t colour, double x, double y)
 		colour, x, y, shapes[colour]);
 }
 
-static double value_of(const struct bench_cell *c, bool tail)
+static double median_y(const struct plot *p, const struct bench_cell *c)
 {
-	return fmax(tail ? c->p99_us : c->p50_us, 0.01);
+	return place_y(p, fmax(c->p50_us, 0.01));
 }
 
-/* The @n cells of one transport; its medians, or the 99th percentiles. */
-static void curve_draw(const struct plot *p, const struct bench_cell *cells, size_t n,
-		       size_t colour, bool tail)
+static double tail_y(const struct plot *p, const struct bench_cell *c)
+{
+	return place_y(p, fmax(c->p99_us, 0.01));
+}
+
+/* From the medians of the @n cells of one transport, up to the 99th percentiles. */
+static void band_draw(const struct plot *p, const struct bench_cell *cells, size_t n,
+		      size_t colour)
+{
+	double more = n == 1 ? BAND_HALF : 0;
+	size_t i;
+
+	fprintf(p->out, "<polygon class=\"c%zu band\" points=\"", colour);
+	for (i = 0; i < n; i++)
+		fprintf(p->out, "%.1f,%.1f ", place_x(p, (double)cells[i].size) - more,
+			tail_y(p, &cells[i]));
+	if (n == 1)
+		fprintf(p->out, "%.1f,%.1f ", place_x(p, (double)cells[0].size) + more,
+			tail_y(p, &cells[0]));
+	for (i = n; i-- > 0;)
+		fprintf(p->out, "%.1f,%.1f ", place_x(p, (double)cells[i].size) + more,
+			median_y(p, &cells[i]));
+	if (n == 1)
+		fprintf(p->out, "%.1f,%.1f", place_x(p, (double)cells[0].size) - more,
+			median_y(p, &cells[0]));
+	fputs("\"/>\n", p->out);
+}
+
+static void medians_draw(const struct plot *p, const struct bench_cell *cells, size_t n,
+			 size_t colour)
 {
 	size_t i;
 
-	fprintf(p->out, "<polyline class=\"c%zu line%s\" points=\"", colour,
-		tail ? " dashed" : "");
+	fprintf(p->out, "<polyline class=\"c%zu line\" points=\"", colour);
 	for (i = 0; i < n; i++)
 		fprintf(p->out, "%s%.1f,%.1f", i ? " " : "", place_x(p, (double)cells[i].size),
-			place_y(p, value_of(&cells[i], tail)));
+			median_y(p, &cells[i]));
 	fputs("\"/>\n", p->out);
 	for (i = 0; i < n; i++)
-		mark_at(p, colour, place_x(p, (double)cells[i].size),
-			place_y(p, value_of(&cells[i], tail)));
+		mark_at(p, colour, place_x(p, (double)cells[i].size), median_y(p, &cells[i]));
 }
 
-static void legend_draw(const struct plot *p, const char *transport, size_t colour, bool tail)
+static void legend_draw(const struct plot *p, const char *transport, size_t colour)
 {
-	double y = TOP + 12 + 24 * (double)(2 * colour + tail);
-	char class[32], label[64];
+	double y = TOP + 12 + 24 * (double)colour;
+	char class[32];
 
-	snprintf(class, sizeof(class), "c%zu line%s", colour, tail ? " dashed" : "");
+	snprintf(class, sizeof(class), "c%zu line", colour);
 	line_at(p, RIGHT + 14, y, RIGHT + 52, y, class);
 	mark_at(p, colour, RIGHT + 33, y);
-	snprintf(label, sizeof(label), "%s, %s", transport, tail ? "p99" : "median");
-	text_at(p, RIGHT + 60, y + 4, "", label);
+	text_at(p, RIGHT + 60, y + 4, "", transport);
+}
+
+/* Under the transports: what line and band are. */
+static void legend_end(const struct plot *p, size_t transports)
+{
+	double y = TOP + 12 + 24 * (double)transports;
+
+	text_at(p, RIGHT + 14, y + 10, "font-size=\"12\"", "line: median");
+	text_at(p, RIGHT + 14, y + 28, "font-size=\"12\"", "band: up to the 99th percentile");
 }
 
 static void transports_draw(const struct plot *p)
@@ -206,14 +255,14 @@ static void transports_draw(const struct plot *p)
 
 		for (end = begin; end < p->n && p->cells[end].transport == transport; end++)
 			;
-		curve_draw(p, &p->cells[begin], end - begin, colour, true);
-		curve_draw(p, &p->cells[begin], end - begin, colour, false);
-		legend_draw(p, transport, colour, false);
-		legend_draw(p, transport, colour, true);
+		band_draw(p, &p->cells[begin], end - begin, colour);
+		medians_draw(p, &p->cells[begin], end - begin, colour);
+		legend_draw(p, transport, colour);
 	}
+	legend_end(p, colour);
 }
 
-void bench_plot(FILE *out, const struct bench_cell *cells, size_t n)
+void bench_plot(FILE *out, const struct bench_cell *cells, size_t n, const char *machine)
 {
 	struct plot p = { .out = out, .cells = cells, .n = n };
 
@@ -223,10 +272,13 @@ void bench_plot(FILE *out, const struct bench_cell *cells, size_t n)
 		"width=\"%d\" height=\"%d\" role=\"img\" font-family=\"sans-serif\" "
 		"font-size=\"13\">\n",
 		WIDTH, HEIGHT, WIDTH, HEIGHT);
-	fprintf(out, "<title>Calls against message size</title>\n%s", style);
+	fputs("<title>Calls against message size: ", out);
+	text_put(out, machine);
+	fprintf(out, "</title>\n%s", style);
 	fprintf(out, "<rect class=\"ground\" width=\"%d\" height=\"%d\"/>\n", WIDTH, HEIGHT);
 	text_at(&p, LEFT, 28, "font-size=\"16\" font-weight=\"bold\"",
 		"Calls against message size");
+	text_at(&p, LEFT, 48, "font-size=\"12\"", machine);
 	y_axis_draw(&p);
 	x_axis_draw(&p);
 	transports_draw(&p);
