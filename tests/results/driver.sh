@@ -7,6 +7,8 @@
 # The output goes to a file first, so that a process which a test left behind cannot hold
 # the driver back, and an unfinished last line does not swallow the exit status.
 #
+# Interrupted, it removes what the test left in /dev/shm.
+#
 # QBIPC_TEST_LOGS has the .log files of all tests of this run; TAP_DRIVER is the driver.
 
 name='' log='' trs='' pass_on=''
@@ -46,8 +48,38 @@ progress()
 	test "$ended" -lt "$total" || printf '\r\033[K'
 }
 
+# Rings of libqb's wire are files qb-SERVER-CLIENT-..., two process ids. Those that came since
+# the test began and whose processes are gone were the test's; a process that has the signal
+# has two seconds to go.
+shm_names()
+{
+	for shm in /dev/shm/qb-[0-9]*-[0-9]*-*; do
+		test ! -e "$shm" || echo "${shm#/dev/shm/}"
+	done
+}
+
+shm_sweep()
+{
+	tries=20 waits=yes
+	while test -n "$waits" && test $tries -gt 0; do
+		waits=''
+		for shm in $(shm_names); do
+			case $shm_before in *" $shm "*) continue ;; esac
+			server=${shm#qb-} client=${shm#qb-*-}
+			if test -e "/proc/${server%%-*}" || test -e "/proc/${client%%-*}"; then
+				waits=yes
+			else
+				rm -rf "/dev/shm/$shm"
+			fi
+		done
+		tries=$((tries - 1))
+		test -z "$waits" || sleep 0.1
+	done
+}
+
+shm_before=" $(shm_names | tr '\n' ' ')"
 trap 'rm -f "$out"' EXIT
-trap 'exit 130' HUP INT TERM
+trap 'shm_sweep; exit 130' HUP INT TERM
 : >"$out"
 progress
 "$@" >"$out" 2>&1
