@@ -16,7 +16,8 @@
  * reference.
  *
  * Nothing here waits for a client. Errors are negative errno values. A NULL service or
- * connection is -EINVAL, NULL, 0 or nothing, never a crash.
+ * connection is -EINVAL, NULL, 0 or nothing, never a crash. The log says which argument a
+ * -EINVAL is about, see qbipc_log_hook_set().
  *
  * Threads: a service belongs to the thread that runs the poll loop, which need not be
  * the one that created it; all callbacks run there, except that destroyed runs in the

@@ -13,8 +13,8 @@
 #include "base/util.h"
 
 /*
- * In place of an eventfd, which a sandbox may refuse: a datagram socket that is its own
- * peer, and so takes nothing from anybody else.
+ * A replacement for an eventfd, which a sandbox may refuse: a datagram socket that is
+ * connected to itself, so that it receives nothing from other processes.
  */
 static int echo_socket_open(void)
 {
@@ -23,7 +23,7 @@ static int echo_socket_open(void)
 	struct sockaddr_un self = { .sun_family = AF_UNIX };
 	socklen_t len = sizeof(self.sun_family);
 
-	/* Bound to nothing, the kernel finds a name. */
+	/* Without a name, the kernel chooses one. */
 	if (fd < 0 || bind(fd, (struct sockaddr *)&self, len) < 0)
 		return -errno;
 	len = sizeof(self);
@@ -71,8 +71,8 @@ int qbi_loop_adopt(struct qbi_loop_core *c)
 	if (fd < 0)
 		return fd;
 	if (!qbi_loop_is_inside(c))
-		c->depth = 0; /* who ran it is in the parent */
-	/* In its place: a signal handler may be about to write to it. */
+		c->depth = 0; /* the thread that ran it is in the parent */
+	/* By dup3(2), at the same number: a signal handler may be writing to it. */
 	r = dup3(fd, c->wake_fd, O_CLOEXEC) < 0 ? -errno : 0;
 	qbi_close(fd);
 	if (r == 0)
@@ -85,14 +85,14 @@ void qbi_loop_wake(struct qbi_loop_core *c)
 	static const uint64_t one = 1;
 	int saved;
 
-	/* In a child that does not run it, the sleeper is the parent. */
+	/* In a child that does not run it, the sleeping thread is in the parent. */
 	if (!qbi_loop_is_own(c))
 		return;
-	/* order W1 (wake): after what the caller changed. Only one of several writes. */
+	/* order W1 (wake): after the change of the caller. Only one of several callers writes. */
 	if (!atomic_load(&c->sleeping) || !atomic_exchange(&c->sleeping, false))
 		return;
 	saved = errno;
-	/* Fails only when the counter is full, and then the loop is awake anyway. */
+	/* Fails only if the counter is full, and then the loop wakes anyway. */
 	while (write(c->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 	errno = saved;

@@ -52,7 +52,7 @@ int qbi_job_add(struct qbi_jobs *j, enum qb_loop_priority level, void *data,
 	return 0;
 }
 
-/* The first job like this in @list, where other kinds may be too. */
+/* The first matching job in @list, which may have items of other kinds. */
 static struct qbi_item *job_find(const struct qbi_jobs *j, const struct qbi_list *list,
 				 void *data, qb_loop_job_dispatch_fn fn)
 {

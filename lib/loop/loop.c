@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Life of a loop, waiting, and dispatch by priority. loop.h explains the design. */
+/* Making and ending a loop, waiting, dispatch by priority. loop.h explains the design. */
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -51,7 +51,7 @@ static void registry_remove(struct qb_loop *l)
 	qbi_mutex_unlock(&registry_lock);
 }
 
-/* Nobody runs the loop. Good on a half-built one. */
+/* No thread runs the loop, which may be half built. */
 static void loop_destroy(struct qb_loop *l)
 {
 	registry_remove(l);
@@ -105,7 +105,7 @@ void qbi_loop_free(struct qb_loop *l)
 		loop_destroy(l);
 }
 
-/* Milliseconds for epoll_wait(). */
+/* The timeout of epoll_wait() in milliseconds. */
 static int loop_timeout(struct qb_loop *l)
 {
 	int timers = qbi_timers_timeout(&l->timers);
@@ -119,7 +119,7 @@ static int loop_timeout(struct qb_loop *l)
 	return jobs < timers ? jobs : timers;
 }
 
-/* Returns how many @events there are, or a negative errno; the lock is given up. */
+/* Returns the number of @events, or -errno. Releases the lock while it waits. */
 static int loop_wait(struct qb_loop *l, struct epoll_event *events)
 {
 	int timeout = loop_timeout(l);
@@ -135,13 +135,13 @@ static int loop_wait(struct qb_loop *l, struct epoll_event *events)
 	n = epoll_wait(l->polls.epoll_fd, events, QBI_LOOP_BATCH, timeout);
 	if (n < 0)
 		n = errno == EINTR ? 0 : -errno;
-	/* A wake-up that is under way costs one more cycle, nothing else. */
+	/* A wake-up that is still to come costs one more cycle, nothing else. */
 	atomic_store_explicit(&l->core.sleeping, false, memory_order_relaxed);
 	qbi_mutex_lock(&l->core.lock);
 	return n;
 }
 
-/* Everything that is ready at @level now; not what becomes ready meanwhile. */
+/* Dispatch everything that is ready at @level now, but not what becomes ready meanwhile. */
 static bool loop_dispatch_level(struct qb_loop *l, struct qbi_level *level)
 {
 	const struct qbi_kind *outer = l->core.running;
@@ -174,7 +174,7 @@ static void loop_dispatch(struct qb_loop *l)
 	}
 }
 
-/* Somebody has more to do, and others have been asked about not long ago. */
+/* A function has more to do, and the kernel was asked only a few cycles ago. */
 static bool loop_may_go_blind(struct qb_loop *l)
 {
 	bool may = l->polls.again && l->blind < QBI_LOOP_BLIND;
@@ -190,7 +190,7 @@ static int loop_cycle(struct qb_loop *l)
 	bool blind, event;
 	int n, r;
 
-	/* Also when a callback forked, and the child goes on here. */
+	/* In each cycle: a callback may have forked, and this may be the child. */
 	r = qbi_polls_own(&l->polls);
 	if (r < 0)
 		return r;
@@ -199,7 +199,7 @@ static int loop_cycle(struct qb_loop *l)
 	n = blind ? 0 : loop_wait(l, events);
 	if (n < 0)
 		return n;
-	/* When descriptors were ready, what expired since shows in the next timeout. */
+	/* If descriptors were ready, the next timeout accounts for timers that expired. */
 	if (n == 0)
 		qbi_timers_advance(&l->timers);
 	event = blind || n > 0 || qbi_signals_are_pending(&l->signals);
@@ -223,7 +223,7 @@ static int loop_cycles(struct qb_loop *l)
 	return r;
 }
 
-/* Also when the thread was cancelled, waiting or in a callback: another one may go on. */
+/* Also if the thread was cancelled, in a wait or a callback: another one may run it. */
 static void run_end(void *data)
 {
 	struct qb_loop *l = data;
@@ -245,7 +245,7 @@ void qbi_loop_run(struct qb_loop *l)
 	int r;
 
 	qbi_mutex_lock(&l->core.lock);
-	(void)qbi_polls_own(&l->polls); /* if it fails, the first cycle says so */
+	(void)qbi_polls_own(&l->polls); /* if it fails, the first cycle reports it */
 	if (l->doomed || (l->core.depth > 0 && !qbi_loop_is_inside(&l->core))) {
 		qbi_mutex_unlock(&l->core.lock);
 		qbi_log(LOG_ERR, "loop: it is run by another thread or was destroyed");

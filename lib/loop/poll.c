@@ -10,22 +10,22 @@
 
 #define POLLS_FIRST_SIZE 64
 
-/* Kept for the process's own needs when it asks how many descriptors are left. */
+/* Descriptors reserved for other uses of the process. */
 #define POLLS_RESERVE 51
 
 struct qbi_poll {
 	struct qbi_item item;
 	int fd;
 	uint32_t generation;
-	int32_t events;	 /* asked for, as given */
-	int32_t revents; /* reported and not yet passed on */
+	int32_t events;	 /* watched events, as given */
+	int32_t revents; /* reported, and not passed on yet */
 	qb_loop_poll_dispatch_fn fn;
-	bool again; /* it asked for another call */
+	bool again; /* its function asked for another call */
 };
 
 /*
- * poll(2) and epoll(7) give the events that both have the same numbers. POLLNVAL is
- * poll's alone: nothing to ask for.
+ * Events that poll(2) and epoll(7) have in common have the same values. Only poll has
+ * POLLNVAL, which need not be asked for.
  */
 #define EVENTS_COMMON                                                                          \
 	(POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP | POLLRDHUP | POLLRDNORM |             \
@@ -75,11 +75,11 @@ static int epoll_control(const struct qbi_polls *p, int op, int fd, int32_t even
 	};
 
 	if (!qbi_loop_is_own(p->kind.core))
-		return 0; /* the parent's, and the parent still wants it */
+		return 0; /* it belongs to the parent, which still watches it */
 	return epoll_ctl(p->epoll_fd, op, fd, &event) < 0 ? -errno : 0;
 }
 
-/* Forget the registration; the kernel's side has been seen to. */
+/* Forget the registration, which the epoll does not have any more. */
 static void poll_free(struct qbi_polls *p, struct qbi_poll *poll)
 {
 	qbi_loop_drop_ready(p->kind.core, &poll->item);
@@ -90,13 +90,12 @@ static void poll_free(struct qbi_polls *p, struct qbi_poll *poll)
 
 static void poll_remove(struct qbi_polls *p, struct qbi_poll *poll)
 {
-	/* Fails when the descriptor was closed before, which is as good. */
+	/* Fails if the descriptor was closed before, which has the same effect. */
 	epoll_control(p, EPOLL_CTL_DEL, poll->fd, 0, 0);
 	poll_free(p, poll);
 }
 
-/* Its function said that there is more: its turn comes in the next cycle, whatever the
- * kernel has to report. */
+/* Its function has more to do: call it in the next cycle, whatever the kernel reports. */
 static void poll_again(struct qbi_polls *p, struct qbi_poll *poll)
 {
 	poll->again = true;
@@ -119,7 +118,7 @@ static void poll_dispatch(struct qbi_kind *kind, struct qbi_item *item)
 
 	poll->revents = 0;
 	if (revents == 0 && !poll->again)
-		return; /* was asked for no longer */
+		return; /* not watched any more */
 	poll->again = false;
 	qbi_mutex_unlock(&p->kind.core->lock);
 	qbi_dispatch_again = false;
@@ -145,7 +144,7 @@ static uint32_t polls_next_generation(struct qbi_polls *p)
 	return p->generation;
 }
 
-/* Tell the kernel about a descriptor that may have a dead registration there or here. */
+/* Add a descriptor to the epoll. There may be an old registration there or here. */
 static int poll_register(struct qbi_polls *p, const struct qbi_poll *poll)
 {
 	int32_t events = poll->events;
@@ -165,17 +164,17 @@ int qbi_polls_open(struct qbi_polls *p)
 }
 
 /*
- * Start over with a new epoll: shed what the kernel still watches under numbers that mean
- * something else by now.
+ * Replace the epoll by a new one, because the kernel still watches files under descriptor
+ * numbers that belong to other files now.
  */
 static int polls_renew(struct qbi_polls *p)
 {
 	int r;
 
-	/* First, so that at the limit its number is there for the new one. */
+	/* Close the old one first, so that at the limit its number is free for the new one. */
 	p->epoll_fd = qbi_close(p->epoll_fd);
 	r = qbi_polls_open(p);
-	/* Fails for those that were closed without removal: they stay silent. */
+	/* Fails for descriptors that were closed without removal: they get no events. */
 	for (size_t i = 0; i < p->size && r == 0; i++)
 		if (p->by_fd[i])
 			poll_register(p, p->by_fd[i]);
@@ -210,7 +209,7 @@ static int poll_add_locked(struct qbi_polls *p, struct qbi_poll *poll)
 	r = poll_register(p, poll);
 	if (r < 0)
 		return r;
-	/* Only now is it known that the number is one, and not beyond all bounds. */
+	/* Only now it is known that the number is a valid descriptor. */
 	r = polls_reserve(p, poll->fd);
 	if (r < 0) {
 		epoll_control(p, EPOLL_CTL_DEL, poll->fd, 0, 0);
@@ -268,7 +267,7 @@ static int poll_mod_locked(struct qbi_polls *p, enum qb_loop_priority level, int
 	poll->item.level = level;
 	if (ready)
 		qbi_loop_push_ready(p->kind.core, &poll->item);
-	/* What the function asked for is not for another one. */
+	/* The request of the old function does not apply to a new one. */
 	poll->again = poll->again && fn == poll->fn;
 	poll->item.data = data;
 	poll->events = events;
@@ -309,8 +308,8 @@ void qbi_poll_set_low_fn(struct qbi_polls *p, qb_loop_poll_low_fds_event_fn fn)
 }
 
 /*
- * What the loop watches stands for what the process has open, beside a reserve for
- * everything else. Looked at when the number changes, so an idle loop asks nothing.
+ * The number of watched descriptors and a reserve for all others estimate the number of open
+ * descriptors. Checked when the number changes, so an idle loop makes no call.
  */
 void qbi_polls_check_low(struct qbi_polls *p)
 {
@@ -353,7 +352,7 @@ int qbi_polls_collect(struct qbi_polls *p, const struct epoll_event *events, int
 
 		if (generation == 0) {
 			if (read(fd, &count, sizeof(count)) < 0)
-				continue; /* somebody else was faster */
+				continue; /* another thread was faster */
 		} else if (!poll || poll->generation != generation) {
 			stale = true;
 		} else {

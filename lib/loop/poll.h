@@ -2,20 +2,19 @@
 /*
  * Descriptors, watched with level-triggered epoll.
  *
- * A registration is found by its descriptor's number and told apart from earlier and
- * later ones of the same number by its generation, which travels through epoll. So
- * neither an event nor the return value of a function that belongs to a registration
- * that is gone can hit the one that took its place.
+ * A registration is found by its descriptor number. Its generation, which is stored in the
+ * epoll too, distinguishes it from earlier and later registrations of the same number. So
+ * neither an event nor the return value of a function can affect a later registration.
  *
- * The application may close a descriptor without removing it. If that was the last one
- * of its file, the kernel has forgotten it too, and a new registration of the number
- * replaces the dead one. If the file lives on (dup, fork), the kernel goes on reporting
- * it and cannot be told by number to stop: qbi_polls_collect() then starts over with a new
- * epoll descriptor, for a loop must not spin on events that nobody takes.
+ * The application may close a descriptor without removing it. If this was the last
+ * descriptor of the file, the kernel has removed it from the epoll, and a new registration
+ * of the number replaces the old one. If the file stays open (dup, fork), the kernel
+ * continues to report it, and it cannot be removed by number. qbi_polls_collect() then
+ * replaces the epoll by a new one, so that the loop does not spin on these events.
  *
- * Processes: after fork(2) epoll and eventfd of the child's copy are still the parent's,
- * and each would act on the other's. They are left alone until the child runs the loop or
- * adds to it; then it gets its own.
+ * Processes: after fork(2), epoll and eventfd of the child's copy still belong to the
+ * parent, and changes would affect the parent. So they are not used until the child runs the
+ * loop or adds an item; then the child gets its own.
  */
 #ifndef QBI_LOOP_POLL_H
 #define QBI_LOOP_POLL_H
@@ -33,22 +32,22 @@ struct qbi_polls {
 	struct qbi_poll **by_fd;
 	size_t size;
 	size_t count;	     /* registrations */
-	uint32_t generation; /* of the latest one; 0 is the eventfd's */
+	uint32_t generation; /* of the latest one; 0: the eventfd */
 	bool again;	     /* a function asked for another call */
 	qb_loop_poll_low_fds_event_fn low_fn;
 	size_t low_checked; /* count when last compared with the limit */
-	bool low;	    /* what the application was told last */
+	bool low;	    /* last report to the application */
 };
 
 void qbi_polls_init(struct qbi_polls *p, struct qbi_loop_core *core);
 
-/* The core exists. 0 or -errno. */
+/* After the core was initialized. 0 or -errno. */
 int qbi_polls_open(struct qbi_polls *p);
 
-/* Good after init. The lock is not held. */
+/* After init. The lock is not held. */
 void qbi_polls_deinit(struct qbi_polls *p);
 
-/* 0; -ENOMEM; the errno of epoll_ctl(2) or, in a child, of making what it lacks. */
+/* 0; -ENOMEM; the errno of epoll_ctl(2), or in a child of making new kernel objects. */
 int qbi_poll_add(struct qbi_polls *p, enum qb_loop_priority level, int fd, int32_t events,
 		 void *data, qb_loop_poll_dispatch_fn fn);
 
@@ -61,15 +60,15 @@ int qbi_poll_del(struct qbi_polls *p, int fd);
 
 void qbi_poll_set_low_fn(struct qbi_polls *p, qb_loop_poll_low_fds_event_fn fn);
 
-/* The rest is called with the lock held. */
+/* The functions below are called with the lock held. */
 
-/* What the kernel keeps for the loop becomes that of this process. 0 or -errno. */
+/* In a child: give the loop its own kernel objects. 0 or -errno. */
 int qbi_polls_own(struct qbi_polls *p);
 
-/* Tell the application when descriptors run out or are back. */
+/* Tell the application if descriptors run out, or are available again. */
 void qbi_polls_check_low(struct qbi_polls *p);
 
-/* Queue those that the kernel reported. 0 or -errno. */
+/* Queue the descriptors that the kernel reported. 0 or -errno. */
 int qbi_polls_collect(struct qbi_polls *p, const struct epoll_event *events, int n);
 
 #endif

@@ -12,12 +12,12 @@ struct qbi_signal {
 	struct qbi_item item;
 	uintptr_t serial; /* the handle */
 	int sig;
-	uint64_t seen; /* deliveries looked at */
+	uint64_t seen; /* deliveries seen so far */
 	uint64_t due;  /* calls owed */
 	qb_loop_signal_dispatch_fn fn;
 };
 
-/* Covers users and previous, and changes of the list of watchers. */
+/* Protects users and previous, and changes of the list of watching loops. */
 QBI_MUTEX_STATIC(table_lock)
 
 static struct {
@@ -43,7 +43,7 @@ static void signal_handler(int sig)
 	atomic_fetch_sub(&handlers_inside, 1);
 }
 
-/* Threads that were in the handler are the parent's. */
+/* In a child, threads that were in the handler do not exist. */
 static void signals_forget_others(void)
 {
 	atomic_store(&handlers_inside, 0);
@@ -54,7 +54,7 @@ __attribute__((constructor)) static void signals_watch_fork(void)
 	pthread_atfork(NULL, NULL, signals_forget_others);
 }
 
-/* -- The process's side: handlers ----------------------------------------------- */
+/* -- Handlers of the process ----------------------------------------------------- */
 
 static bool handler_is_ours(const struct sigaction *action)
 {
@@ -83,7 +83,7 @@ static void handler_release(int sig)
 	struct sigaction current;
 
 	qbi_mutex_lock(&table_lock);
-	/* Whoever replaced our handler in the meantime keeps theirs. */
+	/* If the application has replaced our handler meanwhile, keep that one. */
 	if (--table[sig].users == 0 && sigaction(sig, NULL, &current) == 0 &&
 	    handler_is_ours(&current))
 		sigaction(sig, &table[sig].previous, NULL);
@@ -116,14 +116,14 @@ static void watchers_remove(struct qbi_signals *s)
 	atomic_store(link, atomic_load(&s->next_watcher));
 	qbi_mutex_unlock(&table_lock);
 	/*
-	 * order S1 (remove). Sleeps between checks: the handler may have been interrupted
-	 * in a thread that this one, of a higher real-time priority, keeps off the CPU.
+	 * order S1 (remove). Sleep between checks: the handler may be interrupted in a thread
+	 * that cannot run because this one has a higher real-time priority.
 	 */
 	while (atomic_load(&handlers_inside) != 0)
 		nanosleep(&pause, NULL);
 }
 
-/* -- The loop's side: registrations ---------------------------------------------- */
+/* -- Registrations of a loop ----------------------------------------------------- */
 
 static struct qbi_signal *signals_find(const struct qbi_signals *s, uintptr_t serial)
 {
@@ -269,7 +269,7 @@ void qbi_signals_collect(struct qbi_signals *s)
 
 	if (!qbi_signals_are_pending(s))
 		return;
-	/* order S2 (collect): a delivery that comes after this is looked for again. */
+	/* order S2 (collect): a delivery after this is found by the next collect. */
 	s->seen = atomic_load(&any_delivery);
 	qbi_list_for_each(pos, &s->all) {
 		struct qbi_signal *reg = qbi_list_entry(pos, struct qbi_signal, peers);

@@ -2,22 +2,21 @@
 /*
  * Signals: functions that run in the loop, once per delivery.
  *
- * A handler is installed when the first registration of a signal comes, and what was
- * there before is put back when the last one goes, in whichever loop; other signals are
- * never touched. The handler counts and wakes, nothing more: one counter per signal for
- * the whole process, which only goes up. A registration remembers how far it has looked
- * and owes the application the difference, so several loops see every delivery and none
- * is lost however busy they are.
+ * With the first registration of a signal, in any loop, a handler is installed; with the
+ * last one, the previous action is restored. Other signals are not changed. The handler
+ * only counts and wakes: there is one counter per signal for the whole process, which only
+ * grows. A registration remembers the count up to which it has called the application. So
+ * several loops see every delivery, and none is lost, however busy they are.
  *
- * Threads: the handler runs in any thread at any time and takes no lock. It walks the
- * loops that watch signals; one that is taken out of that list lives on until no handler
- * is inside:
+ * Threads: the handler may run in any thread at any time and takes no lock. It walks the
+ * list of loops that watch signals. A loop that was removed from this list is kept until no
+ * handler is running:
  *
  *	handler: handlers_inside++; walk the list		S1 (walk)
  *	removal: take out of the list; wait for handlers_inside == 0	S1 (remove)
  *
- * sequentially consistent, so either the walk does not meet the loop or the removal
- * waits for it. And for the counters:
+ * Sequentially consistent, so either the walk does not find the loop, or the removal waits
+ * for the walk. And for the counters:
  *
  *	handler: deliveries++; any_delivery++			S2 (deliver)
  *	loop:    look at any_delivery, then at deliveries	S2 (collect)
@@ -37,14 +36,14 @@ struct qbi_signals {
 
 void qbi_signals_init(struct qbi_signals *s, struct qbi_loop_core *core);
 
-/* Good after init. The lock is not held. */
+/* After init. The lock is not held. */
 void qbi_signals_deinit(struct qbi_signals *s);
 
-/* 0; -ENOMEM; -EINVAL or what sigaction(2) says of the signal. */
+/* 0; -ENOMEM; -EINVAL or the errno of sigaction(2). */
 int qbi_signal_add(struct qbi_signals *s, enum qb_loop_priority level, int sig, void *data,
 		   qb_loop_signal_dispatch_fn fn, qb_loop_signal_handle *ret_handle);
 
-/* As for adding; -EINVAL also: there is none of that handle. */
+/* As for adding; -EINVAL also if there is no such handle. */
 int qbi_signal_mod(struct qbi_signals *s, enum qb_loop_priority level, int sig, void *data,
 		   qb_loop_signal_dispatch_fn fn, qb_loop_signal_handle handle);
 

@@ -26,7 +26,7 @@ static struct qbi_timer *timer_of(struct qbi_item *item)
 	return qbi_container_of(item, struct qbi_timer, item);
 }
 
-/* -- The heap: by expiry, in the order of creation where that is equal ---------- */
+/* -- The heap: by expiry, then in the order of creation -------------------------- */
 
 static bool timer_is_before(const struct qbi_timer *a, const struct qbi_timer *b)
 {
@@ -214,7 +214,7 @@ int qbi_timer_add(struct qbi_timers *t, enum qb_loop_priority level, uint64_t ns
 	table_insert(t, timer);
 	heap_rise(t, t->count++, timer);
 	earliest = timer->position == 0;
-	/* Before the lock goes: the timer may fire in another thread at once. */
+	/* Before the lock is released: the timer may expire in another thread at once. */
 	if (ret_handle)
 		*ret_handle = serial;
 	qbi_mutex_unlock(&t->kind.core->lock);
