@@ -42,5 +42,5 @@ int qbipc_service_broadcast(qb_ipcs_service_t *s, const struct iovec *iov, size_
 	r = qbi_msg_init(&msg, iov, iov_len);
 	if (r < 0)
 		return r;
-	return qbi_broadcast(&s->host, &msg, missed_report, &m);
+	return (int)qbi_broadcast(&s->host, &msg, missed_report, &m);
 }

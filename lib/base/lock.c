@@ -122,7 +122,9 @@ static char tid_letter(pid_t tid)
 	(void)syscall(SYS_close, fd);
 	text[n > 0 ? n : 0] = '\0';
 	bracket = strrchr(text, ')');
-	return bracket && bracket[1] == ' ' ? bracket[2] : (char)0;
+	if (!bracket || bracket[1] != ' ')
+		return '\0';
+	return bracket[2];
 }
 
 /*
@@ -152,7 +154,7 @@ static bool holder_is_dead(const struct qbi_lock *l, uint64_t state)
 static uintptr_t state_futex(const struct qbi_lock *l)
 {
 	/* The half with the thread id: while it stays, the other half does not change. */
-	return (uintptr_t)&l->state + 4 * (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+	return (uintptr_t)&l->state + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0);
 }
 
 static int futex_op(const struct qbi_lock *l, int op)

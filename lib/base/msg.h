@@ -15,12 +15,13 @@ struct qbi_msg {
 	size_t size; /* sum of the pieces */
 };
 
-/* 0; -EINVAL for no pieces or a NULL one; -EMSGSIZE when the sum overflows. */
+/* 0; -EINVAL for no pieces or a NULL one; -EMSGSIZE when the sum overflows: size 0. */
 static inline int qbi_msg_init(struct qbi_msg *msg, const struct iovec *iov, size_t n)
 {
 	size_t size = 0;
 	size_t i;
 
+	msg->size = 0;
 	if (!iov || n == 0)
 		return -EINVAL;
 	for (i = 0; i < n; i++) {

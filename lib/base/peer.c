@@ -48,7 +48,7 @@ static int option_read(int fd, int option, void **ret, size_t *ret_size)
 
 int qbi_peer_groups(int fd, gid_t **ret, size_t *ret_n)
 {
-	void *groups;
+	void *groups = NULL;
 	size_t size;
 	int r = option_read(fd, SO_PEERGROUPS, &groups, &size);
 
@@ -67,7 +67,7 @@ int qbi_peer_groups(int fd, gid_t **ret, size_t *ret_n)
 
 int qbi_peer_label(int fd, char **ret)
 {
-	void *label;
+	void *label = NULL;
 	size_t size;
 	int r = option_read(fd, SO_PEERSEC, &label, &size);
 

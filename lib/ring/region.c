@@ -65,7 +65,7 @@ static int part_map(int fd, size_t size, int protection, void **ret)
 static int region_map(struct qbi_region *m, uint32_t max_msg_size,
 		      const struct qbi_region_fds *fds, int sent_protection)
 {
-	void *words, *sent = NULL;
+	void *words = NULL, *sent = NULL;
 	int r = part_map(fds->common, common_size(max_msg_size), PROT_READ | PROT_WRITE,
 			 &words);
 

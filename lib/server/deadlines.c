@@ -97,7 +97,9 @@ static int deadlines_update(struct qbi_deadlines *d)
 	struct itimerspec when;
 	int r;
 
-	if (d->set && qbi_settings_are_copied(d->set))
+	if (!d->set)
+		return next ? -ESHUTDOWN : 0;
+	if (qbi_settings_are_copied(d->set))
 		return 0;
 	if (!next) {
 		deadlines_leave(d);

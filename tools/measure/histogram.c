@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #define SUB_BITS 7
-#define SUB_SLOTS (1u << SUB_BITS)
+#define SUB_SLOTS ((size_t)1 << SUB_BITS)
 
 void histogram_add(struct histogram *h, uint64_t ns)
 {

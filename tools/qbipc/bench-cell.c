@@ -9,7 +9,7 @@
 
 #define NS_PER_MS 1000000
 #define WARM_UP_PART 8 /* of the time of a cell, not measured */
-#define PROGRESS_NS (100 * NS_PER_MS)
+#define PROGRESS_NS (100ull * NS_PER_MS)
 
 /* One at a time, so that these are there once. */
 static union {
@@ -68,7 +68,7 @@ static int call(qb_ipcc_connection_t *c, size_t size)
 
 static int call_for(const struct measurement *m, uint64_t ns, struct histogram *h)
 {
-	uint64_t begin = tool_now_ns(), before = begin, now = begin;
+	uint64_t begin = tool_now_ns(), before = begin, now;
 	int r;
 
 	do {

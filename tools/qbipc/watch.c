@@ -102,7 +102,7 @@ static void age_print(FILE *out, uint64_t ns)
 {
 	uint64_t s = ns / 1000000000;
 
-	if (s < 100 * 3600)
+	if (s < 100 * 3600ull)
 		fprintf(out, "%2u:%02u:%02u", (unsigned int)(s / 3600),
 			(unsigned int)(s / 60 % 60), (unsigned int)(s % 60));
 	else
@@ -299,7 +299,7 @@ static int watch_run(const struct tool_command *self, int argc, char **argv)
 		}
 	}
 	w.name = tool_only_argument(self, argc, argv);
-	if (w.interval_ns < 10 * NS_PER_MS)
+	if (w.interval_ns < 10ull * NS_PER_MS)
 		tool_misused(self, "an interval is at least 0.01 seconds");
 	w.screen = !w.json && w.count != 1 && isatty(STDOUT_FILENO);
 	if (w.screen)
