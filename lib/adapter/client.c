@@ -5,6 +5,7 @@
 
 #include "adapter/poll.h"
 #include "api/errors.h"
+#include "base/log.h"
 #include "client/connection.h"
 
 struct qbipc_client_watch {
@@ -70,8 +71,10 @@ static int client_new(qb_ipcc_connection_t *c, int *ret_fd, struct qbipc_client_
 	int r;
 
 	if (!c)
-		return -EINVAL;
+		return qbi_misuse_of("watching a client", "the connection is NULL");
 	r = qbi_client_event_fd(c);
+	if (r == -EINVAL)
+		return qbi_misuse_of("watching a client", "the connection is not made yet");
 	if (r < 0)
 		return r;
 	*ret_fd = r;
@@ -95,7 +98,8 @@ struct qbipc_client_watch *qbipc_client_watch_new(struct qbipc_poll *poll,
 {
 	_cleanup_(client_releasep) struct qbipc_client_watch *cw = NULL;
 	struct qbipc_poll_watch what = { .priority = p, .events = POLLIN };
-	int r = event ? client_new(c, &what.fd, &cw) : -EINVAL;
+	int r = event ? client_new(c, &what.fd, &cw) :
+			qbi_misuse_of("watching a client", "the event function is NULL");
 
 	if (r == 0) {
 		cw->event = event;

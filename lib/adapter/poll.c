@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/sized.h"
 
 /* -- Watches ------------------------------------------------------------------- */
@@ -135,6 +136,21 @@ void qbipc_poll_ready(struct qbipc_poll_watch *at, int revents)
 	qbipc_poll_watch_unref(at);
 }
 
+/* Can a function be put in the loop? False: the log has the reason. */
+static bool is_callable(const struct qbipc_poll *poll, enum qb_loop_priority p, bool has_fn)
+{
+	const char *why = !poll	      ? "the loop is NULL" :
+			  !poll->loop ? "the loop has ended" :
+			  !priority_is_known(p) ?
+					"the priority is none of enum qb_loop_priority" :
+			  !has_fn ? "the function is NULL" :
+				    NULL;
+
+	if (why)
+		qbi_log(LOG_ERR, "poll adapter: %s", why);
+	return !why;
+}
+
 static int table_reach(struct qbipc_poll *poll, int fd)
 {
 	int n = poll->n_watches ? poll->n_watches : 64;
@@ -161,7 +177,7 @@ int qbi_poll_watch_new(struct qbipc_poll *poll, const struct qbipc_poll_watch *w
 	struct qbi_poll_watch *w;
 	int r;
 
-	if (!poll || !poll->loop || !fn || !priority_is_known(what->priority))
+	if (!is_callable(poll, what->priority, fn != NULL))
 		return -EINVAL;
 	if (what->fd < 0 || what->fd > INT32_MAX / 4)
 		return -EBADF;
@@ -231,7 +247,7 @@ int qbipc_poll_mod(struct qbipc_poll *poll, enum qb_loop_priority p, int fd, int
 
 	if (!w)
 		return -EBADF;
-	if (!fn || !priority_is_known(p))
+	if (!is_callable(poll, p, fn != NULL))
 		return -EINVAL;
 	r = watch_change(w, p, events);
 	if (r < 0)
@@ -254,7 +270,7 @@ int qbipc_poll_del(struct qbipc_poll *poll, int fd)
 int qbipc_poll_job(struct qbipc_poll *poll, enum qb_loop_priority p, void *data,
 		   qb_loop_job_dispatch_fn fn)
 {
-	if (!poll || !poll->loop || !fn || !priority_is_known(p))
+	if (!is_callable(poll, p, fn != NULL))
 		return -EINVAL;
 	return qbi_job_queues_add(&poll->jobs, poll->loop, p, data, fn);
 }
@@ -275,20 +291,24 @@ int qbipc_poll_new(const struct qbipc_poll_ops *ops, void *loop, struct qbipc_po
 	int r;
 
 	if (!ret_poll)
-		return -EINVAL;
+		return qbi_misuse("ret_poll is NULL");
 	*ret_poll = NULL;
 	poll = calloc(1, sizeof(*poll));
 	if (!poll)
 		return -ENOMEM;
 	r = qbi_sized_take(&poll->ops, sizeof(poll->ops), ops,
 			   QBI_SIZED_THROUGH(struct qbipc_poll_ops, jobs_stop));
-	if (r < 0)
+	if (r < 0) {
+		qbi_log(LOG_ERR, "struct qbipc_poll_ops: %s", qbi_sized_why(ops, r));
 		return r;
-	if (!loop || !poll->ops.watch_start || !poll->ops.watch_update ||
-	    !poll->ops.watch_stop || !poll->ops.jobs_arm || !poll->ops.jobs_stop ||
+	}
+	if (!loop)
+		return qbi_misuse("the loop is NULL");
+	if (!poll->ops.watch_start || !poll->ops.watch_update || !poll->ops.watch_stop ||
+	    !poll->ops.jobs_arm || !poll->ops.jobs_stop ||
 	    poll->ops.watch_size < sizeof(struct qbipc_poll_watch) ||
 	    poll->ops.jobs_size < sizeof(struct qbipc_poll_jobs))
-		return -EINVAL;
+		return qbi_misuse("an operation is NULL, or a size is too small");
 	poll->refs = 1;
 	poll->loop = loop;
 	qbi_job_queues_init(&poll->jobs, &poll->ops);
@@ -355,7 +375,7 @@ int qbipc_poll_attach(struct qbipc_poll *poll, qb_ipcs_service_t *s)
 	int r;
 
 	if (!poll)
-		return -EINVAL;
+		return qbi_misuse("the loop is NULL");
 	atomic_fetch_add_explicit(&poll->refs, 1, memory_order_relaxed);
 	r = qbipc_service_loop_set(s, &ops, poll);
 	if (r < 0)
