@@ -13,15 +13,6 @@ tests/unit/%: LDADD = $(core_ldadd)
 tests/hostile/%: LDADD = $(hostile_ldadd)
 $(hostile_suites): tests/hostile/libhostile.la
 tests/%.o tests/%.lo: AM_CFLAGS += $(CHECK_CFLAGS)
-# Names of the same, per group of tests.
-conformance_ldadd = $(public_ldadd)
-tool_ldadd = $(public_ldadd)
-loop_ldadd = $(core_ldadd)
-native_ldadd = $(core_ldadd)
-ring_ldadd = $(core_ldadd)
-loop_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
-native_cflags = $(loop_cflags)
-ring_cflags = $(loop_cflags)
 
 # What scripts may ask for besides srcdir, which automake sets. See tests/tap.sh.
 AM_TESTS_ENVIRONMENT = \
