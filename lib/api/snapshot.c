@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sized.h"
+#include "base/unfinished.h"
 #include "base/util.h"
 #include "client/degraded.h"
 #include "client/inquire.h"
@@ -14,6 +15,7 @@
 #include "transport/registry.h"
 
 struct qbipc_snapshot {
+	struct qbi_unfinished reading;
 	struct ucred server;
 	struct qbi_snapshot all;
 };
@@ -112,6 +114,11 @@ static int snapshot_page_read(qbipc_snapshot_t *s, const char *name, uint64_t de
 	return qbi_inquiry_snapshot(q, deadline, &s->all);
 }
 
+static void reading_undo(struct qbi_unfinished *u)
+{
+	qbipc_snapshot_free(qbi_container_of(u, struct qbipc_snapshot, reading));
+}
+
 int qbipc_snapshot_get(const char *name, int timeout_ms, qbipc_snapshot_t **ret_snapshot)
 {
 	uint64_t deadline = qbi_deadline_from_ms(timeout_ms);
@@ -125,9 +132,11 @@ int qbipc_snapshot_get(const char *name, int timeout_ms, qbipc_snapshot_t **ret_
 	snapshot = calloc(1, sizeof(*snapshot));
 	if (!snapshot)
 		return -ENOMEM;
+	(void)qbi_unfinished_begin(&snapshot->reading, reading_undo);
 	do
 		r = snapshot_page_read(snapshot, name, deadline);
 	while (r > 0);
+	qbi_unfinished_end(&snapshot->reading);
 	if (r < 0) {
 		qbipc_snapshot_free(snapshot);
 		return r;

@@ -13,6 +13,7 @@
 #ifndef QBI_BASE_UNFINISHED_H
 #define QBI_BASE_UNFINISHED_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +39,25 @@ void qbi_unfinished_end(struct qbi_unfinished *u);
 static inline void qbi_unfinished_forget(struct qbi_unfinished *u)
 {
 	atomic_store(&u->undo, NULL);
+}
+
+/*
+ * Whoever makes something holds cancellation back, and where it sleeps has the state of
+ * its caller: it is cancelled at points where all that was made can be undone. The state
+ * of the caller.
+ */
+static inline int qbi_cancel_hold_back(void)
+{
+	int state;
+
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	return state;
+}
+
+/* Leaves errno as it is. */
+static inline void qbi_cancel_as(int state)
+{
+	(void)pthread_setcancelstate(state, NULL);
 }
 
 #endif

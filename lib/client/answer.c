@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/busy-poll.h"
 #include "base/foreign.h"
+#include "base/unfinished.h"
 #include "base/util.h"
 
 void qbi_answer_release(struct qbi_answer *a)
@@ -95,7 +96,7 @@ static int answer_busy_poll(struct qbi_answer *a, int stream, struct qbi_busy_po
 	return r;
 }
 
-int qbi_answer_wait(struct qbi_answer *a, int stream, uint64_t deadline)
+int qbi_answer_wait(struct qbi_answer *a, int stream, uint64_t deadline, int cancel_state)
 {
 	struct qbi_busy_poll busy_poll;
 
@@ -103,7 +104,7 @@ int qbi_answer_wait(struct qbi_answer *a, int stream, uint64_t deadline)
 	for (;;) {
 		struct pollfd p = { .fd = stream, .events = POLLIN };
 		int r = answer_busy_poll(a, stream, &busy_poll, deadline);
-		int timeout;
+		int timeout, ready;
 
 		if (r <= 0)
 			return r;
@@ -117,7 +118,10 @@ int qbi_answer_wait(struct qbi_answer *a, int stream, uint64_t deadline)
 		timeout = qbi_deadline_to_poll(deadline);
 		if (timeout == 0)
 			return -EAGAIN;
-		if (poll(&p, 1, timeout) < 0 && errno != EINTR)
+		qbi_cancel_as(cancel_state);
+		ready = poll(&p, 1, timeout);
+		(void)qbi_cancel_hold_back();
+		if (ready < 0 && errno != EINTR)
 			return -errno;
 	}
 }

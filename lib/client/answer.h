@@ -37,10 +37,10 @@ struct qbi_answer {
 };
 
 /*
- * Read all of it until @deadline; 0: only what is there. 0; -EAGAIN it did not come in
- * time; -ECONNRESET; another -errno.
+ * Read all of it until @deadline; 0: only what is there. Cancelled as qbi_reach(). 0;
+ * -EAGAIN it did not come in time; -ECONNRESET; another -errno.
  */
-int qbi_answer_wait(struct qbi_answer *a, int stream, uint64_t deadline);
+int qbi_answer_wait(struct qbi_answer *a, int stream, uint64_t deadline, int cancel_state);
 
 /*
  * Check a complete answer. 0, also for a refusal; -EBADMSG it is invalid; -EMFILE or

@@ -32,7 +32,7 @@ static qb_ipcc_connection_t *connection_new(void)
 
 	if (!c)
 		return NULL;
-	c->stream = -1;
+	c->stream = c->old_stream = c->new_stream = -1;
 	c->flow_max = 1;
 	c->shared = mmap(NULL, sizeof(*c->shared), PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -70,10 +70,10 @@ static int hello_send(const qb_ipcc_connection_t *c)
 	return n == sizeof(hello) ? 0 : -EAGAIN;
 }
 
-int qbi_client_start(const char *name, size_t max_msg_size, uint64_t deadline,
-		     qb_ipcc_connection_t **ret_c)
+/* The object, and nothing else yet. 0 or -errno. */
+static int client_prepare(const char *name, size_t max_msg_size, qb_ipcc_connection_t **ret_c)
 {
-	_cleanup_(qbi_client_freep) qb_ipcc_connection_t *c = NULL;
+	qb_ipcc_connection_t *c;
 	const char *why;
 	int r = qbi_service_name_check(name, &why);
 
@@ -92,15 +92,18 @@ int qbi_client_start(const char *name, size_t max_msg_size, uint64_t deadline,
 		return -ENOMEM;
 	strcpy(c->name, name);
 	c->wanted_size = max_msg_size;
-	r = qbi_reach(name, deadline, &c->stream);
-	if (r < 0)
-		return r;
-	c->declined = why_not(name);
-	r = hello_send(c);
-	if (r < 0)
-		return r;
-	*ret_c = QBI_TAKE(c);
+	*ret_c = c;
 	return 0;
+}
+
+static int client_ask(qb_ipcc_connection_t *c, uint64_t deadline)
+{
+	int r = qbi_reach(c->name, deadline, c->cancel_state, &c->stream);
+
+	if (r < 0)
+		return r;
+	c->declined = why_not(c->name);
+	return hello_send(c);
 }
 
 static int client_open_end(qb_ipcc_connection_t *c, struct qbi_answer *a)
@@ -146,7 +149,7 @@ static int answer_accept(qb_ipcc_connection_t *c, uint64_t deadline, struct qbi_
 {
 	struct qbi_answer *a = c->answer;
 	int off = 0;
-	int r = qbi_answer_wait(a, c->stream, deadline);
+	int r = qbi_answer_wait(a, c->stream, deadline, c->cancel_state);
 
 	if (r == -EAGAIN && deadline != 0)
 		return -ETIMEDOUT;
@@ -206,25 +209,29 @@ static void client_retract(qb_ipcc_connection_t *c)
  */
 static int client_ask_again(qb_ipcc_connection_t *c, uint64_t deadline)
 {
-	_cleanup_(qbi_closep) int stream = -1;
-	int old = fcntl(c->stream, F_DUPFD_CLOEXEC, 0);
-	int r = old < 0 ? -errno : qbi_reach(c->name, deadline, &stream);
+	int r = 0;
 
+	c->old_stream = fcntl(c->stream, F_DUPFD_CLOEXEC, 0);
+	if (c->old_stream < 0)
+		r = -errno;
+	if (r == 0)
+		r = qbi_reach(c->name, deadline, c->cancel_state, &c->new_stream);
 	if (r == -EMFILE || r == -ENFILE) {
 		/* Then close the old one first. Its number is free then, and most likely
 		 * the lowest. */
-		old = qbi_close(old);
+		c->old_stream = qbi_close(c->old_stream);
 		c->stream = qbi_close_stream(c->stream);
-		r = qbi_reach(c->name, deadline, &c->stream);
-	} else if (r == 0 && dup3(stream, c->stream, O_CLOEXEC) < 0) {
+		r = qbi_reach(c->name, deadline, c->cancel_state, &c->stream);
+	} else if (r == 0 && dup3(c->new_stream, c->stream, O_CLOEXEC) < 0) {
 		r = -errno;
 	}
 	/* Its last descriptor: not one that goes without a look at what lies in it. */
-	qbi_close_stream(old);
+	c->old_stream = qbi_close_stream(c->old_stream);
+	c->new_stream = qbi_close(c->new_stream);
 	return r < 0 ? r : hello_send(c);
 }
 
-int qbi_client_finish(qb_ipcc_connection_t *c, uint64_t deadline)
+static int client_finish(qb_ipcc_connection_t *c, uint64_t deadline)
 {
 	struct qbi_why why;
 	int r = client_establish(c, deadline, &why);
@@ -264,15 +271,64 @@ static enum qbi_parting parting_of(qb_ipcc_connection_t *c)
 void qbi_client_free(qb_ipcc_connection_t *c)
 {
 	enum qbi_parting how;
+	int cancel_state;
 
 	if (!c)
 		return;
+	cancel_state = qbi_cancel_hold_back();
 	how = parting_of(c);
 	if (c->end)
 		c->transport->client->close(c->end, how);
 	free(c->end);
 	answer_drop(c);
+	qbi_close_stream(c->old_stream);
+	qbi_close_stream(c->new_stream);
 	c->stream = how == QBI_PART_COPY ? qbi_close(c->stream) : qbi_close_stream(c->stream);
 	(void)munmap(c->shared, sizeof(*c->shared));
 	free(c);
+	qbi_cancel_as(cancel_state);
+}
+
+/* -- Threads that end meanwhile ---------------------------------------------------- */
+
+static void making_undo(struct qbi_unfinished *u)
+{
+	qbi_client_free(qbi_container_of(u, struct qb_ipcc_connection, making));
+}
+
+int qbi_client_start(const char *name, size_t max_msg_size, uint64_t deadline,
+		     qb_ipcc_connection_t **ret_c)
+{
+	int cancel_state = qbi_cancel_hold_back();
+	qb_ipcc_connection_t *c;
+	int r = client_prepare(name, max_msg_size, &c);
+
+	if (r == 0) {
+		c->cancel_state = cancel_state;
+		(void)qbi_unfinished_begin(&c->making, making_undo);
+		r = client_ask(c, deadline);
+		qbi_unfinished_end(&c->making);
+		if (r < 0)
+			qbi_client_free(c);
+		else
+			*ret_c = c;
+	}
+	qbi_cancel_as(cancel_state);
+	return r;
+}
+
+int qbi_client_finish(qb_ipcc_connection_t *c, uint64_t deadline)
+{
+	/* Else the application has it, and cleans up. */
+	bool is_ours = deadline != 0;
+	int r;
+
+	c->cancel_state = qbi_cancel_hold_back();
+	if (is_ours)
+		(void)qbi_unfinished_begin(&c->making, making_undo);
+	r = client_finish(c, deadline);
+	if (is_ours)
+		qbi_unfinished_end(&c->making);
+	qbi_cancel_as(c->cancel_state);
+	return r;
 }

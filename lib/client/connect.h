@@ -34,9 +34,5 @@ int qbi_client_finish(qb_ipcc_connection_t *c, uint64_t deadline);
 
 /* @c may be NULL, and at any stage. */
 void qbi_client_free(qb_ipcc_connection_t *c);
-static inline void qbi_client_freep(qb_ipcc_connection_t **c)
-{
-	qbi_client_free(*c);
-}
 
 #endif

@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 
 #include "base/msg.h"
+#include "base/unfinished.h"
 #include "transport/transport.h"
 #include "wire/names.h"
 
@@ -46,7 +47,13 @@ struct qb_ipcc_connection {
 	_Atomic(bool) gone;		       /* the server is gone; stays true */
 	void *context;
 	struct qbi_client_shared *shared;
+
+	/* While it is being made. */
+	struct qbi_unfinished making;
+	int cancel_state;	   /* of the caller */
 	struct qbi_answer *answer; /* NULL unless we wait for one */
+	int old_stream;		   /* of the first attempt, during the second; -1: none */
+	int new_stream;		   /* of the second, before it takes the number; -1: none */
 };
 
 /* By a check of the socket. */

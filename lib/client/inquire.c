@@ -14,11 +14,14 @@
 #include "transport/transport.h"
 
 /* Wait until there is something to read, or a hang-up. 0, -ETIMEDOUT, -errno. */
-static int stream_wait(int stream, uint64_t deadline)
+static int stream_wait(const struct qbi_inquiry *q, uint64_t deadline)
 {
-	struct pollfd p = { .fd = stream, .events = POLLIN };
-	int n = poll(&p, 1, qbi_deadline_to_poll(deadline));
+	struct pollfd p = { .fd = q->stream, .events = POLLIN };
+	int n;
 
+	qbi_cancel_as(q->cancel_state);
+	n = poll(&p, 1, qbi_deadline_to_poll(deadline));
+	(void)qbi_cancel_hold_back();
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	return n == 0 ? -ETIMEDOUT : 0;
@@ -64,7 +67,7 @@ static int welcome_receive(struct qbi_inquiry *q, uint64_t deadline)
 		}
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
-		r = stream_wait(q->stream, deadline);
+		r = stream_wait(q, deadline);
 		if (r < 0)
 			return r;
 	}
@@ -84,7 +87,7 @@ int qbi_inquire(struct qbi_inquiry *q, const char *name, const struct qbi_hello 
 		uint64_t deadline)
 {
 	uint64_t begin = qbi_now_ns();
-	int r = qbi_reach(name, deadline, &q->stream);
+	int r = qbi_reach(name, deadline, q->cancel_state, &q->stream);
 
 	if (r == 0)
 		r = question_send(q->stream, question);
@@ -94,21 +97,35 @@ int qbi_inquire(struct qbi_inquiry *q, const char *name, const struct qbi_hello 
 	return r;
 }
 
+static void inquiry_undo(struct qbi_unfinished *u)
+{
+	qbi_inquiry_free(qbi_container_of(u, struct qbi_inquiry, asking));
+}
+
 struct qbi_inquiry *qbi_inquiry_new(void)
 {
 	struct qbi_inquiry *q = calloc(1, sizeof(*q));
 
-	if (q)
-		q->stream = -1;
+	if (!q)
+		return NULL;
+	q->stream = -1;
+	q->cancel_state = qbi_cancel_hold_back();
+	(void)qbi_unfinished_begin(&q->asking, inquiry_undo);
 	return q;
 }
 
 void qbi_inquiry_free(struct qbi_inquiry *q)
 {
+	int cancel_state;
+
 	if (!q)
 		return;
+	cancel_state = q->cancel_state;
+	qbi_unfinished_end(&q->asking);
 	qbi_close_stream(q->stream);
+	free(q->page);
 	free(q);
+	qbi_cancel_as(cancel_state);
 }
 
 bool qbi_inquiry_is_answered(const struct qbi_inquiry *q, uint32_t question)
@@ -117,13 +134,13 @@ bool qbi_inquiry_is_answered(const struct qbi_inquiry *q, uint32_t question)
 }
 
 /* Read up to @size bytes; fewer if the stream ends. Returns the number, or -errno. */
-static int64_t stream_read(int stream, void *buf, size_t size, uint64_t deadline)
+static int64_t stream_read(struct qbi_inquiry *q, void *buf, size_t size, uint64_t deadline)
 {
 	size_t got = 0;
 
 	while (got < size) {
-		ssize_t n =
-			qbi_foreign_recv(stream, (char *)buf + got, size - got, MSG_DONTWAIT);
+		ssize_t n = qbi_foreign_recv(q->stream, (char *)buf + got, size - got,
+					     MSG_DONTWAIT);
 		int r;
 
 		if (n == 0)
@@ -134,7 +151,7 @@ static int64_t stream_read(int stream, void *buf, size_t size, uint64_t deadline
 		}
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
-		r = stream_wait(stream, deadline);
+		r = stream_wait(q, deadline);
 		if (r < 0)
 			return r;
 	}
@@ -142,16 +159,15 @@ static int64_t stream_read(int stream, void *buf, size_t size, uint64_t deadline
 }
 
 /* Read a page as far as it came; the caller frees the memory. 0 or -errno. */
-static int page_read(int stream, uint64_t deadline, struct qbi_snapshot_head **ret_page,
-		     uint32_t *ret_records)
+static int page_read(struct qbi_inquiry *q, uint64_t deadline,
+		     struct qbi_snapshot_head **ret_page, uint32_t *ret_records)
 {
-	_cleanup_(qbi_freep) char *all = NULL;
 	struct qbi_snapshot_head first;
 	size_t begin = offsetof(struct qbi_snapshot_head, connections);
 	int64_t rest, got;
 
 	/* Enough to know the size of the rest. */
-	got = stream_read(stream, &first, begin, deadline);
+	got = stream_read(q, &first, begin, deadline);
 	if (got < 0)
 		return (int)got;
 	if ((size_t)got < begin)
@@ -159,18 +175,18 @@ static int page_read(int stream, uint64_t deadline, struct qbi_snapshot_head **r
 	rest = qbi_snapshot_rest(&first);
 	if (rest < 0)
 		return (int)rest;
-	all = malloc(begin + (size_t)rest);
-	if (!all)
+	q->page = malloc(begin + (size_t)rest);
+	if (!q->page)
 		return -ENOMEM;
-	memcpy(all, &first, begin);
-	got = stream_read(stream, all + begin, (size_t)rest, deadline);
+	memcpy(q->page, &first, begin);
+	got = stream_read(q, q->page + begin, (size_t)rest, deadline);
 	if (got < 0)
 		return (int)got;
 	if (begin + (size_t)got < first.head_size)
 		return -ECONNRESET;
 	/* An incomplete record does not count. */
 	*ret_records = (uint32_t)((begin + (size_t)got - first.head_size) / first.record_size);
-	*ret_page = (struct qbi_snapshot_head *)(void *)QBI_TAKE(all);
+	*ret_page = (struct qbi_snapshot_head *)(void *)QBI_TAKE(q->page);
 	return 0;
 }
 
@@ -204,7 +220,7 @@ int qbi_inquiry_snapshot(struct qbi_inquiry *q, uint64_t deadline, struct qbi_sn
 	_cleanup_(qbi_freep) struct qbi_snapshot_head *page = NULL;
 	bool is_first = s->count == 0;
 	uint32_t n = 0;
-	int r = page_read(q->stream, deadline, &page, &n);
+	int r = page_read(q, deadline, &page, &n);
 
 	if (r == 0)
 		r = records_add(s, page, n);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/unfinished.h"
 #include "wire/handshake.h"
 #include "wire/snapshot.h"
 
@@ -24,9 +25,15 @@ struct qbi_inquiry {
 	size_t size;		    /* bytes of @welcome so far */
 	size_t n_fds;		    /* descriptors that came with them */
 	int stream;		    /* for the data that follows; -1: none */
+	struct qbi_unfinished asking;
+	int cancel_state; /* of the caller */
+	char *page;	  /* of a snapshot, while it is read; NULL: none */
 };
 
-/* NULL without memory. It is too large for the stack of a thread. */
+/*
+ * NULL without memory. It is too large for the stack of a thread. Until it is freed, the
+ * thread can be cancelled only while it waits.
+ */
 struct qbi_inquiry *qbi_inquiry_new(void);
 void qbi_inquiry_free(struct qbi_inquiry *q);
 static inline void qbi_inquiry_freep(struct qbi_inquiry **q)

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/refused.h"
+#include "base/unfinished.h"
 #include "base/socket.h"
 #include "base/util.h"
 #include "wire/names.h"
@@ -41,9 +42,11 @@ static struct timeval time_left(uint64_t deadline)
  * the limit SO_SNDTIMEO; poll(2) does not support this wait.
  */
 static int address_connect(int fd, const struct sockaddr_un *address, socklen_t size,
-			   uint64_t deadline)
+			   uint64_t deadline, int cancel_state)
 {
 	for (;;) {
+		int connected;
+
 		if (deadline != QBI_FOREVER) {
 			struct timeval left = time_left(deadline);
 			int r = stream_limit(fd, &left);
@@ -51,7 +54,10 @@ static int address_connect(int fd, const struct sockaddr_un *address, socklen_t 
 			if (r < 0)
 				return r;
 		}
-		if (connect(fd, (const struct sockaddr *)address, size) == 0)
+		qbi_cancel_as(cancel_state);
+		connected = connect(fd, (const struct sockaddr *)address, size);
+		(void)qbi_cancel_hold_back();
+		if (connected == 0)
 			return 0;
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
@@ -65,13 +71,14 @@ static int address_connect(int fd, const struct sockaddr_un *address, socklen_t 
  * manager that passes a listening socket cannot always do that (systemd's @name). So if the
  * padded address refuses, the unpadded one is tried.
  */
-static int service_connect(int fd, const struct sockaddr_un *address, uint64_t deadline)
+static int service_connect(int fd, const struct sockaddr_un *address, uint64_t deadline,
+			   int cancel_state)
 {
 	socklen_t unpadded = qbi_address_unpadded(address);
-	int r = address_connect(fd, address, sizeof(*address), deadline);
+	int r = address_connect(fd, address, sizeof(*address), deadline, cancel_state);
 
 	if (r == -ECONNREFUSED && unpadded)
-		r = address_connect(fd, address, unpadded, deadline);
+		r = address_connect(fd, address, unpadded, deadline, cancel_state);
 	if (r == 0 && deadline != QBI_FOREVER)
 		r = stream_limit(fd, NULL);
 	return r;
@@ -84,16 +91,13 @@ static int address_find(const char *name, struct sockaddr_un *ret_address)
 	return qbi_service_address(name, access(FORCESOCKETSFILE, F_OK) == 0, ret_address);
 }
 
-int qbi_reach(const char *name, uint64_t deadline, int *ret_stream)
+/* 0 or -errno; *@ret_stream: the socket, or -1. */
+static int stream_open(int *ret_stream)
 {
-	_cleanup_(qbi_closep) int fd = -1;
-	struct sockaddr_un address;
 	int on = 1;
-	int r = address_find(name, &address);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (r < 0)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	*ret_stream = fd;
 	if (fd < 0)
 		return -errno;
 	/* Before connecting, so that the answer carries the server's credentials. */
@@ -102,9 +106,20 @@ int qbi_reach(const char *name, uint64_t deadline, int *ret_stream)
 		return -errno;
 	/* Skipped instead, what came along with it would be closed by the kernel. */
 	qbi_take_urgent_inline(fd);
-	r = service_connect(fd, &address, deadline);
+	return 0;
+}
+
+int qbi_reach(const char *name, uint64_t deadline, int cancel_state, int *ret_stream)
+{
+	struct sockaddr_un address;
+	int r = address_find(name, &address);
+
 	if (r < 0)
 		return r;
-	*ret_stream = qbi_take_fd(&fd);
-	return 0;
+	r = stream_open(ret_stream);
+	if (r == 0)
+		r = service_connect(*ret_stream, &address, deadline, cancel_state);
+	if (r < 0)
+		*ret_stream = qbi_close(*ret_stream);
+	return r;
 }

@@ -11,7 +11,10 @@
  * queue until @deadline, at least for one tick of the kernel's clock. 0; -ETIMEDOUT;
  * -ECONNREFUSED no process listens there; -ENOENT likewise (filesystem sockets); -EINVAL or
  * -ENAMETOOLONG the name is invalid; another -errno.
+ *
+ * The caller has disabled cancellation (base/unfinished.h). The call waits with
+ * @cancel_state, and *@ret_stream has the descriptor meanwhile.
  */
-int qbi_reach(const char *name, uint64_t deadline, int *ret_stream);
+int qbi_reach(const char *name, uint64_t deadline, int cancel_state, int *ret_stream);
 
 #endif

@@ -84,6 +84,7 @@ endif
 # Beyond libqb's interface: <qbipc/...>.
 addition_suites = \
 	tests/conformance/activation \
+	tests/conformance/connect-cancelled \
 	tests/conformance/connect-timeout \
 	tests/conformance/handlers \
 	tests/conformance/handlers-refused \
