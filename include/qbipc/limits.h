@@ -127,6 +127,11 @@ struct qbipc_service_refusals {
 	uint64_t listener_rests;
 	/** Not a refusal: dispatches that dispatch_messages or dispatch_bytes ended early. */
 	uint64_t dispatches_cut;
+	/**
+	 * Disconnected: what they are sent, or what they send, costs the server milliseconds of
+	 * CPU time per message, and did so again and again.
+	 */
+	uint64_t costly;
 };
 
 /**

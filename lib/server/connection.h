@@ -33,6 +33,7 @@
 #include "base/mutex.h"
 #include "base/owner.h"
 #include "base/unfinished.h"
+#include "server/cost.h"
 #include "server/host.h"
 #include "server/limits.h"
 #include "server/retry.h"
@@ -121,6 +122,9 @@ struct qb_ipcs_connection {
 	bool misbehaved;			/* it is disconnected for what it sent */
 	uint64_t drain_left;			/* bytes still served after the hang-up */
 	uint64_t junk;				/* wake-ups without a request, less requests */
+	struct qbi_cost send_cost;		/* under `send`, but suspicions */
+	struct qbi_cost take_cost;		/* the dispatching thread's */
+	_Atomic(bool) costly;			/* it is disconnected for that */
 	struct qbi_counters count;
 };
 

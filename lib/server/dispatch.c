@@ -26,8 +26,12 @@
 
 static void connection_drop(qb_ipcs_connection_t *c, int reason)
 {
-	qbi_refusals_note(&c->host->refusals, QBI_REFUSED_NONSENSE, &c->peer, "dropped: %s",
-			  strerror(-reason));
+	if (c->costly)
+		qbi_refusals_note(&c->host->refusals, QBI_REFUSED_COSTLY, &c->peer,
+				  "what it is sent costs too much");
+	else
+		qbi_refusals_note(&c->host->refusals, QBI_REFUSED_NONSENSE, &c->peer,
+				  "dropped: %s", strerror(-reason));
 	c->misbehaved = true;
 	qbi_connection_disconnect(c);
 }
@@ -177,13 +181,56 @@ static bool share_was_cut(const struct qbi_host *h, const struct share *left)
 }
 
 /*
+ * The next request, or the end of a series, of which the cost is measured where there is a
+ * suspicion. As take and settle of the transport.
+ */
+static int request_take(qb_ipcs_connection_t *c, void *buf, size_t *ret_size)
+{
+	const struct qbi_server_ops *ops = c->transport->server;
+	struct qbi_cost_mark mark;
+	int r;
+
+	if (!qbi_cost_is_watched(&c->take_cost))
+		return ops->take(c->end, buf, c->max_msg_size, ret_size);
+	mark = qbi_cost_begin(&c->take_cost);
+	r = ops->take(c->end, buf, c->max_msg_size, ret_size);
+	c->costly |= qbi_cost_end(&c->take_cost, &mark, r == 0 ? *ret_size : c->max_msg_size);
+	return r;
+}
+
+static int requests_settle(qb_ipcs_connection_t *c, unsigned int taken)
+{
+	const struct qbi_server_ops *ops = c->transport->server;
+	struct qbi_cost_mark mark;
+	int r;
+
+	if (!qbi_cost_is_watched(&c->take_cost))
+		return ops->settle(c->end, taken);
+	mark = qbi_cost_begin(&c->take_cost);
+	r = ops->settle(c->end, taken);
+	c->costly |= qbi_cost_end(&c->take_cost, &mark, 0);
+	return r;
+}
+
+/* Did a tick pass since *@tick? Then what is done for this client is measured. */
+static void ticks_watch(qb_ipcs_connection_t *c, uint64_t *tick)
+{
+	uint64_t now = qbi_cost_tick();
+
+	if (now == *tick)
+		return;
+	*tick = now;
+	qbi_cost_suspect(&c->take_cost);
+	qbi_cost_suspect(&c->send_cost);
+}
+
+/*
  * Take requests until the batch is done, none is left, or the application takes no more. 0;
  * QBI_EMPTY none is left; QBI_GONE; QBI_FAREWELL; -errno. *@ret_again: the loop may call
  * again at once.
  */
-static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
+static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bool *ret_again)
 {
-	const struct qbi_server_ops *ops = c->transport->server;
 	struct share left = share_of(c->host);
 	unsigned int taken = 0;
 	bool looked_again = false;
@@ -195,11 +242,10 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 		/* The callback may have forked, and this may be the child. */
 		if (c->generation != qbi_generation())
 			qbi_send_go_on(c);
-		r = ops->take(c->end, qbi_connection_request_place(c, buf), c->max_msg_size,
-			      &size);
+		r = request_take(c, qbi_connection_request_place(c, buf), &size);
 		if (r == QBI_EMPTY && !looked_again) {
 			looked_again = true;
-			r = ops->settle(c->end, taken);
+			r = requests_settle(c, taken);
 			taken = 0;
 			if (r == QBI_MORE)
 				continue;
@@ -218,11 +264,14 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 			return r;
 		if (!c->end)
 			return 0;
+		ticks_watch(c, tick);
+		if (c->costly)
+			return -ECONNRESET;
 		if (r == QBI_FULL)
 			break;
 	}
 	if (taken) {
-		int s = ops->settle(c->end, taken);
+		int s = requests_settle(c, taken);
 
 		if (s < 0 || s == QBI_GONE)
 			return s;
@@ -237,23 +286,25 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, bool *ret_again)
 static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 {
 	void *buf = qbi_connection_buffer_take(c);
+	uint64_t tick = qbi_cost_tick();
 	bool again = false;
 	int r;
 
 	if (!buf)
 		return; /* the requests stay queued; the loop calls again */
 	c->transport->server->begin(c->end, readable);
-	r = requests_serve(c, buf, &again);
+	r = requests_serve(c, buf, &tick, &again);
 	qbi_connection_buffer_give(c, buf);
 	if (!c->end)
 		return;
+	ticks_watch(c, &tick);
 	qbi_dispatch_again = again && !c->flow;
 	if (r == QBI_GONE || r == QBI_FAREWELL)
 		hang_up_note(c);
 	if (junk_is_too_much(c))
 		connection_drop_for_junk(c);
-	else if (r < 0)
-		connection_drop(c, r);
+	else if (r < 0 || c->costly)
+		connection_drop(c, r < 0 ? r : -ECONNRESET);
 	else if (c->hung_up && (r != 0 || c->flow))
 		qbi_connection_disconnect(c);
 }

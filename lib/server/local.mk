@@ -5,6 +5,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/app-loop.h \
 	lib/server/broadcast.c \
 	lib/server/broadcast.h \
+	lib/server/cost.c \
+	lib/server/cost.h \
 	lib/server/connection.c \
 	lib/server/connection.h \
 	lib/server/deadlines.c \

@@ -27,6 +27,7 @@ static const int priorities[QBI_REFUSALS] = {
 	[QBI_REFUSED_FAILED] = LOG_WARNING,
 	[QBI_REFUSED_JUNK] = LOG_NOTICE,
 	[QBI_REFUSED_NONSENSE] = LOG_INFO,
+	[QBI_REFUSED_COSTLY] = LOG_NOTICE,
 };
 
 void qbi_refusals_note(struct qbi_refusals *r, enum qbi_refusal why, const struct ucred *peer,
@@ -81,6 +82,7 @@ void qbi_refusals_read(struct qbi_refusals *r, struct qbipc_service_refusals *re
 		.failed = refusal_count(r, QBI_REFUSED_FAILED),
 		.junk_wakeups = refusal_count(r, QBI_REFUSED_JUNK),
 		.nonsense = refusal_count(r, QBI_REFUSED_NONSENSE),
+		.costly = refusal_count(r, QBI_REFUSED_COSTLY),
 		.dispatches_cut = qbi_counter_read(&r->dispatches_cut, false),
 	};
 }

@@ -213,6 +213,28 @@ static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
 	return QBI_GONE;
 }
 
+/*
+ * As message_pass(). The dispatch watches the clock for responses, events need not come out of
+ * one.
+ */
+static int message_watch(qb_ipcs_connection_t *c, enum qbi_channel channel,
+			 const struct qbi_msg *msg)
+{
+	bool begun = c->unsent[QBI_RESPONSES].begun || c->unsent[QBI_EVENTS].begun;
+	struct qbi_cost_mark mark;
+	int r;
+
+	if (channel != QBI_EVENTS && !qbi_cost_is_watched(&c->send_cost))
+		return message_pass(c, channel, msg);
+	mark = qbi_cost_begin(&c->send_cost);
+	r = message_pass(c, channel, msg);
+	if (qbi_cost_end(&c->send_cost, &mark, begun ? c->max_msg_size : msg->size)) {
+		c->costly = true;
+		connection_break(c);
+	}
+	return r;
+}
+
 static int message_send(qb_ipcs_connection_t *c, enum qbi_channel channel,
 			const struct qbi_msg *msg, qbi_counter *counter)
 {
@@ -220,7 +242,7 @@ static int message_send(qb_ipcs_connection_t *c, enum qbi_channel channel,
 
 	qbi_mutex_lock(&c->send);
 	if (c->sendable && connection_go_on(c))
-		r = message_pass(c, channel, msg);
+		r = message_watch(c, channel, msg);
 	if (r == 0)
 		qbi_counter_add(counter);
 	qbi_mutex_unlock(&c->send);

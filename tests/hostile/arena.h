@@ -86,6 +86,8 @@ struct arena_terms {
 	void (*prepare)(struct server *sv);
 	/* Server's side: what it may be left with is less exact. */
 	bool heap_may_grow;
+	/* Dispatches that compute for long before it is noticed who is to blame. */
+	unsigned int noticed_late;
 };
 
 void arena_run(int variant, const char *name, const struct arena_terms *terms,
@@ -144,7 +146,7 @@ void honest_main(struct arena *a) __attribute__((noreturn));
 extern const struct adapter adapter_watched;
 enum { SLOT_SLEPT_NS = 8, SLOT_SLEPT_COUNT, SLOT_RAN_NS, SLOT_RAN_COUNT, SLOT_DISPATCHES };
 void watch_begin(struct server *sv);
-void watch_check(struct host *h);
+void watch_check(struct host *h, unsigned int noticed_late);
 /* For attackers, while the honest client holds: the server has nothing to do. */
 void watch_rest(struct arena *a);
 

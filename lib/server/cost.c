@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/cost.h"
+
+#include <time.h>
+
+#include "base/clock.h"
+
+/* Measured after a suspicion; one that is confirmed renews it. */
+#define WATCHED 8
+
+/* A message may cost so much: a few microseconds in fact, more under a checker. */
+#define ALLOWED_NS 500000
+/* And for each byte, which is copied and may touch a fresh page: a tenth of that in fact. */
+#define ALLOWED_NS_PER_BYTE 10
+/* What an ordinary one takes off. */
+#define FORGIVEN_NS 50000
+/* Too much: less than one dispatch may take. */
+#define EXCESS_NS (20 * QBI_NS_PER_MS)
+
+uint64_t qbi_cost_tick(void)
+{
+	struct timespec now = { 0, 0 };
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * QBI_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec now = { 0, 0 };
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * QBI_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+void qbi_cost_suspect(struct qbi_cost *c)
+{
+	atomic_store_explicit(&c->watched, WATCHED, memory_order_relaxed);
+}
+
+struct qbi_cost_mark qbi_cost_begin(const struct qbi_cost *c)
+{
+	if (qbi_cost_is_watched(c))
+		return (struct qbi_cost_mark){ .cpu = cpu_ns() };
+	return (struct qbi_cost_mark){ .tick = qbi_cost_tick() };
+}
+
+bool qbi_cost_end(struct qbi_cost *c, const struct qbi_cost_mark *m, size_t bytes)
+{
+	uint64_t used, allowed = ALLOWED_NS + (uint64_t)bytes * ALLOWED_NS_PER_BYTE;
+
+	if (!m->cpu) {
+		if (m->tick && m->tick != qbi_cost_tick())
+			qbi_cost_suspect(c);
+		return false;
+	}
+	used = cpu_ns() - m->cpu;
+	if (used > allowed) {
+		c->excess += used - allowed;
+		qbi_cost_suspect(c);
+		return c->excess >= EXCESS_NS;
+	}
+	c->excess -= c->excess < FORGIVEN_NS ? c->excess : FORGIVEN_NS;
+	atomic_fetch_sub_explicit(&c->watched, 1, memory_order_relaxed);
+	return false;
+}
