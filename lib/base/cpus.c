@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/cpus.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/util.h"
+#include "base/file.h"
 
 bool qbi_cpus_is_one(void)
 {
@@ -16,22 +14,6 @@ bool qbi_cpus_is_one(void)
 
 	/* There are more CPUs than fit in the set, so more than one. */
 	return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) < 2;
-}
-
-/* The beginning of a file, as a string. 0 or -errno. */
-static int file_read(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, buf, size - 1);
-	qbi_close(fd);
-	if (n < 0)
-		return -EIO;
-	buf[n] = '\0';
-	return 0;
 }
 
 #define QUOTA_FILE "/cpu.max"
@@ -48,7 +30,7 @@ static bool group_is_below(char *dir, unsigned int cpus)
 	int r;
 
 	strcpy(dir + end, QUOTA_FILE);
-	r = file_read(dir, text, sizeof(text));
+	r = qbi_file_text(dir, text, sizeof(text));
 	dir[end] = '\0';
 	return r == 0 && sscanf(text, "%lu %lu", &quota, &period) == 2 && quota < cpus * period;
 }
@@ -61,7 +43,7 @@ bool qbi_cpus_quota_is_below(const char *mount, const char *membership, unsigned
 	char *line;
 
 	if (root + sizeof(QUOTA_FILE) >= sizeof(dir) ||
-	    file_read(membership, text, sizeof(dir) - root - sizeof(QUOTA_FILE)) < 0)
+	    qbi_file_text(membership, text, sizeof(dir) - root - sizeof(QUOTA_FILE)) < 0)
 		return false;
 	/* The line of cgroup version 2 has the number 0 and no controllers. */
 	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");

@@ -13,6 +13,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/file.h \
 	lib/base/foreign.c \
 	lib/base/foreign.h \
+	lib/base/group-memory.c \
+	lib/base/group-memory.h \
 	lib/base/list.h \
 	lib/base/lock.c \
 	lib/base/lock.h \

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/descriptors.h"
+#include "base/group-memory.h"
 #include "base/util.h"
 #include "wire/handshake.h"
 
@@ -38,6 +39,11 @@
  */
 #define DEFAULT_MEMORY_PART 4
 #define DEFAULT_MEMORY_LEAST (384u << 20)
+/*
+ * Pages that a client writes are charged to whoever touches them first, which may be the
+ * server. No one user is to have the kernel end it: at most this part of its control group's.
+ */
+#define GROUP_PART 2
 
 /*
  * Descriptors are scarce when less than this fraction of RLIMIT_NOFILE is left. Unfinished
@@ -48,15 +54,24 @@
 /* What a ring needs besides its largest message, on the wire that needs more. */
 #define RING_SPARE (72u << 10)
 
+uint64_t qbi_limits_memory(uint64_t machine, uint64_t group)
+{
+	uint64_t part = (group < machine ? group : machine) / DEFAULT_MEMORY_PART;
+	uint64_t least = DEFAULT_MEMORY_LEAST;
+
+	if (least > group / GROUP_PART)
+		least = group / GROUP_PART;
+	return part > least ? part : least;
+}
+
 static uint64_t memory_default(void)
 {
 	long pages = sysconf(_SC_PHYS_PAGES);
 	long page = sysconf(_SC_PAGESIZE);
-	uint64_t part = 0;
+	uint64_t machine = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
 
-	if (pages > 0 && page > 0)
-		part = (uint64_t)pages * (uint64_t)page / DEFAULT_MEMORY_PART;
-	return part > DEFAULT_MEMORY_LEAST ? part : DEFAULT_MEMORY_LEAST;
+	return qbi_limits_memory(machine,
+				 qbi_group_memory("/sys/fs/cgroup", "/proc/self/cgroup"));
 }
 
 static uint64_t value_or(uint64_t value, uint64_t otherwise)

@@ -71,6 +71,12 @@ struct qbi_limits_verdict {
 
 void qbi_limits_init(struct qbi_limits *l);
 
+/*
+ * Memory per user by default, where the machine has @machine bytes and the control group may
+ * have @group; UINT64_MAX: as many as it likes.
+ */
+uint64_t qbi_limits_memory(uint64_t machine, uint64_t group);
+
 /* Fields that are 0 get their default. 0; -EINVAL: nothing changes. */
 int qbi_limits_set(struct qbi_limits *l, const struct qbipc_service_limits *wanted);
 
