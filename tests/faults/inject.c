@@ -24,6 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/syscalls.h"
+
 enum { SLEEP_SLICE_MS = 1 };
 
 static int calls; /* counted so far */
