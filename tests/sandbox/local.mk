@@ -21,12 +21,11 @@ tests_sandbox_scenario_libqb_SOURCES = \
 	tests/sandbox/scenario.h
 tests_sandbox_scenario_libqb_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir) $(LIBQB_CFLAGS)
 tests_sandbox_scenario_libqb_LDADD = \
-	tests/lib/libtestlib.la $(CHECK_LIBS) $(LIBQB_LIBS) -lpthread
+	tests/lib/libtestlib.la $(CHECK_LIBS) $(LIBQB_LIBS) -lpthread -ldl
 
 tests_sandbox_test_refused_SOURCES = \
 	tests/sandbox/test-refused.c \
 	tests/sandbox/scenario.c \
 	tests/sandbox/scenario.h
 tests_sandbox_test_refused_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
-tests_sandbox_test_refused_LDADD = \
-	tests/lib/libtestlib.la lib/libqbipc.la $(CHECK_LIBS) -lpthread
+tests_sandbox_test_refused_LDADD = $(public_ldadd)
