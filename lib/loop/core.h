@@ -38,7 +38,7 @@
 struct qbi_item;
 
 struct qbi_kind {
-	struct qbi_loop_core *core;
+	struct qbi_loop_core *core; /* set by init and not again: read without the lock */
 	/*
 	 * Dispatch an item that was taken off its list. Called with the lock held; releases
 	 * it while the application's function runs.

@@ -156,7 +156,9 @@ static int table_reserve(struct qbi_timers *t)
 		}
 	}
 	free(t->buckets);
-	*t = grown;
+	/* Not the whole struct: the kind is read without the lock. */
+	t->buckets = grown.buckets;
+	t->n_buckets = grown.n_buckets;
 	return 0;
 }
 
