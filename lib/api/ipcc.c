@@ -46,7 +46,7 @@ qb_ipcc_connection_t *qb_ipcc_connect_async(const char *name, size_t max_msg_siz
 		errno = -qbi_misuse("connect_fd is NULL");
 		return NULL;
 	}
-	c = connection_start(name, max_msg_size, QBI_FOREVER);
+	c = connection_start(name, max_msg_size, QBI_UNTIL_SIGNAL);
 	if (c)
 		*connect_fd = c->stream;
 	return c;
@@ -72,11 +72,9 @@ int qb_ipcc_connect_continue(struct qb_ipcc_connection *c)
 	return connection_finish(c, 0);
 }
 
-qb_ipcc_connection_t *qbipc_connect_timeout(const char *name, size_t max_msg_size,
-					    int timeout_ms)
+static qb_ipcc_connection_t *connect_until(const char *name, size_t max_msg_size,
+					   uint64_t deadline)
 {
-	/* Not 0, which means not to wait at all; wait until now. */
-	uint64_t deadline = timeout_ms == 0 ? qbi_now_ns() : qbi_deadline_from_ms(timeout_ms);
 	qb_ipcc_connection_t *c = connection_start(name, max_msg_size, deadline);
 
 	if (!c || connection_finish(c, deadline) != 0)
@@ -84,9 +82,18 @@ qb_ipcc_connection_t *qbipc_connect_timeout(const char *name, size_t max_msg_siz
 	return c;
 }
 
+qb_ipcc_connection_t *qbipc_connect_timeout(const char *name, size_t max_msg_size,
+					    int timeout_ms)
+{
+	/* Not 0, which means not to wait at all; wait until now. */
+	uint64_t deadline = timeout_ms == 0 ? qbi_now_ns() : qbi_deadline_from_ms(timeout_ms);
+
+	return connect_until(name, max_msg_size, deadline);
+}
+
 qb_ipcc_connection_t *qb_ipcc_connect(const char *name, size_t max_msg_size)
 {
-	return qbipc_connect_timeout(name, max_msg_size, -1);
+	return connect_until(name, max_msg_size, QBI_UNTIL_SIGNAL);
 }
 
 void qb_ipcc_disconnect(qb_ipcc_connection_t *c)

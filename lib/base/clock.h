@@ -4,12 +4,15 @@
 #define QBI_BASE_CLOCK_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
 #define QBI_NS_PER_MS 1000000ULL
 #define QBI_NS_PER_S 1000000000ULL
 #define QBI_FOREVER UINT64_MAX
+/* For ever as well, but a signal handler that runs ends it, where a function says so. */
+#define QBI_UNTIL_SIGNAL (QBI_FOREVER - 1)
 
 static inline uint64_t qbi_now_ns(void)
 {
@@ -17,6 +20,11 @@ static inline uint64_t qbi_now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * QBI_NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+static inline bool qbi_deadline_is_a_time(uint64_t deadline)
+{
+	return deadline < QBI_UNTIL_SIGNAL;
 }
 
 /* The deadline in @ms; negative: never; 0: now, without reading the clock. */

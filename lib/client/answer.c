@@ -99,6 +99,7 @@ static int answer_busy_poll(struct qbi_answer *a, int stream, struct qbi_busy_po
 int qbi_answer_wait(struct qbi_answer *a, int stream, uint64_t deadline, int cancel_state)
 {
 	struct qbi_busy_poll busy_poll;
+	bool interrupted = false;
 
 	qbi_busy_poll_init(&busy_poll);
 	for (;;) {
@@ -115,14 +116,15 @@ int qbi_answer_wait(struct qbi_answer *a, int stream, uint64_t deadline, int can
 				deadline = soon;
 			continue;
 		}
-		timeout = qbi_deadline_to_poll(deadline);
+		timeout = interrupted ? 0 : qbi_deadline_to_poll(deadline);
 		if (timeout == 0)
-			return -EAGAIN;
+			return interrupted ? -EINTR : -EAGAIN;
 		qbi_cancel_as(cancel_state);
 		ready = poll(&p, 1, timeout);
 		(void)qbi_cancel_hold_back();
 		if (ready < 0 && errno != EINTR)
 			return -errno;
+		interrupted = ready < 0 && deadline == QBI_UNTIL_SIGNAL;
 	}
 }
 

@@ -38,7 +38,8 @@ struct qbi_answer {
 
 /*
  * Read all of it until @deadline; 0: only what is there. Cancelled as qbi_reach(). 0;
- * -EAGAIN it did not come in time; -ECONNRESET; another -errno.
+ * -EAGAIN it did not come in time; -EINTR a signal handler ran (QBI_UNTIL_SIGNAL only);
+ * -ECONNRESET; another -errno.
  */
 int qbi_answer_wait(struct qbi_answer *a, int stream, uint64_t deadline, int cancel_state);
 

@@ -153,6 +153,8 @@ static int answer_accept(qb_ipcc_connection_t *c, uint64_t deadline, struct qbi_
 
 	if (r == -EAGAIN && deadline != 0)
 		return -ETIMEDOUT;
+	if (r == -EINTR)
+		return -EAGAIN;
 	if (r == 0) {
 		r = qbi_answer_check(a);
 		if (r < 0 && r != -EBADMSG)

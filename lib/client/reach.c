@@ -47,7 +47,7 @@ static int address_connect(int fd, const struct sockaddr_un *address, socklen_t 
 	for (;;) {
 		int connected;
 
-		if (deadline != QBI_FOREVER) {
+		if (qbi_deadline_is_a_time(deadline)) {
 			struct timeval left = time_left(deadline);
 			int r = stream_limit(fd, &left);
 
@@ -61,6 +61,8 @@ static int address_connect(int fd, const struct sockaddr_un *address, socklen_t 
 			return 0;
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
+		if (errno == EINTR && deadline == QBI_UNTIL_SIGNAL)
+			return -EAGAIN;
 		if (qbi_now_ns() >= deadline)
 			return -ETIMEDOUT;
 	}
@@ -79,7 +81,7 @@ static int service_connect(int fd, const struct sockaddr_un *address, uint64_t d
 
 	if (r == -ECONNREFUSED && unpadded)
 		r = address_connect(fd, address, unpadded, deadline, cancel_state);
-	if (r == 0 && deadline != QBI_FOREVER)
+	if (r == 0 && qbi_deadline_is_a_time(deadline))
 		r = stream_limit(fd, NULL);
 	return r;
 }

@@ -9,8 +9,9 @@
  * Connect a stream to the service, or to the socket at the path @name if it has a slash. The
  * stream receives the credentials of the sender of the answer. Waits for a place in the
  * queue until @deadline, at least for one tick of the kernel's clock. 0; -ETIMEDOUT;
- * -ECONNREFUSED no process listens there; -ENOENT likewise (filesystem sockets); -EINVAL or
- * -ENAMETOOLONG the name is invalid; another -errno.
+ * -EAGAIN a signal handler ran (QBI_UNTIL_SIGNAL only); -ECONNREFUSED no process listens
+ * there; -ENOENT likewise (filesystem sockets); -EINVAL or -ENAMETOOLONG the name is
+ * invalid; another -errno.
  *
  * The caller has disabled cancellation (base/unfinished.h). The call waits with
  * @cancel_state, and *@ret_stream has the descriptor meanwhile.

@@ -128,6 +128,7 @@ static void alarms_stop(void)
 	signal(SIGALRM, SIG_IGN);
 }
 
+/* That qb_ipcc_connect() does not is tested in signals.c. */
 START_TEST(connect_waits_for_a_place_and_an_answer_through_signals)
 {
 	struct host *h = host_start(
@@ -140,8 +141,7 @@ START_TEST(connect_waits_for_a_place_and_an_answer_through_signals)
 			host_freeze(h);
 			first = full ? backlog_fill(h->name) : -1;
 			alarms_start(h->pid);
-			c = timed ? qbipc_connect_timeout(h->name, 0, deadline_ms()) :
-				    qb_ipcc_connect(h->name, 0);
+			c = qbipc_connect_timeout(h->name, 0, timed ? deadline_ms() : -1);
 			alarms_stop();
 			ck_assert_msg(c, "full %d timed %d: %s", full, timed, strerror(errno));
 			if (first >= 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Signal handlers that run while a client waits, and return. A loop of a program that waits
- * for events looks at what its handler has set; who waits for a response wants that.
+ * for events, or connects, looks at what its handler has set; who waits for a response wants
+ * that.
  */
 #include <errno.h>
 #include <signal.h>
@@ -27,14 +28,19 @@ static void on_signal(int sig)
 	handled++;
 }
 
+static void connect_and_echo(void)
+{
+	connection = client_connect(host->name, 0);
+	client_echo(connection, 64);
+}
+
 static void start(int i)
 {
 	/* Nobody restarts poll(2); if it were to be restarted, this says that it may. */
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 
 	host = host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true });
-	connection = client_connect(host->name, 0);
-	client_echo(connection, 64);
+	connect_and_echo();
 	handled = 0;
 	ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
 }
@@ -106,6 +112,24 @@ START_TEST(waiting_for_an_event_for_a_time_ends_when_a_handler_has_run)
 }
 END_TEST
 
+START_TEST(connecting_to_a_stopped_server_ends_when_a_handler_has_run)
+{
+	pid_t disturber;
+
+	start(_i);
+	host_freeze(host);
+	disturber = disturber_start();
+	errno = 0;
+	ck_assert_ptr_null(qb_ipcc_connect(host->name, 0));
+	ck_assert_int_eq(errno, EAGAIN);
+	disturber_stop(disturber);
+	host_thaw(host);
+	qb_ipcc_disconnect(connection);
+	connect_and_echo();
+	stop();
+}
+END_TEST
+
 /* In between it has been cut short again and again. */
 START_TEST(waiting_for_a_response_goes_on_when_handlers_run)
 {
@@ -132,6 +156,7 @@ int main(void)
 
 	add_transport_test(tc, waiting_for_an_event_for_ever_ends_when_a_handler_has_run);
 	add_transport_test(tc, waiting_for_an_event_for_a_time_ends_when_a_handler_has_run);
+	add_transport_test(tc, connecting_to_a_stopped_server_ends_when_a_handler_has_run);
 	add_transport_test(tc, waiting_for_a_response_goes_on_when_handlers_run);
 	return suite_main(s);
 }
