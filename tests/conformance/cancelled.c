@@ -408,11 +408,12 @@ START_TEST(requests_whose_threads_end_leave_no_memory_behind)
 		call(c, MSG_ECHO);
 	}
 	after = call(other, MSG_MEMORY);
+	/* A checker keeps what is freed for a while, and has memory beyond all numbers. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	ck_assert_int_gt(before, 0);
-	/* A checker of addresses keeps what is freed for a while. */
-#ifndef __SANITIZE_ADDRESS__
 	ck_assert_int_lt(after - before, EXITS / 2 * (SIZE / (int)sysconf(_SC_PAGESIZE)));
 #else
+	(void)before;
 	(void)after;
 #endif
 	call(other, MSG_QUIT);
