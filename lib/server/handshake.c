@@ -261,13 +261,13 @@ static bool native_is_in_the_way(const qb_ipcs_connection_t *c, int error)
 	       error != -ECONNRESET && error != -EAGAIN;
 }
 
-static struct qbi_why obstacle_of_server(bool made, int error)
+static struct qbi_why obstacle_of_server(const qb_ipcs_connection_t *c, bool made, int error)
 {
 	struct qbi_why why;
 
 	if (made)
 		return qbi_why_server(QBI_CALL_SENDMSG, error);
-	why = qbi_transport_trial_server();
+	why = qbi_transport_trial_server(c->host->set.type);
 	/* In small it works: too large, or over by now. */
 	return why.code ? why : qbi_why_server(QBI_CALL_UNKNOWN, error);
 }
@@ -287,7 +287,7 @@ static int connection_open(qb_ipcs_connection_t *c)
 	r = connection_offer(c, &made);
 	if (r < 0 && native_is_in_the_way(c, r)) {
 		qbi_connection_retract(c);
-		c->why = obstacle_of_server(made, r);
+		c->why = obstacle_of_server(c, made, r);
 		r = connection_offer(c, &made);
 	}
 	if (r >= 0 && !c->transport->version)

@@ -45,7 +45,7 @@ static void inquiry_welcome_fill(const qb_ipcs_connection_t *c, struct qbi_welco
 	welcome->mark = QBI_WIRE_MARK;
 	welcome->abilities = question;
 	if (question == QBI_ABILITY_PROBE && !why.code)
-		why = qbi_transport_trial_server();
+		why = qbi_transport_trial_server(c->host->set.type);
 	t = qbi_transport_for_service(c->host->set.type, &c->hello, !why.code);
 	if (error != 0 || !t)
 		return;

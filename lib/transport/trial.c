@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -54,6 +56,21 @@ static int memory_make(int *ret_fd, enum qbi_why_call *ret_call)
 	return memory_map(fd, PROT_READ | PROT_WRITE, ret_call);
 }
 
+/* Memory that the client may only read is opened once more. */
+static int memory_reopen(int fd, enum qbi_why_call *ret_call)
+{
+	_cleanup_(qbi_closep) int for_reading = -1;
+	char path[sizeof("/proc/self/fd/") + 10];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	*ret_call = QBI_CALL_OPEN;
+	for_reading = open(path, O_RDONLY | O_CLOEXEC);
+	if (for_reading < 0)
+		return -errno;
+	*ret_call = QBI_CALL_FCHMOD;
+	return fchmod(fd, 0) < 0 ? -errno : 0;
+}
+
 static int descriptor_send(int stream, int fd)
 {
 	char byte = 0;
@@ -77,13 +94,15 @@ static int descriptor_send(int stream, int fd)
 	return sendmsg(stream, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-struct qbi_why qbi_transport_trial_server(void)
+struct qbi_why qbi_transport_trial_server(enum qb_ipc_type type)
 {
 	_cleanup_(qbi_closep) int memory = -1;
 	enum qbi_why_call call;
 	int r = memory_make(&memory, &call);
 	int pair[2];
 
+	if (r == 0 && type != QB_IPC_SOCKET)
+		r = memory_reopen(memory, &call);
 	if (r < 0)
 		return qbi_why_server(call, r);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)

@@ -7,10 +7,15 @@
 #ifndef QBI_TRANSPORT_TRIAL_H
 #define QBI_TRANSPORT_TRIAL_H
 
+#include <qb/qbipc_common.h>
+
 #include "wire/why.h"
 
-/* Can a server in this process make and pass the descriptors of a client? All zero: yes. */
-struct qbi_why qbi_transport_trial_server(void);
+/*
+ * Can a server in this process make and pass the descriptors of a client over that transport?
+ * All zero: yes.
+ */
+struct qbi_why qbi_transport_trial_server(enum qb_ipc_type type);
 
 /*
  * Can a client of this process use what it was passed, memfds first, then sockets? -1 are

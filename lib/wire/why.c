@@ -45,6 +45,8 @@ static const char *const calls[QBI_CALLS] = {
 	[QBI_CALL_FSTAT] = "fstat",
 	[QBI_CALL_FSTATFS] = "fstatfs",
 	[QBI_CALL_GETSOCKOPT] = "getsockopt",
+	[QBI_CALL_OPEN] = "open",
+	[QBI_CALL_FCHMOD] = "fchmod",
 };
 
 /* Does @error mean a shortage, which may be temporary? */

@@ -33,6 +33,8 @@ enum qbi_why_call {
 	QBI_CALL_FSTAT,
 	QBI_CALL_FSTATFS,
 	QBI_CALL_GETSOCKOPT,
+	QBI_CALL_OPEN, /* of /proc/self/fd */
+	QBI_CALL_FCHMOD,
 	QBI_CALLS,
 };
 

@@ -98,7 +98,9 @@ static void print_why(void)
 	printf("| %d | `ftruncate` | %d | `fstat` |\n", QBI_CALL_FTRUNCATE, QBI_CALL_FSTAT);
 	printf("| %d | `fcntl`: seals | %d | `fstatfs` |\n", QBI_CALL_SEALS, QBI_CALL_FSTATFS);
 	printf("| %d | `mmap` | %d | `getsockopt` |\n", QBI_CALL_MMAP, QBI_CALL_GETSOCKOPT);
-	printf("| %d | `socketpair` |\n", QBI_CALL_SOCKETPAIR);
+	printf("| %d | `socketpair` | %d | `open` of `/proc/self/fd` |\n", QBI_CALL_SOCKETPAIR,
+	       QBI_CALL_OPEN);
+	printf("| | | %d | `fchmod` |\n", QBI_CALL_FCHMOD);
 }
 
 static void print_old_ring(void)

@@ -50,6 +50,8 @@ static const struct refusal server_refusals[] = {
 	{ "socketpair", SYS_socketpair, -1, 0 },
 	{ "sendmsg", SYS_sendmsg, -1, 0 },
 };
+/* Over shared memory only. */
+static const struct refusal memory_refusal = { "fchmod", SYS_fchmod, 1, 0 };
 static const struct refusal client_refusals[] = {
 	{ "fcntl", SYS_fcntl, 1, F_GET_SEALS },
 	{ "fstatfs", SYS_fstatfs, -1, 0 },
@@ -225,25 +227,22 @@ START_TEST(native_wire_has_no_reason_and_no_line)
 }
 END_TEST
 
-START_TEST(call_that_a_server_may_not_make_is_told_by_name)
+static void server_is_refused(int transport, const struct refusal *r, int error)
 {
-	const struct refusal *r = &server_refusals[REFUSAL_OF(_i)];
-	const char *why =
-		detailed("the system keeps the server from it", r->call, ERROR_OF(_i));
+	const char *why = detailed("the system keeps the server from it", r->call, error);
 	qb_ipcc_connection_t *c, *second;
 	struct host *h;
 
 	server_refusal = r;
-	server_error = ERROR_OF(_i);
-	h = host_start(
-		&(struct server_spec){ VARIANT_SPEC(TRANSPORT_OF(_i)), .prepare = prepare });
+	server_error = error;
+	h = host_start(&(struct server_spec){ VARIANT_SPEC(transport), .prepare = prepare });
 	/* Before anybody has connected, too. */
-	probe_expect(h->name, QBIPC_WHY_SERVER_REFUSED, r->call, ERROR_OF(_i));
+	probe_expect(h->name, QBIPC_WHY_SERVER_REFUSED, r->call, error);
 	c = client_connect(h->name, 0);
 	client_echo(c, 100);
-	record_expect(h->name, QBIPC_WHY_SERVER_REFUSED, r->call, ERROR_OF(_i));
+	record_expect(h->name, QBIPC_WHY_SERVER_REFUSED, r->call, error);
 	/* It was no fault of the service, so the next one asks again. */
-	probe_expect(h->name, QBIPC_WHY_SERVER_REFUSED, r->call, ERROR_OF(_i));
+	probe_expect(h->name, QBIPC_WHY_SERVER_REFUSED, r->call, error);
 	second = client_connect(h->name, 0);
 	client_echo(second, 100);
 	server_lines_expect(h, getpid(), why);
@@ -252,6 +251,17 @@ START_TEST(call_that_a_server_may_not_make_is_told_by_name)
 	qb_ipcc_disconnect(c);
 	qb_ipcc_disconnect(second);
 	host_stop(h);
+}
+
+START_TEST(call_that_a_server_may_not_make_is_told_by_name)
+{
+	server_is_refused(TRANSPORT_OF(_i), &server_refusals[REFUSAL_OF(_i)], ERROR_OF(_i));
+}
+END_TEST
+
+START_TEST(call_for_memory_that_a_server_may_not_make_is_told_by_name)
+{
+	server_is_refused(0, &memory_refusal, errors[_i]);
 }
 END_TEST
 
@@ -524,6 +534,8 @@ int main(void)
 	tcase_add_loop_test(tc, native_wire_has_no_reason_and_no_line, 0, NATIVE_TRANSPORTS);
 	tcase_add_loop_test(tc, call_that_a_server_may_not_make_is_told_by_name, 0,
 			    SERVER_CASES);
+	tcase_add_loop_test(tc, call_for_memory_that_a_server_may_not_make_is_told_by_name, 0,
+			    ERRORS);
 	tcase_add_loop_test(tc, server_that_switched_it_off_says_so, NATIVE_TRANSPORTS,
 			    transport_count);
 	tcase_add_loop_test(tc, client_that_switched_it_off_says_so, 0, NATIVE_TRANSPORTS);
