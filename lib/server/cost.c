@@ -35,7 +35,8 @@ static uint64_t cpu_ns(void)
 
 void qbi_cost_suspect(struct qbi_cost *c)
 {
-	atomic_store_explicit(&c->watched, WATCHED, memory_order_relaxed);
+	if (!c->exempt)
+		atomic_store_explicit(&c->watched, WATCHED, memory_order_relaxed);
 }
 
 struct qbi_cost_mark qbi_cost_begin(const struct qbi_cost *c)

@@ -23,6 +23,7 @@
 struct qbi_cost {
 	_Atomic(uint32_t) watched; /* messages that are still to be measured */
 	uint64_t excess;	   /* ns beyond what they may cost */
+	bool exempt;		   /* never measured; set before the first message */
 };
 
 /* When a message began. */

@@ -51,6 +51,7 @@ int qbi_handshake_begin(qb_ipcs_connection_t *c)
 
 	if (r < 0)
 		return r;
+	c->take_cost.exempt = c->send_cost.exempt = qbi_limits_is_exempt(c->peer.uid);
 	while ((victim = qbi_limits_excess(l, &c->quota, c->stream.fd, &v)))
 		handshake_close(limits_connection(victim), &v);
 	return 0;

@@ -154,6 +154,11 @@ static bool uid_is_exempt(uid_t uid, uid_t self)
 	return uid == 0 || uid == self;
 }
 
+bool qbi_limits_is_exempt(uid_t uid)
+{
+	return uid_is_exempt(uid, geteuid());
+}
+
 void qbi_limits_entry_init(struct qbi_limits_entry *e)
 {
 	*e = (struct qbi_limits_entry){ .counted = QBI_COUNTED_NOT };

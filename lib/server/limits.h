@@ -82,6 +82,9 @@ int qbi_limits_set(struct qbi_limits *l, const struct qbipc_service_limits *want
 
 void qbi_limits_entry_init(struct qbi_limits_entry *e);
 
+/* Root and the server's own user: no limit per user holds for them. */
+bool qbi_limits_is_exempt(uid_t uid);
+
 /* Count a client of @uid as a handshake. 0; -ENOMEM: it is not counted. */
 int qbi_limits_begin(struct qbi_limits *l, struct qbi_limits_entry *e, uid_t uid);
 

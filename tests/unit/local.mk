@@ -89,6 +89,7 @@ tests_unit_test_native_packets_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sendmsg
 
 # Limits, and what is left by servers that were killed.
 limits_tests = \
+	tests/unit/test-cost \
 	tests/unit/test-limits \
 	tests/unit/test-shm-sweep
 if HAVE_CHECK
