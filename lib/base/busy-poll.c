@@ -18,8 +18,8 @@
 #define DEBT_MAX 4000000
 
 /*
- * On the only usable CPU, how long an end sleeps for messages after another thread took a
- * time slice; twice as long each time if the next poll loses one too.
+ * With one usable CPU: how long an end sleeps for messages instead of polling, after another
+ * thread took a time slice. The time doubles whenever the next poll loses one too.
  */
 #define CROWDED_MIN_NS 500000000
 #define CROWDED_MAX_NS 4000000000
@@ -31,8 +31,8 @@
 #define REAL_TIME_NS 20000
 
 /*
- * How often affinity and scheduling class are read; and by an end that does not poll, how
- * many calls pass between readings of the clock.
+ * How often affinity and scheduling class are read; and how many calls of an end that does
+ * not poll pass between two readings of the clock.
  */
 #define NOTE_NS 100000000
 #define ASKED_PER_CLOCK 64
@@ -178,7 +178,7 @@ uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, uint64_t now)
 	if (b->allowance > ALLOWANCE_MAX)
 		b->allowance = ALLOWANCE_MAX;
 	b->filled = now;
-	/* The budget is too small to poll: the caller sleeps, and that yields the CPU. */
+	/* The allowance does not cover the budget: the caller sleeps, which yields the CPU. */
 	if ((int64_t)b->budget >= b->allowance)
 		return 0;
 	if (now - b->gave_way >= GIVE_WAY_NS) {

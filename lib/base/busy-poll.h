@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Busy polling before sleeping: check for a message in a loop for a
- * bounded, adaptive time, because a message found this way takes half a microsecond and
- * one that has to wake the thread takes twenty.
+ * Busy polling before sleeping: check for a message in a loop for a bounded, adaptive time,
+ * because a message found this way takes half a microsecond and one that has to wake the
+ * thread takes twenty.
  *
- * Idea: ski rental. Never poll for longer than sleeping and waking would cost. The budget
- * grows when a message came so soon after polling gave up that a longer poll would have
- * found it, and shrinks when polling found nothing. Time polled in vain is paid from an
+ * Idea: the ski rental problem. Never poll for longer than sleeping and waking would cost.
+ * The budget grows when a message came so soon after polling gave up that a longer poll would
+ * have found it, and shrinks when polling found nothing. Time polled in vain is paid from an
  * allowance, a token bucket that fills with a share of the time that passes. So whatever
  * the pattern of messages, polling in vain costs no more than that share of a CPU, and an
  * idle connection does not poll at all.
  *
  * Between checks: `pause` for the first microsecond, then sched_yield(2), because the
  * other end, or another client, may be waiting for this very CPU. Time in which other
- * threads run on it costs nothing and is not counted: eight clients on two CPUs hand the
- * CPUs round instead of sleeping and being woken (docs/performance.md).
+ * threads run on it costs nothing and is not counted: eight clients on two CPUs take turns
+ * on the CPUs instead of sleeping and being woken (docs/performance.md).
  *
- * With one usable CPU this is the same, whether the other end has it too or one of its
- * own, until a yield costs a time slice. Then another thread is busy there, and an end that
- * sleeps runs again sooner than one that yields.
+ * With one usable CPU it works the same way, whether the other end runs on that CPU or on
+ * another one, until a yield costs a time slice. Then another thread is busy on that CPU, and
+ * an end that sleeps runs again sooner than one that yields.
  *
  * Owner: one struct qbi_busy_poll per service, or per client connection and channel.
  * Threads: one at a time per struct. The setting is for the process, any thread.
@@ -42,10 +42,10 @@
 
 struct qbi_busy_poll {
 	uint64_t setting;    /* ns; the longest poll as set; 0: never poll */
-	uint64_t longest;    /* ns; of that, what makes sense here; 0: do not poll */
+	uint64_t longest;    /* ns; the part of it that is useful here; 0: do not poll */
 	uint64_t noted;	     /* when affinity and scheduling class were last read */
-	bool one_cpu;	     /* as of then: this thread may use no other */
-	unsigned int asked;  /* calls of qbi_busy_poll_is_on() that said no */
+	bool one_cpu;	     /* as of then: this thread may use only one CPU */
+	unsigned int asked;  /* calls of qbi_busy_poll_is_on() that returned false */
 	uint64_t budget;     /* ns; limit of the next busy poll */
 	uint64_t began;	     /* start of the last poll that found nothing; 0 none */
 	int64_t allowance;   /* ns that may still be polled in vain; below 0: in debt */
@@ -100,15 +100,15 @@ void qbi_busy_poll_was_woken(struct qbi_busy_poll *b);
 #define QBI_SPIN_PAUSE_NS 1000 /* then yield between checks */
 #define QBI_SPIN_TURNS_PER_CLOCK 16
 
-/* A yield that takes longer has let others run; they used what is beyond. */
+/* A yield that takes longer let other threads run; the rest of the time was theirs. */
 #define QBI_SPIN_YIELD_NS 1000
 
-/* If others keep the CPU for longer than this, sleeping and being woken is better. */
+/* If others keep the CPU for longer than this, sleeping and being woken costs less. */
 #define QBI_BUSY_POLL_GIVEN_NS 500000
 
 /*
- * Poll for @length, given away time not counted, but until @limit at most. @yield: from
- * the first check on, because the other end was last seen on this CPU.
+ * Poll for @length, without the time in which other threads run, and until @limit at most.
+ * @yield: yield from the first check on, because the other end was last seen on this CPU.
  */
 static inline void qbi_spin_begin(struct qbi_spin *s, uint64_t now, uint64_t length,
 				  uint64_t limit, bool yield)
@@ -146,7 +146,7 @@ static inline void qbi_spin_yield(struct qbi_spin *s)
 	if (s->now - before <= QBI_SPIN_YIELD_NS)
 		return;
 	given = s->now - before - QBI_SPIN_YIELD_NS;
-	/* A thread that does not yield: charge its slice, so that this end polls less. */
+	/* Another thread took a time slice: count it, so that this end polls less. */
 	if (given > QBI_BUSY_POLL_GIVEN_NS)
 		return;
 	s->start += given;

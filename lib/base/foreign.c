@@ -122,7 +122,7 @@ static bool memory_is_quick(int fd)
 	       (uint64_t)st.st_blocks * 512 <= MEMORY_QUICK;
 }
 
-/* Constants, which the kernel reads without a lock. */
+/* For options that never change: the kernel reads them without a lock. */
 static bool option_is(int fd, int option, int expected)
 {
 	int value;
@@ -169,7 +169,7 @@ static bool queue_is_quick(int fd)
 	return queued >= 0 ? queued == 0 : queue_is_emptied(fd);
 }
 
-/* Also shuts it down: what is queued later would be closed with it. */
+/* Also shuts it down: descriptors that are queued later would be closed with it. */
 static bool socket_is_quick(int fd)
 {
 	return option_is(fd, SO_DOMAIN, AF_UNIX) && option_is(fd, SO_ACCEPTCONN, 0) &&
@@ -185,7 +185,7 @@ static unsigned int threads;
 static uint32_t threads_of; /* the process, by its generation */
 QBI_MUTEX_STATIC(closing)
 
-/* The next descriptor to close; -1: none, and the thread does not count any more. */
+/* The next descriptor to close; -1: none, and the calling thread is no longer counted. */
 static int next_take(void)
 {
 	int fd = -1;
@@ -238,7 +238,7 @@ static int thread_start(void)
 	return -r;
 }
 
-/* Queue descriptors for the threads: how many. *@more: one more thread is needed. */
+/* Queue descriptors for the threads; returns how many. *@more: start one more thread. */
 static size_t waiting_add(const int *fds, size_t n, bool *more)
 {
 	qbi_mutex_lock(&closing);
@@ -298,7 +298,7 @@ int qbi_close_stream(int fd)
 	if (fd < 0)
 		return -1;
 	(void)shutdown(fd, SHUT_RDWR);
-	/* No other process has it: an empty queue has no descriptors. */
+	/* No other process has this socket. A queue without bytes has no descriptors. */
 	if ((ioctl(fd, FIONREAD, &queued) == 0 && queued == 0) || queue_is_quick(fd))
 		qbi_close(fd);
 	else

@@ -47,7 +47,7 @@ ssize_t qbi_foreign_receive(int fd, const struct iovec *iov, size_t n, int flags
 ssize_t qbi_foreign_receive_bytes(int fd, const struct iovec *iov, size_t n, int flags,
 				  int *ret_flags);
 
-/* As recv(2), without descriptors likewise. */
+/* As recv(2); descriptors are not allowed here either. */
 ssize_t qbi_foreign_recv(int fd, void *buf, size_t size, int flags);
 
 /* Close descriptors of any kind; @fds is invalid afterwards. Keeps errno. */

@@ -8,11 +8,14 @@
 
 #include "base/file.h"
 
-/* Not much, for it may be on the small stack of a thread; longer names are no limit. */
+/*
+ * Small, because the caller may be a thread with a small stack. A group whose path is longer
+ * counts as one without a limit.
+ */
 #define PATH_SIZE 512
 #define MEMBERSHIP_SIZE 3000
 
-/* "max", or bytes; version 1 has a number that no machine reaches. */
+/* The file has "max" or bytes; version 1 has a number that no machine reaches for "max". */
 static uint64_t group_limit(const char *dir, const char *name)
 {
 	char path[PATH_SIZE + 32], text[64], *end;
@@ -25,7 +28,10 @@ static uint64_t group_limit(const char *dir, const char *name)
 	return end == text ? UINT64_MAX : limit;
 }
 
-/* The least of @dir and all above it, up to the first @root bytes of its name. */
+/*
+ * The lowest limit of @dir and of the directories above it, up to the one that is named by
+ * the first @root bytes of @dir.
+ */
 static uint64_t least_limit(char *dir, size_t root, const char *name)
 {
 	uint64_t least = UINT64_MAX;
@@ -54,7 +60,7 @@ static bool list_has(const char *list, const char *word)
 	return false;
 }
 
-/* Of one line of the file: number:controllers:/path. */
+/* The limit of the group in one line of the file: number:controllers:/path. */
 static uint64_t membership_limit(const char *mount, char *line)
 {
 	char *controllers = strchr(line, ':'), *path;

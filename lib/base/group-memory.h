@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How much memory the control groups that we are in may have, of either version: beyond that
- * the kernel ends processes, however much the machine has.
+ * The memory limit of the control groups of this process, of version 1 or 2. Beyond it the
+ * kernel kills processes, however much memory the machine has.
  */
 #ifndef QBI_BASE_GROUP_MEMORY_H
 #define QBI_BASE_GROUP_MEMORY_H
@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 /*
- * Bytes: the least that the groups in @membership, a file such as /proc/self/cgroup, and all
- * groups above them allow. They lie below @mount: those of version 2 right there, those of
- * version 1 in its folder "memory". UINT64_MAX: no limit.
+ * The lowest limit, in bytes, of the groups in @membership, a file such as /proc/self/cgroup,
+ * and of all groups above them. Groups of version 2 are directories in @mount, those of
+ * version 1 in @mount/memory. UINT64_MAX: no limit.
  */
 uint64_t qbi_group_memory(const char *mount, const char *membership);
 

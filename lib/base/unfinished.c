@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
-/* Tells of the end of a thread; has a value in those that have begun something. */
+/* Calls thread_ends() in each thread that has begun something. */
 static pthread_key_t key;
 static bool have_key;
 
@@ -27,7 +27,7 @@ __attribute__((constructor(200))) static void key_make(void)
 	have_key = pthread_key_create(&key, thread_ends) == 0;
 }
 
-/* The library may go before the process does. */
+/* The library may be unloaded before the process ends. */
 __attribute__((destructor)) static void key_remove(void)
 {
 	if (have_key)
@@ -52,7 +52,7 @@ void qbi_unfinished_end(struct qbi_unfinished *u)
 {
 	struct qbi_unfinished **at = &innermost;
 
-	/* Further in may be what was left by siglongjmp(3). */
+	/* Further in there may be entries of calls that were left by siglongjmp(3). */
 	while (*at && *at != u)
 		at = &(*at)->outer;
 	if (*at)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Messages and words of the old wire's ring. One process produces, one consumes;
- * either may be a peer with an implementation of its own, so the partner named at
- * each operation is what that implementation does at the same place.
+ * Messages and words of the ring of libqb's wire. One process produces, one consumes.
+ * Either of them may be a peer with another implementation; then the partner named at an
+ * operation stands for the same step of that implementation.
  *
- * Order. Left happens before right, seen through the word:
+ * Order. What is on the left happens before what is on the right, if the operation on the
+ * right reads the value that the one on the left has written to the word:
  *
  *	Q1 magic      producer (publish): payload, size   ->  consumer (look)
  *	Q2 semaphore  producer (post): the whole chunk    ->  consumer (count)
@@ -12,12 +13,12 @@
  *	Q4 semaphore  producer (post) and consumer (sleep): one 64-bit word holds
  *	              value and sleepers, so either the producer sees the sleeper
  *	              or the sleeper sees the value
- *	Q5 words      no partner: each is a statement by itself
+ *	Q5 words      no partner: no other data depends on them
  *
- * Q2 is what decides that a message exists; Q1 is checked because the semaphore may
- * lie. write_pt is published for the peer, and read here only by an end that joins the ring
- * (qbring.c); the semaphore is taken down before read_pt moves, because a peer takes
- * equal indexes with a raised semaphore for a full ring.
+ * Q2 decides whether a message exists. Q1 is checked as well, because the peer can write any
+ * value to the semaphore. write_pt is published for the peer; on this side only an end that
+ * joins the ring reads it (qbring.c). The semaphore is decremented before read_pt moves,
+ * because to a peer equal indexes with a semaphore above zero mean a full ring.
  */
 #include "ring/qbring.h"
 
@@ -93,7 +94,7 @@ static size_t ring_free_bytes(const struct qbi_qbring *r, uint32_t read)
 {
 	uint32_t words;
 
-	/* The consumer is never behind us by a whole round: equal is empty. */
+	/* The ring is never filled completely: equal indexes mean that it is empty. */
 	if (read == r->write)
 		words = r->word_size;
 	else if (read > r->write)
@@ -108,7 +109,7 @@ static void ring_post(struct qbi_qbring *r)
 	/*
 	 * order Q2 (post): the chunk before the count that announces it.
 	 * Pairs with Q2 (count) in ring_has_message().
-	 * order Q4 (post): value up and sleepers read in one operation.
+	 * order Q4 (post): one operation increments the value and reads the sleepers.
 	 * Pairs with Q4 (sleep) in ring_sleep().
 	 */
 	uint64_t before = qbi_shared_add64(&r->head->sem.both, 1, memory_order_seq_cst);
@@ -124,7 +125,7 @@ static void chunk_write(struct qbi_qbring *r, const struct iovec *iov, size_t n,
 	size_t to = (size_t)word_after(r, at, QBI_QBRING_CHUNK_WORDS) * sizeof(uint32_t);
 	size_t i;
 
-	/* order Q5 (reset): not read before Q2. */
+	/* order Q5 (reset): the consumer reads them only after Q2. */
 	qbi_shared_store(ring_word(r, at), 0, memory_order_relaxed);
 	qbi_shared_store(ring_word(r, magic), QBI_QBRING_WRITING, memory_order_relaxed);
 	for (i = 0; i < n; i++) {
@@ -135,7 +136,7 @@ static void chunk_write(struct qbi_qbring *r, const struct iovec *iov, size_t n,
 	}
 	r->write = word_after(r, at, chunk_words(total));
 	r->wrapped |= r->write < at;
-	/* order Q5 (fill): both ride on Q1 and Q2. */
+	/* order Q5 (fill): Q1 and Q2 order both. */
 	qbi_shared_store(ring_word(r, at), (uint32_t)total, memory_order_relaxed);
 	qbi_shared_store(&r->head->write_pt, r->write, memory_order_relaxed);
 	/* order Q1 (publish): pairs with Q1 (look) in ring_chunk_size(). */
@@ -184,7 +185,7 @@ static bool ring_has_message(struct qbi_qbring *r)
 	return qbi_shared_load(&r->head->sem.value, memory_order_acquire) > 0;
 }
 
-/* Size of the chunk at our index: read once, checked, and the caller's from here. */
+/* Size of the chunk at our index: read once and checked; the caller uses this copy. */
 static int ring_chunk_size(struct qbi_qbring *r, uint32_t *ret_size)
 {
 	uint32_t magic, size;
@@ -203,8 +204,8 @@ static void ring_consume(struct qbi_qbring *r, uint32_t size)
 {
 	uint32_t at = r->read;
 
-	/* order Q5 (down): the producer learns from Q3. If the peer zeroed the
-	 * semaphore meanwhile this wraps, and the next magic will be wrong. */
+	/* order Q5 (down): Q3 tells the producer. If the peer has set the semaphore to 0
+	 * meanwhile, it wraps around, and the check of the next magic fails. */
 	qbi_shared_add(&r->head->sem.value, UINT32_MAX, memory_order_relaxed);
 	qbi_shared_store(ring_word(r, at), 0, memory_order_relaxed);
 	qbi_shared_store(ring_word(r, word_after(r, at, 1)), QBI_QBRING_CONSUMED,
@@ -255,7 +256,7 @@ uint32_t qbi_qbring_count(struct qbi_qbring *r)
 	uint32_t count;
 
 	qbi_fault_enter(&r->map.guard);
-	/* order Q5 (statistics): a number for people. */
+	/* order Q5 (statistics): for display only. */
 	count = qbi_shared_load(&r->head->sem.value, memory_order_relaxed);
 	if (!qbi_fault_leave(&r->map.guard))
 		return 0;
@@ -264,8 +265,8 @@ uint32_t qbi_qbring_count(struct qbi_qbring *r)
 
 /* -- Waiting ----------------------------------------------------------------- */
 
-/* One sleep on the value being 0. The kernel compares, so nothing is lost between
- * our look and the sleep. */
+/* Sleep once, while the value is 0. The kernel compares it, so a message that comes between
+ * our check and the sleep is not missed. */
 static int ring_futex_wait(struct qbi_qbring *r, uint64_t deadline)
 {
 	struct timespec at, *timeout = NULL;
@@ -282,7 +283,7 @@ static int ring_futex_wait(struct qbi_qbring *r, uint64_t deadline)
 	case EAGAIN:
 	case EINTR: return 0;
 	case ETIMEDOUT: return QBI_EMPTY;
-	default: return -EBADMSG; /* the page is gone from under the word */
+	default: return -EBADMSG; /* the file was truncated: the word has no page */
 	}
 }
 
@@ -306,8 +307,8 @@ static bool ring_sleepers_add(struct qbi_qbring *r, uint64_t n)
 	return qbi_fault_leave(&r->map.guard);
 }
 
-/* Sleeps until there is a message; a peer that only wakes us is asked again, until
- * the deadline ends it. */
+/* Sleep until there is a message or the deadline has passed; after a wake-up without a
+ * message sleep again. */
 static int ring_sleep(struct qbi_qbring *r, uint64_t deadline)
 {
 	int err, slept;

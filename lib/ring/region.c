@@ -45,7 +45,7 @@ static size_t sent_size(uint32_t max_msg_size)
 	return SENT_RINGS * (size_t)qbi_ring_capacity(max_msg_size);
 }
 
-/* Map a whole file for @protection. 0 or -errno. */
+/* Map a whole file with @protection. 0 or -errno. */
 static int part_map(int fd, size_t size, int protection, void **ret)
 {
 	void *base = mmap(NULL, size, qbi_memory_protection(protection), MAP_SHARED, fd, 0);
@@ -107,8 +107,8 @@ static int part_create(size_t size)
 }
 
 /*
- * The same file for reading only, and a mode by which no other user opens it for writing
- * (/proc/self/fd). The descriptor or -errno.
+ * Open the same file for reading only, and give it a mode with which no other user can open
+ * it for writing (through /proc/self/fd). The descriptor or -errno.
  */
 static int part_reopen(int fd)
 {
@@ -163,7 +163,7 @@ static int part_check(int fd, size_t size)
 	int seals = fcntl(fd, F_GET_SEALS);
 	int r;
 
-	/* Only a memfd has the first two. */
+	/* Only a memfd can have F_SEAL_SHRINK and F_SEAL_GROW. */
 	if (seals < 0 && qbi_is_refused(errno))
 		return -errno;
 	if (seals < 0 || (seals & SEALS) != SEALS)
@@ -173,7 +173,7 @@ static int part_check(int fd, size_t size)
 		return r;
 	if (fstatfs(fd, &fs) < 0)
 		return -errno;
-	/* A hole in huge pages may not be filled again, if there are none: a fault. */
+	/* With huge pages, an access to a hole is a fault if no huge page is free. */
 	if (fs.f_type != TMPFS_MAGIC || st.st_size != (off_t)size)
 		return -EBADMSG;
 	return 0;
@@ -202,7 +202,7 @@ void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qb
 	qbi_ring_init(r, &m->words->ring[which], data, capacity, m->max_msg_size);
 }
 
-/* -- Pages taken back --------------------------------------------------------------------- */
+/* -- Pages released ----------------------------------------------------------------------- */
 
 /*
  * Release the whole pages of [@from, @to), offsets in memory of @size bytes. The kernel
@@ -284,7 +284,7 @@ void qbi_region_close(struct qbi_region *m)
 
 void qbi_region_flow_set(struct qbi_region *m, uint32_t value)
 {
-	/* order R4 (flow): alone, nothing is read behind it; pairs with R4 in flow_get. */
+	/* order R4 (flow): no other data depends on it; pairs with R4 in flow_get. */
 	qbi_shared_store(&m->words->flow, value, memory_order_relaxed);
 }
 
@@ -337,8 +337,8 @@ bool qbi_region_shares_cpu(struct qbi_region *m, enum qbi_region_end me)
 	qbi_shared_u32 *other = server ? &m->words->client_cpu : &m->words->server_cpu;
 	uint32_t here = (uint32_t)sched_getcpu() + 1;
 
-	/* order R6 (say): alone; pairs with R6 (ask) below, of the other end. Written when
-	 * it changes only, to leave the line where it is. */
+	/* order R6 (say): no other data depends on it; pairs with R6 (ask) below, of the
+	 * other end. Stored only if it changes, to leave the cache line where it is. */
 	if (qbi_shared_load(mine, memory_order_relaxed) != here)
 		qbi_shared_store(mine, here, memory_order_relaxed);
 	/* order R6 (ask): pairs with R6 (say) above, of the other end. */

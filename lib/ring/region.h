@@ -82,8 +82,9 @@ int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size,
 void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qbi_ring *r);
 
 /*
- * Server, at the end: release the pages, even if the client still maps them. All of them; or
- * all except pages with responses and events that the client, as it says, has not taken.
+ * Server, at the end: release the pages, even if the client still maps them. The first
+ * releases all; the second all except pages with responses and events that the client has not
+ * taken, according to the client's own position.
  */
 void qbi_region_punch(struct qbi_region *m);
 void qbi_region_punch_taken(struct qbi_region *m);

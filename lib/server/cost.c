@@ -5,16 +5,16 @@
 
 #include "base/clock.h"
 
-/* Measured after a suspicion; one that is confirmed renews it. */
+/* Messages measured after a suspicion. One that costs too much starts the count again. */
 #define WATCHED 8
 
-/* A message may cost so much: a few microseconds in fact, more under a checker. */
+/* CPU time allowed for a message. It takes a few microseconds, more under valgrind. */
 #define ALLOWED_NS 500000
-/* And for each byte, which is copied and may touch a fresh page: a tenth of that in fact. */
+/* In addition, for each byte: it is copied and may touch a new page. It takes a tenth. */
 #define ALLOWED_NS_PER_BYTE 10
-/* What an ordinary one takes off. */
+/* A message within its allowance reduces the excess by so much. */
 #define FORGIVEN_NS 50000
-/* Too much: less than one dispatch may take. */
+/* The limit of the excess: less than one dispatch may take. */
 #define EXCESS_NS (20 * QBI_NS_PER_MS)
 
 uint64_t qbi_cost_tick(void)

@@ -126,7 +126,7 @@ static void listener_rest(struct qbi_listener *l)
 		qbi_refusals_count(&h->refusals, QBI_REFUSED_FOR_A_WHILE);
 	else
 		qbi_refusals_note(&h->refusals, QBI_REFUSED_FOR_A_WHILE, NULL,
-				  "cannot accept anybody now: %s", strerror(error));
+				  "cannot accept clients now: %s", strerror(error));
 	l->refused_with = error;
 	l->rest_ns = l->rest_ns ? 2 * l->rest_ns : REST_FIRST;
 	if (l->rest_ns > REST_LONGEST)

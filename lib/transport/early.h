@@ -13,7 +13,7 @@
 
 struct qbi_early {
 	struct qbi_list messages;
-	size_t bytes; /* of all, and what they take besides */
+	size_t bytes; /* of all messages, with their overhead */
 };
 
 void qbi_early_init(struct qbi_early *e);
@@ -21,14 +21,14 @@ void qbi_early_init(struct qbi_early *e);
 /* A single message of any size always has room. */
 bool qbi_early_has_room(const struct qbi_early *e, size_t size);
 
-/* Keep a copy of @msg. 0, QBI_FULL, -ENOBUFS there is no memory for one of this size. */
+/* Keep a copy of @msg. 0, QBI_FULL, -ENOBUFS no memory for a message of this size. */
 int qbi_early_add(struct qbi_early *e, const struct qbi_msg *msg);
 
-/* Send what fits through @fd, which is connected. 0 none is left, QBI_FULL, QBI_GONE,
- * -errno. */
+/* Send messages through @fd, a connected socket, until it is full. 0 none is left, QBI_FULL,
+ * QBI_GONE, -errno. */
 int qbi_early_send(struct qbi_early *e, int fd);
 
-/* Throw all away. */
+/* Discard all messages. */
 void qbi_early_clear(struct qbi_early *e);
 
 #endif

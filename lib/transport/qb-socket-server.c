@@ -273,7 +273,7 @@ static int socket_server_take(void *st, void *buf, size_t size, size_t *ret_size
 			break;
 		if (!s->stranger_seen)
 			qbi_log_rarely(LOG_NOTICE,
-				       "datagrams for pid %d come from somebody else",
+				       "datagrams for pid %d come from another process",
 				       s->peer.pid);
 		s->stranger_seen = true;
 	}

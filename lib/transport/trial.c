@@ -23,7 +23,7 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
-/* 0 or -errno of the step that *@ret_call then names. */
+/* 0, or -errno of the call in *@ret_call. */
 static int memory_map(int fd, int protection, enum qbi_why_call *ret_call)
 {
 	void *base = mmap(NULL, TRIAL_SIZE, protection, MAP_SHARED, fd, 0);
@@ -56,7 +56,7 @@ static int memory_make(int *ret_fd, enum qbi_why_call *ret_call)
 	return memory_map(fd, PROT_READ | PROT_WRITE, ret_call);
 }
 
-/* Memory that the client may only read is opened once more. */
+/* Open memory again for reading only, as is done for a client that may only read it. */
 static int memory_reopen(int fd, enum qbi_why_call *ret_call)
 {
 	_cleanup_(qbi_closep) int for_reading = -1;
@@ -132,7 +132,7 @@ static int memory_check(int fd, enum qbi_why_call *ret_call)
 	return memory_map(fd, PROT_READ, ret_call);
 }
 
-/* What is no socket is memory. */
+/* A descriptor of a regular file is one of memory; the others are sockets. */
 static bool is_memory(int fd)
 {
 	struct stat st;
@@ -156,7 +156,7 @@ struct qbi_why qbi_transport_trial_client(const int *fds, unsigned int n)
 			continue;
 		}
 		r = qbi_socket_check(fds[i], SOCK_STREAM);
-		/* Which type it is does not matter here. */
+		/* The type of the socket does not matter here. */
 		if (r < 0 && r != -EBADMSG)
 			return qbi_why_client(QBI_CALL_GETSOCKOPT, r);
 	}

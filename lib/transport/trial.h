@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Finds out what prevents the native wire in this process, by making the calls of its
- * transports step by step, on a small scale. The transports return only an errno; this
+ * Finds out what prevents the native wire in this process: makes the system calls of its
+ * transports one by one, with little memory. The transports return only an errno; this also
  * tells which call failed, after a failure or in advance.
  */
 #ifndef QBI_TRANSPORT_TRIAL_H
@@ -12,14 +12,14 @@
 #include "wire/why.h"
 
 /*
- * Can a server in this process make and pass the descriptors of a client over that transport?
- * All zero: yes.
+ * Can a server in this process make and pass the descriptors that a client of that transport
+ * needs? All zero: yes.
  */
 struct qbi_why qbi_transport_trial_server(enum qb_ipc_type type);
 
 /*
- * Can a client of this process use what it was passed, memfds first, then sockets? -1 are
- * passed over. All zero: yes. The descriptors stay the caller's.
+ * Can a client in this process use the descriptors that it was passed, memfds first, then
+ * sockets? Entries of -1 are skipped. All zero: yes. The caller keeps the descriptors.
  */
 struct qbi_why qbi_transport_trial_client(const int *fds, unsigned int n);
 

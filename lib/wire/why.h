@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Why a connection does not use the native wire: a code of enum qbipc_why; and if a system
- * call failed, the call and its errno. It is sent in 16 bits, in the abilities of the
+ * Why a connection does not use the native wire: a code of enum qbipc_why and, if a system
+ * call failed, the call and its errno. The reason is sent in 16 bits, in the abilities of the
  * handshake and in the records of a snapshot: docs/protocol.md.
  *
  * Trust: values from other processes are checked when they are unpacked.
@@ -70,7 +70,7 @@ const char *qbi_why_text(struct qbi_why why);
 const char *qbi_why_call_name(struct qbi_why why);
 
 /*
- * Log which process uses libqb's wire and why, limited by one pace per code. @peer is the
+ * Log which process uses libqb's wire and why, rate-limited for each code. @peer is the
  * client; 0: this process itself.
  */
 void qbi_why_log(const char *service, pid_t peer, struct qbi_why why);

@@ -8,10 +8,10 @@
 #include "tools/qbipc/tool.h"
 
 #define NS_PER_MS 1000000
-#define WARM_UP_PART 8 /* of the time of a cell, not measured */
+#define WARM_UP_PART 8 /* a warm-up of an eighth of the time of a cell comes first */
 #define PROGRESS_NS (100ull * NS_PER_MS)
 
-/* One at a time, so that these are there once. */
+/* Static, because there is only one measurement at a time. */
 static union {
 	struct echo_message message;
 	char bytes[BENCH_SIZE_MAX];
@@ -23,7 +23,7 @@ struct measurement {
 	struct bench_progress *progress;
 };
 
-/* -- Progress: one line that goes away ------------------------------------------- */
+/* -- Progress: one line, erased at the end ---------------------------------------- */
 
 static void progress_show(const struct measurement *m, uint64_t done_ns, uint64_t all_ns)
 {
@@ -54,7 +54,7 @@ static int call(qb_ipcc_connection_t *c, size_t size)
 
 	while ((n = qb_ipcc_sendv_recv(c, &iov, 1, &response, size, BENCH_CALL_MS)) ==
 	       -EAGAIN) {
-		/* No room for the request, or the flow is off: soon there will be. */
+		/* The ring is full, or flow control is on: try again soon. */
 		if (!give_up)
 			give_up = tool_now_ns() + (uint64_t)BENCH_CALL_MS * NS_PER_MS;
 		if (tool_now_ns() > give_up)

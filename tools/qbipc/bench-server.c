@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The other end of a benchmark: a child that echoes every request and ends with its
- * parent, however that ends, in an orderly way: files on libqb's wire go with it.
+ * The other end of a benchmark: a child process that echoes every request. It ends when its
+ * parent has ended, for whatever reason, and removes its files of libqb's wire.
  */
 #include "tools/qbipc/bench.h"
 
@@ -63,7 +63,7 @@ static int32_t parent_gone(int32_t fd, int32_t revents, void *data)
 	return -1;
 }
 
-/* Tells the result of starting over @ready, an int, and serves until @life is closed. */
+/* Writes the result of the start, an int, to @ready, and serves until @life is closed. */
 static void serve(const char *name, enum qb_ipc_type type, int ready, int life)
 {
 	struct qb_ipcs_poll_handlers poll = { job_add, fd_add, fd_mod, fd_del };
@@ -74,7 +74,7 @@ static void serve(const char *name, enum qb_ipc_type type, int ready, int life)
 	qb_ipcs_service_t *service = NULL;
 	int r;
 
-	/* What a terminal sends to both is for the parent to follow. */
+	/* A terminal sends these to both processes; the parent acts on them. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
@@ -98,7 +98,7 @@ static void serve(const char *name, enum qb_ipc_type type, int ready, int life)
 	_exit(0);
 }
 
-/* What the child says of its start. */
+/* Wait for the result that the child writes. */
 static int start_wait(int ready)
 {
 	struct pollfd p = { .fd = ready, .events = POLLIN };
@@ -127,7 +127,7 @@ int bench_server_start(struct bench_server *s, enum qb_ipc_type type)
 		r = -errno;
 		goto close_ready;
 	}
-	/* Or the child would write again what waits to be written. */
+	/* Otherwise the child would write buffered output a second time. */
 	fflush(NULL);
 	s->pid = fork();
 	if (s->pid == 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * qbipc bench: how long calls take, by transport and size. Against servers of its own,
- * or a service that echoes.
+ * qbipc bench: how long calls take, by transport and size, against servers of its own or an
+ * existing service that echoes.
  */
 #include "config.h"
 
@@ -41,7 +41,7 @@ struct bench {
 	size_t n_sizes;
 	uint64_t cell_ns;
 	const char *plot;
-	char machine[320]; /* as it was before */
+	char machine[320]; /* described before the measurements */
 	bool json;
 
 	struct bench_cell cells[N_TRANSPORTS * SIZES_MAX];
@@ -106,7 +106,7 @@ static int own_servers_measure(struct bench *b)
 	return TOOL_OK;
 }
 
-/* The transport that a service has, by the name that it has here. */
+/* The name of a service's transport in the table above. */
 static const char *transport_of(const struct qbipc_probe_info *info)
 {
 	size_t i;
@@ -231,7 +231,7 @@ static void options_parse(const struct tool_command *self, struct bench *b, int 
 	if (optind < argc)
 		b->name = tool_only_argument(self, argc, argv);
 	if (b->name && chosen)
-		tool_misused(self, "the transport is the service's to choose");
+		tool_misused(self, "the service determines the transport: omit --transports");
 }
 
 static int bench_run(const struct tool_command *self, int argc, char **argv)
@@ -248,7 +248,7 @@ static int bench_run(const struct tool_command *self, int argc, char **argv)
 	options_parse(self, &b, argc, argv);
 	bench_machine(b.machine, sizeof(b.machine));
 	b.progress.on = isatty(STDERR_FILENO);
-	/* Better now than after a minute. */
+	/* Before the measurements, so that a failure does not cost their time. */
 	if (b.plot) {
 		plot = fopen(b.plot, "we");
 		if (!plot) {
@@ -280,18 +280,20 @@ static const struct option bench_options[] = {
 const struct tool_command tool_bench = {
 	.name = "bench",
 	.summary = "measure how long calls take",
-	.usage = "Usage: qbipc bench [OPTION...] [NAME]\n"
-		 "Measure calls, request and response of the same size, one after the other\n"
-		 "over one connection: against servers of its own or, with NAME, against a\n"
-		 "service that echoes its requests, as echo-server of the examples does.\n\n"
-		 "  -t, --transports=LIST   of shm, socket, libqb-shm, libqb-socket, with\n"
-		 "                          commas between them [all]; not with NAME\n"
-		 "  -s, --sizes=LIST        in bytes [64,1024,16384,131072,1048576]\n"
-		 "  -d, --duration=SECONDS  of each measurement [0.5]\n"
-		 "  -p, --plot=FILE         draw latency against size, as SVG\n"
-		 "  -j, --json              one object at the end instead of a table\n"
-		 "  -h, --help              show this and exit\n"
-		 "  -V, --version           show the version and exit\n",
+	.usage =
+		"Usage: qbipc bench [OPTION...] [NAME]\n"
+		"Measure calls with a request and a response of the same size, one after the\n"
+		"other over one connection. Without NAME the command starts its own servers;\n"
+		"NAME is a service that echoes its requests, such as echo-server of the\n"
+		"examples.\n\n"
+		"  -t, --transports=LIST   shm, socket, libqb-shm, libqb-socket, separated by\n"
+		"                          commas [all]; not with NAME\n"
+		"  -s, --sizes=LIST        sizes in bytes [64,1024,16384,131072,1048576]\n"
+		"  -d, --duration=SECONDS  duration of each measurement [0.5]\n"
+		"  -p, --plot=FILE         draw latency against size, as SVG\n"
+		"  -j, --json              print one object at the end instead of a table\n"
+		"  -h, --help              show this and exit\n"
+		"  -V, --version           show the version and exit\n",
 	.short_options = ":t:s:d:p:jhV",
 	.options = bench_options,
 	.run = bench_run,

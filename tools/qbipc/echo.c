@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * qbipc echo: one request, its response, and events. The layout of messages is that of
- * examples/echo.h unless options say otherwise: the header of a response, a number of
- * events, a text.
+ * qbipc echo: one request, its response, and events. Unless options change it, the layout of
+ * messages is that of examples/echo.h: the header of a response, a number of events, a text.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -28,7 +27,7 @@ struct echo {
 	size_t text_size;
 	int32_t id;
 	bool have_id;
-	size_t size;   /* bytes of the request; 0: as the text needs */
+	size_t size;   /* bytes of the request; 0: as many as the text needs */
 	size_t offset; /* of the text in requests, responses and events */
 	uint32_t n_events;
 	int32_t timeout_ms;
@@ -47,7 +46,7 @@ union message {
 
 static union message request, answer;
 
-/* What is printed of an answer: from the text on, without the NULs that fill it up. */
+/* The part of an answer that is printed: from the text on, without trailing NULs. */
 static size_t body_find(const struct echo *e, size_t size, const char **ret_body)
 {
 	size_t at = e->offset < size ? e->offset : size;
@@ -72,7 +71,7 @@ static void answer_print_json(struct echo *e, const char *kind, size_t size)
 	if (text_is_plain(body, n)) {
 		json_string(&e->j, "text", body, n);
 	} else {
-		/* The whole message, two digits a byte. */
+		/* The whole message, two digits for each byte. */
 		fputs(", \"hex\": \"", stdout);
 		for (i = 0; i < size; i++)
 			printf("%02x", (unsigned char)answer.bytes[i]);
@@ -83,14 +82,14 @@ static void answer_print_json(struct echo *e, const char *kind, size_t size)
 	putchar('\n');
 }
 
-/* One of echo-server's, which have a number and no text. */
+/* An event of echo-server, which has a number and no text. */
 static bool is_numbered_event(const struct echo *e, const char *kind, size_t size)
 {
 	return !e->have_id && !e->dump && strcmp(kind, "event") == 0 &&
 	       size == sizeof(struct echo_message);
 }
 
-/* Text as it is, anything else as a dump of the whole message. */
+/* Print plain text as it is, anything else as a dump of the whole message. */
 static int answer_print(struct echo *e, const char *kind, size_t size)
 {
 	const char *body;
@@ -188,7 +187,7 @@ static int echo_exchange(struct echo *e)
 	return status;
 }
 
-/* Standard input as the text. */
+/* Read the text from standard input. */
 static void text_read(const struct tool_command *self, struct echo *e)
 {
 	static char input[MESSAGE_MAX];
@@ -261,19 +260,20 @@ static const struct option echo_options[] = {
 
 const struct tool_command tool_echo = {
 	.name = "echo",
-	.summary = "send one request and print what comes back",
+	.summary = "send one request and print the response and events",
 	.usage =
 		"Usage: qbipc echo [OPTION...] NAME TEXT\n"
 		"Send TEXT, or standard input if it is -, to the service NAME and print the\n"
-		"response: as text, or, if it is not only that, in hexadecimal. Made for\n"
-		"echo-server of the examples; options make it fit others.\n\n"
+		"response: as text, or in hexadecimal if it has bytes that are not text. The\n"
+		"defaults are for echo-server of the examples.\n\n"
 		"  -i, --id=NUMBER        id of the request [0, or 1 with --events]\n"
 		"  -s, --size=BYTES       size of the whole request [as the text needs]\n"
-		"  -o, --offset=BYTES     where the text is in a message [28]\n"
-		"  -e, --events=N         ask for N events and wait for them; with --id: wait\n"
-		"  -t, --timeout=SECONDS  how long each step may take [5]\n"
-		"  -x, --hex              always in hexadecimal\n"
-		"  -j, --json             an object per message, one a line\n"
+		"  -o, --offset=BYTES     offset of the text in each message [28]\n"
+		"  -e, --events=N         ask for N events and wait for them; with --id: only\n"
+		"                         wait for them\n"
+		"  -t, --timeout=SECONDS  time limit of each step [5]\n"
+		"  -x, --hex              always print hexadecimal\n"
+		"  -j, --json             print one object per line, for each message\n"
 		"  -h, --help             show this and exit\n"
 		"  -V, --version          show the version and exit\n",
 	.short_options = ":i:s:o:e:t:xjhV",

@@ -17,7 +17,7 @@ enum ls_format { LS_TABLE, LS_NAMES, LS_JSON };
 struct ls {
 	enum ls_format format;
 	bool all;	    /* all listening sockets */
-	bool probe;	    /* ask each of them */
+	bool probe;	    /* probe each of them */
 	int32_t timeout_ms; /* for one probe */
 	size_t columns;	    /* of names in the table */
 	struct json json;
@@ -36,7 +36,7 @@ static bool socket_is_wanted(const struct ls *ls, const struct socket *s)
 	return ls->all || s->is_service;
 }
 
-/* A name with a NUL inside is not one of a service and cannot be probed. */
+/* A name that contains a NUL is not that of a service and cannot be probed. */
 static void row_probe(const struct ls *ls, struct ls_row *row)
 {
 	const struct socket *s = row->socket;
@@ -79,7 +79,7 @@ static void table_probe(const struct ls_row *row)
 		return;
 	}
 	if (row->result < 0 || row->info.error) {
-		/* The width of all three. */
+		/* As wide as the three columns. */
 		printf("%-28.28s ",
 		       tool_error_text(row->result ? row->result : row->info.error));
 		return;
@@ -249,13 +249,13 @@ const struct tool_command tool_ls = {
 	.summary = "list the services of this machine",
 	.usage = "Usage: qbipc ls [OPTION...]\n"
 		 "List listening sockets that have the address of a service, the user that\n"
-		 "made each of them and the process that has it open, as far as this user\n"
-		 "may see that. Connects to none of them.\n\n"
-		 "  -a, --all              all stream sockets that listen under a name\n"
-		 "  -p, --probe            ask each of them, as qbipc ping does\n"
-		 "  -t, --timeout=SECONDS  how long a probe may take [0.5]\n"
-		 "  -n, --names            names only, one a line\n"
-		 "  -j, --json             an array of objects\n"
+		 "created each of them, and the process that has it open, as far as this user\n"
+		 "may see it. Without --probe the command makes no connection.\n\n"
+		 "  -a, --all              list all listening stream sockets with a name\n"
+		 "  -p, --probe            probe each of them, as qbipc ping does\n"
+		 "  -t, --timeout=SECONDS  time limit of a probe [0.5]\n"
+		 "  -n, --names            print only names, one per line\n"
+		 "  -j, --json             print an array of objects\n"
 		 "  -h, --help             show this and exit\n"
 		 "  -V, --version          show the version and exit\n",
 	.short_options = ":apt:njhV",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What figures are of no use without: the machine, its kernel, and what else it was doing.
+ * Describes the machine of a measurement: processor, kernel, load.
  */
 #include "tools/qbipc/bench.h"
 
@@ -9,7 +9,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* The name of the first processor; false where /proc/cpuinfo has none. */
+/* The name of the first processor; false: /proc/cpuinfo has none. */
 static bool processor_name(char *name, size_t room)
 {
 	FILE *f = fopen("/proc/cpuinfo", "re");

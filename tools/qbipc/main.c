@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* qbipc SUBCOMMAND: finds it, and sees to it that what was printed arrived. */
+/* qbipc SUBCOMMAND: runs it, and reports output that could not be written. */
 #include "config.h"
 
 #include <errno.h>
@@ -24,19 +24,19 @@ static void usage(FILE *out)
 	fputs("Usage: qbipc COMMAND [OPTION...] [ARGUMENT...]\n"
 	      "       qbipc COMMAND --help\n"
 	      "       qbipc --help | --version\n"
-	      "Look at IPC services of this machine, talk to them, measure them.\n\n"
+	      "List, query, call and measure the IPC services of this machine.\n\n"
 	      "Commands:\n",
 	      out);
 	for (i = 0; i < N_COMMANDS; i++)
 		fprintf(out, "  %-8s%s\n", commands[i]->name, commands[i]->summary);
-	fputs("\nExit status: 0 done, 1 failed, 2 called wrongly, 3 no such service,\n"
+	fputs("\nExit status: 0 success, 1 failure, 2 wrong usage, 3 no such service,\n"
 	      "4 refused, 5 no answer in time.\n",
 	      out);
 }
 
 /*
- * A closed standard descriptor would become that of the first socket. Writing to the
- * replacement fails, as it should.
+ * Open standard descriptors that are closed; otherwise the first socket would get the number
+ * of one. They are open for reading only, so writing to them fails, as it should.
  */
 static void descriptors_secure(void)
 {
@@ -56,7 +56,7 @@ static void output_finish(void)
 	errno = 0;
 	if (fclose(stdout) == 0 && !failed)
 		return;
-	/* exit() must not come here again. */
+	/* Not exit(), which would call this function again. */
 	fprintf(stderr, "qbipc: cannot write: %s\n", strerror(errno ? errno : EIO));
 	_exit(TOOL_FAILED);
 }

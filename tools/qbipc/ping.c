@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* qbipc ping: which process serves a name, how, and how fast. The application gets nothing. */
+/*
+ * qbipc ping: which process serves a name, how, and how fast. The application of the service
+ * does not notice it.
+ */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +24,7 @@ struct ping {
 	bool json;
 };
 
-/* What all answers together were. */
+/* The times of all answers. */
 struct ping_times {
 	uint64_t n;
 	uint64_t min, max, sum; /* ns */
@@ -79,7 +82,7 @@ static void first_print(const struct ping *p, const struct qbipc_probe_info *inf
 	if (info->why != QBIPC_WHY_NATIVE)
 		why_print(info);
 	if (info->connected)
-		puts("it knows no probes: this was a connection, and its callbacks ran");
+		puts("it does not know probes: it accepted a connection and ran its callbacks");
 }
 
 static void answer_print_json(const struct ping *p, const struct qbipc_probe_info *info)
@@ -112,7 +115,7 @@ static void answer_print_json(const struct ping *p, const struct qbipc_probe_inf
 	putchar('\n');
 }
 
-/* Refusals have any sign: connection_accept chooses. */
+/* @error has any sign: it is what connection_accept returned. */
 static int refusal_report(const struct ping *p, int32_t error)
 {
 	tool_complain("%s: refuses clients: %s", p->name, tool_error_text(error));
@@ -193,17 +196,17 @@ static const struct option ping_options[] = {
 
 const struct tool_command tool_ping = {
 	.name = "ping",
-	.summary = "ask who answers a name, how, and how fast",
+	.summary = "ask which process serves a name, how, and how fast",
 	.usage =
 		"Usage: qbipc ping [OPTION...] NAME\n"
 		"Ask the service NAME, or the socket at that path if it has a slash, for its\n"
 		"process, transport, wire and message size. A service of this library answers\n"
-		"without its application; one of libqb takes the question for a client.\n\n"
-		"  -c, --count=N           ask so many times [1]\n"
-		"  -i, --interval=SECONDS  from one time to the next [1]\n"
-		"  -t, --timeout=SECONDS   how long an answer may take [5]\n"
-		"  -s, --size=BYTES        as a client with messages of that size\n"
-		"  -j, --json              an object per answer, one a line\n"
+		"without its application; a service of libqb takes each probe for a client.\n\n"
+		"  -c, --count=N           number of probes [1]\n"
+		"  -i, --interval=SECONDS  time between two probes [1]\n"
+		"  -t, --timeout=SECONDS   time limit of an answer [5]\n"
+		"  -s, --size=BYTES        ask as a client with messages of that size\n"
+		"  -j, --json              print one object per line, for each answer\n"
 		"  -h, --help              show this and exit\n"
 		"  -V, --version           show the version and exit\n",
 	.short_options = ":c:i:t:s:jhV",

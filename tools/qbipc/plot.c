@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The picture of a benchmark: both axes logarithmic, a colour and a mark per transport. A
- * line is the median; the band above it reaches to the 99th percentile. Colours come from
- * a style sheet, so that the picture is readable on light and on dark.
+ * Draws the results of a benchmark: both axes are logarithmic, each transport has a colour
+ * and a mark. A line is the median; the band above it reaches to the 99th percentile. Colours
+ * come from a style sheet, for light and dark backgrounds.
  */
 #include "tools/qbipc/bench.h"
 
@@ -11,12 +11,12 @@
 
 #define WIDTH 812
 #define HEIGHT 476
-/* The area that is drawn on. */
+/* The area inside the axes. */
 #define LEFT 84.0
 #define RIGHT 592.0
 #define TOP 64.0
 #define BOTTOM 408.0
-/* Of the band of a single size, to either side. */
+/* Half of the width of the band of a single size. */
 #define BAND_HALF 6.0
 
 struct plot {
@@ -82,7 +82,7 @@ static void range_find(struct plot *p)
 	}
 	p->x_low = log((double)smallest) - 0.3;
 	p->x_high = log((double)largest) + 0.3;
-	/* A clock that stands still for a call would have no logarithm. */
+	/* A time of 0, from a coarse clock, would have no logarithm. */
 	p->y_low = step_below(fmax(low, 0.01));
 	p->y_high = step_after(step_below(fmax(high, 0.01)));
 }
@@ -127,7 +127,7 @@ static void size_name(size_t size, char *buf, size_t room)
 		snprintf(buf, room, "%zu B", size);
 }
 
-/* Each size once, unless its label would lie on that of another. */
+/* Label each size once, unless the labels would overlap. */
 static void x_axis_draw(const struct plot *p)
 {
 	double last = -1000;
@@ -237,7 +237,7 @@ static void legend_draw(const struct plot *p, const char *transport, size_t colo
 	text_at(p, RIGHT + 60, y + 4, "", transport);
 }
 
-/* Under the transports: what line and band are. */
+/* Below the transports: the meaning of line and band. */
 static void legend_end(const struct plot *p, size_t transports)
 {
 	double y = TOP + 12 + 24 * (double)transports;

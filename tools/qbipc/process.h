@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What /proc shows of other processes. They can choose all of it. */
+/* What /proc shows of other processes, which can choose all of it. */
 #ifndef TOOL_PROCESS_H
 #define TOOL_PROCESS_H
 
@@ -8,8 +8,8 @@
 
 /*
  * The command line of @pid, with blanks between arguments, truncated to @size; for a process
- * without one, its name in brackets. It may have any bytes but NUL. Returns the length; 0 if
- * there is nothing.
+ * without one, its name in brackets. It may contain any bytes except NUL. Returns the length;
+ * 0 if there is nothing.
  */
 size_t process_command(pid_t pid, char *buf, size_t size);
 

@@ -18,11 +18,11 @@
 
 #define NS_PER_S 1000000000ULL
 
-/* Of the process, as is the terminal: signal handlers need them. */
+/* Global, because signal handlers need them; the terminal is that of the process, too. */
 static struct termios was, keys;
 static volatile sig_atomic_t keys_set;
 static volatile sig_atomic_t resized;
-static sigset_t waiting; /* the mask in which SIGWINCH may come */
+static sigset_t waiting; /* signal mask while waiting: SIGWINCH is not blocked */
 
 static char *shown;
 static unsigned int shown_head;
@@ -56,11 +56,11 @@ static void on_stop(int number)
 	raise(SIGSTOP);
 	if (keys_set)
 		tcsetattr(STDIN_FILENO, TCSANOW, &keys);
-	resized = 1; /* others have written to the terminal */
+	resized = 1; /* other processes have written to the terminal */
 	errno = error;
 }
 
-/* What is ignored stays so. */
+/* A signal that is ignored stays ignored. */
 static void handle(int number, void (*handler)(int))
 {
 	struct sigaction action = { .sa_handler = handler }, old;
@@ -74,7 +74,7 @@ static void keys_open(void)
 	static const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM };
 	size_t i;
 
-	/* In the background it would stop the process. */
+	/* In the background, tcsetattr(3) would stop the process. */
 	if (tcgetpgrp(STDIN_FILENO) != getpgrp() || tcgetattr(STDIN_FILENO, &was) < 0)
 		return;
 	keys = was;
@@ -94,7 +94,7 @@ void screen_open(void)
 	struct sigaction action = { .sa_handler = on_resize };
 	sigset_t resize;
 
-	/* It comes only while we wait: no resize is missed, no call interrupted. */
+	/* Delivered only while we wait: no resize is missed, and no call is interrupted. */
 	sigemptyset(&resize);
 	sigaddset(&resize, SIGWINCH);
 	sigprocmask(SIG_BLOCK, &resize, &waiting);
@@ -104,8 +104,8 @@ void screen_open(void)
 		keys_open();
 }
 
-/* The last column stays free, as some terminals wrap when it is written, and so does
- * the last line, where the cursor rests. */
+/* The last column stays free, because some terminals wrap when it is written. The last line
+ * stays free for the cursor. */
 static void draw(void)
 {
 	struct winsize size = { 0 };
@@ -116,7 +116,7 @@ static void draw(void)
 		rows = size.ws_row;
 		columns = size.ws_col;
 	}
-	/* Home, and nothing below it: no more than a terminal of the seventies knows. */
+	/* Cursor home, erase below: the oldest terminals with escape sequences know these. */
 	fputs("\033[H\033[J", stdout);
 	if (!shown)
 		return;
@@ -124,7 +124,7 @@ static void draw(void)
 		lines++;
 	room = rows - 1;
 	if (lines > room && room > shown_head)
-		room--; /* for the line that says so */
+		room--; /* for the line that gives the number of the others */
 	for (n = 0, line = shown; n < room && (end = strchr(line, '\n')); n++, line = end + 1) {
 		size_t width = (size_t)(end - line);
 
@@ -152,7 +152,7 @@ static bool key_quits(void)
 	char key;
 	ssize_t n = read(STDIN_FILENO, &key, 1);
 
-	/* The terminal has gone; SIGHUP need not reach us. */
+	/* The terminal is gone; SIGHUP may not reach this process. */
 	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
 		return true;
 	return n == 1 && (key == 'q' || key == 'Q');

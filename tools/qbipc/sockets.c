@@ -18,15 +18,15 @@
 #define STATE_LISTENING 10 /* TCP_LISTEN, which unix sockets use as well */
 #define PATH_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
 
-/* Kernels before 5.3 ignore this, and say nothing of owners. */
+/* Kernels before 5.3 ignore this and do not report owners. */
 #ifndef UDIAG_SHOW_UID
 #define UDIAG_SHOW_UID 0x40
 #endif
 #define DIAG_UID 7 /* UNIX_DIAG_UID, which old headers lack */
 
-/* -- What a name says ---------------------------------------------------------- */
+/* -- Names ----------------------------------------------------------------------- */
 
-/* NUL, the name, and NULs to the end of the address: what services of this wire bind. */
+/* NUL, the name, and NULs to the end of the address: services bind such addresses. */
 static bool is_padded_name(const char *path, size_t size)
 {
 	size_t n = strnlen(path + 1, size - 1);
@@ -48,7 +48,7 @@ static bool is_in_socket_dir(const char *path)
 	       !strchr(path + n + 1, '/');
 }
 
-/* @path is as the kernel has it, @size bytes, at most PATH_SIZE. */
+/* @path: @size bytes from the kernel, at most PATH_SIZE. */
 static void socket_name(struct socket *s, const char *path, size_t size)
 {
 	if (path[0] == '\0') {
@@ -85,7 +85,7 @@ static int request_send(int fd)
 
 static int socket_add(struct sockets *all, const struct socket *s)
 {
-	/* Powers of two: the room is full exactly when the count is one. */
+	/* The list is full if and only if the count is 0 or a power of two. */
 	if ((all->count & (all->count - 1)) == 0) {
 		size_t room = all->count ? all->count * 2 : 1;
 		struct socket *list = realloc(all->list, room * sizeof(*list));
@@ -98,7 +98,7 @@ static int socket_add(struct sockets *all, const struct socket *s)
 	return 0;
 }
 
-/* One socket. Those without a name cannot be connected to. */
+/* One socket. Sockets without a name are skipped: no client can connect to them. */
 static int message_take(struct sockets *all, struct nlmsghdr *head)
 {
 	struct unix_diag_msg *m = NLMSG_DATA(head);

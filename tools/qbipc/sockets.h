@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The listening stream sockets of this network namespace, from the kernel's sock_diag. It
- * gives exact names, with any bytes in them, and the owner of each socket, to every user.
- * No connection is made.
+ * The listening stream sockets of this network namespace, from the kernel's sock_diag, which
+ * tells every user the exact name of each socket, with any bytes in it, and its owner. No
+ * connection is made.
  */
 #ifndef TOOL_SOCKETS_H
 #define TOOL_SOCKETS_H
@@ -16,12 +16,12 @@ enum socket_kind { SOCKET_ABSTRACT, SOCKET_FILE };
 
 struct socket {
 	char name[109];	  /* of the service, or a path; ends with a NUL */
-	size_t name_size; /* without the NUL; an abstract name may hold others */
+	size_t name_size; /* without that NUL; an abstract name may contain others */
 	enum socket_kind kind;
-	bool is_service; /* has the address of a service of this wire */
+	bool is_service; /* has an address as a service has it */
 	uint32_t inode;
-	uid_t uid; /* user that made it; -1: unknown to the kernel */
-	pid_t pid; /* a process that has it open, the lowest; 0: unknown */
+	uid_t uid; /* user that created it; -1: the kernel does not tell */
+	pid_t pid; /* the lowest pid of those that have it open; 0: unknown */
 };
 
 struct sockets {

@@ -132,8 +132,8 @@ void json_null(struct json *j, const char *key)
 }
 
 /*
- * The code point at @b, of which @size bytes are there, and its length. Anything that is
- * not UTF-8, too long forms and surrogates among it, is one byte of U+FFFD.
+ * The code point at the beginning of the @size bytes at @b, and its length. A byte that is not
+ * part of valid UTF-8 is U+FFFD of length 1; overlong forms and surrogates are not valid.
  */
 static uint32_t utf8_next(const unsigned char *b, size_t size, size_t *ret_length)
 {

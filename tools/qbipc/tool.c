@@ -35,7 +35,7 @@ void tool_complain(const char *format, ...)
 	va_end(args);
 }
 
-/* INT_MIN has no opposite. */
+/* The negative of INT32_MIN does not fit into an int32_t. */
 static int error_number(int32_t error)
 {
 	return error == INT32_MIN ? INT32_MAX : abs(error);
@@ -57,7 +57,7 @@ int tool_fail(const char *what, int error)
 	case EPERM: tool_complain("%s: %s", what, strerror(number)); return TOOL_REFUSED;
 	case ETIMEDOUT: tool_complain("%s: no answer in time", what); return TOOL_TIMEOUT;
 	case EBADMSG:
-		tool_complain("%s: what answers is no service of this kind", what);
+		tool_complain("%s: the answer is not that of an IPC service", what);
 		return TOOL_FAILED;
 	case ECONNRESET:
 		tool_complain("%s: closed without an answer", what);

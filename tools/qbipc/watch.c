@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* qbipc watch: the counters of a service's connections, again and again. */
+/* qbipc watch: shows the counters of a service's connections repeatedly. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -20,13 +20,13 @@
 struct watch {
 	const char *name;
 	uint64_t interval_ns;
-	uint64_t count; /* of snapshots; 0: until the service ends */
+	uint64_t count; /* number of snapshots; 0: until the service ends */
 	int32_t timeout_ms;
 	bool json;
 	bool screen; /* the table fills a terminal */
 };
 
-/* The requests of a connection that the snapshot before had: for rates. */
+/* The requests of a connection in the previous snapshot, to compute a rate. */
 struct known {
 	uint64_t number;
 	uint64_t requests;
@@ -35,16 +35,16 @@ struct known {
 struct history {
 	struct known *list; /* newest connection first, as in the snapshot */
 	uint32_t count;
-	uint64_t time_ns; /* 0: there was none */
+	uint64_t time_ns; /* of the previous snapshot; 0: there was none */
 };
 
-/* What has come since the snapshot before; negative: not to be known. */
+/* Requests per second since the previous snapshot; negative: unknown. */
 static double rate_of(const struct history *h, const struct qbipc_snapshot_connection *c,
 		      uint64_t now)
 {
 	uint32_t low = 0, high = h->count;
 
-	/* Numbers go down. */
+	/* Sorted by number, descending. */
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
@@ -229,8 +229,8 @@ static int watch_fail(const struct watch *w, const struct history *h, int error)
 		return TOOL_FAILED;
 	}
 	if (error == -EACCES) {
-		tool_complain("%s: may be watched by its own user, by root, and by those "
-			      "whom it allows",
+		tool_complain("%s: only root, its own user, and the users and groups that "
+			      "it allows may watch it",
 			      w->name);
 		return TOOL_REFUSED;
 	}
@@ -259,7 +259,7 @@ static int watch_once(const struct watch *w, struct history *h)
 	qbipc_snapshot_free(snapshot);
 	if (r < 0)
 		return tool_fail(w->name, r);
-	/* Nobody reads any more: it is main() that says so. */
+	/* If the reader is gone, main() reports it. */
 	return fflush(stdout) == 0 ? TOOL_OK : TOOL_FAILED;
 }
 
@@ -323,15 +323,16 @@ const struct tool_command tool_watch = {
 	.summary = "show the counters of a service's connections",
 	.usage =
 		"Usage: qbipc watch [OPTION...] NAME\n"
-		"Show what the connections of the service NAME, or of the socket at that path\n"
-		"if it has a slash, have done, newest first, until the service ends. Root and\n"
-		"the service's own user may, and those whom the service allows.\n"
+		"Show the counters of the connections of the service NAME, or of the socket "
+		"at\n"
+		"that path if it has a slash, newest first, until the service ends. Root, the\n"
+		"service's own user, and users and groups that the service allows may do so.\n"
 		"On a terminal, the newest that fit are shown; q quits.\n\n"
-		"  -i, --interval=SECONDS  from one look to the next, at least 0.01 [1]\n"
-		"  -c, --count=N           look so many times\n"
-		"  -1, --once              look once\n"
-		"  -t, --timeout=SECONDS   how long an answer may take [5]\n"
-		"  -j, --json              an object per look, one a line\n"
+		"  -i, --interval=SECONDS  time between two snapshots, at least 0.01 [1]\n"
+		"  -c, --count=N           end after N snapshots\n"
+		"  -1, --once              end after one snapshot\n"
+		"  -t, --timeout=SECONDS   time limit of an answer [5]\n"
+		"  -j, --json              print one object per line, for each snapshot\n"
 		"  -h, --help              show this and exit\n"
 		"  -V, --version           show the version and exit\n",
 	.short_options = ":i:c:1t:jhV",
