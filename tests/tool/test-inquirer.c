@@ -18,6 +18,8 @@
 #include "tests/lib/variant.h"
 #include "tests/tool/fake.h"
 
+enum { FDS_MAX = 3 }; /* with an answer, on any wire */
+
 enum { SHORT_MS = 30 };
 
 static int probe(const char *name, int32_t timeout_ms, struct qbipc_probe_info *info)
@@ -152,11 +154,13 @@ START_TEST(server_without_questions_has_made_a_connection)
 	unsigned int n_fds;
 
 	strcpy(w.request, "/dev/shm/qb-1-2-3-abcdef/qb-request-name");
-	for (n_fds = 0; n_fds <= 8; n_fds += 2) {
+	for (n_fds = 0; n_fds <= FDS_MAX; n_fds++) {
 		ck_assert_int_eq(probe_answered(&w, n_fds, &info), 0);
 		ck_assert_int_ne(info.connected, 0);
 		ck_assert_uint_eq(info.native, 1);
 	}
+	for (; n_fds <= 8; n_fds++)
+		ck_assert_int_eq(probe_answered(&w, n_fds, &info), -EBADMSG);
 	w.mark = 0;
 	w.version = 0;
 	ck_assert_int_eq(probe_answered(&w, 0, &info), 0);

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/foreign.h"
 #include "base/socket.h"
 
 static void others_act(void);
@@ -28,6 +29,8 @@ static int hooked_poll(struct pollfd *p, nfds_t n, int timeout);
 #define recv(...) hooked_recv(__VA_ARGS__)
 #define poll(...) hooked_poll(__VA_ARGS__)
 #define qbi_poll(...) hooked_poll(__VA_ARGS__)
+#define qbi_poll_once(...) hooked_poll(__VA_ARGS__)
+#define qbi_foreign_recv(...) hooked_recv(__VA_ARGS__)
 
 #include "base/turn.c"
 #include "ring/wakeup.c"
@@ -38,6 +41,8 @@ static int hooked_poll(struct pollfd *p, nfds_t n, int timeout);
 #undef recv
 #undef poll
 #undef qbi_poll
+#undef qbi_poll_once
+#undef qbi_foreign_recv
 
 #include "tests/lib/census.h"
 #include "tests/lib/deadline.h"
