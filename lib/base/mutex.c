@@ -85,24 +85,58 @@ static bool all_lock_within(uint64_t deadline)
 	return true;
 }
 
-/* Except what this thread holds already, if it forks in a signal handler. */
-static bool lock_within(struct qbi_lock *lock, uint64_t deadline)
-{
-	enum qbi_lock_outcome r = qbi_lock_take(lock, deadline);
-
-	return r != QBI_LOCK_TIMEOUT && r != QBI_LOCK_REENTERED;
-}
-
 static struct qbi_mutex *mutex_of(struct qbi_list *link)
 {
 	return qbi_list_entry(link, struct qbi_mutex, link);
 }
 
+static void locks_release(void)
+{
+	struct qbi_list *pos;
+
+	qbi_list_for_each(pos, &all) {
+		if (!mutex_of(pos)->held_for_fork)
+			continue;
+		mutex_of(pos)->held_for_fork = false;
+		qbi_lock_release(&mutex_of(pos)->lock);
+	}
+}
+
+/*
+ * Take the locks that are free; return one that is not, or NULL. What this thread holds
+ * already, if it forks in a signal handler, stays as it is.
+ */
+static struct qbi_mutex *locks_take(void)
+{
+	struct qbi_mutex *busy = NULL;
+	struct qbi_list *pos;
+
+	qbi_list_for_each(pos, &all) {
+		struct qbi_mutex *m = mutex_of(pos);
+		enum qbi_lock_outcome r = qbi_lock_take(&m->lock, 0);
+
+		m->held_for_fork = r != QBI_LOCK_TIMEOUT && r != QBI_LOCK_REENTERED;
+		if (r == QBI_LOCK_TIMEOUT)
+			busy = m;
+	}
+	return busy;
+}
+
+/* A holder may need another lock before it unlocks, so keep none while waiting for one. */
+static void locks_take_within(uint64_t deadline)
+{
+	struct qbi_mutex *busy;
+
+	while ((busy = locks_take()) && qbi_now_ns() < deadline) {
+		locks_release();
+		if (qbi_lock_take(&busy->lock, deadline) != QBI_LOCK_TIMEOUT)
+			qbi_lock_release(&busy->lock);
+	}
+}
+
 static void before_fork(void)
 {
 	uint64_t deadline = qbi_now_ns() + FORK_WAIT_NS;
-	struct qbi_list *pos;
-
 	int state;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
@@ -113,22 +147,15 @@ static void before_fork(void)
 	}
 	fork_cancel_state = state;
 	atomic_store(&fork_is_near, true);
-	qbi_list_for_each(pos, &all)
-		mutex_of(pos)->held_for_fork = lock_within(&mutex_of(pos)->lock, deadline);
+	locks_take_within(deadline);
 }
 
 static void after_fork_in_parent(void)
 {
-	struct qbi_list *pos;
 	int state;
 
 	if (all_held_for_fork) {
-		qbi_list_for_each(pos, &all) {
-			if (!mutex_of(pos)->held_for_fork)
-				continue;
-			mutex_of(pos)->held_for_fork = false;
-			qbi_lock_release(&mutex_of(pos)->lock);
-		}
+		locks_release();
 		atomic_store(&fork_is_near, false);
 		state = fork_cancel_state;
 		pthread_mutex_unlock(&all_lock);
@@ -136,16 +163,10 @@ static void after_fork_in_parent(void)
 	}
 }
 
-/* The child has one thread: holders in other threads do not exist any more. */
+/* A copy of a held lock is free (base/lock.h), so nothing is to be done with the locks. */
 static void after_fork_in_child(void)
 {
-	struct qbi_list *pos;
-
 	atomic_fetch_add(&generation, 1);
-	qbi_list_for_each(pos, &all) {
-		mutex_of(pos)->held_for_fork = false;
-		mutex_of(pos)->lock = (struct qbi_lock)QBI_LOCK_INIT;
-	}
 	/* The thread that forked goes on here; no other thread can hold the mutex. */
 	if (all_held_for_fork)
 		pthread_mutex_unlock(&all_lock);
