@@ -232,8 +232,10 @@ static void ticks_watch(qb_ipcs_connection_t *c, uint64_t *tick)
 static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bool *ret_again)
 {
 	struct share left = share_of(c->host);
+	uint32_t generation = qbi_generation();
 	unsigned int taken = 0;
 	bool looked_again = false;
+	bool forked = false;
 	int r = 0;
 
 	while (left.messages && left.bytes && !c->flow) {
@@ -264,13 +266,19 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bo
 			return r;
 		if (!c->end)
 			return 0;
+		/* The wake-ups of what the parent took are its own. */
+		if (generation != qbi_generation()) {
+			generation = qbi_generation();
+			forked = true;
+			taken = 0;
+		}
 		ticks_watch(c, tick);
 		if (c->costly)
 			return -ECONNRESET;
 		if (r == QBI_FULL)
 			break;
 	}
-	if (taken) {
+	if (taken || forked) {
 		int s = requests_settle(c, taken);
 
 		if (s < 0 || s == QBI_GONE)

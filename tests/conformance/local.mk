@@ -61,7 +61,8 @@ limits_suites = \
 	tests/conformance/limits-connections \
 	tests/conformance/limits-descriptors \
 	tests/conformance/limits-handshakes \
-	tests/conformance/small-stacks
+	tests/conformance/small-stacks \
+	tests/conformance/taken-over
 limits_common = tests/conformance/limits.c
 if HAVE_CHECK
 check_PROGRAMS += $(limits_suites)
@@ -71,6 +72,7 @@ tests_conformance_file_size_SOURCES = tests/conformance/file-size.c $(limits_com
 tests_conformance_limits_connections_SOURCES = tests/conformance/limits-connections.c $(limits_common)
 tests_conformance_limits_descriptors_SOURCES = tests/conformance/limits-descriptors.c $(limits_common)
 tests_conformance_limits_handshakes_SOURCES = tests/conformance/limits-handshakes.c $(limits_common)
+tests_conformance_taken_over_SOURCES = tests/conformance/taken-over.c $(limits_common)
 
 # Beyond libqb's interface.
 events_suites = \
