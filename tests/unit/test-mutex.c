@@ -161,7 +161,7 @@ static void *change_under_two(void *data)
 	qbi_mutex_lock(&outer);
 	a++;
 	atomic_store(&stop, false);
-	while (!somebody_waits_for(&outer))
+	while (!somebody_waits_for(&outer) && !atomic_load(&forked))
 		sched_yield();
 	qbi_mutex_lock(&m);
 	b++;
