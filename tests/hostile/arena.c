@@ -379,7 +379,7 @@ void arena_run(int variant, const char *name, const struct arena_terms *terms, a
 	board_note(&a);
 	honest_pause(&a);
 	account_compare(&a, &before, terms->heap_may_grow);
-	watch_check(a.host, terms->noticed_late);
+	watch_check(a.host, !terms->cpu_not_judged);
 	honest_resume(&a);
 	arena_close(&a);
 }

@@ -86,8 +86,9 @@ struct arena_terms {
 	void (*prepare)(struct server *sv);
 	/* Server's side: what it may be left with is less exact. */
 	bool heap_may_grow;
-	/* Dispatches that compute for long before it is noticed who is to blame. */
-	unsigned int noticed_late;
+	/* How long the kernel computes in a dispatch is printed and not judged: it hangs on the
+	 * machine, and the attack is over when the client is dropped. */
+	bool cpu_not_judged;
 };
 
 void arena_run(int variant, const char *name, const struct arena_terms *terms,
@@ -146,7 +147,7 @@ void honest_main(struct arena *a) __attribute__((noreturn));
 extern const struct adapter adapter_watched;
 enum { SLOT_SLEPT_NS = 8, SLOT_SLEPT_COUNT, SLOT_RAN_NS, SLOT_RAN_COUNT, SLOT_DISPATCHES };
 void watch_begin(struct server *sv);
-void watch_check(struct host *h, unsigned int noticed_late);
+void watch_check(struct host *h, bool cpu_judged);
 /* For attackers, while the honest client holds: the server has nothing to do. */
 void watch_rest(struct arena *a);
 

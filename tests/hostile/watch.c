@@ -148,10 +148,11 @@ static void one_check(struct host *h, const char *what, int slot, int count_slot
 		      count);
 }
 
-void watch_check(struct host *h, unsigned int noticed_late)
+void watch_check(struct host *h, bool cpu_judged)
 {
 	one_check(h, "slept", SLOT_SLEPT_NS, SLOT_SLEPT_COUNT, FORGIVEN);
-	one_check(h, "computed", SLOT_RAN_NS, SLOT_RAN_COUNT, FORGIVEN + (int)noticed_late);
+	if (cpu_judged)
+		one_check(h, "computed", SLOT_RAN_NS, SLOT_RAN_COUNT, FORGIVEN);
 }
 
 void watch_rest(struct arena *a)
