@@ -95,3 +95,5 @@ limits_tests = \
 if HAVE_CHECK
 check_PROGRAMS += $(limits_tests)
 endif
+tests_unit_test_cost_SOURCES = tests/unit/test-cost.c tests/lib/pump.c tests/lib/pump.h
+tests_unit_test_cost_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getsockopt
