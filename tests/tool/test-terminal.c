@@ -37,6 +37,15 @@ static void resize(struct terminal *t, unsigned short rows, unsigned short colum
 	ck_assert_int_eq(ioctl(t->fd, TIOCSWINSZ, &size), 0);
 }
 
+static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+
+/* Whoever runs the tests may ignore some of them (nohup, a job in the background). */
+static void signals_reset(void)
+{
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], SIG_DFL);
+}
+
 static void start(struct terminal *t, const char *name, const char *interval)
 {
 	memset(t, 0, sizeof(*t));
@@ -50,6 +59,7 @@ static void start(struct terminal *t, const char *name, const char *interval)
 	resize(t, 10, 40);
 	t->pid = fork();
 	if (t->pid == 0) {
+		signals_reset();
 		setsid();
 		ioctl(t->slave, TIOCSCTTY, 0);
 		dup2(t->slave, 0);
@@ -146,8 +156,6 @@ START_TEST(table_fits_the_terminal_and_follows_it)
 	host_stop(h);
 }
 END_TEST
-
-static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 
 START_TEST(signal_leaves_the_terminal_as_it_was)
 {
