@@ -21,6 +21,8 @@
 #include <qb/qbipcs.h>
 #include <qb/qbloop.h>
 
+#include "tests/compat/app-loop.h"
+
 enum { ECHO = QB_IPC_MSG_USER_START + 1, LEAVE };
 enum { SIZE = 12000, TIMEOUT_S = 20, WAIT_MS = 3000, KEPT_NS = 300000000 };
 
@@ -34,7 +36,6 @@ static struct scenario {
 	int32_t request;      /* that the client sends; 0 none */
 } the;
 
-static qb_loop_t *loop;
 static qb_ipcs_service_t *service;
 static qb_ipcs_connection_t *kept;
 static int closed_left;
@@ -45,28 +46,6 @@ static void service_end(void)
 
 	service = NULL;
 	qb_ipcs_destroy(s);
-}
-
-static int32_t on_add(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
-		      qb_ipcs_dispatch_fn_t fn)
-{
-	return qb_loop_poll_add(loop, p, fd, events, data, fn);
-}
-
-static int32_t on_mod(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
-		      qb_ipcs_dispatch_fn_t fn)
-{
-	return qb_loop_poll_mod(loop, p, fd, events, data, fn);
-}
-
-static int32_t on_del(int32_t fd)
-{
-	return qb_loop_poll_del(loop, fd);
-}
-
-static int32_t on_job(enum qb_loop_priority p, void *data, qb_loop_job_dispatch_fn fn)
-{
-	return qb_loop_job_add(loop, p, data, fn);
 }
 
 /* -- Looking ------------------------------------------------------------------------ */
@@ -215,7 +194,6 @@ static struct qb_ipcs_service_handlers handlers = {
 	.connection_closed = on_closed,
 	.connection_destroyed = on_destroyed,
 };
-static struct qb_ipcs_poll_handlers poll_handlers = { on_job, on_add, on_mod, on_del };
 
 /* -- The two processes --------------------------------------------------------------- */
 
@@ -258,7 +236,7 @@ static void scenario_run(enum qb_ipc_type type)
 	loop = qb_loop_create();
 	service = qb_ipcs_create(name, 7, type, &handlers);
 	qb_ipcs_service_context_set(service, &loop);
-	qb_ipcs_poll_handlers_set(service, &poll_handlers);
+	qb_ipcs_poll_handlers_set(service, &loop_handlers);
 	if (qb_ipcs_run(service) < 0 || pipe(gone) < 0)
 		exit(2);
 	client = fork();

@@ -27,6 +27,8 @@
 #include <qb/qbipcs.h>
 #include <qb/qbloop.h>
 
+#include "tests/compat/app-loop.h"
+
 enum { MSG_STATUS = QB_IPC_MSG_USER_START + 1 };
 enum { TIMEOUT_S = 60, CALL_MS = 30000, ROUNDS = 3, CLIENTS = 4 };
 #define MS 1000000ULL
@@ -56,7 +58,6 @@ static struct device {
 };
 enum { DEVICES = sizeof(devices) / sizeof(devices[0]) };
 
-static qb_loop_t *loop;
 static qb_ipcs_service_t *service;
 static struct status status = { .h = { .id = MSG_STATUS, .size = sizeof(status) } };
 static unsigned int accepted, closed, destroyed, started, reaped, in_time, beats, jobs;
@@ -220,28 +221,6 @@ static void loop_fill(void)
 
 /* -- The daemon: clients ------------------------------------------------------------- */
 
-static int32_t on_add(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
-		      qb_ipcs_dispatch_fn_t fn)
-{
-	return qb_loop_poll_add(loop, p, fd, events, data, fn);
-}
-
-static int32_t on_mod(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
-		      qb_ipcs_dispatch_fn_t fn)
-{
-	return qb_loop_poll_mod(loop, p, fd, events, data, fn);
-}
-
-static int32_t on_del(int32_t fd)
-{
-	return qb_loop_poll_del(loop, fd);
-}
-
-static int32_t on_job(enum qb_loop_priority p, void *data, qb_loop_job_dispatch_fn fn)
-{
-	return qb_loop_job_add(loop, p, data, fn);
-}
-
 static int32_t on_accept(qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
 {
 	if (uid != geteuid())
@@ -277,13 +256,12 @@ static int service_open(const char *name, const char *type)
 		.connection_closed = on_closed,
 		.connection_destroyed = on_destroyed,
 	};
-	struct qb_ipcs_poll_handlers poll = { on_job, on_add, on_mod, on_del };
 
 	service = qb_ipcs_create(name, 0, strcmp(type, "SHM") ? QB_IPC_SOCKET : QB_IPC_SHM,
 				 &handlers);
 	if (!service)
 		return -errno;
-	qb_ipcs_poll_handlers_set(service, &poll);
+	qb_ipcs_poll_handlers_set(service, &loop_handlers);
 	return qb_ipcs_run(service);
 }
 

@@ -21,6 +21,7 @@
 #include <qb/qbipcs.h>
 #include <qb/qbloop.h>
 
+#include "tests/compat/app-loop.h"
 #include "tests/compat/listen.h"
 #include "tests/compat/protocol.h"
 #include "tests/lib/pattern.h"
@@ -32,7 +33,6 @@ struct event {
 	uint8_t body[COMPAT_EVENT_MAX - sizeof(struct qb_ipc_response_header)];
 };
 
-static qb_loop_t *loop;
 static qb_ipcs_service_t *service;
 static struct event event;
 static char trace[TRACE_SIZE];
@@ -146,28 +146,6 @@ static int32_t on_closed(qb_ipcs_connection_t *c)
 static void on_destroyed(qb_ipcs_connection_t *c)
 {
 	note("destroyed");
-}
-
-static int32_t poll_add(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
-			qb_ipcs_dispatch_fn_t fn)
-{
-	return qb_loop_poll_add(loop, p, fd, events, data, fn);
-}
-
-static int32_t poll_mod(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
-			qb_ipcs_dispatch_fn_t fn)
-{
-	return qb_loop_poll_mod(loop, p, fd, events, data, fn);
-}
-
-static int32_t poll_del(int32_t fd)
-{
-	return qb_loop_poll_del(loop, fd);
-}
-
-static int32_t job_add(enum qb_loop_priority p, void *data, qb_loop_job_dispatch_fn fn)
-{
-	return qb_loop_job_add(loop, p, data, fn);
 }
 
 /* Send the pump's events to the newest connection until there is no room. */
@@ -289,12 +267,6 @@ static int32_t service_open(const char *name, const char *type, uint32_t min_siz
 		.connection_closed = on_closed,
 		.connection_destroyed = on_destroyed,
 	};
-	struct qb_ipcs_poll_handlers poll_handlers = {
-		.job_add = job_add,
-		.dispatch_add = poll_add,
-		.dispatch_mod = poll_mod,
-		.dispatch_del = poll_del,
-	};
 	int32_t result;
 
 	service = qb_ipcs_create(name, 0, strcmp(type, "shm") ? QB_IPC_SOCKET : QB_IPC_SHM,
@@ -303,7 +275,7 @@ static int32_t service_open(const char *name, const char *type, uint32_t min_siz
 		return -errno;
 	if (min_size)
 		qb_ipcs_enforce_buffer_size(service, min_size);
-	qb_ipcs_poll_handlers_set(service, &poll_handlers);
+	qb_ipcs_poll_handlers_set(service, &loop_handlers);
 	result = compat_listen(service);
 	return result < 0 ? result : qb_ipcs_run(service);
 }

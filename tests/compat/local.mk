@@ -25,21 +25,21 @@ compat_ldadd = lib/.libs/libqbipc.so -ldl
 compat_dependencies = lib/libqbipc.la
 compat_ldflags = $(AM_LDFLAGS) -Wl,-rpath,'$$ORIGIN/../../lib/.libs'
 
-tests_compat_callbacks_qbipc_SOURCES = tests/compat/callbacks.c tests/lib/loaded.c
+tests_compat_callbacks_qbipc_SOURCES = tests/compat/callbacks.c tests/compat/app-loop.h tests/lib/loaded.c
 tests_compat_callbacks_qbipc_CPPFLAGS = $(AM_CPPFLAGS)
 tests_compat_callbacks_qbipc_LDADD = $(compat_ldadd)
 tests_compat_callbacks_qbipc_DEPENDENCIES = $(compat_dependencies)
 tests_compat_callbacks_qbipc_LDFLAGS = $(compat_ldflags)
-tests_compat_callbacks_libqb_SOURCES = tests/compat/callbacks.c
+tests_compat_callbacks_libqb_SOURCES = tests/compat/callbacks.c tests/compat/app-loop.h
 tests_compat_callbacks_libqb_CPPFLAGS = $(compat_libqb_cppflags)
 tests_compat_callbacks_libqb_LDADD = $(LIBQB_LIBS)
 
-tests_compat_check_daemon_qbipc_SOURCES = tests/compat/check-daemon.c tests/lib/loaded.c
+tests_compat_check_daemon_qbipc_SOURCES = tests/compat/check-daemon.c tests/compat/app-loop.h tests/lib/loaded.c
 tests_compat_check_daemon_qbipc_CPPFLAGS = $(AM_CPPFLAGS)
 tests_compat_check_daemon_qbipc_LDADD = $(compat_ldadd)
 tests_compat_check_daemon_qbipc_DEPENDENCIES = $(compat_dependencies)
 tests_compat_check_daemon_qbipc_LDFLAGS = $(compat_ldflags)
-tests_compat_check_daemon_libqb_SOURCES = tests/compat/check-daemon.c
+tests_compat_check_daemon_libqb_SOURCES = tests/compat/check-daemon.c tests/compat/app-loop.h
 tests_compat_check_daemon_libqb_CPPFLAGS = $(compat_libqb_cppflags)
 tests_compat_check_daemon_libqb_LDADD = $(LIBQB_LIBS)
 
@@ -53,6 +53,7 @@ tests_compat_cluster_log_libqb_CPPFLAGS = $(compat_libqb_cppflags)
 tests_compat_cluster_log_libqb_LDADD = $(LIBQB_LIBS) -lpthread
 
 compat_server_sources = \
+	tests/compat/app-loop.h \
 	tests/compat/compat-server.c \
 	tests/compat/listen.h \
 	tests/compat/protocol.h \
