@@ -11,6 +11,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/ring/qbring.h \
 	lib/ring/region.c \
 	lib/ring/region.h \
+	lib/ring/sealed.c \
+	lib/ring/sealed.h \
 	lib/ring/ring.c \
 	lib/ring/ring.h \
 	lib/ring/shared.h \

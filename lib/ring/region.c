@@ -3,31 +3,18 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <sched.h>
-#include <stdio.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/memory.h"
-#include "base/refused.h"
 #include "base/util.h"
+#include "ring/sealed.h"
 
 #define WORDS_SIZE 4096
 
 /* Rings whose data the server writes. */
 #define SENT_RINGS 2
-
-/* Linux 6.3; the headers may be older than the kernel. */
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
-
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 _Static_assert(sizeof(struct qbi_region_words) <= WORDS_SIZE, "one page of words");
 
@@ -87,50 +74,10 @@ static int region_map(struct qbi_region *m, uint32_t max_msg_size,
 
 /* -- Made by the server ---------------------------------------------------------------- */
 
-/* A sealed memfd of @size bytes. Its descriptor or -errno. */
-static int part_create(size_t size)
-{
-	_cleanup_(qbi_closep) int fd = -1;
-	int r;
-
-	fd = memfd_create("qbipc", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("qbipc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return -errno;
-	r = qbi_file_extend(fd, size);
-	if (r < 0)
-		return r;
-	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
-		return -errno;
-	return qbi_take_fd(&fd);
-}
-
-/*
- * Open the same file for reading only, and give it a mode with which no other user can open
- * it for writing (through /proc/self/fd). The descriptor or -errno.
- */
-static int part_reopen(int fd)
-{
-	char path[sizeof("/proc/self/fd/") + 10];
-	int for_reading;
-
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	for_reading = open(path, O_RDONLY | O_CLOEXEC);
-	if (for_reading < 0)
-		return -errno;
-	if (fchmod(fd, 0) < 0) {
-		int r = -errno;
-
-		close(for_reading);
-		return r;
-	}
-	return for_reading;
-}
-
 int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, struct qbi_region_fds *ret)
 {
-	_cleanup_(qbi_closep) int common = part_create(common_size(max_msg_size));
+	enum qbi_sealed_call call;
+	_cleanup_(qbi_closep) int common = qbi_sealed_create(common_size(max_msg_size), &call);
 	_cleanup_(qbi_closep) int sent = -1;
 	_cleanup_(qbi_closep) int for_reading = -1;
 	int r;
@@ -138,10 +85,10 @@ int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, struct qbi_re
 	if (common < 0)
 		return common;
 	if (max_msg_size != QBI_REGION_NO_RINGS) {
-		sent = part_create(sent_size(max_msg_size));
+		sent = qbi_sealed_create(sent_size(max_msg_size), &call);
 		if (sent < 0)
 			return sent;
-		for_reading = part_reopen(sent);
+		for_reading = qbi_sealed_reopen(sent, &call);
 		if (for_reading < 0)
 			return for_reading;
 	}
@@ -156,27 +103,13 @@ int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, struct qbi_re
 
 /* -- Checked by the client --------------------------------------------------------------- */
 
-static int part_check(int fd, size_t size)
+static int part_check(int fd, size_t expected)
 {
-	struct statfs fs;
-	struct stat st;
-	int seals = fcntl(fd, F_GET_SEALS);
-	int r;
+	enum qbi_sealed_call call;
+	uint64_t size;
+	int r = qbi_sealed_check(fd, &size, &call);
 
-	/* Only a memfd can have F_SEAL_SHRINK and F_SEAL_GROW. */
-	if (seals < 0 && qbi_is_refused(errno))
-		return -errno;
-	if (seals < 0 || (seals & SEALS) != SEALS)
-		return -EBADMSG;
-	r = qbi_status_get(fd, &st);
-	if (r < 0)
-		return r;
-	if (fstatfs(fd, &fs) < 0)
-		return -errno;
-	/* With huge pages, an access to a hole is a fault if no huge page is free. */
-	if (fs.f_type != TMPFS_MAGIC || st.st_size != (off_t)size)
-		return -EBADMSG;
-	return 0;
+	return r == 0 && size != expected ? -EBADMSG : r;
 }
 
 int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size,

@@ -2,73 +2,37 @@
 #include "transport/trial.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/refused.h"
 #include "base/socket.h"
 #include "base/util.h"
+#include "ring/sealed.h"
 
 #define TRIAL_SIZE 4096
 
-/* Linux 6.3; the headers may be older than the kernel. */
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
+static const enum qbi_why_call call_names[] = {
+	[QBI_SEALED_MEMFD_CREATE] = QBI_CALL_MEMFD_CREATE,
+	[QBI_SEALED_FTRUNCATE] = QBI_CALL_FTRUNCATE,
+	[QBI_SEALED_FCNTL] = QBI_CALL_SEALS,
+	[QBI_SEALED_OPEN] = QBI_CALL_OPEN,
+	[QBI_SEALED_FCHMOD] = QBI_CALL_FCHMOD,
+	[QBI_SEALED_FSTAT] = QBI_CALL_FSTAT,
+	[QBI_SEALED_FSTATFS] = QBI_CALL_FSTATFS,
+};
 
-/* 0, or -errno of the call in *@ret_call. */
-static int memory_map(int fd, int protection, enum qbi_why_call *ret_call)
+static int memory_map(int fd, int protection)
 {
 	void *base = mmap(NULL, TRIAL_SIZE, protection, MAP_SHARED, fd, 0);
 
-	*ret_call = QBI_CALL_MMAP;
 	if (base == MAP_FAILED)
 		return -errno;
 	(void)munmap(base, TRIAL_SIZE);
 	return 0;
-}
-
-static int memory_make(int *ret_fd, enum qbi_why_call *ret_call)
-{
-	int fd = memfd_create("qbipc", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-	int r;
-
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("qbipc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	*ret_call = QBI_CALL_MEMFD_CREATE;
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	*ret_call = QBI_CALL_FTRUNCATE;
-	r = qbi_file_extend(fd, TRIAL_SIZE);
-	if (r < 0)
-		return r;
-	*ret_call = QBI_CALL_SEALS;
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		return -errno;
-	return memory_map(fd, PROT_READ | PROT_WRITE, ret_call);
-}
-
-/* Open memory again for reading only, as is done for a client that may only read it. */
-static int memory_reopen(int fd, enum qbi_why_call *ret_call)
-{
-	_cleanup_(qbi_closep) int for_reading = -1;
-	char path[sizeof("/proc/self/fd/") + 10];
-
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	*ret_call = QBI_CALL_OPEN;
-	for_reading = open(path, O_RDONLY | O_CLOEXEC);
-	if (for_reading < 0)
-		return -errno;
-	*ret_call = QBI_CALL_FCHMOD;
-	return fchmod(fd, 0) < 0 ? -errno : 0;
 }
 
 static int descriptor_send(int stream, int fd)
@@ -96,15 +60,22 @@ static int descriptor_send(int stream, int fd)
 
 struct qbi_why qbi_transport_trial_server(enum qb_ipc_type type)
 {
-	_cleanup_(qbi_closep) int memory = -1;
-	enum qbi_why_call call;
-	int r = memory_make(&memory, &call);
+	enum qbi_sealed_call call;
+	_cleanup_(qbi_closep) int memory = qbi_sealed_create(TRIAL_SIZE, &call);
+	_cleanup_(qbi_closep) int for_reading = -1;
 	int pair[2];
+	int r;
 
-	if (r == 0 && type != QB_IPC_SOCKET)
-		r = memory_reopen(memory, &call);
+	if (memory < 0)
+		return qbi_why_server(call_names[call], memory);
+	r = memory_map(memory, PROT_READ | PROT_WRITE);
 	if (r < 0)
-		return qbi_why_server(call, r);
+		return qbi_why_server(QBI_CALL_MMAP, r);
+	if (type != QB_IPC_SOCKET) {
+		for_reading = qbi_sealed_reopen(memory, &call);
+		if (for_reading < 0)
+			return qbi_why_server(call_names[call], for_reading);
+	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return qbi_why_server(QBI_CALL_SOCKETPAIR, -errno);
 	r = descriptor_send(pair[0], memory);
@@ -113,23 +84,17 @@ struct qbi_why qbi_transport_trial_server(enum qb_ipc_type type)
 	return r < 0 ? qbi_why_server(QBI_CALL_SENDMSG, r) : (struct qbi_why){ 0 };
 }
 
-static int memory_check(int fd, enum qbi_why_call *ret_call)
+/* What is no sealed memory at all is not this process's obstacle. */
+static struct qbi_why memory_trial(int fd)
 {
-	struct statfs fs;
-	struct stat st;
-	int r;
+	enum qbi_sealed_call call;
+	uint64_t size;
+	int r = qbi_sealed_check(fd, &size, &call);
 
-	*ret_call = QBI_CALL_SEALS;
-	if (fcntl(fd, F_GET_SEALS) < 0)
-		return -errno;
-	*ret_call = QBI_CALL_FSTAT;
-	r = qbi_status_get(fd, &st);
-	if (r < 0)
-		return r;
-	*ret_call = QBI_CALL_FSTATFS;
-	if (fstatfs(fd, &fs) < 0)
-		return -errno;
-	return memory_map(fd, PROT_READ, ret_call);
+	if (r < 0 && r != -EBADMSG)
+		return qbi_why_client(call_names[call], r);
+	r = r < 0 ? 0 : memory_map(fd, PROT_READ);
+	return r < 0 ? qbi_why_client(QBI_CALL_MMAP, r) : (struct qbi_why){ 0 };
 }
 
 /* A descriptor of a regular file is one of memory; the others are sockets. */
@@ -142,7 +107,6 @@ static bool is_memory(int fd)
 
 struct qbi_why qbi_transport_trial_client(const int *fds, unsigned int n)
 {
-	enum qbi_why_call call;
 	unsigned int i;
 	int r;
 
@@ -150,9 +114,10 @@ struct qbi_why qbi_transport_trial_client(const int *fds, unsigned int n)
 		if (fds[i] < 0)
 			continue;
 		if (i == 0 || is_memory(fds[i])) {
-			r = memory_check(fds[i], &call);
-			if (r < 0)
-				return qbi_why_client(call, r);
+			struct qbi_why why = memory_trial(fds[i]);
+
+			if (why.code)
+				return why;
 			continue;
 		}
 		r = qbi_socket_check(fds[i], SOCK_STREAM);
