@@ -3,6 +3,7 @@
 #ifndef QBI_BASE_DESCRIPTORS_H
 #define QBI_BASE_DESCRIPTORS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* RLIMIT_NOFILE; UINT64_MAX if there is no limit. */
@@ -14,5 +15,8 @@ uint64_t qbi_descriptors_allowed(void);
  * the kernel gives out the lowest free number, so all numbers below @fd are in use.
  */
 uint64_t qbi_descriptors_in_use(int fd);
+
+/* Can another descriptor be opened now? @fd is any open one. Keeps errno. */
+bool qbi_descriptor_is_free(int fd);
 
 #endif

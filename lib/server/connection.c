@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/again.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/util.h"
@@ -298,9 +299,9 @@ static void connection_release(qb_ipcs_connection_t *c)
 	qbi_mutex_lock(&c->send);
 	c->sendable = false;
 	qbi_retry_remove(&c->host->retry, &c->retry);
-	/* If the client need not notice, close the stream first: the transport needs a
-	 * descriptor to remove its files, and there may be no other one free. */
-	if (!keep_queued)
+	/* The client should notice the end last. But the transport needs a descriptor to
+	 * remove its files, and that of the stream may be the only one. */
+	if (!keep_queued || (c->stream.fd >= 0 && !qbi_descriptor_is_free(c->stream.fd)))
 		stream_close(c);
 	end_close(c, qbi_settings_are_copied(&c->host->set) ? QBI_PART_COPY :
 		     keep_queued			    ? QBI_PART_KEEPING :

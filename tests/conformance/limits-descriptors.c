@@ -26,6 +26,22 @@ static struct host *host_with_few_descriptors(int variant)
 						 .prepare = prepare_few_descriptors });
 }
 
+/* Directories of a server in /dev/shm. */
+static int directories_of(pid_t pid)
+{
+	DIR *d = opendir("/dev/shm");
+	struct dirent *e;
+	char prefix[32];
+	int n = 0;
+
+	ck_assert_ptr_nonnull(d);
+	snprintf(prefix, sizeof(prefix), "qb-%d-", (int)pid);
+	while ((e = readdir(d)))
+		n += strncmp(e->d_name, prefix, strlen(prefix)) == 0;
+	closedir(d);
+	return n;
+}
+
 /* -- Out of descriptors, and back ---------------------------------------------------- */
 
 static int dispatches(struct host *h)
@@ -175,6 +191,25 @@ START_TEST(unfinished_handshakes_replace_each_other_while_descriptors_are_scarce
 }
 END_TEST
 
+START_TEST(service_without_descriptors_removes_the_files_of_whom_it_disconnects)
+{
+	struct host *h = host_with_few_descriptors(_i);
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+	char event[256];
+	int64_t size = host_call(h, remote_event, 1, 100, 7);
+
+	ck_assert_int_gt(size, 0);
+	host_call(h, remote_fill, 0);
+	host_call(h, remote_disconnect, 1);
+	ck_assert_int_eq(directories_of(h->pid), 0);
+	ck_assert_int_eq(qb_ipcc_event_recv(c, event, sizeof(event), deadline_ms()), size);
+	ck_assert_int_eq(qb_ipcc_event_recv(c, event, sizeof(event), deadline_ms()), -ENOTCONN);
+	qb_ipcc_disconnect(c);
+	host_call(h, remote_empty);
+	host_stop(h);
+}
+END_TEST
+
 enum { REST_MS = 100 };
 
 START_TEST(listener_that_cannot_accept_rests_and_resumes)
@@ -274,22 +309,6 @@ END_TEST
 
 /* -- After a kill -------------------------------------------------------------------- */
 
-/* Directories of a server in /dev/shm. */
-static int directories_of(pid_t pid)
-{
-	DIR *d = opendir("/dev/shm");
-	struct dirent *e;
-	char prefix[32];
-	int n = 0;
-
-	ck_assert_ptr_nonnull(d);
-	snprintf(prefix, sizeof(prefix), "qb-%d-", (int)pid);
-	while ((e = readdir(d)))
-		n += strncmp(e->d_name, prefix, strlen(prefix)) == 0;
-	closedir(d);
-	return n;
-}
-
 /* A child that is connected as @uid, until it is killed. */
 static pid_t client_start(struct host *h, uid_t uid)
 {
@@ -376,6 +395,8 @@ int main(void)
 	TCase *tc = tcase_new(s, "descriptors");
 
 	add_variant_test(tc, service_without_descriptors_turns_clients_away_and_resumes);
+	add_variant_test(tc,
+			 service_without_descriptors_removes_the_files_of_whom_it_disconnects);
 	add_transport_test(tc,
 			   client_for_whom_descriptors_do_not_suffice_is_refused_with_emfile);
 	add_test_of_users(tc, unfinished_handshake_makes_room_when_descriptors_run_out);

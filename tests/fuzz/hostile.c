@@ -119,16 +119,26 @@ void hostile_read(struct hostile *h)
 	}
 }
 
-/* While the process has but @left descriptors to open. */
+/*
+ * While the process has but @left descriptors to open. The limit is one of numbers: those
+ * that are free below the last open one are taken, so that each that is closed is one more.
+ */
 static void scarcely_settle(unsigned int left)
 {
+	unsigned int open = fds_count(), n = 0;
+	int taken[1024];
 	struct rlimit limit, few;
 
 	FUZZ_CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-	few = (struct rlimit){ fds_count() + left, limit.rlim_max };
+	while ((unsigned int)(taken[n] = dup(STDERR_FILENO)) < open + n)
+		FUZZ_CHECK(++n < QBI_ARRAY_SIZE(taken));
+	close(taken[n]);
+	few = (struct rlimit){ open + n + left, limit.rlim_max };
 	FUZZ_CHECK(few.rlim_cur <= limit.rlim_cur && setrlimit(RLIMIT_NOFILE, &few) == 0);
 	(void)pump_settle(TURNS);
 	FUZZ_CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	while (n)
+		close(taken[--n]);
 }
 
 void hostile_connect(struct hostile *h, uint8_t how)
