@@ -132,6 +132,8 @@ struct qbipc_service_refusals {
 	 * CPU time per message, and did so again and again.
 	 */
 	uint64_t costly;
+	/** Refused: their memory must be locked and cannot be, see <qbipc/memory.h>. */
+	uint64_t unlocked;
 };
 
 /**

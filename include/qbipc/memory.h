@@ -7,6 +7,8 @@
 #ifndef QBIPC_MEMORY_H_DEFINED
 #define QBIPC_MEMORY_H_DEFINED
 
+#include <qb/qbipcs.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -24,6 +26,11 @@ enum qbipc_memory_lock {
 	 * RLIMIT_MEMLOCK, EPERM when that is 0.
 	 */
 	QBIPC_MEMORY_LOCK_MUST = 2,
+	/**
+	 * As qbipc_memory_lock_set() says for the process when a client connects; for
+	 * qbipc_service_memory_lock_set() only.
+	 */
+	QBIPC_MEMORY_LOCK_PROCESS = 3,
 };
 
 /**
@@ -47,6 +54,26 @@ enum qbipc_memory_lock {
  * @note        Threads: any.
  */
 int qbipc_memory_lock_set(enum qbipc_memory_lock mode);
+
+/**
+ * The same for one service, whatever the process does: lock its end of the rings of its
+ * clients, and the buffer in which it processes a request. The other end is locked if the
+ * client says so.
+ *
+ * With #QBIPC_MEMORY_LOCK_MUST a client whose memory cannot be locked is refused after
+ * connection_accept, and gets the errno of mlock(2): ENOMEM beyond RLIMIT_MEMLOCK, EPERM when
+ * that is 0. It is counted (unlocked of struct qbipc_service_refusals) and logged with the
+ * limit; nothing of it stays behind, and the other clients are served.
+ *
+ * @param s     service
+ * @param mode  what is done; #QBIPC_MEMORY_LOCK_PROCESS (the default) follows
+ *              qbipc_memory_lock_set()
+ * @return      0; -EINVAL for a NULL service or any other value
+ * @note        Holds for connections made afterwards; connections that are up stay as they
+ *              are.
+ * @note        Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
+ */
+int qbipc_service_memory_lock_set(qb_ipcs_service_t *s, enum qbipc_memory_lock mode);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

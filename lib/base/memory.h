@@ -9,15 +9,26 @@
 #ifndef QBI_BASE_MEMORY_H
 #define QBI_BASE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum qbi_memory_lock {
+	QBI_MEMORY_LOCK_PROCESS, /* as the process says, qbi_memory_lock_set() */
 	QBI_MEMORY_LOCK_OFF,
 	QBI_MEMORY_LOCK_TRY,  /* what cannot be locked is used without a lock */
 	QBI_MEMORY_LOCK_MUST, /* what cannot be locked is not used */
 };
 
-/* Holds for memory that is mapped afterwards. */
+/*
+ * How the memory of one object is locked. All zeros, or NULL for a pointer to it: as the
+ * process says.
+ */
+struct qbi_locking {
+	enum qbi_memory_lock mode;
+	int error; /* -errno of the last lock that had to be and failed; the owner clears it */
+};
+
+/* For the process, and for memory that is mapped afterwards; not QBI_MEMORY_LOCK_PROCESS. */
 void qbi_memory_lock_set(enum qbi_memory_lock mode);
 
 /*
@@ -32,14 +43,19 @@ int qbi_memory_protection(int active);
  * kernel allocates no page in advance, even in a process that has locked its future memory
  * (mlockall). 0; -errno; QBI_AGAIN protections cannot be changed here: the caller maps the
  * memory again.
+ *
+ * @locking  the mode; may be NULL
  */
-int qbi_memory_activate(void *base, size_t size, int active);
+int qbi_memory_activate(void *base, size_t size, int active, struct qbi_locking *locking);
 
 /*
  * Memory for @size bytes, aligned as by malloc, or NULL. Locked memory has pages of its own,
  * because locks do not nest: unlocking it would unlock its neighbours on the same page.
  */
-void *qbi_memory_new(size_t size);
+void *qbi_memory_new(size_t size, struct qbi_locking *locking);
+
+/* Is this memory as qbi_memory_new() would make it now? */
+bool qbi_memory_suits(const void *p, const struct qbi_locking *locking);
 
 /* The bytes that were asked for; 0 for NULL. */
 size_t qbi_memory_size(const void *p);

@@ -51,7 +51,7 @@ int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files
 		return -errno;
 	r = mapping_fill(base, files, n, parts);
 	if (r == 0)
-		r = qbi_memory_activate(base, total, PROT_READ | PROT_WRITE);
+		r = qbi_memory_activate(base, total, PROT_READ | PROT_WRITE, m->locking);
 	if (r == 0)
 		r = qbi_fault_guard_add(&m->guard, base, total);
 	if (r) {

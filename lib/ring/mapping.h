@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 
+#include "base/memory.h"
 #include "ring/fault.h"
 
 #define QBI_MAPPING_PARTS 2
@@ -18,11 +19,12 @@
 struct qbi_mapping {
 	void *part[QBI_MAPPING_PARTS]; /* page-aligned start of each file */
 	struct qbi_fault_guard guard;  /* base and size of the whole range */
+	struct qbi_locking *locking;   /* set before it is opened; borrowed; may be NULL */
 };
 
 #define QBI_MAPPING_INIT                                                                       \
 	{                                                                                      \
-		{ NULL }, QBI_FAULT_GUARD_INIT                                                 \
+		{ NULL }, QBI_FAULT_GUARD_INIT, NULL                                           \
 	}
 
 struct qbi_mapping_file {

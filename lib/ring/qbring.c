@@ -94,13 +94,14 @@ static int ring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, bool user_
 
 int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char *channel,
 		      const char *service, uint32_t max_msg_size, bool user_data,
-		      const struct qbi_owner *owner)
+		      const struct qbi_owner *owner, struct qbi_locking *locking)
 {
 	size_t data_size;
 	int err;
 
 	assert(!r->head);
 	*r = (struct qbi_qbring)QBI_QBRING_INIT;
+	r->map.locking = locking;
 	err = ring_data_size(max_msg_size, &data_size);
 	if (err < 0)
 		return err;

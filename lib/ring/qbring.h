@@ -51,11 +51,12 @@ struct qbi_qbring {
  * @param service       name of the service, no slash
  * @param max_msg_size  bytes of the largest message; the data file follows from it
  * @param user_data     the header has room for the user data word
+ * @param locking       how its memory is locked; may be NULL
  * @return              0 or -errno; after a failure @r is closed
  */
 int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char *channel,
 		      const char *service, uint32_t max_msg_size, bool user_data,
-		      const struct qbi_owner *owner);
+		      const struct qbi_owner *owner, struct qbi_locking *locking);
 
 /**
  * Client: verify and map the files that the server named.

@@ -33,17 +33,18 @@ static size_t sent_size(uint32_t max_msg_size)
 }
 
 /* Map a whole file with @protection. 0 or -errno. */
-static int part_map(int fd, size_t size, int protection, void **ret)
+static int part_map(int fd, size_t size, int protection, struct qbi_locking *locking,
+		    void **ret)
 {
 	void *base = mmap(NULL, size, qbi_memory_protection(protection), MAP_SHARED, fd, 0);
 	int r;
 
 	if (base == MAP_FAILED)
 		return -errno;
-	r = qbi_memory_activate(base, size, protection);
+	r = qbi_memory_activate(base, size, protection, locking);
 	if (r) {
 		munmap(base, size);
-		return r == QBI_AGAIN ? part_map(fd, size, protection, ret) : r;
+		return r == QBI_AGAIN ? part_map(fd, size, protection, locking, ret) : r;
 	}
 	*ret = base;
 	return 0;
@@ -54,12 +55,13 @@ static int region_map(struct qbi_region *m, uint32_t max_msg_size,
 {
 	void *words = NULL, *sent = NULL;
 	int r = part_map(fds->common, common_size(max_msg_size), PROT_READ | PROT_WRITE,
-			 &words);
+			 m->locking, &words);
 
 	if (r < 0)
 		return r;
 	if (sent_size(max_msg_size))
-		r = part_map(fds->sent, sent_size(max_msg_size), sent_protection, &sent);
+		r = part_map(fds->sent, sent_size(max_msg_size), sent_protection, m->locking,
+			     &sent);
 	if (r < 0) {
 		munmap(words, common_size(max_msg_size));
 		return r;

@@ -31,6 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/memory.h"
 #include "ring/ring.h"
 
 enum qbi_region_ring {
@@ -56,6 +57,7 @@ struct qbi_region {
 	unsigned char *sent; /* NULL: no rings, or not open */
 	size_t sent_size;
 	uint32_t max_msg_size;
+	struct qbi_locking *locking; /* set before it is opened; borrowed; may be NULL */
 };
 
 /* The descriptors that are passed. */

@@ -173,7 +173,8 @@ void *qbi_connection_buffer_take(qb_ipcs_connection_t *c)
 {
 	size_t room = qbi_connection_request_room(c->max_msg_size);
 	void *none = NULL;
-	void *buffer = c->buffer ? QBI_TAKE(c->buffer) : qbi_memory_new(room);
+	void *buffer =
+		c->buffer ? QBI_TAKE(c->buffer) : qbi_memory_new(room, &c->host->locking);
 
 	/* The buffer of the host is always available, unless a callback runs the loop. */
 	if (!buffer)

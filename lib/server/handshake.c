@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/util.h"
@@ -188,6 +189,7 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 		.owner = c->owner,
 		.max_msg_size = c->max_msg_size,
 		.shared = &h->shared,
+		.locking = &h->locking,
 	};
 	const struct qbi_server_ops *ops;
 	int r;
@@ -254,12 +256,13 @@ static int connection_offer(qb_ipcs_connection_t *c, bool *ret_made)
  * Did the offer fail because of something that libqb's wire does not need? A policy or a
  * sandbox may refuse memfds, socket pairs and passed descriptors. The kernel also limits
  * passed descriptors that nobody has received, and clients that never read their answers
- * use up that limit. A client that is gone, or has half an answer, gets no second offer.
+ * use up that limit. A client that is gone, or has half an answer, gets no second offer; nor
+ * does one whose memory must be locked and cannot be.
  */
 static bool native_is_in_the_way(const qb_ipcs_connection_t *c, int error)
 {
 	return c->transport && c->transport->version > 0 && error != -EPIPE &&
-	       error != -ECONNRESET && error != -EAGAIN;
+	       error != -ECONNRESET && error != -EAGAIN && !c->host->locking.error;
 }
 
 static struct qbi_why obstacle_of_server(const qb_ipcs_connection_t *c, bool made, int error)
@@ -276,15 +279,14 @@ static struct qbi_why obstacle_of_server(const qb_ipcs_connection_t *c, bool mad
 /* 0; -errno: refuse the client with it. */
 static int connection_open(qb_ipcs_connection_t *c)
 {
-	void *scratch;
+	struct qbi_host *h = c->host;
 	bool made;
 	int r;
 
 	qbi_connection_enter(c, QBI_CONNECTION_OPENING);
-	scratch = qbi_host_scratch_take(c->host, qbi_connection_request_room(c->max_msg_size));
-	if (!scratch)
-		return -ENOMEM;
-	qbi_host_scratch_give(c->host, scratch);
+	h->locking.error = 0;
+	if (!qbi_host_scratch_reserve(h, qbi_connection_request_room(c->max_msg_size)))
+		return h->locking.error < 0 ? h->locking.error : -ENOMEM;
 	r = connection_offer(c, &made);
 	if (r < 0 && native_is_in_the_way(c, r)) {
 		qbi_connection_retract(c);
@@ -292,7 +294,7 @@ static int connection_open(qb_ipcs_connection_t *c)
 		r = connection_offer(c, &made);
 	}
 	if (r >= 0 && !c->transport->version)
-		qbi_why_log(c->host->set.name, c->peer.pid, c->why);
+		qbi_why_log(h->set.name, c->peer.pid, c->why);
 	return r;
 }
 
@@ -313,10 +315,25 @@ static void connection_created(qb_ipcs_connection_t *c)
 		c->transport->server->established(c->end);
 }
 
-static enum qbi_refusal open_refusal(int error)
+static void open_refuse(qb_ipcs_connection_t *c, int error)
 {
-	return error == -EMFILE || error == -ENFILE ? QBI_REFUSED_DESCRIPTORS :
-						      QBI_REFUSED_FAILED;
+	struct qbi_refusals *refusals = &c->host->refusals;
+	bool is_short = error == -EMFILE || error == -ENFILE;
+	struct rlimit limit = { 0 };
+
+	if (c->host->locking.error) {
+		(void)getrlimit(RLIMIT_MEMLOCK, &limit);
+		qbi_refusals_note(refusals, QBI_REFUSED_UNLOCKED, &c->peer,
+				  "memory for messages of %u bytes cannot be locked: %s; "
+				  "RLIMIT_MEMLOCK is %llu",
+				  c->max_msg_size, strerror(-error),
+				  (unsigned long long)limit.rlim_cur);
+	} else {
+		qbi_refusals_note(refusals,
+				  is_short ? QBI_REFUSED_DESCRIPTORS : QBI_REFUSED_FAILED,
+				  &c->peer, "cannot be served: %s", strerror(-error));
+	}
+	connection_refuse(c, error);
 }
 
 /*
@@ -390,9 +407,7 @@ static void handshake_finish(qb_ipcs_connection_t *c)
 	}
 	r = connection_open(c);
 	if (r < 0) {
-		qbi_refusals_note(&h->refusals, open_refusal(r), &c->peer,
-				  "cannot be served: %s", strerror(-r));
-		connection_refuse(c, r);
+		open_refuse(c, r);
 		return;
 	}
 	connection_created(c);

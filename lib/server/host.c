@@ -43,7 +43,22 @@ void *qbi_host_scratch_take(struct qbi_host *h, size_t size)
 {
 	if (h->scratch && qbi_memory_size(h->scratch) >= size)
 		return QBI_TAKE(h->scratch);
-	return qbi_memory_new(size);
+	return qbi_memory_new(size, &h->locking);
+}
+
+bool qbi_host_scratch_reserve(struct qbi_host *h, size_t size)
+{
+	size_t has = qbi_memory_size(h->scratch);
+	void *scratch;
+
+	if (h->scratch && has >= size && qbi_memory_suits(h->scratch, &h->locking))
+		return true;
+	scratch = qbi_memory_new(size > has ? size : has, &h->locking);
+	if (!scratch)
+		return false;
+	qbi_memory_free(h->scratch);
+	h->scratch = scratch;
+	return true;
 }
 
 void qbi_host_scratch_give(struct qbi_host *h, void *scratch)

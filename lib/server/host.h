@@ -45,6 +45,7 @@ struct qbi_host {
 	struct qbi_roster connections; /* from state OPENING on */
 	struct qbi_host_counters count;
 	struct qbi_server_shared shared; /* for the transports */
+	struct qbi_locking locking;	 /* of the memory for its clients */
 	uint64_t last_number;		 /* of the newest client; clients count from 1 */
 	bool stopped;			 /* destroyed, but referenced by connections */
 
@@ -77,6 +78,9 @@ static inline void qbi_host_unrefp(struct qbi_host **h)
  * memory.
  */
 void *qbi_host_scratch_take(struct qbi_host *h, size_t size);
+
+/* Have such a buffer ready, locked as memory is now. Without memory, or lock, false. */
+bool qbi_host_scratch_reserve(struct qbi_host *h, size_t size);
 void qbi_host_scratch_give(struct qbi_host *h, void *scratch);
 
 /* The handshakes or their time limit have changed: set the timer. 0 or -errno. */

@@ -28,6 +28,7 @@ static const int priorities[QBI_REFUSALS] = {
 	[QBI_REFUSED_JUNK] = LOG_NOTICE,
 	[QBI_REFUSED_NONSENSE] = LOG_INFO,
 	[QBI_REFUSED_COSTLY] = LOG_NOTICE,
+	[QBI_REFUSED_UNLOCKED] = LOG_WARNING,
 };
 
 void qbi_refusals_note(struct qbi_refusals *r, enum qbi_refusal why, const struct ucred *peer,
@@ -83,6 +84,7 @@ void qbi_refusals_read(struct qbi_refusals *r, struct qbipc_service_refusals *re
 		.junk_wakeups = refusal_count(r, QBI_REFUSED_JUNK),
 		.nonsense = refusal_count(r, QBI_REFUSED_NONSENSE),
 		.costly = refusal_count(r, QBI_REFUSED_COSTLY),
+		.unlocked = refusal_count(r, QBI_REFUSED_UNLOCKED),
 		.dispatches_cut = qbi_counter_read(&r->dispatches_cut, false),
 	};
 }

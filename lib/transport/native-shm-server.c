@@ -57,6 +57,7 @@ static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
 	s->bell = -1;
 	s->stream = spec->stream;
 	s->shared = spec->shared;
+	s->region.locking = spec->locking;
 	r = qbi_region_create(&s->region, spec->max_msg_size, &memory);
 	if (r < 0)
 		return r;

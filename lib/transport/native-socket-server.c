@@ -62,6 +62,7 @@ static int native_socket_server_open(void *st, const struct qbi_server_spec *spe
 	s->shared = spec->shared;
 	s->call = (struct qbi_packets)QBI_PACKETS_INIT;
 	s->event = (struct qbi_packets)QBI_PACKETS_INIT;
+	s->region.locking = spec->locking;
 	r = qbi_region_create(&s->region, QBI_REGION_NO_RINGS, &memory);
 	if (r < 0)
 		return r;

@@ -36,7 +36,7 @@ static int server_create_ring(struct shm_server *s, struct qbi_qbring *ring,
 			      char *ret_name)
 {
 	int r = qbi_qbring_create(ring, &s->dir, channel, spec->service, spec->max_msg_size,
-				  ring == &s->request, &spec->owner);
+				  ring == &s->request, &spec->owner, spec->locking);
 
 	if (r < 0)
 		return r;

@@ -89,6 +89,7 @@ static int server_make_control(struct socket_server *s, const struct qbi_server_
 	if (r < 0)
 		return r;
 	snprintf(w->request, sizeof(w->request), "%s/%s", s->dir.path, name);
+	s->control.map.locking = spec->locking;
 	return qbi_qbcontrol_open(&s->control, fd);
 }
 

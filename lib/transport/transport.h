@@ -41,6 +41,7 @@
 #include <sys/socket.h>
 
 #include "base/busy-poll.h"
+#include "base/memory.h"
 #include "base/msg.h"
 #include "base/owner.h"
 #include "base/turn.h"
@@ -81,6 +82,7 @@ struct qbi_server_spec {
 	struct qbi_owner owner;		  /* of files the client is to open */
 	uint32_t max_msg_size;		  /* bytes agreed */
 	struct qbi_server_shared *shared; /* of the service */
+	struct qbi_locking *locking;	  /* how its memory is locked; may be NULL */
 };
 
 /* What is sent to the client: the welcome and descriptors. */

@@ -164,6 +164,7 @@ static void refusals_check(const struct ledger *l)
 	REASON(junk_wakeups);
 	REASON(nonsense);
 	REASON(watchers);
+	REASON(unlocked);
 #undef REASON
 	FUZZ_CHECK(refused + l->all.handshakes + l->all.connections <= l->last_number);
 	/* Not of clients, or of some that were turned away before they had a number. */

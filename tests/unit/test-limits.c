@@ -135,19 +135,21 @@ END_TEST
 START_TEST(struct_of_the_first_version_is_good_for_ever)
 {
 	struct qbipc_service_limits *limits = calloc(1, LIMITS_FIRST);
-	struct qbipc_service_refusals *refusals = calloc(1, REFUSALS_FIRST);
+	struct qbipc_service_refusals refusals;
 
-	ck_assert(limits && refusals);
+	ck_assert_ptr_nonnull(limits);
 	limits->size = LIMITS_FIRST;
 	limits->handshakes = 7;
 	ck_assert_int_eq(qbipc_service_limits_set(service, limits), 0);
 	limits->handshakes = 0;
 	ck_assert_int_eq(qbipc_service_limits_get(service, limits), 0);
 	ck_assert_uint_eq(limits->handshakes, 7);
-	refusals->size = REFUSALS_FIRST;
-	ck_assert_int_eq(qbipc_service_refusals_get(service, refusals), 0);
+	memset(&refusals, 0xee, sizeof(refusals));
+	refusals.size = REFUSALS_FIRST;
+	ck_assert_int_eq(qbipc_service_refusals_get(service, &refusals), 0);
+	ck_assert_uint_eq(refusals.costly, 0);
+	ck_assert_uint_eq(refusals.unlocked, 0xeeeeeeeeeeeeeeeeULL);
 	free(limits);
-	free(refusals);
 }
 END_TEST
 
@@ -284,7 +286,7 @@ START_TEST(each_reason_has_a_count_of_its_own)
 		      refusals.connections_when_scarce + refusals.memory_per_uid +
 		      refusals.message_size + refusals.descriptors + refusals.failed +
 		      refusals.junk_wakeups + refusals.nonsense + refusals.watchers +
-		      refusals.listener_rests + refusals.costly;
+		      refusals.listener_rests + refusals.costly + refusals.unlocked;
 		ck_assert_uint_eq(sum, i + 1);
 	}
 	ck_assert_uint_eq(refusals.dispatches_cut, 0);

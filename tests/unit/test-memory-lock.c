@@ -250,7 +250,7 @@ START_TEST(beyond_the_limit_there_is_no_region_if_it_must_be_locked)
 	r = qbi_mapping_open(&map, &file, 1);
 	ck_assert(r == -EPERM || r == -ENOMEM);
 	ck_assert_ptr_null(map.part[0]);
-	ck_assert_ptr_null(qbi_memory_new(FILE_SIZE));
+	ck_assert_ptr_null(qbi_memory_new(FILE_SIZE, NULL));
 	close(file.fd);
 }
 END_TEST
@@ -262,7 +262,7 @@ START_TEST(buffer_is_locked_alone_and_page_by_page)
 	if (!may_lock(FILE_SIZE + FEW))
 		return;
 	qbi_memory_lock_set(QBI_MEMORY_LOCK_MUST);
-	p = qbi_memory_new(FILE_SIZE);
+	p = qbi_memory_new(FILE_SIZE, NULL);
 	ck_assert_ptr_nonnull(p);
 	ck_assert_uint_eq((uintptr_t)p % _Alignof(max_align_t), 0);
 	ck_assert(smaps_at(p + SOME).locked);
@@ -271,14 +271,14 @@ START_TEST(buffer_is_locked_alone_and_page_by_page)
 	/* What was locked when it was made is known, whatever is set by then. */
 	qbi_memory_lock_set(QBI_MEMORY_LOCK_OFF);
 	qbi_memory_free(p);
-	p = qbi_memory_new(FILE_SIZE);
+	p = qbi_memory_new(FILE_SIZE, NULL);
 	ck_assert_ptr_nonnull(p);
 	ck_assert(!smaps_at(p + SOME).locked);
 	memset(p, 1, FILE_SIZE);
 	qbi_memory_lock_set(QBI_MEMORY_LOCK_MUST);
 	qbi_memory_free(p);
 	qbi_memory_free(NULL);
-	ck_assert_ptr_null(qbi_memory_new(SIZE_MAX - 4));
+	ck_assert_ptr_null(qbi_memory_new(SIZE_MAX - 4, NULL));
 }
 END_TEST
 

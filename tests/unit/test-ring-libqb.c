@@ -35,8 +35,9 @@ static void rings_open(int by_libqb)
 		return;
 	}
 	ck_assert_int_eq(qbi_shm_dir_create(&dir, getpid(), 1), 0);
-	ck_assert_int_eq(
-		qbi_qbring_create(&ours, &dir, "request", "libqb", PAIR_MAX, true, &owner), 0);
+	ck_assert_int_eq(qbi_qbring_create(&ours, &dir, "request", "libqb", PAIR_MAX, true,
+					   &owner, NULL),
+			 0);
 	ck_assert_int_eq(qbi_shm_dir_hand_over(&dir, &owner), 0);
 	theirs = qb_rb_open(qbi_qbring_prefix(&ours), PAIR_MAX, QB_RB_FLAG_SHARED_PROCESS, 4);
 	ck_assert_ptr_nonnull(theirs);

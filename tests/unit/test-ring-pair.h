@@ -81,9 +81,9 @@ static inline void pair_open(struct ring_pair *p, uint32_t max)
 				 .server = QBI_QBRING_INIT,
 				 .client = QBI_QBRING_INIT };
 	ck_assert_int_eq(qbi_shm_dir_create(&p->dir, getpid(), 1), 0);
-	ck_assert_int_eq(
-		qbi_qbring_create(&p->server, &p->dir, "request", "pair", max, true, &owner),
-		0);
+	ck_assert_int_eq(qbi_qbring_create(&p->server, &p->dir, "request", "pair", max, true,
+					   &owner, NULL),
+			 0);
 	ck_assert_int_eq(qbi_shm_dir_hand_over(&p->dir, &owner), 0);
 	ck_assert_int_eq(qbi_qbring_open(&p->client, qbi_qbring_prefix(&p->server), max, &self),
 			 0);

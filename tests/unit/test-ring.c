@@ -302,9 +302,9 @@ START_TEST(sizes_that_cannot_be_are_refused)
 		ck_assert_int_eq(
 			qbi_qbring_open(&r, qbi_qbring_prefix(&p.server), sizes[i], &self),
 			-EMSGSIZE);
-		ck_assert_int_eq(
-			qbi_qbring_create(&r, &p.dir, "event", "pair", sizes[i], false, &owner),
-			-EMSGSIZE);
+		ck_assert_int_eq(qbi_qbring_create(&r, &p.dir, "event", "pair", sizes[i], false,
+						   &owner, NULL),
+				 -EMSGSIZE);
 	}
 }
 END_TEST
