@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include <qb/qbipcs.h>
+#include <qbipc/limits.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -112,6 +113,14 @@ struct qbipc_snapshot_info {
 	uint32_t flow;	      /**< flow-control value for new clients, 0 to 2 */
 	uint64_t closed;      /**< connections that have ended */
 	uint64_t time_ns;     /**< time of the snapshot, on the monotonic clock */
+	/** Requests taken. This one and those below are of all connections, also of those
+	    that have ended; they only grow. */
+	uint64_t requests;
+	uint64_t responses;	     /**< sent */
+	uint64_t events;	     /**< sent */
+	uint64_t send_retries;	     /**< sends that found no room */
+	uint64_t recv_retries;	     /**< wake-ups without a request */
+	uint64_t flow_control_count; /**< changes of the flow of a connection */
 };
 
 /** What a snapshot says of one connection. */
@@ -164,6 +173,17 @@ int qbipc_snapshot_get(const char *name, int timeout_ms, qbipc_snapshot_t **ret_
  * @note    Threads: any.
  */
 int qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot, struct qbipc_snapshot_info *info);
+
+/**
+ * What the service has refused so far, as qbipc_service_refusals_get() tells it.
+ *
+ * @param snapshot  of qbipc_snapshot_get()
+ * @param refusals  filled in, up to its size, which the caller has set
+ * @return  0; -EINVAL bad arguments
+ * @note    Threads: any.
+ */
+int qbipc_snapshot_refusals_get(const qbipc_snapshot_t *snapshot,
+				struct qbipc_service_refusals *refusals);
 
 /**
  * What a snapshot says of one connection.

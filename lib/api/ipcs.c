@@ -231,15 +231,20 @@ ssize_t qb_ipcs_event_send(qb_ipcs_connection_t *c, const void *data, size_t siz
 static void counters_get(qb_ipcs_connection_t *c, struct qb_ipcs_connection_stats_2 *ret,
 			 bool clear)
 {
+	struct qbi_tally n = qbi_counters_read(&c->count, clear);
+
+	/* A connection that has ended was accounted for then. */
+	if (clear && c->state < QBI_CONNECTION_CLOSING)
+		qbi_counters_account(&c->host->ended, &n);
 	*ret = (struct qb_ipcs_connection_stats_2){
 		.client_pid = c->peer.pid,
-		.requests = qbi_counter_read(&c->count.requests, clear),
-		.responses = qbi_counter_read(&c->count.responses, clear),
-		.events = qbi_counter_read(&c->count.events, clear),
-		.send_retries = qbi_counter_read(&c->count.send_retries, clear),
-		.recv_retries = qbi_counter_read(&c->count.recv_retries, clear),
+		.requests = n.requests,
+		.responses = n.responses,
+		.events = n.events,
+		.send_retries = n.send_retries,
+		.recv_retries = n.recv_retries,
 		.flow_control_state = (int32_t)c->flow,
-		.flow_control_count = qbi_counter_read(&c->count.flow_control_count, clear),
+		.flow_control_count = n.flow_control_count,
 		.event_q_length = qbi_send_events_queued(c),
 	};
 }

@@ -2,7 +2,9 @@
 /* The functions of <qbipc/snapshot.h>. */
 #include <errno.h>
 #include <qbipc/snapshot.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -163,8 +165,26 @@ int qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot, struct qbipc_snaps
 		.flow = head->flow,
 		.closed = head->closed,
 		.time_ns = head->time_ns,
+		.requests = head->requests,
+		.responses = head->responses,
+		.events = head->events,
+		.send_retries = head->send_retries,
+		.recv_retries = head->recv_retries,
+		.flow_control_count = head->flow_control_count,
 	};
 	return qbi_sized_give(info, &ours, sizeof(ours));
+}
+
+int qbipc_snapshot_refusals_get(const qbipc_snapshot_t *snapshot,
+				struct qbipc_service_refusals *refusals)
+{
+	struct qbipc_service_refusals ours = { .size = sizeof(ours) };
+	size_t counts = offsetof(struct qbipc_service_refusals, handshakes);
+
+	if (!snapshot)
+		return -EINVAL;
+	memcpy((char *)&ours + counts, snapshot->all.head.refusals, sizeof(ours) - counts);
+	return qbi_sized_give(refusals, &ours, sizeof(ours));
 }
 
 int qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t index,

@@ -294,6 +294,7 @@ static void connection_uncount(qb_ipcs_connection_t *c)
 static void connection_release(qb_ipcs_connection_t *c)
 {
 	bool keep_queued = !c->hung_up && !c->broken && !c->misbehaved;
+	struct qbi_tally counted;
 
 	watch_drop(c, &c->request);
 	watch_drop(c, &c->stream);
@@ -309,6 +310,8 @@ static void connection_release(qb_ipcs_connection_t *c)
 							      QBI_PART_AT_ONCE);
 	c->waiting = false;
 	stream_close(c);
+	counted = qbi_counters_read(&c->count, false);
+	qbi_counters_account(&c->host->ended, &counted);
 	qbi_mutex_unlock(&c->send);
 	qbi_memory_free(QBI_TAKE(c->buffer));
 	if (c->host->large == c)

@@ -29,11 +29,11 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "base/counter.h"
 #include "base/mutex.h"
 #include "base/owner.h"
 #include "base/unfinished.h"
 #include "server/cost.h"
+#include "server/counters.h"
 #include "server/host.h"
 #include "server/limits.h"
 #include "server/retry.h"
@@ -62,16 +62,6 @@ struct qbi_watch {
 	{                                                                                      \
 		.fd = -1                                                                       \
 	}
-
-/* Written by the dispatching thread or by the holder of `send`. */
-struct qbi_counters {
-	qbi_counter requests;
-	qbi_counter responses;
-	qbi_counter events;
-	qbi_counter send_retries;	/* sends that found no room */
-	qbi_counter recv_retries;	/* wake-ups without a request */
-	qbi_counter flow_control_count; /* changes of the flow */
-};
 
 /* What one channel still has to send; under `send`. */
 struct qbi_unsent {

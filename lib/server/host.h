@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/counters.h"
 #include "server/deadlines.h"
 #include "server/limits.h"
 #include "server/refusals.h"
@@ -44,6 +45,8 @@ struct qbi_host {
 	struct qbi_retry retry;
 	struct qbi_roster connections; /* from state OPENING on */
 	struct qbi_host_counters count;
+	/* Of connections that have ended; of the others what was cleared. */
+	struct qbi_counters ended;
 	struct qbi_server_shared shared; /* for the transports */
 	struct qbi_locking locking;	 /* of the memory for its clients */
 	uint64_t last_number;		 /* of the newest client; clients count from 1 */

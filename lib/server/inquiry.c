@@ -2,7 +2,10 @@
 #include "server/inquiry.h"
 
 #include <errno.h>
+#include <qbipc/limits.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -65,6 +68,37 @@ static bool watcher_is_allowed(const qb_ipcs_connection_t *c)
 	       qbi_access_granted(c->stream.fd, &c->peer, &c->host->set.watchers);
 }
 
+/* The fields of struct qbipc_service_refusals behind its size, which are all counts. */
+enum { REFUSALS_AT = offsetof(struct qbipc_service_refusals, handshakes) };
+_Static_assert(sizeof(struct qbipc_service_refusals) - REFUSALS_AT <=
+		       sizeof(((struct qbi_snapshot_head *)NULL)->refusals),
+	       "all refusals have a place in the head");
+
+static void refusals_fill(struct qbi_host *h, struct qbi_snapshot_head *head)
+{
+	struct qbipc_service_refusals r;
+
+	qbi_refusals_read(&h->refusals, &r);
+	memcpy(head->refusals, (const char *)&r + REFUSALS_AT, sizeof(r) - REFUSALS_AT);
+}
+
+static struct qbi_tally counted_sum(struct qbi_host *h)
+{
+	struct qbi_tally sum = qbi_counters_read(&h->ended, false);
+	struct qbi_roster_entry *e = NULL;
+
+	while ((e = qbi_roster_next(&h->connections, e))) {
+		qb_ipcs_connection_t *c =
+			qbi_container_of(e, struct qb_ipcs_connection, listed);
+		struct qbi_tally n = qbi_counters_read(&c->count, false);
+
+		/* Those without a stream have ended: they are in the sum already. */
+		if (c->stream.fd >= 0)
+			qbi_tally_add(&sum, &n);
+	}
+	return sum;
+}
+
 static void record_fill(qb_ipcs_connection_t *c, uint64_t now,
 			struct qbi_snapshot_record *record)
 {
@@ -93,6 +127,7 @@ static void snapshot_fill(struct qbi_host *h, uint64_t below, struct inquiry_ans
 {
 	struct qbi_roster_entry *e = NULL;
 	uint64_t now = qbi_now_ns();
+	struct qbi_tally sum = { 0 };
 	uint32_t n = 0, more = 0;
 
 	while ((e = qbi_roster_next(&h->connections, e))) {
@@ -107,6 +142,8 @@ static void snapshot_fill(struct qbi_host *h, uint64_t below, struct inquiry_ans
 		}
 		record_fill(c, now, &answer->records[n++]);
 	}
+	if (!below)
+		sum = counted_sum(h);
 	answer->head = (struct qbi_snapshot_head){
 		.mark = QBI_SNAPSHOT_MARK,
 		.head_size = sizeof(answer->head),
@@ -118,7 +155,14 @@ static void snapshot_fill(struct qbi_host *h, uint64_t below, struct inquiry_ans
 		.more = more,
 		.closed = h->count.closed,
 		.time_ns = now,
+		.requests = sum.requests,
+		.responses = sum.responses,
+		.events = sum.events,
+		.send_retries = sum.send_retries,
+		.recv_retries = sum.recv_retries,
+		.flow_control_count = sum.flow_control_count,
 	};
+	refusals_fill(h, &answer->head);
 }
 
 static void watcher_refuse(const qb_ipcs_connection_t *c, int32_t error)

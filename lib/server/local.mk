@@ -7,6 +7,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/broadcast.h \
 	lib/server/cost.c \
 	lib/server/cost.h \
+	lib/server/counters.c \
+	lib/server/counters.h \
 	lib/server/connection.c \
 	lib/server/connection.h \
 	lib/server/deadlines.c \

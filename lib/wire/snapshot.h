@@ -24,6 +24,8 @@
 #define QBI_SNAPSHOT_MAX (4u << 20)
 /* A reader accepts at most so many connections: the usual limit of open files. */
 #define QBI_SNAPSHOT_CONNECTIONS (1u << 20)
+/* Places for the counts of refusals, of which the last ones are not used yet. */
+#define QBI_SNAPSHOT_REFUSALS 32
 
 struct qbi_snapshot_head {
 	uint32_t mark;	      /* QBI_SNAPSHOT_MARK */
@@ -36,6 +38,15 @@ struct qbi_snapshot_head {
 	uint32_t more;	      /* 1: there are older ones than those of this page */
 	uint64_t closed;      /* connections that have ended */
 	uint64_t time_ns;     /* CLOCK_MONOTONIC of the snapshot */
+	/* Sums over all connections, with those that have ended; in the first page only. */
+	uint64_t requests;
+	uint64_t responses;
+	uint64_t events;
+	uint64_t send_retries;
+	uint64_t recv_retries;
+	uint64_t flow_control_count;
+	/* In the order of struct qbipc_service_refusals, behind its size. */
+	uint64_t refusals[QBI_SNAPSHOT_REFUSALS];
 };
 
 struct qbi_snapshot_record {
@@ -57,7 +68,7 @@ struct qbi_snapshot_record {
 	uint64_t age_ns; /* since the client was accepted */
 };
 
-_Static_assert(sizeof(struct qbi_snapshot_head) == 48, "head of a snapshot");
+_Static_assert(sizeof(struct qbi_snapshot_head) == 352, "head of a snapshot");
 _Static_assert(sizeof(struct qbi_snapshot_record) == 96, "record of a snapshot");
 
 /* The number of bytes after the first 16 of the head; -EBADMSG: its values are invalid. */

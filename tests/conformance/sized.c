@@ -270,6 +270,11 @@ static int ask_connection(void *from, void *to)
 	return qbipc_snapshot_connection_get(from, 0, to);
 }
 
+static int ask_refusals_seen(void *from, void *to)
+{
+	return qbipc_snapshot_refusals_get(from, to);
+}
+
 static int ask_probe_info(void *from, void *to)
 {
 	return qbipc_probe(from, 0, deadline_ms(), to);
@@ -288,6 +293,8 @@ START_TEST(answers_about_others_fit_every_caller)
 					   sizeof(struct qbipc_probe_info)));
 	ck_assert_int_eq(qbipc_snapshot_get(h->name, deadline_ms(), &s), 0);
 	ck_assert(answer_fits_every_caller(ask_info, s, sizeof(struct qbipc_snapshot_info)));
+	ck_assert(answer_fits_every_caller(ask_refusals_seen, s,
+					   sizeof(struct qbipc_service_refusals)));
 	ck_assert(answer_fits_every_caller(ask_connection, s,
 					   sizeof(struct qbipc_snapshot_connection)));
 	qbipc_snapshot_free(s);

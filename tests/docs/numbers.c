@@ -56,6 +56,14 @@ static void print_snapshot(void)
 	FIELD(qbi_snapshot_head, more, "`more` | u32");
 	FIELD(qbi_snapshot_head, closed, "`closed` | u64");
 	FIELD(qbi_snapshot_head, time_ns, "`time_ns` | u64");
+	FIELD(qbi_snapshot_head, requests, "`requests` | u64");
+	FIELD(qbi_snapshot_head, responses, "`responses` | u64");
+	FIELD(qbi_snapshot_head, events, "`events` | u64");
+	FIELD(qbi_snapshot_head, send_retries, "`send_retries` | u64");
+	FIELD(qbi_snapshot_head, recv_retries, "`recv_retries` | u64");
+	FIELD(qbi_snapshot_head, flow_control_count, "`flow_control_count` | u64");
+	printf("`refusals` | %d u64 @%zu |\n", QBI_SNAPSHOT_REFUSALS,
+	       offsetof(struct qbi_snapshot_head, refusals));
 	printf("A record, %zu bytes:\n", sizeof(struct qbi_snapshot_record));
 	FIELD(qbi_snapshot_record, number, "`number` | u64");
 	FIELD(qbi_snapshot_record, pid, "`pid` | i32");

@@ -10,12 +10,13 @@ endif
 tests_tool_test_inquiry_SOURCES = \
 	tests/tool/ask.c tests/tool/fake.c tests/tool/test-inquiry.c
 tests_tool_test_inquirer_SOURCES = tests/tool/fake.c tests/tool/test-inquirer.c
-tests_tool_test_watch_SOURCES = tests/tool/ask.c tests/tool/test-watch.c
+tests_tool_test_watch_SOURCES = tests/tool/ask.c tests/tool/fake.c tests/tool/test-watch.c
 tests_tool_test_watcher_SOURCES = tests/tool/fake.c tests/tool/test-watcher.c
 
 tool_scripts = \
 	tests/tool/test-bench \
 	tests/tool/test-completion \
+	tests/tool/test-metrics \
 	tests/tool/test-qbipc \
 	tests/tool/test-services
 dist_check_SCRIPTS += $(tool_scripts)

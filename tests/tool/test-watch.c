@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -20,6 +21,7 @@
 #include "tests/lib/server.h"
 #include "tests/lib/variant.h"
 #include "tests/tool/ask.h"
+#include "tests/tool/fake.h"
 #include "wire/snapshot.h"
 
 enum { BIG = 1 << 20, NOBODY = 65534, SOMEBODY = 65533 };
@@ -126,6 +128,102 @@ START_TEST(too_short_structs_are_refused)
 	ck_assert_int_eq(qbipc_snapshot_connection_get(s, 0, NULL), -EINVAL);
 	qbipc_snapshot_free(s);
 	qb_ipcc_disconnect(c);
+	host_stop(h);
+}
+END_TEST
+
+/* { number } */
+static int64_t remote_counters_clear(struct server *sv, const int64_t *args)
+{
+	struct qb_ipcs_connection_stats stats;
+
+	return qb_ipcs_connection_stats_get(server_connection(sv, (int)args[0]), &stats, 1);
+}
+
+static void sums_expect(const char *name, uint64_t requests, uint64_t events)
+{
+	qbipc_snapshot_t *s = ask_watch(name);
+	struct qbipc_snapshot_info info = info_of(s);
+
+	ck_assert_uint_eq(info.requests, requests);
+	ck_assert_uint_eq(info.responses, requests);
+	ck_assert_uint_eq(info.events, events);
+	qbipc_snapshot_free(s);
+}
+
+START_TEST(sums_only_grow)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
+	qb_ipcc_connection_t *first = client_connect(h->name, 0);
+	qb_ipcc_connection_t *second = client_connect(h->name, 0);
+	qbipc_snapshot_t *s;
+
+	client_echo(first, 100);
+	client_echo(first, 100);
+	client_echo(second, 100);
+	ck_assert_int_gt(host_call(h, remote_event, 1, 100, 5), 0);
+	sums_expect(h->name, 3, 1);
+
+	qb_ipcc_disconnect(first);
+	host_await_trace(h, "destroyed:1");
+	sums_expect(h->name, 3, 1);
+
+	ck_assert_int_eq(host_call(h, remote_counters_clear, 2), 0);
+	s = ask_watch(h->name);
+	ck_assert_uint_eq(connection_of(s, 0).requests, 0);
+	qbipc_snapshot_free(s);
+	sums_expect(h->name, 3, 1);
+	client_echo(second, 100);
+	sums_expect(h->name, 4, 1);
+	qb_ipcc_disconnect(second);
+	host_await_trace(h, "destroyed:2");
+	sums_expect(h->name, 4, 1);
+	host_stop(h);
+}
+END_TEST
+
+/* A reference keeps the counters, and reading them changes no sum. */
+START_TEST(connection_that_ended_is_in_the_sums_once)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+
+	client_echo(c, 100);
+	host_call(h, remote_ref, 1);
+	qb_ipcc_disconnect(c);
+	host_await_trace(h, "closed:1");
+	sums_expect(h->name, 1, 0);
+	ck_assert_int_eq(host_call(h, remote_counters_clear, 1), 0);
+	sums_expect(h->name, 1, 0);
+	host_call(h, remote_unref, 1);
+	host_stop(h);
+}
+END_TEST
+
+START_TEST(snapshot_has_the_refusals)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
+	struct qbipc_service_refusals r = { .size = sizeof(r) };
+	struct qbi_hello nonsense = fake_hello(0);
+	qbipc_snapshot_t *s;
+	size_t size;
+	int fd;
+
+	nonsense.id = 12345;
+	fd = fake_client(h->name);
+	fake_send(fd, &nonsense, sizeof(nonsense));
+	free(fake_read_to_end(fd, &size));
+	close(fd);
+	s = ask_watch(h->name);
+	ck_assert_int_eq(qbipc_snapshot_refusals_get(s, &r), 0);
+	ck_assert_uint_eq(r.handshakes_bad, 1);
+	ck_assert_uint_eq(r.handshakes, 0);
+	ck_assert_uint_eq(r.costly, 0);
+	ck_assert_uint_eq(r.size, sizeof(r));
+	r.size = sizeof(size_t);
+	ck_assert_int_eq(qbipc_snapshot_refusals_get(s, &r), -EINVAL);
+	ck_assert_int_eq(qbipc_snapshot_refusals_get(s, NULL), -EINVAL);
+	qbipc_snapshot_free(s);
 	host_stop(h);
 }
 END_TEST
@@ -262,6 +360,9 @@ static Suite *suite(void)
 
 	add_transport_test(tc, snapshot_has_what_the_service_counts);
 	add_transport_test(tc, connections_that_have_ended_are_not_listed);
+	add_transport_test(tc, sums_only_grow);
+	add_transport_test(tc, connection_that_ended_is_in_the_sums_once);
+	add_transport_test(tc, snapshot_has_the_refusals);
 	/* One transport is enough: native shm, which is the first. */
 	tcase_add_loop_test(tc, too_short_structs_are_refused, 0, 1);
 	tcase_add_loop_test(tc, snapshot_has_all_of_very_many_connections, 0, 1);

@@ -228,19 +228,23 @@ END_TEST
 
 START_TEST(snapshot_that_lies_about_its_size_is_refused)
 {
+	enum {
+		HEAD = sizeof(struct qbi_snapshot_head),
+		RECORD = sizeof(struct qbi_snapshot_record),
+	};
 	static const struct {
 		uint32_t head_size, record_size, records;
 	} lies[] = {
-		{ 0, 96, 1 },
-		{ 47, 96, 1 },
-		{ UINT32_MAX, 96, 1 },
-		{ 48, 0, 1 },
-		{ 48, 95, 1 },
-		{ 48, UINT32_MAX, 1 },
-		{ 48, 96, UINT32_MAX },
-		{ 48, UINT32_MAX, UINT32_MAX },
+		{ 0, RECORD, 1 },
+		{ HEAD - 1, RECORD, 1 },
+		{ UINT32_MAX, RECORD, 1 },
+		{ HEAD, 0, 1 },
+		{ HEAD, RECORD - 1, 1 },
+		{ HEAD, UINT32_MAX, 1 },
+		{ HEAD, RECORD, UINT32_MAX },
+		{ HEAD, UINT32_MAX, UINT32_MAX },
 		{ UINT32_MAX, UINT32_MAX, UINT32_MAX },
-		{ 48, 96, QBI_SNAPSHOT_MAX / 96 + 1 },
+		{ HEAD, RECORD, QBI_SNAPSHOT_MAX / RECORD + 1 },
 	};
 	qbipc_snapshot_t *s;
 	size_t i;

@@ -51,7 +51,7 @@ _qbipc()
 		previous=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	case $command$previous in
-	bench-p | bench--plot)
+	bench-p | bench--plot | watch-f | watch--textfile)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return ;;
@@ -61,7 +61,7 @@ _qbipc()
 	bench-s | bench--sizes)
 		_qbipc_list "$current" 64 1024 16384 131072 1048576
 		return ;;
-	*-[ciest] | *--count | *--interval | *--timeout | *--size | *--id | *--offset | \
+	*-[ciest] | watch-n | *--count | *--connections | *--interval | *--timeout | *--size | *--id | *--offset | \
 	*--events | *--duration | bench-d | echo-o)
 		return ;;
 	esac

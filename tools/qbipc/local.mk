@@ -12,6 +12,8 @@ tools_qbipc_qbipc_SOURCES = \
 	tools/qbipc/ls.c \
 	tools/qbipc/machine.c \
 	tools/qbipc/main.c \
+	tools/qbipc/metrics.c \
+	tools/qbipc/metrics.h \
 	tools/qbipc/ping.c \
 	tools/qbipc/plot.c \
 	tools/qbipc/process.c \

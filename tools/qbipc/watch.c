@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/qbipc/metrics.h"
 #include "tools/qbipc/process.h"
 #include "tools/qbipc/screen.h"
 #include "tools/qbipc/text.h"
@@ -16,6 +17,7 @@
 #define NS_PER_MS 1000000
 #define NS_PER_S 1e9
 #define COMMAND_SIZE 256
+#define METRICS_CONNECTIONS 100
 
 struct watch {
 	const char *name;
@@ -24,6 +26,9 @@ struct watch {
 	int32_t timeout_ms;
 	bool json;
 	bool screen; /* the table fills a terminal */
+	bool openmetrics;
+	const char *textfile; /* NULL: none */
+	uint32_t connections; /* at most so many in metrics */
 };
 
 /* The requests of a connection in the previous snapshot, to compute a rate. */
@@ -237,28 +242,69 @@ static int watch_fail(const struct watch *w, const struct history *h, int error)
 	return tool_fail(w->name, error);
 }
 
+static struct metrics metrics_of(const struct watch *w)
+{
+	return (struct metrics){
+		.service = w->name,
+		.connections = w->connections,
+		.is_open = w->openmetrics,
+	};
+}
+
+/* @snapshot NULL: there was no answer. */
+static int textfile_write(const struct watch *w, const qbipc_snapshot_t *snapshot)
+{
+	struct metrics m = metrics_of(w);
+	int r = metrics_write(w->textfile, &m, snapshot);
+
+	if (r == 0)
+		return TOOL_OK;
+	tool_complain("%s: cannot write it: %s", w->textfile, tool_error_text(r));
+	return TOOL_FAILED;
+}
+
+static int watch_show(const struct watch *w, const struct history *h,
+		      const qbipc_snapshot_t *snapshot, const struct qbipc_snapshot_info *info)
+{
+	struct metrics m = metrics_of(w);
+
+	if (w->textfile)
+		return textfile_write(w, snapshot);
+	if (w->openmetrics)
+		metrics_print(stdout, &m, snapshot);
+	else if (w->json)
+		snapshot_print_json(w, snapshot, info);
+	else if (w->screen) {
+		int r = table_show(w, snapshot, info, h);
+
+		return r < 0 ? tool_fail(w->name, r) : TOOL_OK;
+	} else {
+		if (h->time_ns)
+			putchar('\n');
+		table_print(stdout, w, snapshot, info, h);
+	}
+	return TOOL_OK;
+}
+
 static int watch_once(const struct watch *w, struct history *h)
 {
 	struct qbipc_snapshot_info info = { .size = sizeof(info) };
 	qbipc_snapshot_t *snapshot;
 	int r = qbipc_snapshot_get(w->name, w->timeout_ms, &snapshot);
+	int status;
 
-	if (r < 0)
+	if (r < 0) {
+		/* The numbers in the file are old from now on. */
+		if (w->textfile && textfile_write(w, NULL) != TOOL_OK)
+			return TOOL_FAILED;
 		return watch_fail(w, h, r);
-	qbipc_snapshot_info_get(snapshot, &info);
-	if (w->json)
-		snapshot_print_json(w, snapshot, &info);
-	else if (w->screen)
-		r = table_show(w, snapshot, &info, h);
-	else {
-		if (h->time_ns)
-			putchar('\n');
-		table_print(stdout, w, snapshot, &info, h);
 	}
+	qbipc_snapshot_info_get(snapshot, &info);
+	status = watch_show(w, h, snapshot, &info);
 	history_set(h, snapshot, &info);
 	qbipc_snapshot_free(snapshot);
-	if (r < 0)
-		return tool_fail(w->name, r);
+	if (status != TOOL_OK)
+		return status;
 	/* If the reader is gone, main() reports it. */
 	return fflush(stdout) == 0 ? TOOL_OK : TOOL_FAILED;
 }
@@ -282,9 +328,21 @@ static int watch_repeat(const struct watch *w)
 	return status;
 }
 
+static void watch_check(const struct tool_command *self, const struct watch *w)
+{
+	if (w->interval_ns < 10ull * NS_PER_MS)
+		tool_misused(self, "an interval is at least 0.01 seconds");
+	if (w->json + w->openmetrics + (w->textfile != NULL) > 1)
+		tool_misused(self, "--json, --openmetrics and --textfile exclude each other");
+	if (w->openmetrics && w->count > 1)
+		tool_misused(self, "--openmetrics is about one snapshot");
+}
+
 static int watch_run(const struct tool_command *self, int argc, char **argv)
 {
-	struct watch w = { .interval_ns = 1000ULL * NS_PER_MS, .timeout_ms = 5000 };
+	struct watch w = { .interval_ns = 1000ULL * NS_PER_MS,
+			   .timeout_ms = 5000,
+			   .connections = METRICS_CONNECTIONS };
 	int option;
 
 	while ((option = tool_option(self, argc, argv)) != -1) {
@@ -296,12 +354,18 @@ static int watch_run(const struct tool_command *self, int argc, char **argv)
 			w.timeout_ms = (int32_t)(tool_seconds(self, optarg) / NS_PER_MS);
 			break;
 		case 'j': w.json = true; break;
+		case 'o': w.openmetrics = true; break;
+		case 'f': w.textfile = optarg; break;
+		case 'n':
+			w.connections = (uint32_t)tool_number(self, optarg, 0, UINT32_MAX);
+			break;
 		}
 	}
 	w.name = tool_only_argument(self, argc, argv);
-	if (w.interval_ns < 10ull * NS_PER_MS)
-		tool_misused(self, "an interval is at least 0.01 seconds");
-	w.screen = !w.json && w.count != 1 && isatty(STDOUT_FILENO);
+	watch_check(self, &w);
+	if (w.openmetrics)
+		w.count = 1;
+	w.screen = !w.json && !w.textfile && w.count != 1 && isatty(STDOUT_FILENO);
 	if (w.screen)
 		screen_open();
 	return watch_repeat(&w);
@@ -313,6 +377,9 @@ static const struct option watch_options[] = {
 	{ "once", no_argument, NULL, '1' },
 	{ "timeout", required_argument, NULL, 't' },
 	{ "json", no_argument, NULL, 'j' },
+	{ "openmetrics", no_argument, NULL, 'o' },
+	{ "textfile", required_argument, NULL, 'f' },
+	{ "connections", required_argument, NULL, 'n' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
@@ -333,9 +400,12 @@ const struct tool_command tool_watch = {
 		"  -1, --once              end after one snapshot\n"
 		"  -t, --timeout=SECONDS   time limit of an answer [5]\n"
 		"  -j, --json              print one object per line, for each snapshot\n"
+		"  -o, --openmetrics       print one snapshot as metrics, and end\n"
+		"  -f, --textfile=FILE     write metrics to FILE, for each snapshot\n"
+		"  -n, --connections=N     metrics of at most N connections [100]\n"
 		"  -h, --help              show this and exit\n"
 		"  -V, --version           show the version and exit\n",
-	.short_options = ":i:c:1t:jhV",
+	.short_options = ":i:c:1t:jof:n:hV",
 	.options = watch_options,
 	.run = watch_run,
 };
