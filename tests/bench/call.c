@@ -76,3 +76,29 @@ struct bench_report bench_ask(const struct bench_run *run, int with_memory)
 		bench_die("the report has another size", EPROTO);
 	return report;
 }
+
+int bench_event_fd(const struct bench_run *run)
+{
+	int32_t fd = -1;
+
+	if (qb_ipcc_fd_get(run->conn, &fd) < 0)
+		bench_die("ipcc_fd_get", EINVAL);
+	return fd;
+}
+
+struct bench_cpu bench_cpu_begin(const struct bench_run *run)
+{
+	struct bench_cpu since = { .server_ns = bench_ask(run, 0).cpu_ns };
+
+	since.client_ns = bench_cpu_ns();
+	return since;
+}
+
+void bench_cpu_print(const struct bench_run *run, struct bench_cpu since, uint64_t messages)
+{
+	uint64_t client_ns = bench_cpu_ns() - since.client_ns;
+	uint64_t server_ns = bench_ask(run, 0).cpu_ns - since.server_ns;
+
+	bench_print("cpu", (double)(client_ns + server_ns) / 1000 / (double)messages, "us");
+	bench_print("server-cpu", (double)server_ns / 1000 / (double)messages, "us");
+}

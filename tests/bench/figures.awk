@@ -15,6 +15,20 @@ function median(list,    v, n, i, j, t)
 	return n % 2 ? v[(n + 1) / 2] + 0 : (v[n / 2] + v[n / 2 + 1]) / 2
 }
 
+function lowest(list,    v, n, low)
+{
+	for (n = split(list, v, " "); n > 0; n--)
+		low = low == "" || v[n] + 0 < low ? v[n] + 0 : low
+	return low
+}
+
+function highest(list,    v, n, high)
+{
+	for (n = split(list, v, " "); n > 0; n--)
+		high = high == "" || v[n] + 0 > high ? v[n] + 0 : high
+	return high
+}
+
 # Three digits that count, without exponents; large figures in thousands and millions.
 function number(x)
 {

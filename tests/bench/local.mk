@@ -12,10 +12,26 @@ bench_peer_sources = \
 	tools/measure/histogram.h \
 	tools/measure/histogram.c \
 	tests/bench/call.c \
+	tests/bench/loop.h \
+	tests/bench/loop-builtin.c \
+	tests/bench/loop-poll.c \
+	tests/bench/rows.c \
+	tests/bench/rows-paced.c \
+	tests/bench/rows-waiting.c \
 	tests/bench/rows-messages.c \
 	tests/bench/rows-connections.c
 
-EXTRA_PROGRAMS += tests/bench/peer-qbipc tests/bench/peer-libqb
+EXTRA_PROGRAMS += \
+	tests/bench/floor \
+	tests/bench/peer-qbipc \
+	tests/bench/peer-libqb
+
+tests_bench_floor_SOURCES = \
+	tests/bench/figures.c \
+	tests/bench/floor.c \
+	tests/bench/place.c \
+	tools/measure/histogram.c
+tests_bench_floor_LDADD =
 
 tests_bench_peer_qbipc_SOURCES = $(bench_peer_sources)
 tests_bench_peer_qbipc_LDADD = lib/libqbipc.la
@@ -28,19 +44,21 @@ tests_bench_peer_libqb_CPPFLAGS = $(LIBQB_CFLAGS)
 tests_bench_peer_libqb_LDADD = $(LIBQB_LIBS)
 
 CLEANFILES += \
+	tests/bench/floor \
 	tests/bench/peer-qbipc \
 	tests/bench/peer-libqb \
 	tests/bench/others.d/* \
 	tests/bench/curves.d/*
 EXTRA_DIST += \
 	tests/bench/bench.sh \
+	tests/bench/bounds \
+	tests/bench/bounds.awk \
 	tests/bench/figures.awk \
 	tests/bench/report.awk \
 	tests/bench/curves.awk \
 	tests/bench/others/build.sh \
 	tests/bench/others/other.h \
 	tests/bench/others/other.c \
-	tests/bench/others/spin.c \
 	tests/bench/others/seqpacket.c \
 	tests/bench/others/pipe.c \
 	tests/bench/others/zeromq.c \
@@ -53,12 +71,13 @@ bench_libqb = tests/bench/peer-libqb
 endif
 
 .PHONY: bench bench-curves
-bench: tests/bench/peer-qbipc $(bench_libqb)
+bench: tests/bench/floor tests/bench/peer-qbipc $(bench_libqb)
 	@$(MKDIR_P) tests/bench/others.d
 	@CC='$(CC)' CXX='$(CXX)' $(SHELL) $(srcdir)/tests/bench/others/build.sh \
 		tests/bench/others.d >tests/bench/others.d/list
 	@$(SHELL) $(srcdir)/tests/bench/bench.sh $(bench_libqb:%=--libqb ./%) \
-		--qbipc ./tests/bench/peer-qbipc --others tests/bench/others.d/list $(BENCHFLAGS)
+		--qbipc ./tests/bench/peer-qbipc --floor ./tests/bench/floor \
+		--others tests/bench/others.d/list $(BENCHFLAGS)
 
 # About 90 seconds. The drawings go to CURVES_DIR; those in docs/ come from a machine
 # that does nothing else: make bench-curves CURVES_DIR=$(srcdir)/docs

@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <sched.h>
 
-void bench_pin(int nth)
+void bench_pin_process(pid_t pid, int nth)
 {
 	cpu_set_t usable, one;
 
@@ -28,6 +28,11 @@ void bench_pin(int nth)
 		CPU_SET(cpu, &one);
 		nth--;
 	}
-	if (sched_setaffinity(0, sizeof(one), &one) < 0)
+	if (sched_setaffinity(pid, sizeof(one), &one) < 0)
 		bench_die("sched_setaffinity", errno);
+}
+
+void bench_pin(int nth)
+{
+	bench_pin_process(0, nth);
 }

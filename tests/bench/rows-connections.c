@@ -4,14 +4,15 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 void bench_reconnect(struct bench_run *run)
 {
 	struct bench_request *req = bench_message(BENCH_ECHO, run->row->size);
-	uint64_t begin = bench_now_ns(), server_ns = bench_ask(run, 0).cpu_ns;
-	uint64_t client_ns = bench_cpu_ns(), n = 0, now;
+	struct bench_cpu since = bench_cpu_begin(run);
+	uint64_t begin = bench_now_ns(), n = 0, now;
 	qb_ipcc_connection_t *c;
 
 	do {
@@ -22,95 +23,135 @@ void bench_reconnect(struct bench_run *run)
 		n++;
 	} while (now - begin < run->opts->time_ns);
 	bench_print("rate", (double)n * 1e9 / (double)(now - begin), "/s");
-	client_ns = bench_cpu_ns() - client_ns;
-	server_ns = bench_ask(run, 0).cpu_ns - server_ns;
-	bench_print("cpu", (double)(client_ns + server_ns) / 1000 / (double)n, "us");
+	bench_cpu_print(run, since, n);
 	free(req);
 }
 
-/* What one of several clients tells the first one. */
-struct client_result {
-	uint64_t calls;
+/* One of several clients, in memory that they share. */
+struct client {
 	uint64_t cpu_ns;
-	double p99_us; /* in the sum: of the slowest client */
+	struct histogram h;
 };
 
-/* One of several clients: connect, say so, wait for the go, call, tell, exit. */
-static void client_child(struct bench_run *run, int go, int out)
+static void calls_make(struct bench_run *run, int index, struct histogram *h)
 {
-	static struct histogram h;
 	struct bench_request *req = bench_message(BENCH_ECHO, run->row->size);
-	qb_ipcc_connection_t *c = bench_connect(run);
-	struct client_result result = { 0 };
-	uint64_t begin, before, now;
-	char byte = 0;
+	uint64_t begin = bench_now_ns(), before = begin, now = begin;
+	int per_second = run->row->pace;
+	struct bench_pace pace;
 
-	bench_call(c, req);
-	if (write(out, &byte, 1) != 1 || read(go, &byte, 1) != 0)
-		bench_die("start signal", EPIPE);
-	result.cpu_ns = bench_cpu_ns();
-	begin = before = now = bench_now_ns();
+	/* Not all at the same moment. */
+	if (per_second)
+		bench_pace_begin(&pace, (uint64_t)per_second,
+				 1000000000ULL * (uint64_t)index / (uint64_t)per_second /
+					 (uint64_t)run->row->count);
 	while (now - begin < run->opts->time_ns) {
-		bench_call(c, req);
+		if (per_second) {
+			bench_pace_wait(&pace);
+			before = bench_now_ns();
+		}
+		bench_call(run->conn, req);
 		now = bench_now_ns();
-		histogram_add(&h, now - before);
+		histogram_add(h, now - before);
 		before = now;
 	}
-	result.calls = h.count;
-	result.cpu_ns = bench_cpu_ns() - result.cpu_ns;
-	result.p99_us = histogram_us(&h, 0.99);
-	qb_ipcc_disconnect(c);
-	if (write(out, &result, sizeof(result)) != (ssize_t)sizeof(result))
+	free(req);
+}
+
+/* Connect, make a call, say so, wait for the go, call, exit. */
+static void client_child(struct bench_run *run, struct client *client, int index, int go,
+			 int out)
+{
+	struct bench_request *req = bench_message(BENCH_ECHO, run->row->size);
+	char byte = 0;
+
+	run->conn = bench_connect(run);
+	bench_call(run->conn, req);
+	if (write(out, &byte, 1) != 1 || read(go, &byte, 1) != 0)
+		bench_die("start signal", EPIPE);
+	client->cpu_ns = bench_cpu_ns();
+	calls_make(run, index, &client->h);
+	client->cpu_ns = bench_cpu_ns() - client->cpu_ns;
+	qb_ipcc_disconnect(run->conn);
+	if (write(out, &byte, 1) != 1)
 		bench_die("result", EPIPE);
 	_exit(0);
 }
 
-/* Start the clients; returns when all of them wait for the end of file on @go[0]. */
-static void clients_start(struct bench_run *run, const int go[2], const int out[2])
+static void clients_say(const struct bench_run *run, int out, const char *otherwise)
 {
 	char byte;
-	int i;
 
-	for (i = 0; i < run->row->count; i++) {
+	for (int i = 0; i < run->row->count; i++)
+		if (read(out, &byte, 1) != 1)
+			bench_die(otherwise, EPIPE);
+}
+
+/* Start the clients; returns when all of them wait for the end of file on @go[0]. */
+static struct client *clients_start(struct bench_run *run, const int go[2], const int out[2])
+{
+	struct client *clients =
+		mmap(NULL, (size_t)run->row->count * sizeof(*clients), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (clients == MAP_FAILED)
+		bench_die("mmap", errno);
+	for (int i = 0; i < run->row->count; i++) {
 		pid_t pid = fork();
 
 		if (pid < 0)
 			bench_die("fork", errno);
 		if (pid == 0) {
 			close(go[1]);
-			client_child(run, go[0], out[1]);
+			client_child(run, &clients[i], i, go[0], out[1]);
 		}
 	}
 	close(out[1]);
-	for (i = 0; i < run->row->count; i++)
-		if (read(out[0], &byte, 1) != 1)
-			bench_die("a client did not connect", EPIPE);
+	clients_say(run, out[0], "a client did not connect");
+	return clients;
+}
+
+/* p99 is that of all calls; a client that others hold up shows in that of the slowest. */
+static void clients_print(const struct bench_run *run, const struct client *clients)
+{
+	static struct histogram all;
+	double slowest = 0;
+
+	for (int i = 0; i < run->row->count; i++) {
+		double p99 = histogram_us(&clients[i].h, 0.99);
+
+		histogram_join(&all, &clients[i].h);
+		slowest = p99 > slowest ? p99 : slowest;
+	}
+	bench_print("rate", (double)all.count * 1e9 / (double)run->opts->time_ns, "/s");
+	bench_print("p50", histogram_us(&all, 0.50), "us");
+	bench_print("p99", histogram_us(&all, 0.99), "us");
+	bench_print("p99-slowest", slowest, "us");
 }
 
 void bench_many_clients(struct bench_run *run)
 {
-	struct client_result one, sum = { 0 };
-	uint64_t server_ns;
+	uint64_t calls = 0, client_ns = 0, server_ns;
+	struct client *clients;
 	int go[2], out[2];
 
 	if (pipe(go) < 0 || pipe(out) < 0)
 		bench_die("pipe", errno);
-	clients_start(run, go, out);
+	clients = clients_start(run, go, out);
 	server_ns = bench_ask(run, 0).cpu_ns;
 	close(go[1]);
-	for (int i = 0; i < run->row->count; i++) {
-		if (read(out[0], &one, sizeof(one)) != (ssize_t)sizeof(one))
-			bench_die("a client failed", EPIPE);
-		sum.calls += one.calls;
-		sum.cpu_ns += one.cpu_ns;
-		sum.p99_us = one.p99_us > sum.p99_us ? one.p99_us : sum.p99_us;
-	}
-	sum.cpu_ns += bench_ask(run, 0).cpu_ns - server_ns;
+	clients_say(run, out[0], "a client failed");
+	server_ns = bench_ask(run, 0).cpu_ns - server_ns;
 	close(go[0]);
 	close(out[0]);
-	bench_print("rate", (double)sum.calls * 1e9 / (double)run->opts->time_ns, "/s");
-	bench_print("p99", sum.p99_us, "us");
-	bench_print("cpu", (double)sum.cpu_ns / 1000 / (double)sum.calls, "us");
+	for (int i = 0; i < run->row->count; i++) {
+		calls += clients[i].h.count;
+		client_ns += clients[i].cpu_ns;
+	}
+	clients_print(run, clients);
+	bench_print("cpu", (double)(client_ns + server_ns) / 1000 / (double)calls, "us");
+	bench_print("server-cpu", (double)server_ns / 1000 / (double)calls, "us");
+	munmap(clients, (size_t)run->row->count * sizeof(*clients));
 }
 
 /* Connections that have each made one small call and then rest. */
@@ -162,13 +203,15 @@ void bench_memory(struct bench_run *run)
 
 void bench_idle(struct bench_run *run)
 {
-	struct timespec second = { .tv_sec = 1 };
+	uint64_t ns = run->opts->time_ns;
+	struct timespec pause = { .tv_sec = (time_t)(ns / 1000000000),
+				  .tv_nsec = (long)(ns % 1000000000) };
 	qb_ipcc_connection_t **c = rest(run);
 	uint64_t server_ns = bench_ask(run, 0).cpu_ns, client_ns = bench_cpu_ns();
 
-	nanosleep(&second, NULL);
+	nanosleep(&pause, NULL);
 	client_ns = bench_cpu_ns() - client_ns;
 	server_ns = bench_ask(run, 0).cpu_ns - server_ns;
-	bench_print("cpu", (double)(server_ns + client_ns) / 1e6, "ms/s");
+	bench_print("cpu", (double)(server_ns + client_ns) * 1e3 / (double)ns, "ms/s");
 	disconnect_all(run, c);
 }

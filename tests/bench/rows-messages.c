@@ -6,31 +6,6 @@
 #include <poll.h>
 #include <stdlib.h>
 
-/* A row first runs unmeasured for this part of its time: caches, and adaptive limits. */
-#define WARM_UP_PART 8
-
-/* CPU time of both ends since a moment, told per message. */
-struct cpu_mark {
-	uint64_t client_ns;
-	uint64_t server_ns;
-};
-
-static struct cpu_mark cpu_mark(const struct bench_run *run)
-{
-	struct cpu_mark mark = { .server_ns = bench_ask(run, 0).cpu_ns };
-
-	mark.client_ns = bench_cpu_ns();
-	return mark;
-}
-
-static void cpu_print(const struct bench_run *run, struct cpu_mark since, uint64_t messages)
-{
-	uint64_t client_ns = bench_cpu_ns() - since.client_ns;
-	uint64_t server_ns = bench_ask(run, 0).cpu_ns - since.server_ns;
-
-	bench_print("cpu", (double)(client_ns + server_ns) / 1000 / (double)messages, "us");
-}
-
 /* Calls for @ns, each added to @h. */
 static void call_for(struct bench_run *run, struct bench_request *req, uint64_t ns,
 		     struct histogram *h)
@@ -49,14 +24,17 @@ void bench_roundtrip(struct bench_run *run)
 {
 	static struct histogram warm, h;
 	struct bench_request *req = bench_message(BENCH_ECHO, run->row->size);
-	struct cpu_mark mark;
+	struct bench_cpu since;
+	uint64_t begin;
 
-	call_for(run, req, run->opts->time_ns / WARM_UP_PART, &warm);
-	mark = cpu_mark(run);
+	call_for(run, req, run->opts->time_ns / BENCH_WARM_UP_PART, &warm);
+	since = bench_cpu_begin(run);
+	begin = bench_now_ns();
 	call_for(run, req, run->opts->time_ns, &h);
+	bench_print("rate", (double)h.count * 1e9 / (double)(bench_now_ns() - begin), "/s");
 	bench_print("p50", histogram_us(&h, 0.50), "us");
 	bench_print("p99", histogram_us(&h, 0.99), "us");
-	cpu_print(run, mark, h.count);
+	bench_cpu_print(run, since, h.count);
 	free(req);
 }
 
@@ -77,15 +55,15 @@ static uint64_t send_for(struct bench_run *run, struct bench_request *req, uint6
 void bench_oneway(struct bench_run *run)
 {
 	struct bench_request *req = bench_message(BENCH_ONEWAY, run->row->size);
-	struct cpu_mark mark;
+	struct bench_cpu since;
 	uint64_t begin, n;
 
-	send_for(run, req, run->opts->time_ns / WARM_UP_PART);
-	mark = cpu_mark(run);
+	send_for(run, req, run->opts->time_ns / BENCH_WARM_UP_PART);
+	since = bench_cpu_begin(run);
 	begin = bench_now_ns();
 	n = send_for(run, req, run->opts->time_ns);
 	bench_print("rate", (double)n * 1e9 / (double)(bench_now_ns() - begin), "/s");
-	cpu_print(run, mark, n);
+	bench_cpu_print(run, since, n);
 	free(req);
 }
 
@@ -135,16 +113,14 @@ static uint64_t receive_for(struct bench_run *run, int fd, uint64_t ns)
 
 void bench_events(struct bench_run *run)
 {
-	struct cpu_mark mark;
+	struct bench_cpu since;
+	int fd = bench_event_fd(run);
 	uint64_t begin, n;
-	int32_t fd = -1;
 
-	if (qb_ipcc_fd_get(run->conn, &fd) < 0)
-		bench_die("ipcc_fd_get", EINVAL);
-	receive_for(run, fd, run->opts->time_ns / WARM_UP_PART);
-	mark = cpu_mark(run);
+	receive_for(run, fd, run->opts->time_ns / BENCH_WARM_UP_PART);
+	since = bench_cpu_begin(run);
 	begin = bench_now_ns();
 	n = receive_for(run, fd, run->opts->time_ns);
 	bench_print("rate", (double)n * 1e9 / (double)(bench_now_ns() - begin), "/s");
-	cpu_print(run, mark, n);
+	bench_cpu_print(run, since, n);
 }

@@ -1,40 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The server end: the built-in loop, one service, default priority, SIGTERM ends it. */
+/* The server end: one service in a loop, default priority; it ends with its client. */
+#include "loop.h"
 #include "peer.h"
 #include "place.h"
 
 #include <errno.h>
 #include <qb/qbipcs.h>
-#include <qb/qbloop.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static qb_loop_t *loop;
-
-static int32_t job_add(enum qb_loop_priority p, void *data, qb_loop_job_dispatch_fn fn)
-{
-	return qb_loop_job_add(loop, p, data, fn);
-}
-
-static int32_t dispatch_add(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
-			    qb_ipcs_dispatch_fn_t fn)
-{
-	return qb_loop_poll_add(loop, p, fd, events, data, fn);
-}
-
-static int32_t dispatch_mod(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
-			    qb_ipcs_dispatch_fn_t fn)
-{
-	return qb_loop_poll_mod(loop, p, fd, events, data, fn);
-}
-
-static int32_t dispatch_del(int32_t fd)
-{
-	return qb_loop_poll_del(loop, fd);
-}
+static const struct bench_loop *loop;
 
 static int32_t accept_everybody(qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
 {
@@ -53,21 +30,27 @@ static void answer(qb_ipcs_connection_t *c, const void *data, size_t size)
 }
 
 /* Full queues are waited out here: the client reads until it has what it asked for. */
-static void send_events(qb_ipcs_connection_t *c, uint32_t count, uint32_t size)
+static void send_events(qb_ipcs_connection_t *c, const struct bench_request *req)
 {
 	static union bench_buffer event;
+	uint32_t n = req->count;
+	struct bench_pace pace;
 	ssize_t r;
 
 	event.head.id = BENCH_EVENTS;
-	event.head.size = (int32_t)size;
-	while (count > 0) {
-		r = qb_ipcs_event_send(c, &event, size);
-		if (r == -EAGAIN)
+	event.head.size = (int32_t)req->size;
+	if (req->pace)
+		bench_pace_begin(&pace, req->pace, 1000000000 / req->pace);
+	while (n > 0) {
+		if (req->pace) {
+			bench_pace_wait(&pace);
+			event.event.sent_ns = bench_now_ns();
+		}
+		while ((r = qb_ipcs_event_send(c, &event, req->size)) == -EAGAIN)
 			sched_yield();
-		else if (r < 0)
+		if (r < 0)
 			return;
-		else
-			count--;
+		n--;
 	}
 }
 
@@ -96,7 +79,7 @@ static int32_t process(qb_ipcs_connection_t *c, void *data, size_t size)
 		answer(c, data, size);
 		break;
 	case BENCH_ECHO: answer(c, data, size); break;
-	case BENCH_EVENTS: send_events(c, req->count, req->size); break;
+	case BENCH_EVENTS: send_events(c, req); break;
 	case BENCH_REPORT: send_report(c, req->count != 0); break;
 	default: break;
 	}
@@ -114,15 +97,17 @@ static void nothing(qb_ipcs_connection_t *c)
 	(void)c;
 }
 
-static int32_t terminate(int32_t sig, void *data)
+/* The client has closed its end of the pipe, or is gone. */
+static int32_t terminate(int32_t fd, int32_t events, void *data)
 {
-	(void)sig;
+	(void)fd;
+	(void)events;
 	(void)data;
-	qb_loop_stop(loop);
+	loop->stop();
 	return -1;
 }
 
-int bench_serve(const char *name, const char *type)
+int bench_serve(const char *name, const char *type, const char *loop_name)
 {
 	struct qb_ipcs_service_handlers handlers = {
 		.connection_accept = accept_everybody,
@@ -131,32 +116,26 @@ int bench_serve(const char *name, const char *type)
 		.connection_closed = closed,
 		.connection_destroyed = nothing,
 	};
-	struct qb_ipcs_poll_handlers poll_handlers = {
-		.job_add = job_add,
-		.dispatch_add = dispatch_add,
-		.dispatch_mod = dispatch_mod,
-		.dispatch_del = dispatch_del,
-	};
-	qb_loop_signal_handle signal_handle;
 	qb_ipcs_service_t *service;
 	int r;
 
-	loop = qb_loop_create();
+	loop = bench_loop_find(loop_name);
 	if (!loop)
-		bench_die("loop_create", errno);
-	qb_loop_signal_add(loop, QB_LOOP_HIGH, SIGTERM, NULL, terminate, &signal_handle);
+		bench_die(loop_name, ENOSYS);
+	loop->open();
+	loop->watch(STDIN_FILENO, terminate);
 	service = qb_ipcs_create(name, 1, strcmp(type, "socket") ? QB_IPC_SHM : QB_IPC_SOCKET,
 				 &handlers);
 	if (!service)
 		bench_die("ipcs_create", errno);
-	qb_ipcs_poll_handlers_set(service, &poll_handlers);
+	loop->attach(service);
 	r = qb_ipcs_run(service);
 	if (r < 0)
 		bench_die("ipcs_run", r);
 	puts("ready");
 	fflush(stdout);
-	qb_loop_run(loop);
+	loop->run();
 	qb_ipcs_destroy(service);
-	qb_loop_destroy(loop);
+	loop->close();
 	return 0;
 }

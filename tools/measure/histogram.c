@@ -20,6 +20,15 @@ void histogram_add(struct histogram *h, uint64_t ns)
 	h->count++;
 }
 
+void histogram_join(struct histogram *h, const struct histogram *other)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(h->slot) / sizeof(h->slot[0]); i++)
+		h->slot[i] += other->slot[i];
+	h->count += other->count;
+}
+
 double histogram_us(const struct histogram *h, double quantile)
 {
 	uint64_t rank = (uint64_t)(quantile * (double)h->count), seen = 0;

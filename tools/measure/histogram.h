@@ -14,6 +14,8 @@ struct histogram {
 	uint32_t slot[64 * 128];
 };
 void histogram_add(struct histogram *h, uint64_t ns);
+/* Add all of @other's. */
+void histogram_join(struct histogram *h, const struct histogram *other);
 /* The time below which @quantile of them are, from 0 to 1, in microseconds. */
 double histogram_us(const struct histogram *h, double quantile);
 

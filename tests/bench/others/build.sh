@@ -25,7 +25,7 @@ for part in "$here/other.c" "$here/../figures.c" "$here/../place.c" \
 	"$here/../../../tools/measure/histogram.c"; do
 	${CC:-cc} -O2 -D_GNU_SOURCE -c -o "$out/$(basename "$part" .c).o" "$part" || exit
 done
-for source in spin.c seqpacket.c pipe.c zeromq.c nng.c sd-bus.c boost-queue.cc; do
+for source in seqpacket.c pipe.c zeromq.c nng.c sd-bus.c boost-queue.cc; do
 	name=${source%.*}
 	case $source in
 	*.cc) compiler=${CXX:-c++} ;;
