@@ -1,4 +1,5 @@
-# tests/bench: `make bench` measures both libraries side by side; nothing here is a test.
+# tests/bench: `make bench` measures both libraries side by side. The tests are of the bench:
+# that it runs, and computes right; not of what it measures.
 # BENCHFLAGS goes to the driver, for instance BENCHFLAGS="--quick --rows 'roundtrip*'".
 bench_peer_sources = \
 	tests/bench/peer.h \
@@ -69,6 +70,14 @@ EXTRA_DIST += \
 if HAVE_LIBQB
 bench_libqb = tests/bench/peer-libqb
 endif
+
+bench_scripts = \
+	tests/bench/test-report \
+	tests/bench/test-rows
+dist_check_SCRIPTS += $(bench_scripts)
+TESTS += $(bench_scripts)
+# What they look at.
+check_DATA = tests/bench/floor tests/bench/peer-qbipc $(bench_libqb)
 
 .PHONY: bench bench-curves
 bench: tests/bench/floor tests/bench/peer-qbipc $(bench_libqb)
