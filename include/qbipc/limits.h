@@ -71,6 +71,14 @@ struct qbipc_service_limits {
 	 * message offsets one. Beyond the limit the client is disconnected.
 	 */
 	uint64_t junk_wakeups;
+	/**
+	 * Answers with descriptors that clients have not read. Clients beyond that get libqb's
+	 * wire, which passes none. An eighth of the descriptors that the process may have is a
+	 * limit as well. Answers to root and to the server's own user do not count.
+	 */
+	uint64_t unread_answers;
+	/** The same per user. */
+	uint64_t unread_answers_per_uid;
 };
 
 /**
@@ -134,6 +142,8 @@ struct qbipc_service_refusals {
 	uint64_t costly;
 	/** Refused: their memory must be locked and cannot be, see <qbipc/memory.h>. */
 	uint64_t unlocked;
+	/** Not a refusal: connections on libqb's wire because answers had not been read. */
+	uint64_t unread_answers;
 };
 
 /**

@@ -31,6 +31,7 @@ int qbi_connection_new(struct qbi_host *h, int fd, qb_ipcs_dispatch_fn_t dispatc
 	qbi_roster_entry_init(&c->listed);
 	qbi_limits_entry_init(&c->quota);
 	qbi_retry_entry_init(&c->retry);
+	qbi_unread_answer_init(&c->unread);
 	c->stream = (struct qbi_watch)QBI_WATCH_INIT;
 	c->request = (struct qbi_watch)QBI_WATCH_INIT;
 	qbi_mutex_init(&c->send);
@@ -256,7 +257,9 @@ static void stream_close(qb_ipcs_connection_t *c)
 {
 	if (c->stream.fd >= 0 && !qbi_settings_are_copied(&c->host->set))
 		(void)shutdown(c->stream.fd, SHUT_RDWR);
-	c->stream.fd = qbi_close(c->stream.fd);
+	if (!qbi_unread_keep(&c->host->unread, &c->unread))
+		(void)qbi_close(c->stream.fd);
+	c->stream.fd = -1;
 }
 
 static void end_close(qb_ipcs_connection_t *c, enum qbi_parting how)
@@ -346,13 +349,18 @@ static void connection_closed(void *data)
 	qbi_connection_unref(c);
 }
 
-struct qbi_why qbi_connection_why_not(const qb_ipcs_connection_t *c)
+struct qbi_why qbi_connection_why_not(const qb_ipcs_connection_t *c, bool *ret_unread)
 {
 	struct qbi_why why = qbi_hello_why(&c->hello);
 
+	*ret_unread = false;
 	if (!why.code && !qbi_transport_version())
 		why.code = QBIPC_WHY_SERVER_OFF;
-	return why;
+	if (!why.code)
+		*ret_unread =
+			!qbi_unread_allows(&c->host->unread, c->peer.uid, &c->host->limits.at);
+	/* The errno of the kernel, where it has a limit of its own. */
+	return *ret_unread ? qbi_why_server(QBI_CALL_SENDMSG, -ETOOMANYREFS) : why;
 }
 
 void qbi_connection_abandon(qb_ipcs_connection_t *c)

@@ -38,6 +38,7 @@
 #include "server/limits.h"
 #include "server/retry.h"
 #include "server/roster.h"
+#include "server/unread.h"
 #include "transport/transport.h"
 #include "wire/handshake.h"
 
@@ -73,12 +74,13 @@ struct qbi_unsent {
 struct qb_ipcs_connection {
 	_Atomic(uint32_t) refs;
 	_Atomic(enum qbi_connection_state) state;
-	struct qbi_host *host;		/* its service; holds a reference */
-	qb_ipcs_dispatch_fn_t dispatch; /* called by the loop */
-	struct qbi_roster_entry listed; /* in the list of connections, from OPENING on */
-	struct qbi_limits_entry quota;	/* how it is counted in the limits */
-	struct qbi_retry_entry retry;	/* when to try again to send the rest */
-	bool holds_retry;		/* counts as a user of the host's epoll */
+	struct qbi_host *host;		 /* its service; holds a reference */
+	qb_ipcs_dispatch_fn_t dispatch;	 /* called by the loop */
+	struct qbi_roster_entry listed;	 /* in the list of connections, from OPENING on */
+	struct qbi_limits_entry quota;	 /* how it is counted in the limits */
+	struct qbi_retry_entry retry;	 /* when to try again to send the rest */
+	bool holds_retry;		 /* counts as a user of the host's epoll */
+	struct qbi_unread_answer unread; /* its answer, while it may be unread */
 	void *context;
 	struct qbi_unfinished dispatch_unfinished;
 
@@ -183,9 +185,9 @@ void qbi_connection_disconnect(qb_ipcs_connection_t *c);
 
 /*
  * What is known before anything is tried: why the client whose first message is complete
- * does not get the native wire; all zero: it may.
+ * does not get the native wire; all zero: it may. *@ret_unread: because answers were not read.
  */
-struct qbi_why qbi_connection_why_not(const qb_ipcs_connection_t *c);
+struct qbi_why qbi_connection_why_not(const qb_ipcs_connection_t *c, bool *ret_unread);
 
 /* End it before ESTABLISHED, without connection_closed. */
 void qbi_connection_abandon(qb_ipcs_connection_t *c);

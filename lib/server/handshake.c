@@ -121,6 +121,8 @@ static int welcome_send(qb_ipcs_connection_t *c, const struct qbi_reply *reply)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
+	if (reply->n_fds)
+		qbi_unread_add(&c->host->unread, &c->unread, c->stream.fd, c->peer.uid);
 	if ((size_t)n == sizeof(*reply->welcome))
 		return 0;
 	/* Only a part of the answer was sent. A refusal cannot follow it: end the stream. */
@@ -192,10 +194,14 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 		.locking = &h->locking,
 	};
 	const struct qbi_server_ops *ops;
+	bool unread = false;
 	int r;
 
 	if (!c->why.code)
-		c->why = qbi_connection_why_not(c);
+		c->why = qbi_connection_why_not(c, &unread);
+	if (unread)
+		qbi_refusals_note(&h->refusals, QBI_REFUSED_UNREAD, &c->peer,
+				  "too many answers with descriptors are not read");
 	/* The native wire passes descriptors. To a client that must not get them libqb's
 	 * wire is offered, where the kernel refuses to open the files. */
 	if (!c->why.code && !qbi_access_granted(c->stream.fd, &c->peer, &c->owner))

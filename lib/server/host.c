@@ -13,6 +13,7 @@ void qbi_host_init(struct qbi_host *h, void (*free)(struct qbi_host *h))
 	qbi_deadlines_init(&h->deadlines);
 	qbi_deadline_init(&h->overdue, NULL);
 	qbi_retry_init(&h->retry);
+	qbi_unread_init(&h->unread, &h->deadlines);
 	qbi_roster_init(&h->connections);
 }
 

@@ -24,6 +24,7 @@
 #include "server/roster.h"
 #include "server/selector.h"
 #include "server/settings.h"
+#include "server/unread.h"
 #include "transport/transport.h"
 
 /* Counted by the dispatching thread; any thread may read and clear them. */
@@ -43,6 +44,7 @@ struct qbi_host {
 	struct qbi_deadlines deadlines;
 	struct qbi_deadline overdue; /* of the oldest handshake */
 	struct qbi_retry retry;
+	struct qbi_unread unread;
 	struct qbi_roster connections; /* from state OPENING on */
 	struct qbi_host_counters count;
 	/* Of connections that have ended; of the others what was cleared. */

@@ -41,7 +41,8 @@ static void answer_send(const qb_ipcs_connection_t *c, const void *answer, size_
 static void inquiry_welcome_fill(const qb_ipcs_connection_t *c, struct qbi_welcome *welcome,
 				 int32_t error, uint32_t question)
 {
-	struct qbi_why why = qbi_connection_why_not(c);
+	bool unread;
+	struct qbi_why why = qbi_connection_why_not(c, &unread);
 	const struct qbi_transport *t;
 
 	qbi_welcome_init(welcome, error);

@@ -34,6 +34,12 @@
 /* A correct client causes none; a thousand take a millisecond or two of the server. */
 #define DEFAULT_JUNK_WAKEUPS 1000
 /*
+ * A client reads its answer as soon as it runs. The kernel slows down a server with two
+ * thousand descriptors under way, of all services of its user; an answer has three.
+ */
+#define DEFAULT_UNREAD_ANSWERS 256
+#define DEFAULT_UNREAD_ANSWERS_PER_UID 64
+/*
  * Memory per user: this fraction of the machine's memory, which is half of the default size
  * of /dev/shm; but at least what a hundred connections with messages of 1 MiB need.
  */
@@ -102,6 +108,9 @@ int qbi_limits_set(struct qbi_limits *l, const struct qbipc_service_limits *want
 		.dispatch_messages = value_or(w->dispatch_messages, QBIPC_NO_LIMIT),
 		.dispatch_bytes = value_or(w->dispatch_bytes, DEFAULT_DISPATCH_BYTES),
 		.junk_wakeups = value_or(w->junk_wakeups, DEFAULT_JUNK_WAKEUPS),
+		.unread_answers = value_or(w->unread_answers, DEFAULT_UNREAD_ANSWERS),
+		.unread_answers_per_uid =
+			value_or(w->unread_answers_per_uid, DEFAULT_UNREAD_ANSWERS_PER_UID),
 	};
 	if (l->at.message_size > QBI_MAX_MSG_SIZE)
 		l->at.message_size = QBI_MAX_MSG_SIZE;

@@ -39,4 +39,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/service.h \
 	lib/server/settings.h \
 	lib/server/takeover.c \
-	lib/server/takeover.h
+	lib/server/takeover.h \
+	lib/server/unread.c \
+	lib/server/unread.h

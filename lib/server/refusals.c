@@ -29,6 +29,7 @@ static const int priorities[QBI_REFUSALS] = {
 	[QBI_REFUSED_NONSENSE] = LOG_INFO,
 	[QBI_REFUSED_COSTLY] = LOG_NOTICE,
 	[QBI_REFUSED_UNLOCKED] = LOG_WARNING,
+	[QBI_REFUSED_UNREAD] = LOG_NOTICE,
 };
 
 void qbi_refusals_note(struct qbi_refusals *r, enum qbi_refusal why, const struct ucred *peer,
@@ -85,6 +86,7 @@ void qbi_refusals_read(struct qbi_refusals *r, struct qbipc_service_refusals *re
 		.nonsense = refusal_count(r, QBI_REFUSED_NONSENSE),
 		.costly = refusal_count(r, QBI_REFUSED_COSTLY),
 		.unlocked = refusal_count(r, QBI_REFUSED_UNLOCKED),
+		.unread_answers = refusal_count(r, QBI_REFUSED_UNREAD),
 		.dispatches_cut = qbi_counter_read(&r->dispatches_cut, false),
 	};
 }

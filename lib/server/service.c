@@ -181,6 +181,7 @@ void qbi_service_stop(qb_ipcs_service_t *s)
 	s->host.stopped = true;
 	service_drop_all(s);
 	qbi_listener_close(&s->listener);
+	qbi_unread_close(&s->host.unread);
 	qbi_deadlines_close(&s->host.deadlines);
 }
 

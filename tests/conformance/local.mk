@@ -58,6 +58,7 @@ limits_suites = \
 	tests/conformance/cancelled \
 	tests/conformance/file-size \
 	tests/conformance/forked \
+	tests/conformance/limits-answers \
 	tests/conformance/limits-connections \
 	tests/conformance/limits-descriptors \
 	tests/conformance/limits-handshakes \
@@ -69,6 +70,7 @@ check_PROGRAMS += $(limits_suites)
 endif
 tests_conformance_accept_refused_SOURCES = tests/conformance/accept-refused.c $(limits_common)
 tests_conformance_file_size_SOURCES = tests/conformance/file-size.c $(limits_common)
+tests_conformance_limits_answers_SOURCES = tests/conformance/limits-answers.c $(limits_common)
 tests_conformance_limits_connections_SOURCES = tests/conformance/limits-connections.c $(limits_common)
 tests_conformance_limits_descriptors_SOURCES = tests/conformance/limits-descriptors.c $(limits_common)
 tests_conformance_limits_handshakes_SOURCES = tests/conformance/limits-handshakes.c $(limits_common)

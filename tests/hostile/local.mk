@@ -16,6 +16,7 @@ hostile_suites = \
 	tests/hostile/options \
 	tests/hostile/processes \
 	tests/hostile/sockets \
+	tests/hostile/unread-answers \
 	tests/hostile/wait-queues \
 	tests/hostile/wake-ups
 if HAVE_CHECK
