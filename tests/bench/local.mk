@@ -44,7 +44,69 @@ tests_bench_peer_libqb_SOURCES = $(bench_peer_sources)
 tests_bench_peer_libqb_CPPFLAGS = $(LIBQB_CFLAGS)
 tests_bench_peer_libqb_LDADD = $(LIBQB_LIBS)
 
+# Servers in the loops that have an adapter, made of what its tests are made of.
+bench_adapter_sources = \
+	tests/bench/figures.c \
+	tests/bench/loop-adapter.c \
+	tests/bench/place.c \
+	tests/bench/process.c \
+	tests/bench/server.c \
+	tools/measure/histogram.c
+bench_adapter_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+bench_adapter_ldflags = $(AM_LDFLAGS) -no-install
+
+if HAVE_CHECK
+bench_adapters = tests/bench/peer-qbipc-qb
+if HAVE_GLIB
+bench_adapters += tests/bench/peer-qbipc-glib
+endif
+if HAVE_LIBEV
+bench_adapters += tests/bench/peer-qbipc-libev
+endif
+if HAVE_LIBEVENT
+bench_adapters += tests/bench/peer-qbipc-libevent
+endif
+if HAVE_LIBUV
+bench_adapters += tests/bench/peer-qbipc-libuv
+endif
+if HAVE_LIBSYSTEMD
+bench_adapters += tests/bench/peer-qbipc-sd-event
+endif
+endif
+EXTRA_PROGRAMS += \
+	tests/bench/peer-qbipc-glib \
+	tests/bench/peer-qbipc-libev \
+	tests/bench/peer-qbipc-libevent \
+	tests/bench/peer-qbipc-libuv \
+	tests/bench/peer-qbipc-sd-event \
+	tests/bench/peer-qbipc-qb
+tests_bench_peer_qbipc_qb_SOURCES = $(bench_adapter_sources) tests/adapters/loop-qb.c
+tests_bench_peer_qbipc_qb_CPPFLAGS = $(bench_adapter_cppflags)
+tests_bench_peer_qbipc_qb_LDADD = lib/libqbipc.la
+tests_bench_peer_qbipc_qb_LDFLAGS = $(bench_adapter_ldflags)
+tests_bench_peer_qbipc_glib_SOURCES = $(bench_adapter_sources) tests/adapters/loop-glib.c
+tests_bench_peer_qbipc_glib_CPPFLAGS = $(bench_adapter_cppflags) $(GLIB_CFLAGS)
+tests_bench_peer_qbipc_glib_LDADD = lib/libqbipc.la $(GLIB_LIBS)
+tests_bench_peer_qbipc_glib_LDFLAGS = $(bench_adapter_ldflags)
+tests_bench_peer_qbipc_libev_SOURCES = $(bench_adapter_sources) tests/adapters/loop-libev.c
+tests_bench_peer_qbipc_libev_CPPFLAGS = $(bench_adapter_cppflags) $(LIBEV_CFLAGS)
+tests_bench_peer_qbipc_libev_LDADD = lib/libqbipc.la $(LIBEV_LIBS)
+tests_bench_peer_qbipc_libev_LDFLAGS = $(bench_adapter_ldflags)
+tests_bench_peer_qbipc_libevent_SOURCES = $(bench_adapter_sources) tests/adapters/loop-libevent.c
+tests_bench_peer_qbipc_libevent_CPPFLAGS = $(bench_adapter_cppflags) $(LIBEVENT_CFLAGS)
+tests_bench_peer_qbipc_libevent_LDADD = lib/libqbipc.la $(LIBEVENT_LIBS)
+tests_bench_peer_qbipc_libevent_LDFLAGS = $(bench_adapter_ldflags)
+tests_bench_peer_qbipc_libuv_SOURCES = $(bench_adapter_sources) tests/adapters/loop-libuv.c
+tests_bench_peer_qbipc_libuv_CPPFLAGS = $(bench_adapter_cppflags) $(LIBUV_CFLAGS)
+tests_bench_peer_qbipc_libuv_LDADD = lib/libqbipc.la $(LIBUV_LIBS)
+tests_bench_peer_qbipc_libuv_LDFLAGS = $(bench_adapter_ldflags)
+tests_bench_peer_qbipc_sd_event_SOURCES = $(bench_adapter_sources) tests/adapters/loop-sd-event.c
+tests_bench_peer_qbipc_sd_event_CPPFLAGS = $(bench_adapter_cppflags) $(LIBSYSTEMD_CFLAGS)
+tests_bench_peer_qbipc_sd_event_LDADD = lib/libqbipc.la $(LIBSYSTEMD_LIBS)
+tests_bench_peer_qbipc_sd_event_LDFLAGS = $(bench_adapter_ldflags)
+
 CLEANFILES += \
+	$(bench_adapters) \
 	tests/bench/floor \
 	tests/bench/peer-qbipc \
 	tests/bench/peer-libqb \
@@ -77,10 +139,10 @@ bench_scripts = \
 dist_check_SCRIPTS += $(bench_scripts)
 TESTS += $(bench_scripts)
 # What they look at.
-check_DATA = tests/bench/floor tests/bench/peer-qbipc $(bench_libqb)
+check_DATA = tests/bench/floor tests/bench/peer-qbipc $(bench_adapters) $(bench_libqb)
 
 .PHONY: bench bench-curves
-bench: tests/bench/floor tests/bench/peer-qbipc $(bench_libqb)
+bench: tests/bench/floor tests/bench/peer-qbipc $(bench_adapters) $(bench_libqb)
 	@$(MKDIR_P) tests/bench/others.d
 	@CC='$(CC)' CXX='$(CXX)' $(SHELL) $(srcdir)/tests/bench/others/build.sh \
 		tests/bench/others.d >tests/bench/others.d/list

@@ -62,6 +62,7 @@ const struct bench_row bench_rows[] = {
 	{ "oneway-64", bench_oneway, .size = 64, .placement = BENCH_TWO_CPUS },
 	{ "oneway-4K", bench_oneway, .size = 4 * K, .placement = BENCH_TWO_CPUS },
 	ONEWAY_IN("poll"),
+	ONEWAY_IN("qb"),
 	ONEWAY_IN("glib"),
 	ONEWAY_IN("libev"),
 	ONEWAY_IN("libevent"),

@@ -237,8 +237,7 @@ static const struct family connection_families[] = {
 	  "Flow-control value, 0 if requests are taken." },
 	{ "connection_events_queued", KIND_GAUGE, NULL,
 	  "Events that the client has not taken." },
-	{ "connection_message_max_bytes", KIND_GAUGE, "bytes",
-	  "Size of the largest message." },
+	{ "connection_message_max_bytes", KIND_GAUGE, "bytes", "Size of the largest message." },
 	{ "connection_age_seconds", KIND_GAUGE, "seconds", "Time since the client connected." },
 };
 
@@ -246,9 +245,16 @@ static const struct family connection_families[] = {
 static void connection_values(const struct qbipc_snapshot_connection *c, uint64_t *ret)
 {
 	const uint64_t values[] = {
-		1,		 c->requests,		c->responses, c->events,
-		c->send_retries, c->recv_retries,	c->flow_control_count,
-		c->flow,	 c->event_q_length,	c->max_msg_size,
+		1,
+		c->requests,
+		c->responses,
+		c->events,
+		c->send_retries,
+		c->recv_retries,
+		c->flow_control_count,
+		c->flow,
+		c->event_q_length,
+		c->max_msg_size,
 		c->age_ns,
 	};
 
@@ -291,8 +297,8 @@ static void connections_print(FILE *out, const struct metrics *m,
 		const struct family *f = &connection_families[k];
 
 		family_print(out, m, f);
-		for (i = 0; i < m->connections &&
-			    qbipc_snapshot_connection_get(snapshot, i, &c) == 0;
+		for (i = 0;
+		     i < m->connections && qbipc_snapshot_connection_get(snapshot, i, &c) == 0;
 		     i++) {
 			connection_values(&c, values);
 			connection_print(out, m, f, &c, values[k]);
