@@ -12,6 +12,7 @@ qbinclude_HEADERS = \
 qbipcincludedir = $(includedir)/qbipc/qbipc
 qbipcinclude_HEADERS = \
 	include/qbipc/connect.h \
+	include/qbipc/describe.h \
 	include/qbipc/events.h \
 	include/qbipc/handlers.h \
 	include/qbipc/listen.h \

@@ -22,6 +22,7 @@
 #define QBIPC_EXT_H_DEFINED
 
 #include <qbipc/connect.h>
+#include <qbipc/describe.h>
 #include <qbipc/events.h>
 #include <qbipc/handlers.h>
 #include <qbipc/listen.h>

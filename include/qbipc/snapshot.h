@@ -85,7 +85,8 @@ int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
 		struct qbipc_probe_info *info);
 
 /**
- * Allow a user and a group to read the counters of a service's connections. The superuser
+ * Allow a user and a group to read the counters of a service's connections, and its table
+ * of handlers (qbipc_describe()). The superuser
  * and processes with the effective user of the service always may, also without this call.
  *
  * @param s     service

@@ -158,12 +158,22 @@ static int64_t stream_read(struct qbi_inquiry *q, void *buf, size_t size, uint64
 	return (int64_t)got;
 }
 
+/* A kind of page, as far as it is known here. */
+struct page_form {
+	uint32_t mark;
+	size_t head_size;
+	size_t record_size;
+	size_t more_at; /* of a u32 of the head: there are more pages */
+	size_t most;	/* records of all pages */
+	bool (*is_next)(const void *record, const void *before);
+};
+
 /* Read a page as far as it came; the caller frees the memory. 0 or -errno. */
-static int page_read(struct qbi_inquiry *q, uint64_t deadline,
-		     struct qbi_snapshot_head **ret_page, uint32_t *ret_records)
+static int page_read(struct qbi_inquiry *q, const struct page_form *form, uint64_t deadline,
+		     struct qbi_page **ret_page, uint32_t *ret_records)
 {
-	struct qbi_snapshot_head first;
-	size_t begin = offsetof(struct qbi_snapshot_head, connections);
+	struct qbi_page first;
+	size_t begin = sizeof(first);
 	int64_t rest, got;
 
 	/* Enough to know the size of the rest. */
@@ -172,7 +182,7 @@ static int page_read(struct qbi_inquiry *q, uint64_t deadline,
 		return (int)got;
 	if ((size_t)got < begin)
 		return -ECONNRESET;
-	rest = qbi_snapshot_rest(&first);
+	rest = qbi_page_rest(&first, form->mark, form->head_size, form->record_size);
 	if (rest < 0)
 		return (int)rest;
 	q->page = malloc(begin + (size_t)rest);
@@ -186,49 +196,115 @@ static int page_read(struct qbi_inquiry *q, uint64_t deadline,
 		return -ECONNRESET;
 	/* An incomplete record does not count. */
 	*ret_records = (uint32_t)((begin + (size_t)got - first.head_size) / first.record_size);
-	*ret_page = (struct qbi_snapshot_head *)(void *)QBI_TAKE(q->page);
+	*ret_page = (struct qbi_page *)(void *)QBI_TAKE(q->page);
 	return 0;
 }
 
 /*
- * Copy the known part of @n records. Their numbers must decrease, also from page to page, so
- * that asking for pages comes to an end.
+ * Copy the known part of @n records behind the @*count of @*all. Each must come after the one
+ * before, also from page to page, so that asking for pages comes to an end.
  */
-static int records_add(struct qbi_snapshot *s, const struct qbi_snapshot_head *page, uint32_t n)
+static int records_add(const struct page_form *form, const struct qbi_page *page, uint32_t n,
+		       void **all, uint32_t *count)
 {
 	const char *from = (const char *)page + page->head_size;
-	struct qbi_snapshot_record *all;
+	size_t size = form->record_size;
+	char *to = realloc(*all, ((size_t)*count + n + 1) * size);
 	uint32_t i;
 
-	all = realloc(s->records, ((size_t)s->count + n + 1) * sizeof(*all));
-	if (!all)
+	if (!to)
 		return -ENOMEM;
-	s->records = all;
-	for (i = 0; i < n; i++, from += page->record_size) {
-		struct qbi_snapshot_record *r = &all[s->count];
-
-		memcpy(r, from, sizeof(*r));
-		if (s->count && r->number >= r[-1].number)
+	*all = to;
+	to += *count * size;
+	for (i = 0; i < n; i++, from += page->record_size, to += size) {
+		memcpy(to, from, size);
+		if (*count && !form->is_next(to, to - size))
 			return -EBADMSG;
-		s->count++;
+		(*count)++;
 	}
 	return 0;
 }
 
-int qbi_inquiry_snapshot(struct qbi_inquiry *q, uint64_t deadline, struct qbi_snapshot *s)
+/* Add a page to @*all; the head of the first one goes to @head. 1: there are more of them. */
+static int page_add(struct qbi_inquiry *q, const struct page_form *form, uint64_t deadline,
+		    void *head, void **all, uint32_t *count)
 {
-	_cleanup_(qbi_freep) struct qbi_snapshot_head *page = NULL;
-	bool is_first = s->count == 0;
-	uint32_t n = 0;
-	int r = page_read(q, deadline, &page, &n);
+	_cleanup_(qbi_freep) struct qbi_page *page = NULL;
+	bool is_first = *count == 0;
+	uint32_t n = 0, more;
+	int r = page_read(q, form, deadline, &page, &n);
 
 	if (r == 0)
-		r = records_add(s, page, n);
+		r = records_add(form, page, n, all, count);
 	if (r < 0)
 		return r;
 	if (is_first)
-		memcpy(&s->head, page, sizeof(s->head));
+		memcpy(head, page, form->head_size);
+	memcpy(&more, (const char *)page + form->more_at, sizeof(more));
 	/* The page may be incomplete, because the socket had no room for all of it. */
-	return n > 0 && (page->more || n < page->records) &&
-	       s->count < QBI_SNAPSHOT_CONNECTIONS;
+	return n > 0 && (more || n < page->records) && *count < form->most;
+}
+
+static bool connection_is_older(const void *record, const void *before)
+{
+	const struct qbi_snapshot_record *r = record, *b = before;
+
+	return r->number < b->number;
+}
+
+int qbi_inquiry_snapshot(struct qbi_inquiry *q, uint64_t deadline, struct qbi_snapshot *s)
+{
+	static const struct page_form form = {
+		.mark = QBI_SNAPSHOT_MARK,
+		.head_size = sizeof(s->head),
+		.record_size = sizeof(s->records[0]),
+		.more_at = offsetof(struct qbi_snapshot_head, more),
+		.most = QBI_SNAPSHOT_CONNECTIONS,
+		.is_next = connection_is_older,
+	};
+	void *records = s->records;
+	int r = page_add(q, &form, deadline, &s->head, &records, &s->count);
+
+	s->records = records;
+	return r;
+}
+
+static bool handler_is_next(const void *record, const void *before)
+{
+	const struct qbi_description_record *r = record, *b = before;
+
+	return r->id > b->id;
+}
+
+static bool names_are_terminated(const struct qbi_description *d, uint32_t from)
+{
+	uint32_t i;
+
+	for (i = from; i < d->count; i++)
+		if (!memchr(d->records[i].name, '\0', sizeof(d->records[i].name)))
+			return false;
+	return true;
+}
+
+int qbi_inquiry_description(struct qbi_inquiry *q, uint64_t deadline, struct qbi_description *d)
+{
+	static const struct page_form form = {
+		.mark = QBI_DESCRIPTION_MARK,
+		.head_size = sizeof(d->head),
+		.record_size = sizeof(d->records[0]),
+		.more_at = offsetof(struct qbi_description_head, more),
+		.most = QBI_DESCRIPTION_HANDLERS,
+		.is_next = handler_is_next,
+	};
+	void *records = d->records;
+	uint32_t before = d->count;
+	int r = page_add(q, &form, deadline, &d->head, &records, &d->count);
+
+	d->records = records;
+	if (r < 0)
+		return r;
+	if (!names_are_terminated(d, before))
+		return -EBADMSG;
+	/* There is no id behind the last one. */
+	return r && d->records[d->count - 1].id < INT32_MAX;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Questions to a service instead of a connection: which process serves the name, and what
- * are the counters.
+ * Questions to a service instead of a connection: which process serves the name, what are
+ * the counters, which messages does it take.
  *
  * Trust: any process may answer. The answer is read to memory of bounded size, descriptors
  * with it are closed without waiting, and nothing takes longer than the deadline.
@@ -16,6 +16,8 @@
 
 #include "base/unfinished.h"
 #include "wire/handshake.h"
+#include "wire/page.h"
+#include "wire/description.h"
 #include "wire/snapshot.h"
 
 struct qbi_inquiry {
@@ -27,7 +29,7 @@ struct qbi_inquiry {
 	int stream;		    /* for the data that follows; -1: none */
 	struct qbi_unfinished asking;
 	int cancel_state; /* of the caller */
-	char *page;	  /* of a snapshot, while it is read; NULL: none */
+	char *page;	  /* while it is read; NULL: none */
 };
 
 /*
@@ -64,5 +66,19 @@ struct qbi_snapshot {
  * -ETIMEDOUT, -ECONNRESET, -ENOMEM, another -errno.
  */
 int qbi_inquiry_snapshot(struct qbi_inquiry *q, uint64_t deadline, struct qbi_snapshot *s);
+
+/* A description, likewise. */
+struct qbi_description {
+	struct qbi_description_head head;	/* of the first page */
+	struct qbi_description_record *records; /* of all pages, with increasing ids */
+	uint32_t count;
+};
+
+/*
+ * The same after the answer to QBI_ABILITY_DESCRIBE. 1: there are more pages, of handlers
+ * behind the last one of @d.
+ */
+int qbi_inquiry_description(struct qbi_inquiry *q, uint64_t deadline,
+			    struct qbi_description *d);
 
 #endif

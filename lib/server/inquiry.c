@@ -12,9 +12,11 @@
 #include "base/util.h"
 #include "server/access.h"
 #include "server/connection.h"
+#include "server/selector.h"
 #include "server/send.h"
 #include "transport/registry.h"
 #include "transport/trial.h"
+#include "wire/description.h"
 #include "wire/snapshot.h"
 
 /* The answer to a watcher. The answer to a probe is its first part. */
@@ -166,32 +168,105 @@ static void snapshot_fill(struct qbi_host *h, uint64_t below, struct inquiry_ans
 	refusals_fill(h, &answer->head);
 }
 
-static void watcher_refuse(const qb_ipcs_connection_t *c, int32_t error)
+static void watcher_refuse(const qb_ipcs_connection_t *c, int32_t error, uint32_t question)
 {
 	struct qbi_welcome *welcome = c->host->welcome;
 
-	inquiry_welcome_fill(c, welcome, error, QBI_ABILITY_WATCH);
+	inquiry_welcome_fill(c, welcome, error, question);
 	answer_send(c, welcome, sizeof(*welcome));
+}
+
+/* Memory of @size bytes for the answer; NULL: the client has got a refusal. */
+static void *watcher_admit(const qb_ipcs_connection_t *c, uint32_t question, size_t size)
+{
+	void *answer;
+
+	if (!watcher_is_allowed(c)) {
+		qbi_refusals_note(&c->host->refusals, QBI_REFUSED_WATCHING, &c->peer,
+				  "may not watch");
+		watcher_refuse(c, -EACCES, question);
+		return NULL;
+	}
+	answer = malloc(size);
+	if (!answer)
+		watcher_refuse(c, -ENOMEM, question);
+	return answer;
 }
 
 static void watcher_answer(qb_ipcs_connection_t *c)
 {
-	_cleanup_(qbi_freep) struct inquiry_answer *answer = NULL;
+	_cleanup_(qbi_freep) struct inquiry_answer *answer = watcher_admit(
+		c, QBI_ABILITY_WATCH,
+		sizeof(*answer) + QBI_SNAPSHOT_RECORDS * sizeof(answer->records[0]));
 	struct qbi_host *h = c->host;
 
-	if (!watcher_is_allowed(c)) {
-		qbi_refusals_note(&h->refusals, QBI_REFUSED_WATCHING, &c->peer,
-				  "may not watch");
-		watcher_refuse(c, -EACCES);
+	if (!answer)
 		return;
-	}
-	answer = malloc(sizeof(*answer) + QBI_SNAPSHOT_RECORDS * sizeof(answer->records[0]));
-	if (!answer) {
-		watcher_refuse(c, -ENOMEM);
-		return;
-	}
 	inquiry_welcome_fill(c, &answer->welcome, 0, QBI_ABILITY_WATCH);
 	snapshot_fill(h, qbi_hello_watch_below(&c->hello), answer);
+	answer_send(c, answer,
+		    sizeof(*answer) + answer->head.records * sizeof(answer->records[0]));
+}
+
+/* -- Handlers ------------------------------------------------------------------ */
+
+/* The answer to who asks for the handlers. */
+struct description_answer {
+	struct qbi_welcome welcome;
+	struct qbi_description_head head;
+	struct qbi_description_record records[];
+};
+
+_Static_assert(offsetof(struct description_answer, records) ==
+		       sizeof(struct qbi_welcome) + sizeof(struct qbi_description_head),
+	       "nothing lies between the parts");
+
+static void handler_fill(const struct qbipc_handler *h, struct qbi_description_record *record)
+{
+	*record = (struct qbi_description_record){
+		.id = h->id,
+		.flags = h->flags,
+		.min_size = h->min_size,
+	};
+	/* The rest is zeroed, and so a terminator. */
+	if (h->name)
+		strncpy(record->name, h->name, sizeof(record->name) - 1);
+}
+
+/* One page of the handlers from that place on. */
+static void description_fill(const struct qbi_host *h, uint32_t from,
+			     struct description_answer *answer)
+{
+	const struct qbi_selector *sel = h->selector;
+	size_t count = sel ? qbi_selector_count(sel) : 0;
+	size_t i = sel ? qbi_selector_from(sel, qbi_description_id(from)) : 0;
+	uint32_t n = 0;
+
+	for (; i < count && n < QBI_DESCRIPTION_RECORDS; i++)
+		handler_fill(qbi_selector_nth(sel, i), &answer->records[n++]);
+	answer->head = (struct qbi_description_head){
+		.mark = QBI_DESCRIPTION_MARK,
+		.head_size = sizeof(answer->head),
+		.record_size = sizeof(answer->records[0]),
+		.records = n,
+		.more = i < count,
+		.service_id = h->set.id,
+		.handlers = (uint32_t)count,
+		.flags = (h->set.on.msg_process ? QBI_DESCRIPTION_OTHERS : 0) |
+			 (sel && qbi_selector_picks(sel) ? QBI_DESCRIPTION_SELECTOR : 0),
+	};
+}
+
+static void description_send(qb_ipcs_connection_t *c)
+{
+	_cleanup_(qbi_freep) struct description_answer *answer = watcher_admit(
+		c, QBI_ABILITY_DESCRIBE,
+		sizeof(*answer) + QBI_DESCRIPTION_RECORDS * sizeof(answer->records[0]));
+
+	if (!answer)
+		return;
+	inquiry_welcome_fill(c, &answer->welcome, 0, QBI_ABILITY_DESCRIBE);
+	description_fill(c->host, qbi_hello_describe_from(&c->hello), answer);
 	answer_send(c, answer,
 		    sizeof(*answer) + answer->head.records * sizeof(answer->records[0]));
 }
@@ -201,6 +276,7 @@ bool qbi_inquiry_answer(qb_ipcs_connection_t *c)
 	struct qbi_welcome *welcome = c->host->welcome;
 
 	switch (qbi_hello_question(&c->hello)) {
+	case QBI_ABILITY_DESCRIBE: description_send(c); break;
 	case QBI_ABILITY_WATCH: watcher_answer(c); break;
 	case QBI_ABILITY_PROBE:
 		inquiry_welcome_fill(c, welcome, 0, QBI_ABILITY_PROBE);

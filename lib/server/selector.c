@@ -31,6 +31,7 @@ struct slots {
 	size_t size;	    /* a power of two; 0: none */
 	unsigned int shift; /* makes an index of a hash */
 	size_t used;
+	struct qbi_selector_handler **sorted; /* the same @used handlers by id */
 };
 
 struct qbi_selector {
@@ -72,7 +73,22 @@ static int slots_init(struct slots *s, size_t n)
 	}
 	s->used = 0;
 	s->slot = calloc(s->size, sizeof(*s->slot));
-	return s->slot ? 0 : -ENOMEM;
+	s->sorted = calloc(n, sizeof(*s->sorted));
+	return s->slot && s->sorted ? 0 : -ENOMEM;
+}
+
+static void slots_free(struct slots *s)
+{
+	free(s->slot);
+	free(s->sorted);
+}
+
+static int by_id(const void *left, const void *right)
+{
+	const struct qbi_selector_handler *const *a = left, *const *b = right;
+
+	return ((*a)->as_given.id > (*b)->as_given.id) -
+	       ((*a)->as_given.id < (*b)->as_given.id);
 }
 
 /* The slot of the handler of @id, or the empty slot where it would be. */
@@ -98,7 +114,7 @@ static int slots_put(struct slots *s, struct qbi_selector_handler *h)
 	if (*place)
 		return -EEXIST;
 	*place = h;
-	s->used++;
+	s->sorted[s->used++] = h;
 	return 0;
 }
 
@@ -143,6 +159,8 @@ static int slots_extend(const struct slots *old, struct batch *more, struct slot
 			r = slots_put(ret, old->slot[i]);
 	for (i = 0; r == 0 && i < more->n; i++)
 		r = slots_put(ret, &more->handlers[i]);
+	if (r == 0)
+		qsort(ret->sorted, ret->used, sizeof(*ret->sorted), by_id);
 	return r;
 }
 
@@ -154,12 +172,12 @@ int qbi_selector_register(struct qbi_selector *sel, const struct qbipc_handler *
 
 	if (r < 0) {
 		batch_free(b);
-		free(slots.slot);
+		slots_free(&slots);
 		return r;
 	}
 	b->next = sel->batches;
 	sel->batches = b;
-	free(sel->slots.slot);
+	slots_free(&sel->slots);
 	sel->slots = slots;
 	return 0;
 }
@@ -174,7 +192,7 @@ void qbi_selector_free(struct qbi_selector *sel)
 		sel->batches = b->next;
 		batch_free(b);
 	}
-	free(sel->slots.slot);
+	slots_free(&sel->slots);
 	free(sel);
 }
 
@@ -183,6 +201,36 @@ const struct qbipc_handler *qbi_selector_find(struct qbi_selector *sel, int32_t 
 	struct qbi_selector_handler *h = slots_find(&sel->slots, id);
 
 	return h ? &h->as_given : NULL;
+}
+
+size_t qbi_selector_count(const struct qbi_selector *sel)
+{
+	return sel->slots.used;
+}
+
+size_t qbi_selector_from(const struct qbi_selector *sel, int32_t id)
+{
+	size_t low = 0, high = sel->slots.used;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (sel->slots.sorted[middle]->as_given.id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+const struct qbipc_handler *qbi_selector_nth(const struct qbi_selector *sel, size_t i)
+{
+	return i < sel->slots.used ? &sel->slots.sorted[i]->as_given : NULL;
+}
+
+bool qbi_selector_picks(const struct qbi_selector *sel)
+{
+	return sel->pick;
 }
 
 void qbi_selector_pick_set(struct qbi_selector *sel, qbipc_selector_fn fn, void *data)

@@ -14,6 +14,7 @@
 #define QBI_SERVER_SELECTOR_H
 
 #include <qbipc/handlers.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -45,6 +46,17 @@ void qbi_selector_refuse_set(struct qbi_selector *sel, qbipc_refuse_fn fn, void 
 
 /* NULL: no handler is registered for @id. */
 const struct qbipc_handler *qbi_selector_find(struct qbi_selector *sel, int32_t id);
+
+/*
+ * The registered handlers in the order of their ids: how many there are; the index of the
+ * first one with an id of at least @id; one by its index, NULL behind the last.
+ */
+size_t qbi_selector_count(const struct qbi_selector *sel);
+size_t qbi_selector_from(const struct qbi_selector *sel, int32_t id);
+const struct qbipc_handler *qbi_selector_nth(const struct qbi_selector *sel, size_t i);
+
+/* Is there a function of the application that is asked first? */
+bool qbi_selector_picks(const struct qbi_selector *sel);
 
 /* Fill in all counts; the caller sets the size. 0, -ENOENT. */
 int qbi_selector_handler_stats(struct qbi_selector *sel, int32_t id,

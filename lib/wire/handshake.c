@@ -75,10 +75,22 @@ uint64_t qbi_hello_watch_below(const struct qbi_hello *hello)
 	return high << 32 | hello->version;
 }
 
+void qbi_hello_ask_describe(struct qbi_hello *hello, uint32_t from)
+{
+	qbi_hello_ask(hello, 0, from, QBI_ABILITY_DESCRIBE);
+}
+
+uint32_t qbi_hello_describe_from(const struct qbi_hello *hello)
+{
+	return hello->version;
+}
+
 uint32_t qbi_hello_question(const struct qbi_hello *hello)
 {
 	if (hello->mark != QBI_WIRE_MARK)
 		return 0;
+	if (hello->abilities & QBI_ABILITY_DESCRIBE)
+		return QBI_ABILITY_DESCRIBE;
 	if (hello->abilities & QBI_ABILITY_WATCH)
 		return QBI_ABILITY_WATCH;
 	return hello->abilities & QBI_ABILITY_PROBE;

@@ -25,8 +25,9 @@
  * answers and closes the stream. If the answer lacks the bit, the server does not know the
  * question and has made a connection.
  */
-#define QBI_ABILITY_PROBE 0x1u /* which properties would a connection have? */
-#define QBI_ABILITY_WATCH 0x2u /* the counters, if the client is allowed: snapshot.h */
+#define QBI_ABILITY_PROBE 0x1u	  /* which properties would a connection have? */
+#define QBI_ABILITY_WATCH 0x2u	  /* the counters, if the client is allowed: snapshot.h */
+#define QBI_ABILITY_DESCRIBE 0x4u /* the handlers, likewise: description.h */
 
 /*
  * The upper half: why not the native wire (wire/why.h), of a client with the mark and no
@@ -108,6 +109,14 @@ void qbi_hello_ask(struct qbi_hello *hello, size_t max_msg_size, uint32_t versio
  */
 void qbi_hello_ask_watch(struct qbi_hello *hello, uint64_t below);
 uint64_t qbi_hello_watch_below(const struct qbi_hello *hello);
+
+/*
+ * Fill in a question for the handlers of a service from that place on (description.h), in
+ * the order of their ids; 0: all. A server that does not know questions reads the place as
+ * the version of the client.
+ */
+void qbi_hello_ask_describe(struct qbi_hello *hello, uint32_t from);
+uint32_t qbi_hello_describe_from(const struct qbi_hello *hello);
 
 /* The bit of the question in a checked first message; 0: the client wants a connection. */
 uint32_t qbi_hello_question(const struct qbi_hello *hello);

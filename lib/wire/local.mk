@@ -1,9 +1,11 @@
 lib_libqbipc_core_la_SOURCES += \
+	lib/wire/description.h \
 	lib/wire/handshake.c \
 	lib/wire/handshake.h \
 	lib/wire/names.c \
 	lib/wire/names.h \
-	lib/wire/snapshot.c \
+	lib/wire/page.c \
+	lib/wire/page.h \
 	lib/wire/snapshot.h \
 	lib/wire/why.c \
 	lib/wire/why.h

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A snapshot: what a service sends to a watcher after its answer to the handshake. It is a
- * head and one record per connection, the newest first. Pure; no I/O. If there are many
- * connections, one answer is only a page. For the next page the watcher asks again, for
- * connections with numbers below the last one.
- *
- * New fields are only added at the end of head and record, and the head states both sizes.
- * A reader ignores fields that it does not know, and takes missing ones as zero.
+ * A snapshot: what a service sends to a watcher after its answer to the handshake, in pages
+ * (page.h). Its records are connections, the newest first. For the next page the watcher asks
+ * for connections with numbers below the last one.
  */
 #ifndef QBI_WIRE_SNAPSHOT_H
 #define QBI_WIRE_SNAPSHOT_H
@@ -20,8 +16,6 @@
  * page takes the service little time, however many connections it has.
  */
 #define QBI_SNAPSHOT_RECORDS 1024u
-/* A reader accepts at most so many bytes as head and records of a page. */
-#define QBI_SNAPSHOT_MAX (4u << 20)
 /* A reader accepts at most so many connections: the usual limit of open files. */
 #define QBI_SNAPSHOT_CONNECTIONS (1u << 20)
 /* Places for the counts of refusals, of which the last ones are not used yet. */
@@ -70,8 +64,5 @@ struct qbi_snapshot_record {
 
 _Static_assert(sizeof(struct qbi_snapshot_head) == 352, "head of a snapshot");
 _Static_assert(sizeof(struct qbi_snapshot_record) == 96, "record of a snapshot");
-
-/* The number of bytes after the first 16 of the head; -EBADMSG: its values are invalid. */
-int64_t qbi_snapshot_rest(const struct qbi_snapshot_head *head);
 
 #endif

@@ -81,6 +81,7 @@ START_TEST(asking_a_server_that_goes_is_no_signal)
 {
 	struct qbipc_probe_info info = { .size = sizeof(info) };
 	qbipc_snapshot_t *snapshot;
+	qbipc_description_t *description;
 	char name[64];
 	int fd;
 
@@ -90,6 +91,7 @@ START_TEST(asking_a_server_that_goes_is_no_signal)
 	ck_assert_ptr_null(qb_ipcc_connect_async(name, 0, &fd));
 	ck_assert_int_lt(qbipc_probe(name, 0, deadline_ms(), &info), 0);
 	ck_assert_int_lt(qbipc_snapshot_get(name, deadline_ms(), &snapshot), 0);
+	ck_assert_int_lt(qbipc_describe(name, deadline_ms(), &description), 0);
 	connected = NULL;
 	close(listener);
 }
@@ -130,6 +132,7 @@ START_TEST(answering_who_does_not_read_is_no_signal)
 							   .accept = accept_as_told });
 	qb_ipcc_connection_t *c;
 	qbipc_snapshot_t *snapshot;
+	qbipc_description_t *description;
 
 	server = h->pid;
 	connected = stop_reading;
@@ -139,6 +142,7 @@ START_TEST(answering_who_does_not_read_is_no_signal)
 	ck_assert_ptr_null(qb_ipcc_connect(h->name, 0));
 	ck_assert_int_lt(qbipc_probe(h->name, 0, deadline_ms(), &info), 0);
 	ck_assert_int_lt(qbipc_snapshot_get(h->name, deadline_ms(), &snapshot), 0);
+	ck_assert_int_lt(qbipc_describe(h->name, deadline_ms(), &description), 0);
 	connected = NULL;
 	sent = NULL;
 	atomic_store(&h->shared->slot[1], 0);

@@ -75,12 +75,22 @@ static void *watching(void *arg)
 	return arg;
 }
 
+static void *asking_for_handlers(void *arg)
+{
+	qbipc_description_t *description;
+
+	waiter = gettid();
+	(void)qbipc_describe(name, -1, &description);
+	return arg;
+}
+
 static void check_all(void)
 {
 	check_cancel(connecting, NULL);
 	check_cancel(connecting_within_a_time, NULL);
 	check_cancel(probing, NULL);
 	check_cancel(watching, NULL);
+	check_cancel(asking_for_handlers, NULL);
 }
 
 START_TEST(waiting_for_an_answer_may_be_cancelled)

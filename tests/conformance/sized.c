@@ -275,6 +275,26 @@ static int ask_refusals_seen(void *from, void *to)
 	return qbipc_snapshot_refusals_get(from, to);
 }
 
+static int ask_description(void *from, void *to)
+{
+	return qbipc_description_info_get(from, to);
+}
+
+static int ask_described(void *from, void *to)
+{
+	return qbipc_description_handler_get(from, 0, to);
+}
+
+static void handler_register(struct server *sv)
+{
+	static const struct qbipc_handler handler = { .size = sizeof(handler),
+						      .id = ID_GET,
+						      .fn = on_any,
+						      .name = "name" };
+
+	SERVER_REQUIRE_EQ(sv, qbipc_service_handlers_register(sv->service, &handler, 1), 0);
+}
+
 static int ask_probe_info(void *from, void *to)
 {
 	return qbipc_probe(from, 0, deadline_ms(), to);
@@ -282,8 +302,10 @@ static int ask_probe_info(void *from, void *to)
 
 START_TEST(answers_about_others_fit_every_caller)
 {
-	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .prepare = handler_register });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+	qbipc_description_t *d;
 	qbipc_snapshot_t *s;
 
 	client_echo(c, 100);
@@ -298,6 +320,12 @@ START_TEST(answers_about_others_fit_every_caller)
 	ck_assert(answer_fits_every_caller(ask_connection, s,
 					   sizeof(struct qbipc_snapshot_connection)));
 	qbipc_snapshot_free(s);
+	ck_assert_int_eq(qbipc_describe(h->name, deadline_ms(), &d), 0);
+	ck_assert(answer_fits_every_caller(ask_description, d,
+					   sizeof(struct qbipc_description_info)));
+	ck_assert(answer_fits_every_caller(ask_described, d,
+					   sizeof(struct qbipc_description_handler)));
+	qbipc_description_free(d);
 	qb_ipcc_disconnect(c);
 	host_stop(h);
 }

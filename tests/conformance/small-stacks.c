@@ -200,11 +200,14 @@ static void ask_from_outside(void)
 	struct qbipc_probe_info probe = { .size = sizeof(probe) };
 	struct qbipc_snapshot_info info = { .size = sizeof(info) };
 	qbipc_snapshot_t *snapshot;
+	qbipc_description_t *description;
 
 	EXPECT(qbipc_probe(t.name, 0, deadline_ms(), &probe) == 0);
 	EXPECT(qbipc_snapshot_get(t.name, deadline_ms(), &snapshot) == 0);
 	EXPECT(qbipc_snapshot_info_get(snapshot, &info) == 0 && info.listed == 1);
 	qbipc_snapshot_free(snapshot);
+	EXPECT(qbipc_describe(t.name, deadline_ms(), &description) == 0);
+	qbipc_description_free(description);
 }
 
 static void *use(void *data)

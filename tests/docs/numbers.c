@@ -10,6 +10,8 @@
 #include "ring/region.h"
 #include "wire/handshake.h"
 #include "wire/names.h"
+#include "wire/description.h"
+#include "wire/page.h"
 #include "wire/snapshot.h"
 
 #define FIELD(type, field, text) printf("| " text " @%zu |\n", offsetof(struct type, field))
@@ -82,8 +84,29 @@ static void print_snapshot(void)
 	FIELD(qbi_snapshot_record, flow_control_count, "`flow_control_count` | u64");
 	FIELD(qbi_snapshot_record, age_ns, "`age_ns` | u64");
 	printf("| connections in a page of a snapshot | %u |\n", QBI_SNAPSHOT_RECORDS);
-	printf("| bytes of a page of a snapshot that a reader takes | %u MiB |\n",
-	       QBI_SNAPSHOT_MAX >> 20);
+}
+
+static void print_description(void)
+{
+	printf("| 0x%x | describe:\n", QBI_ABILITY_DESCRIBE);
+	printf("The head of a description, %zu bytes:\n", sizeof(struct qbi_description_head));
+	printf("| `mark` | u32 @%zu | 0x%x, the bytes `%.4s` |\n",
+	       offsetof(struct qbi_description_head, mark), QBI_DESCRIPTION_MARK,
+	       (const char *)&(uint32_t){ QBI_DESCRIPTION_MARK });
+	FIELD(qbi_description_head, more, "`more` | u32");
+	FIELD(qbi_description_head, service_id, "`service_id` | i32");
+	FIELD(qbi_description_head, handlers, "`handlers` | u32");
+	FIELD(qbi_description_head, flags, "`flags` | u32");
+	printf("A record of a description, %zu bytes:\n",
+	       sizeof(struct qbi_description_record));
+	FIELD(qbi_description_record, id, "`id` | i32");
+	FIELD(qbi_description_record, flags, "`flags` | u32");
+	FIELD(qbi_description_record, min_size, "`min_size` | u64");
+	printf("| `name` | %d bytes @%zu |", QBI_DESCRIPTION_NAME,
+	       offsetof(struct qbi_description_record, name));
+	printf("\n| handlers in a page of a description | %u |\n", QBI_DESCRIPTION_RECORDS);
+	printf("| handlers that a reader takes | %u |\n", QBI_DESCRIPTION_HANDLERS);
+	printf("| bytes of a page that a reader takes | %u MiB |\n", QBI_PAGE_MAX >> 20);
 }
 
 static void print_why(void)
@@ -156,6 +179,7 @@ int main(void)
 {
 	print_handshake();
 	print_snapshot();
+	print_description();
 	print_why();
 	print_old_ring();
 	print_region();

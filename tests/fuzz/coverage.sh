@@ -27,6 +27,7 @@ files_of()
 		transport/qb-channel.c ring/qbcontrol.c ;;
 	fuzz-hello) echo wire/handshake.c server/handshake.c server/inquiry.c \
 		server/listener.c ;;
+	fuzz-inquiry) echo api/describe.c api/snapshot.c client/inquire.c wire/page.c ;;
 	fuzz-native-ring) echo ring/ring.c ;;
 	fuzz-packets) echo transport/packets.c ;;
 	fuzz-qb-ring) echo ring/qbring-traffic.c ;;

@@ -58,7 +58,7 @@ static void services_start(void)
 	}
 }
 
-#define QUESTIONS (QBI_ABILITY_PROBE | QBI_ABILITY_WATCH)
+#define QUESTIONS (QBI_ABILITY_PROBE | QBI_ABILITY_WATCH | QBI_ABILITY_DESCRIBE)
 
 /* How the bytes travel. */
 struct manner {

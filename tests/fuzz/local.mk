@@ -4,6 +4,7 @@
 fuzz_targets = \
 	tests/fuzz/fuzz-datagrams \
 	tests/fuzz/fuzz-hello \
+	tests/fuzz/fuzz-inquiry \
 	tests/fuzz/fuzz-native-ring \
 	tests/fuzz/fuzz-packets \
 	tests/fuzz/fuzz-qb-ring \
@@ -41,6 +42,8 @@ tests_fuzz_fuzz_qb_ring_SOURCES = tests/fuzz/fuzz-qb-ring.c \
 tests_fuzz_fuzz_qb_ring_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_hello_SOURCES = tests/fuzz/fuzz-hello.c $(fuzz_common) $(fuzz_ends)
 tests_fuzz_fuzz_hello_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_inquiry_SOURCES = tests/fuzz/fuzz-inquiry.c tests/fuzz/ends.h $(fuzz_common)
+tests_fuzz_fuzz_inquiry_LDFLAGS = $(fuzz_ldflags) -Wl,--wrap=send -Wl,--wrap=recvmsg
 tests_fuzz_fuzz_datagrams_SOURCES = tests/fuzz/fuzz-datagrams.c tests/fuzz/ends.h $(fuzz_common)
 tests_fuzz_fuzz_datagrams_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_packets_SOURCES = tests/fuzz/fuzz-packets.c $(fuzz_common)

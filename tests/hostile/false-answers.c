@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <qbipc/describe.h>
 #include <qbipc/snapshot.h>
 
 #include "tests/hostile/tools.h"
@@ -47,7 +48,7 @@ END_TEST
 
 /* -- Fields ------------------------------------------------------------------------------ */
 
-enum { FIELD_LIES = 19, BEGINNING = 12000 };
+enum { FIELD_LIES = 19, BEGINNING = 12000, SHORT_MS = 200, ABILITY_DESCRIBE = 4 };
 
 static void lie_about_a_field(struct truth *t, unsigned int which)
 {
@@ -187,6 +188,37 @@ static void lie_by_flooding(struct truth *t, unsigned int which)
 START_TEST(answer_that_goes_on_for_ever_is_survived)
 {
 	client_must_survive(_i, lie_by_flooding, 0);
+}
+END_TEST
+
+/* A table of handlers that is announced, and of which the rest never comes. */
+static void lie_by_half_a_table(struct truth *t, unsigned int which)
+{
+	struct {
+		uint32_t mark, head_size, record_size, records;
+		uint32_t more, service_id, handlers, flags;
+		char record[80];
+	} table = { 0x31444951, 32, 80, which ? 2 : 50000, 1, 0, UINT32_MAX, UINT32_MAX, "" };
+
+	t->n_fds = 0;
+	t->welcome.mark = WIRE_MARK;
+	t->welcome.abilities = ABILITY_DESCRIBE;
+	truth_send(t);
+	for (size_t i = 0; i < sizeof(table) && !truth_client_left(t); i++)
+		(void)send(t->stream, (char *)&table + i, 1, MSG_NOSIGNAL);
+}
+
+START_TEST(table_that_stops_is_given_up)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		qbipc_description_t *description = NULL;
+		struct false_server f;
+
+		false_begin(&f, _i, lie_by_half_a_table, i);
+		ck_assert_int_eq(qbipc_describe(f.name, SHORT_MS, &description), -ETIMEDOUT);
+		ck_assert_ptr_null(description);
+		false_kill(&f);
+	}
 }
 END_TEST
 
@@ -333,6 +365,7 @@ int main(void)
 	add_transport_test(tc, answer_of_two_processes_is_refused);
 	add_transport_test(tc, answer_that_ends_early_is_an_error);
 	add_transport_test(tc, answer_that_stops_is_given_up);
+	add_transport_test(tc, table_that_stops_is_given_up);
 	/* It is the same before the transport is known, and takes a while. */
 	add_attack(tc, answer_that_comes_byte_by_byte_is_given_up, ON_MEMORY);
 	add_transport_test(tc, answer_that_goes_on_for_ever_is_survived);

@@ -1,6 +1,8 @@
 # The command-line tool, and what it needs of the library: questions to a service.
 if HAVE_CHECK
 check_PROGRAMS += \
+	tests/tool/test-describe \
+	tests/tool/test-describer \
 	tests/tool/test-inquiry \
 	tests/tool/test-inquirer \
 	tests/tool/test-terminal \
@@ -10,6 +12,8 @@ endif
 tests_tool_test_inquiry_SOURCES = \
 	tests/tool/ask.c tests/tool/fake.c tests/tool/test-inquiry.c
 tests_tool_test_inquirer_SOURCES = tests/tool/fake.c tests/tool/test-inquirer.c
+tests_tool_test_describe_SOURCES = tests/tool/test-describe.c
+tests_tool_test_describer_SOURCES = tests/tool/fake.c tests/tool/test-describer.c
 tests_tool_test_watch_SOURCES = tests/tool/ask.c tests/tool/fake.c tests/tool/test-watch.c
 tests_tool_test_watcher_SOURCES = tests/tool/fake.c tests/tool/test-watcher.c
 

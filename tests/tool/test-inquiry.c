@@ -152,8 +152,8 @@ START_TEST(askers_that_read_nothing_are_forgotten)
 	size_t i;
 
 	for (i = 0; i < ASKERS; i++) {
-		struct qbi_hello hello =
-			fake_hello(i % 2 ? QBI_ABILITY_WATCH : QBI_ABILITY_PROBE);
+		struct qbi_hello hello = fake_hello((const uint32_t[]){
+			QBI_ABILITY_WATCH, QBI_ABILITY_PROBE, QBI_ABILITY_DESCRIBE }[i % 3]);
 
 		fds[i] = fake_client(h->name);
 		fake_send(fds[i], &hello, sizeof(hello));
@@ -252,7 +252,8 @@ static void hello_is_a_clients(int i, const struct qbi_hello *hello)
 
 START_TEST(unknown_abilities_ask_nothing)
 {
-	struct qbi_hello hello = fake_hello(~(QBI_ABILITY_PROBE | QBI_ABILITY_WATCH));
+	struct qbi_hello hello =
+		fake_hello(~(QBI_ABILITY_PROBE | QBI_ABILITY_WATCH | QBI_ABILITY_DESCRIBE));
 
 	hello_is_a_clients(_i, &hello);
 }
@@ -260,7 +261,8 @@ END_TEST
 
 START_TEST(abilities_without_the_mark_ask_nothing)
 {
-	struct qbi_hello hello = fake_hello(QBI_ABILITY_PROBE | QBI_ABILITY_WATCH);
+	struct qbi_hello hello =
+		fake_hello(QBI_ABILITY_PROBE | QBI_ABILITY_WATCH | QBI_ABILITY_DESCRIBE);
 
 	hello.mark = 0;
 	hello.version = 0;

@@ -12,6 +12,7 @@
 #include "tests/lib/deadline.h"
 #include "tests/lib/variant.h"
 #include "tests/tool/fake.h"
+#include "wire/page.h"
 #include "wire/snapshot.h"
 
 /* An answer with a snapshot: @head, then @size bytes. */
@@ -244,7 +245,7 @@ START_TEST(snapshot_that_lies_about_its_size_is_refused)
 		{ HEAD, RECORD, UINT32_MAX },
 		{ HEAD, UINT32_MAX, UINT32_MAX },
 		{ UINT32_MAX, UINT32_MAX, UINT32_MAX },
-		{ HEAD, RECORD, QBI_SNAPSHOT_MAX / RECORD + 1 },
+		{ HEAD, RECORD, QBI_PAGE_MAX / RECORD + 1 },
 	};
 	qbipc_snapshot_t *s;
 	size_t i;
