@@ -144,6 +144,8 @@ struct qbipc_service_refusals {
 	uint64_t unlocked;
 	/** Not a refusal: connections on libqb's wire because answers had not been read. */
 	uint64_t unread_answers;
+	/** Left more requests when they hung up than are still served then. */
+	uint64_t requests_left;
 };
 
 /**

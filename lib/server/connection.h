@@ -113,6 +113,7 @@ struct qb_ipcs_connection {
 	_Atomic(bool) waiting;			/* for any of them; written under `send` */
 	bool misbehaved;			/* it is disconnected for what it sent */
 	uint64_t drain_left;			/* bytes still served after the hang-up */
+	uint32_t drain_requests;		/* requests, likewise */
 	uint64_t junk;				/* wake-ups without a request, less requests */
 	struct qbi_cost send_cost;		/* under `send`, but suspicions */
 	struct qbi_cost take_cost;		/* the dispatching thread's */

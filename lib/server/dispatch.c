@@ -20,9 +20,11 @@
 /*
  * Requests that were queued when the client hung up are still served, because they were
  * accepted. But there is a limit, the size of the largest queue: another process may hold
- * the other end and keep sending.
+ * the other end and keep sending. As short requests cost as much as longer ones, their number
+ * is limited too: more than a ring for messages of 1 MiB can have.
  */
 #define DRAIN_BYTES (1u << 20)
+#define DRAIN_REQUESTS (1u << 16)
 
 static void connection_drop(qb_ipcs_connection_t *c, int reason)
 {
@@ -42,6 +44,20 @@ static void hang_up_note(qb_ipcs_connection_t *c)
 		return;
 	c->hung_up = true;
 	c->drain_left = 2ull * c->max_msg_size + DRAIN_BYTES;
+	c->drain_requests = DRAIN_REQUESTS;
+}
+
+/* May a request of @size bytes be served after the hang-up? */
+static bool hang_up_allows(qb_ipcs_connection_t *c, size_t size)
+{
+	if (c->drain_left < size || !c->drain_requests) {
+		qbi_refusals_note(&c->host->refusals, QBI_REFUSED_LEFT, &c->peer,
+				  "has left too many requests");
+		return false;
+	}
+	c->drain_left -= size;
+	c->drain_requests--;
+	return true;
 }
 
 static bool junk_is_too_much(const qb_ipcs_connection_t *c)
@@ -130,12 +146,7 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 {
 	struct qb_ipc_request_header *header = buf;
 
-	if (c->hung_up) {
-		if (c->drain_left < size)
-			return -ENOBUFS;
-		c->drain_left -= size;
-	}
-	if (size == 0)
+	if ((c->hung_up && !hang_up_allows(c, size)) || size == 0)
 		return QBI_FAREWELL;
 	if (size < sizeof(*header))
 		return -EBADMSG;

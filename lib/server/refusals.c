@@ -30,6 +30,7 @@ static const int priorities[QBI_REFUSALS] = {
 	[QBI_REFUSED_COSTLY] = LOG_NOTICE,
 	[QBI_REFUSED_UNLOCKED] = LOG_WARNING,
 	[QBI_REFUSED_UNREAD] = LOG_NOTICE,
+	[QBI_REFUSED_LEFT] = LOG_NOTICE,
 };
 
 void qbi_refusals_note(struct qbi_refusals *r, enum qbi_refusal why, const struct ucred *peer,
@@ -87,6 +88,7 @@ void qbi_refusals_read(struct qbi_refusals *r, struct qbipc_service_refusals *re
 		.costly = refusal_count(r, QBI_REFUSED_COSTLY),
 		.unlocked = refusal_count(r, QBI_REFUSED_UNLOCKED),
 		.unread_answers = refusal_count(r, QBI_REFUSED_UNREAD),
+		.requests_left = refusal_count(r, QBI_REFUSED_LEFT),
 		.dispatches_cut = qbi_counter_read(&r->dispatches_cut, false),
 	};
 }

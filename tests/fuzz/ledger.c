@@ -171,6 +171,7 @@ static void refusals_check(const struct ledger *l)
 	FUZZ_CHECK(now->dispatches_cut >= before->dispatches_cut);
 	FUZZ_CHECK(now->costly >= before->costly);
 	FUZZ_CHECK(now->unread_answers >= before->unread_answers);
+	FUZZ_CHECK(now->requests_left >= before->requests_left);
 	FUZZ_CHECK(now->listener_rests >= before->listener_rests);
 	FUZZ_CHECK(now->descriptors >= before->descriptors);
 }

@@ -39,6 +39,18 @@ static struct board {
 
 /* -- The server's side ------------------------------------------------------------- */
 
+static void message_count(struct server *sv, qb_ipcs_connection_t *c)
+{
+	qb_ipcs_context_set(c, sv);
+	atomic_fetch_add(&sv->shared->slot[SLOT_COUNTED], 1);
+}
+
+static void arena_destroyed(struct server *sv, qb_ipcs_connection_t *c)
+{
+	if (qb_ipcs_context_get(c))
+		atomic_fetch_add(&sv->shared->slot[SLOT_COUNTED_ENDED], 1);
+}
+
 /* Echo; whoever does not take its answers is no failure of the server. */
 static int32_t arena_msg(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size)
 {
@@ -50,7 +62,9 @@ static int32_t arena_msg(struct server *sv, qb_ipcs_connection_t *c, void *data,
 	SERVER_REQUIRE(sv, size >= sizeof(*hdr));
 	SERVER_REQUIRE_EQ(sv, hdr->size, (long long)size);
 	out.size = (int32_t)(sizeof(out) + size - sizeof(*hdr));
-	if (hdr->id == MSG_SILENT)
+	if (hdr->id == MSG_COUNTED)
+		message_count(sv, c);
+	if (hdr->id == MSG_SILENT || hdr->id == MSG_COUNTED)
 		return 0;
 	if (hdr->id == MSG_DISCONNECT_ME)
 		qb_ipcs_disconnect(c);
@@ -335,7 +349,8 @@ static void *share(size_t size)
 static void arena_open(struct arena *a, const struct arena_terms *terms)
 {
 	struct server_spec spec = { VARIANT_SPEC(a->variant), .untraced = true,
-				    .msg = arena_msg, .prepare = terms->prepare };
+				    .msg = arena_msg, .destroyed = arena_destroyed,
+				    .prepare = terms->prepare };
 
 	spec.adapter = &adapter_watched;
 	a->shared = share(sizeof(*a->shared));

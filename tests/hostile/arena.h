@@ -145,7 +145,17 @@ void honest_main(struct arena *a) __attribute__((noreturn));
 /* The server's loop with a stop-watch: in watch.c. What it measured, in the slots of
  * struct server_shared. */
 extern const struct adapter adapter_watched;
-enum { SLOT_SLEPT_NS = 8, SLOT_SLEPT_COUNT, SLOT_RAN_NS, SLOT_RAN_COUNT, SLOT_DISPATCHES };
+enum {
+	SLOT_SLEPT_NS = 8,
+	SLOT_SLEPT_COUNT,
+	SLOT_RAN_NS,
+	SLOT_RAN_COUNT,
+	SLOT_DISPATCHES,
+	SLOT_COUNTED,
+	SLOT_COUNTED_ENDED,
+};
+/* The server counts requests of that id, and the ends of connections that had one. */
+enum { MSG_COUNTED = 900 };
 void watch_begin(struct server *sv);
 void watch_check(struct host *h, bool cpu_judged);
 /* For attackers, while the honest client holds: the server has nothing to do. */

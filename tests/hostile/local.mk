@@ -9,6 +9,7 @@ hostile_suites = \
 	tests/hostile/false-files \
 	tests/hostile/files \
 	tests/hostile/handshake \
+	tests/hostile/hang-ups \
 	tests/hostile/kills \
 	tests/hostile/memory-kept \
 	tests/hostile/memory-messages \

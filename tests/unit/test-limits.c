@@ -295,7 +295,7 @@ START_TEST(each_reason_has_a_count_of_its_own)
 		      refusals.message_size + refusals.descriptors + refusals.failed +
 		      refusals.junk_wakeups + refusals.nonsense + refusals.watchers +
 		      refusals.listener_rests + refusals.costly + refusals.unlocked +
-		      refusals.unread_answers;
+		      refusals.unread_answers + refusals.requests_left;
 		ck_assert_uint_eq(sum, i + 1);
 	}
 	ck_assert_uint_eq(refusals.dispatches_cut, 0);
