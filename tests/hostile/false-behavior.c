@@ -126,6 +126,42 @@ END_TEST
 
 /* -- Wake-ups ------------------------------------------------------------------------------- */
 
+/* As the end, although the process stays. */
+static void end_in_other_ways(struct truth *t, unsigned int which)
+{
+	bool pairs = t->mine.native && t->mine.type == WIRE_SOCKETS;
+
+	truth_send(t);
+	for (unsigned int i = NATIVE_CALL_FD; pairs && i <= NATIVE_EVENT_FD; i++)
+		if (which == 0)
+			(void)send(t->mine.fds[i], "", 0, MSG_NOSIGNAL);
+		else
+			(void)shutdown(t->mine.fds[i], SHUT_WR);
+	if (!pairs)
+		(void)shutdown(t->stream, SHUT_WR);
+	while (!truth_client_left(t))
+		pause_briefly();
+}
+
+START_TEST(half_closed_sockets_and_packets_of_no_bytes_are_the_end)
+{
+	for (unsigned int which = 0; which < 2; which++) {
+		struct false_server f;
+		qb_ipcc_connection_t *c;
+		char buf[WIRE_SMALLEST];
+
+		false_begin(&f, _i, end_in_other_ways, which);
+		c = qb_ipcc_connect(f.name, 0);
+		ck_assert_ptr_nonnull(c);
+		ck_assert_int_eq(qb_ipcc_event_recv(c, buf, sizeof(buf), deadline_ms()),
+				 -ENOTCONN);
+		ck_assert_int_eq(qb_ipcc_recv(c, buf, sizeof(buf), deadline_ms()), -ENOTCONN);
+		qb_ipcc_disconnect(c);
+		false_end(&f);
+	}
+}
+END_TEST
+
 static void ring_without_reason(struct truth *t, unsigned int which)
 {
 	truth_send(t);
@@ -284,6 +320,7 @@ int main(void)
 	tc = tcase_new(s, "taken away");
 	add_attack(tc, files_truncated_later_are_survived, ON_QB);
 	add_attack(tc, holes_punched_all_the_time_are_survived, ON_NATIVE);
+	add_transport_test(tc, half_closed_sockets_and_packets_of_no_bytes_are_the_end);
 	add_transport_test(tc, death_at_every_step_is_noticed);
 	return arena_main(s);
 }
