@@ -61,7 +61,7 @@ _qbipc()
 	bench-s | bench--sizes)
 		_qbipc_list "$current" 64 1024 16384 131072 1048576
 		return ;;
-	*-[ciest] | watch-n | *--count | *--connections | *--interval | *--timeout | *--size | *--id | *--offset | \
+	*-[ciest] | watch-n | *--count | *--connections | *--interval | *--idle | *--timeout | *--size | *--id | *--offset | \
 	*--events | *--duration | bench-d | echo-o)
 		return ;;
 	esac

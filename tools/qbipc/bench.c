@@ -21,6 +21,7 @@
 
 #define NS_PER_MS 1000000
 #define SIZES_MAX 32
+#define IDLE_MAX 100000
 
 static const struct bench_transport {
 	const char *name;
@@ -40,6 +41,7 @@ struct bench {
 	size_t sizes[SIZES_MAX];
 	size_t n_sizes;
 	uint64_t cell_ns;
+	size_t n_idle; /* connections beside the one that is measured */
 	const char *plot;
 	char machine[320]; /* described before the measurements */
 	bool json;
@@ -63,12 +65,49 @@ static void cell_print(const struct bench *b, const struct bench_cell *cell)
 	fflush(stdout);
 }
 
+/* Of @n, as many as are there. */
+static void idle_close(qb_ipcc_connection_t **idle, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n && idle[i]; i++)
+		qb_ipcc_disconnect(idle[i]);
+	free(idle);
+}
+
+/* @n connections that do nothing. 0 or -errno. */
+static int idle_open(const char *name, size_t n, qb_ipcc_connection_t ***ret)
+{
+	qb_ipcc_connection_t **idle = calloc(n + 1, sizeof(qb_ipcc_connection_t *));
+	size_t i;
+
+	if (!idle)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		idle[i] = qbipc_connect_timeout(name, 0, BENCH_CALL_MS);
+		if (!idle[i]) {
+			int r = -errno;
+
+			idle_close(idle, n);
+			return r;
+		}
+	}
+	*ret = idle;
+	return 0;
+}
+
 /* All sizes over one connection. 0 or -errno. */
 static int sizes_measure(struct bench *b, const char *name, const char *transport)
 {
 	size_t i, largest = b->sizes[b->n_sizes - 1];
-	qb_ipcc_connection_t *c = qbipc_connect_timeout(name, largest, BENCH_CALL_MS);
-	int r = c ? 0 : -errno;
+	qb_ipcc_connection_t *c, **idle = NULL;
+	int r = idle_open(name, b->n_idle, &idle);
+
+	if (r < 0)
+		return r;
+	c = qbipc_connect_timeout(name, largest, BENCH_CALL_MS);
+	if (!c)
+		r = -errno;
 
 	for (i = 0; i < b->n_sizes && r == 0; i++) {
 		struct bench_cell *cell = &b->cells[b->n_cells];
@@ -81,6 +120,7 @@ static int sizes_measure(struct bench *b, const char *name, const char *transpor
 		}
 	}
 	qb_ipcc_disconnect(c);
+	idle_close(idle, b->n_idle);
 	return r;
 }
 
@@ -224,6 +264,7 @@ static void options_parse(const struct tool_command *self, struct bench *b, int 
 			break;
 		case 's': sizes_parse(self, b, optarg); break;
 		case 'd': b->cell_ns = tool_seconds(self, optarg); break;
+		case 'i': b->n_idle = tool_number(self, optarg, 0, IDLE_MAX); break;
 		case 'p': b->plot = optarg; break;
 		case 'j': b->json = true; break;
 		}
@@ -270,6 +311,7 @@ static const struct option bench_options[] = {
 	{ "transports", required_argument, NULL, 't' },
 	{ "sizes", required_argument, NULL, 's' },
 	{ "duration", required_argument, NULL, 'd' },
+	{ "idle", required_argument, NULL, 'i' },
 	{ "plot", required_argument, NULL, 'p' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "help", no_argument, NULL, 'h' },
@@ -290,11 +332,13 @@ const struct tool_command tool_bench = {
 		"                          commas [all]; not with NAME\n"
 		"  -s, --sizes=LIST        sizes in bytes [64,1024,16384,131072,1048576]\n"
 		"  -d, --duration=SECONDS  duration of each measurement [0.5]\n"
+		"  -i, --idle=NUMBER       idle connections beside the one that is measured "
+		"[0]\n"
 		"  -p, --plot=FILE         draw latency against size, as SVG\n"
 		"  -j, --json              print one object at the end instead of a table\n"
 		"  -h, --help              show this and exit\n"
 		"  -V, --version           show the version and exit\n",
-	.short_options = ":t:s:d:p:jhV",
+	.short_options = ":t:s:d:i:p:jhV",
 	.options = bench_options,
 	.run = bench_run,
 };
