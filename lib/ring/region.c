@@ -76,6 +76,18 @@ static int region_map(struct qbi_region *m, uint32_t max_msg_size,
 
 /* -- Made by the server ---------------------------------------------------------------- */
 
+/* Words of the server alone, which its children share. */
+static int own_map(struct qbi_region *m)
+{
+	void *own = mmap(NULL, WORDS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			 -1, 0);
+
+	if (own == MAP_FAILED)
+		return -errno;
+	m->own = own;
+	return 0;
+}
+
 int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, struct qbi_region_fds *ret)
 {
 	enum qbi_sealed_call call;
@@ -98,6 +110,14 @@ int qbi_region_create(struct qbi_region *m, uint32_t max_msg_size, struct qbi_re
 		       PROT_READ | PROT_WRITE);
 	if (r < 0)
 		return r;
+	m->flow = 0;
+	m->own = NULL;
+	m->touched = max_msg_size != QBI_REGION_NO_RINGS;
+	r = m->touched ? 0 : own_map(m);
+	if (r < 0) {
+		qbi_region_close(m);
+		return r;
+	}
 	ret->common = qbi_take_fd(&common);
 	ret->sent = qbi_take_fd(&for_reading);
 	return 0;
@@ -169,7 +189,7 @@ static void sent_punch(struct qbi_region *m, uint64_t from, uint64_t to)
 
 void qbi_region_punch(struct qbi_region *m)
 {
-	if (m->words)
+	if (m->words && m->touched)
 		common_punch(m, 0);
 	if (m->sent)
 		sent_punch(m, 0, m->sent_size);
@@ -213,12 +233,19 @@ void qbi_region_close(struct qbi_region *m)
 	munmap(m->words, m->common_size);
 	if (m->sent)
 		munmap(m->sent, m->sent_size);
+	if (m->own)
+		munmap(m->own, WORDS_SIZE);
 	m->words = NULL;
 	m->sent = NULL;
+	m->own = NULL;
 }
 
 void qbi_region_flow_set(struct qbi_region *m, uint32_t value)
 {
+	if (m->flow == value)
+		return;
+	m->flow = value;
+	m->touched = true;
 	/* order R4 (flow): no other data depends on it; pairs with R4 in flow_get. */
 	qbi_shared_store(&m->words->flow, value, memory_order_relaxed);
 }
@@ -237,6 +264,7 @@ void qbi_region_taken_set(struct qbi_region *m, uint32_t count)
 
 uint32_t qbi_region_taken_get(struct qbi_region *m)
 {
+	m->touched = true;
 	/* order R3 (statistics): pairs with R3 in taken_set. */
 	return qbi_shared_load(&m->words->ring[QBI_REGION_EVENT].taken, memory_order_relaxed);
 }
@@ -244,25 +272,25 @@ uint32_t qbi_region_taken_get(struct qbi_region *m)
 void qbi_region_sent_set(struct qbi_region *m, enum qbi_region_ring which, uint32_t count)
 {
 	/* order R3 (statistics): pairs with R3 in sent_get, after a fork. */
-	qbi_shared_store(&m->words->ring[which].put, count, memory_order_relaxed);
+	qbi_shared_store(&m->own->ring[which].put, count, memory_order_relaxed);
 }
 
 uint32_t qbi_region_sent_get(struct qbi_region *m, enum qbi_region_ring which)
 {
 	/* order R3 (statistics): pairs with R3 in sent_set. */
-	return qbi_shared_load(&m->words->ring[which].put, memory_order_relaxed);
+	return qbi_shared_load(&m->own->ring[which].put, memory_order_relaxed);
 }
 
 void qbi_region_unsent_set(struct qbi_region *m, enum qbi_region_ring which, uint64_t bytes)
 {
 	/* order R3 (statistics): pairs with R3 in unsent_get, after a fork. */
-	qbi_shared_store64(&m->words->ring[which].tail, bytes, memory_order_relaxed);
+	qbi_shared_store64(&m->own->ring[which].tail, bytes, memory_order_relaxed);
 }
 
 uint64_t qbi_region_unsent_get(struct qbi_region *m, enum qbi_region_ring which)
 {
 	/* order R3 (statistics): pairs with R3 in unsent_set. */
-	return qbi_shared_load64(&m->words->ring[which].tail, memory_order_relaxed);
+	return qbi_shared_load64(&m->own->ring[which].tail, memory_order_relaxed);
 }
 
 bool qbi_region_shares_cpu(struct qbi_region *m, enum qbi_region_end me)

@@ -16,6 +16,13 @@
  * no process to open it again. The words cannot be separate, because the doorbell of a ring
  * is one word that both ends change.
  *
+ * Without rings, on native sockets, there is the page of words alone, and nothing but the
+ * flow-control value and the client's count of events is in it. A server does not touch it
+ * while it takes and sends messages: it writes the value when that changes, reads the count
+ * when it is asked for statistics, and releases the page at the end if it has done one of them.
+ * What a server notes for a child that continues in its place is in memory that it does not
+ * pass.
+ *
  * Pages are allocated at the first access, so a connection takes only the memory that it has
  * used. At its end the server releases the pages: a client that keeps the mappings keeps no
  * memory.
@@ -57,7 +64,10 @@ struct qbi_region {
 	unsigned char *sent; /* NULL: no rings, or not open */
 	size_t sent_size;
 	uint32_t max_msg_size;
-	struct qbi_locking *locking; /* set before it is opened; borrowed; may be NULL */
+	struct qbi_locking *locking;  /* set before it is opened; borrowed; may be NULL */
+	struct qbi_region_words *own; /* of a server, without rings: not passed; else NULL */
+	uint32_t flow;		      /* as a server has published it */
+	bool touched;		      /* a server has accessed the words, or will */
 };
 
 /* The descriptors that are passed. */
@@ -84,8 +94,8 @@ int qbi_region_open(struct qbi_region *m, uint32_t max_msg_size,
 void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qbi_ring *r);
 
 /*
- * Server, at the end: release the pages, even if the client still maps them. The first
- * releases all; the second all except pages with responses and events that the client has not
+ * Server, at the end: release the pages, even if the client still maps them, but without rings
+ * only if the server has touched them. The first releases all; the second all except pages with responses and events that the client has not
  * taken, according to the client's own position.
  */
 void qbi_region_punch(struct qbi_region *m);
@@ -103,9 +113,9 @@ void qbi_region_taken_set(struct qbi_region *m, uint32_t count);
 uint32_t qbi_region_taken_get(struct qbi_region *m);
 
 /*
- * Without rings, for responses and events: the number of messages sent, and the bytes that
- * remain of a message that has begun. The server writes them, and reads them again in a
- * child that continues in place of its parent. Relaxed.
+ * A server without rings, for responses and events: the number of messages sent, and the
+ * bytes that remain of a message that has begun, for a child that continues in its place. The
+ * client does not have them. Relaxed.
  */
 void qbi_region_sent_set(struct qbi_region *m, enum qbi_region_ring which, uint32_t count);
 uint32_t qbi_region_sent_get(struct qbi_region *m, enum qbi_region_ring which);

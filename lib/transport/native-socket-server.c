@@ -4,7 +4,8 @@
  * are passed over the stream, one for requests and responses, one for events. They have no
  * names, so no other process can send. Messages larger than a packet are sent in pieces
  * (packets.h). One page of shared words (ring/region.h) has the flow-control value, and the
- * client's count of the events that it has taken.
+ * client's count of the events that it has taken. A client can take that page out, and an
+ * access waits until it has: so no message touches it.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -206,8 +207,10 @@ static void native_socket_server_flow_set(void *st, uint32_t value)
 static uint32_t native_socket_server_events_queued(void *st)
 {
 	struct native_socket_server *s = st;
-	uint32_t queued = s->events_sent - qbi_region_taken_get(&s->region);
+	uint32_t queued = 0;
 
+	if (s->events_sent)
+		queued = s->events_sent - qbi_region_taken_get(&s->region);
 	return queued <= s->events_sent ? queued : 0;
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -161,6 +162,39 @@ ATTACK(holes_punched_all_the_time)
 	free(r);
 }
 
+static bool page_is_there(const struct raw *p)
+{
+	return blocks_of(p->fds[NATIVE_COMMON_FD]) > 0;
+}
+
+/* A server that touched what a client takes out would wait for that. */
+ATTACK(messages_on_native_sockets_do_not_touch_shared_memory)
+{
+	struct request *small = request_make(MSG_EVENT, 100, 100);
+	struct request *large = request_make(5, 12000, 12000);
+	char buf[WIRE_SMALLEST];
+	struct raw p;
+
+	working_connect(a, &p);
+	for (int i = 0; i < 20; i++) {
+		raw_call(&p, 5 + i, 100);
+		REQUIRE_EQ(raw_send(&p, small, 100), 0);
+		AWAIT(raw_take(&p, EVENT, buf, sizeof(buf)) > 0);
+	}
+	REQUIRE(!page_is_there(&p));
+	/* Until messages do not go out whole. */
+	for (int i = 0; i < 100; i++)
+		(void)raw_send(&p, large, 12000);
+	arena_honest_goes_on(a);
+	REQUIRE(!page_is_there(&p));
+	REQUIRE_EQ(shutdown(p.stream, SHUT_WR), 0);
+	raw_must_be_dropped(&p);
+	REQUIRE(!page_is_there(&p));
+	raw_close(&p);
+	free(large);
+	free(small);
+}
+
 int main(void)
 {
 	Suite *s = suite_create("hostile: shared memory kept and resized");
@@ -169,5 +203,7 @@ int main(void)
 	add_attack(tc, mapping_kept_after_disconnect_a_thousand_times, ON_MEMORY);
 	add_attack(tc, sealed_memory_resized_or_sealed_further, ON_NATIVE);
 	add_attack(tc, holes_punched_all_the_time, ON_MEMORY);
+	add_attack(tc, messages_on_native_sockets_do_not_touch_shared_memory,
+		   ON_NATIVE_SOCKETS);
 	return arena_main(s);
 }
