@@ -42,7 +42,8 @@ extern "C" {
 
 /**
  * How eagerly a service takes requests: its priority in the loop and how many messages
- * of one connection it takes per turn.
+ * of one connection it takes per turn. With FAST and NORMAL it takes more, for 20
+ * microseconds, while handlers take little time.
  */
 enum qb_ipcs_rate_limit {
 	QB_IPCS_RATE_FAST,   /**< QB_LOOP_HIGH, 50 messages */

@@ -37,6 +37,12 @@
 #define NOTE_NS 100000000
 #define ASKED_PER_CLOCK 64
 
+/*
+ * After so many messages in a row that came later than the longest poll lasts, the next one
+ * is expected to be as late. More than one, for a single pause in a stream says little.
+ */
+#define LATE_ENOUGH 3
+
 static _Atomic(uint64_t) longest = QBI_BUSY_POLL_DEFAULT_NS;
 static struct qbi_once once;
 static bool quota_below_two_cpus;
@@ -178,6 +184,10 @@ uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, uint64_t now)
 	if (b->allowance > ALLOWANCE_MAX)
 		b->allowance = ALLOWANCE_MAX;
 	b->filled = now;
+	if (b->late >= LATE_ENOUGH) {
+		b->began = now;
+		return 0;
+	}
 	/* The allowance does not cover the budget: the caller sleeps, which yields the CPU. */
 	if ((int64_t)b->budget >= b->allowance)
 		return 0;
@@ -191,6 +201,8 @@ uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, uint64_t now)
 
 void qbi_busy_poll_gave_up(struct qbi_busy_poll *b, uint64_t start, uint64_t now)
 {
+	if (start == now && b->late >= LATE_ENOUGH)
+		return; /* it did not poll */
 	allowance_spend(b, start, now);
 	b->budget -= b->budget / 4;
 	if (b->budget < BUDGET_MIN)
@@ -203,9 +215,12 @@ void qbi_busy_poll_was_woken(struct qbi_busy_poll *b)
 	if (!b->longest || !b->began)
 		return;
 	if (qbi_now_ns() - b->began < b->longest) {
+		b->late = 0;
 		b->budget *= 3;
 		if (b->budget > b->longest)
 			b->budget = b->longest;
+	} else if (b->late < LATE_ENOUGH) {
+		b->late++;
 	}
 	b->began = 0;
 }

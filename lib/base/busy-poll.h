@@ -6,8 +6,9 @@
  *
  * Idea: the ski rental problem. Never poll for longer than sleeping and waking would cost.
  * The budget grows when a message came so soon after polling gave up that a longer poll would
- * have found it, and shrinks when polling found nothing. Time polled in vain is paid from an
- * allowance, a token bucket that fills with a share of the time that passes. So whatever
+ * have found it, and shrinks when polling found nothing. When several messages in a row came
+ * later than any poll lasts, the end sleeps at once, until one comes sooner. Time polled in
+ * vain is paid from an allowance, a token bucket that fills with a share of the time that passes. So whatever
  * the pattern of messages, polling in vain costs no more than that share of a CPU, and an
  * idle connection does not poll at all.
  *
@@ -48,6 +49,7 @@ struct qbi_busy_poll {
 	unsigned int asked;  /* calls of qbi_busy_poll_is_on() that returned false */
 	uint64_t budget;     /* ns; limit of the next busy poll */
 	uint64_t began;	     /* start of the last poll that found nothing; 0 none */
+	unsigned int late;   /* messages in a row that came later than any poll lasts */
 	int64_t allowance;   /* ns that may still be polled in vain; below 0: in debt */
 	uint64_t filled;     /* when the allowance was last filled */
 	uint64_t crowded;    /* ns; how long polling was last put off; 0 never */
@@ -90,6 +92,12 @@ bool qbi_busy_poll_is_on(struct qbi_busy_poll *b);
  * this function yields now and then.
  */
 uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, uint64_t now);
+
+/* Polling found a message. */
+static inline void qbi_busy_poll_found(struct qbi_busy_poll *b)
+{
+	b->late = 0;
+}
 
 /* Polling from @start to @now found nothing, and the thread goes to sleep. */
 void qbi_busy_poll_gave_up(struct qbi_busy_poll *b, uint64_t start, uint64_t now);

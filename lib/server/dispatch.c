@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/again.h"
+#include "base/clock.h"
 #include "base/util.h"
 #include "server/connection.h"
 #include "server/handshake.h"
@@ -25,6 +26,14 @@
  */
 #define DRAIN_BYTES (1u << 20)
 #define DRAIN_REQUESTS (1u << 16)
+
+/*
+ * The batch of the rate limit protects other descriptors of the loop from handlers that take
+ * long. While handlers take so little time that this much has not passed since the second
+ * request of a dispatch, it goes on after the batch: the loop's own system call costs more
+ * than many requests.
+ */
+#define SLICE_NS 20000
 
 static void connection_drop(qb_ipcs_connection_t *c, int reason)
 {
@@ -169,26 +178,44 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 
 /* What one client may still take of this dispatch. */
 struct share {
-	uint64_t messages;
-	uint64_t bytes;
+	uint64_t messages; /* by the limits of the service */
+	uint64_t bytes;	   /* by these limits as well */
+	uint64_t batch;	   /* messages until the time is looked at */
+	uint64_t since;	   /* the second request; 0: there was none */
+	bool cut;	   /* a limit ended the dispatch, rather than the rate */
 };
 
 static struct share share_of(const struct qbi_host *h)
 {
-	const struct qbipc_service_limits *at = &h->limits.at;
-
 	return (struct share){
-		.messages = at->dispatch_messages < h->set.batch ? at->dispatch_messages :
-								   h->set.batch,
-		.bytes = at->dispatch_bytes,
+		.messages = h->limits.at.dispatch_messages,
+		.bytes = h->limits.at.dispatch_bytes,
+		.batch = h->set.batch,
 	};
 }
 
-/* Did a limit end the dispatch, rather than the rate? */
-static bool share_was_cut(const struct qbi_host *h, const struct share *left)
+static void share_spend(struct share *left, size_t size)
 {
-	return !left->bytes ||
-	       (!left->messages && h->limits.at.dispatch_messages < h->set.batch);
+	left->messages--;
+	left->bytes -= size < left->bytes ? size : left->bytes;
+	left->batch--;
+}
+
+/* May another request be taken, after @served in this dispatch? */
+static bool share_is_left(struct share *left, const struct qbi_host *h, unsigned int served)
+{
+	left->cut = !left->messages || !left->bytes;
+	if (left->cut)
+		return false;
+	if (served == 1)
+		left->since = qbi_now_ns();
+	if (left->batch)
+		return true;
+	/* One at a time is what QB_IPCS_RATE_SLOW asks for. */
+	if (h->set.batch <= 1 || qbi_now_ns() - left->since >= SLICE_NS)
+		return false;
+	left->batch = h->set.batch;
+	return true;
 }
 
 /*
@@ -244,12 +271,12 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bo
 {
 	struct share left = share_of(c->host);
 	uint32_t generation = qbi_generation();
-	unsigned int taken = 0;
+	unsigned int taken = 0, served = 0;
 	bool looked_again = false;
 	bool forked = false;
 	int r = 0;
 
-	while (left.messages && left.bytes && !c->flow) {
+	while (!c->flow && share_is_left(&left, c->host, served)) {
 		size_t size;
 
 		/* The callback may have forked, and this may be the child. */
@@ -269,8 +296,8 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bo
 		if (r)
 			break;
 		looked_again = false;
-		left.messages--;
-		left.bytes -= size < left.bytes ? size : left.bytes;
+		share_spend(&left, size);
+		served++;
 		taken++;
 		r = request_process(c, qbi_connection_request_settle(c, buf, size), size);
 		if (r < 0 || r == QBI_FAREWELL)
@@ -296,7 +323,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bo
 			return s;
 		/* There are more requests, and the application takes them. */
 		*ret_again = s == QBI_MORE && r == 0;
-		if (*ret_again && share_was_cut(c->host, &left))
+		if (*ret_again && left.cut)
 			qbi_counter_add(&c->host->refusals.dispatches_cut);
 	}
 	return r == QBI_FULL ? 0 : r;

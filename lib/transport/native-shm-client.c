@@ -91,9 +91,9 @@ static uint32_t native_shm_client_flow(void *st)
 }
 
 /*
- * While the server is awake, a sender makes no system call, and would notice the death of
- * the server only when the ring is full. So check, at most once per tick of the coarse
- * clock.
+ * A sender that wakes the server notices its death. While the server is awake, the sender
+ * makes no system call, and would notice only when the ring is full. So check, at most once
+ * per tick of the coarse clock.
  */
 static bool sender_sees_server_gone(struct native_shm_client *c)
 {
@@ -140,12 +140,12 @@ static int native_shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t
 	bool ring;
 	int r;
 
-	if (sender_sees_server_gone(c))
-		return QBI_GONE;
 	r = qbi_ring_put(&c->request, msg, &ring);
 	if (r)
 		return r == QBI_FULL && qbi_wakeup_is_over(c->stream) ? QBI_GONE : r;
-	return ring || c->due ? ring_server(c, ring, deadline) : 0;
+	if (ring || c->due)
+		return ring_server(c, ring, deadline);
+	return sender_sees_server_gone(c) ? QBI_GONE : 0;
 }
 
 /* -- Responses ---------------------------------------------------------------- */
@@ -170,8 +170,10 @@ static bool native_shm_response_busy_poll(struct native_shm_client *c, uint64_t 
 		found = !qbi_ring_is_empty(&c->response);
 	while (!found && qbi_spin_again(&spin));
 	qbi_turn_watch(c->turns.recv, false);
-	if (found)
+	if (found) {
+		qbi_busy_poll_found(&c->busy_poll);
 		return true;
+	}
 	qbi_busy_poll_gave_up(&c->busy_poll, spin.start, spin.now);
 	return false;
 }

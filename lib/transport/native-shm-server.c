@@ -113,6 +113,8 @@ static bool server_busy_poll(struct native_shm_server *s, uint64_t now, uint64_t
 	do
 		found = !qbi_ring_is_empty(&s->request);
 	while (!found && qbi_spin_again(&spin));
+	if (found)
+		qbi_busy_poll_found(&s->shared->busy_poll);
 	s->waiting_since += spin.start - now;
 	spent = spin.now - now;
 	s->slice_left -= spent < s->slice_left ? spent : s->slice_left;

@@ -184,8 +184,10 @@ static int native_socket_response_busy_poll(struct native_socket_client *c, void
 
 		qbi_turn_watch(c->turns.recv, false);
 		r = qbi_packets_take(&c->call, buf, size, ret_size);
-		if (r != QBI_EMPTY)
+		if (r != QBI_EMPTY) {
+			qbi_busy_poll_found(&c->busy_poll);
 			return r;
+		}
 		qbi_turn_watch(c->turns.recv, true);
 	} while (qbi_spin_again(&spin));
 	qbi_turn_watch(c->turns.recv, false);

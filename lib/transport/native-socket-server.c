@@ -125,6 +125,7 @@ static int native_socket_server_settle(void *st, unsigned int taken)
 	do
 		if (qbi_packets_is_readable(&s->call)) {
 			s->asleep = false;
+			qbi_busy_poll_found(busy_poll);
 			return QBI_MORE;
 		}
 	while (qbi_spin_again(&spin));

@@ -49,9 +49,47 @@ START_TEST(idle_connections_cost_no_cpu)
 }
 END_TEST
 
+/* -- One that sends now and then ------------------------------------------------------- */
+
+static int64_t dispatches(struct host *h)
+{
+	struct adapter_counts *counts = (void *)h->shared->blob;
+
+	host_call(h, remote_adapter_counts);
+	return counts->dispatches;
+}
+
+/*
+ * After a few requests the server knows that the next one is far off, and serves each in one
+ * dispatch. The machine may bring a request late and the next one soon after it, so until
+ * it was seen.
+ */
+START_TEST(request_now_and_then_costs_one_dispatch)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true });
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+	uint64_t end = now_ms() + (uint64_t)deadline_ms();
+	int in_a_row = 0;
+
+	while (in_a_row < 5) {
+		int64_t before = dispatches(h);
+
+		ck_assert_msg(now_ms() < end, "%d in a row", in_a_row);
+		client_echo(c, 100);
+		pause_briefly();
+		in_a_row = dispatches(h) - before == 1 ? in_a_row + 1 : 0;
+	}
+	qb_ipcc_disconnect(c);
+	host_stop(h);
+}
+END_TEST
+
 /* -- One that floods ---------------------------------------------------------------- */
 
 enum { SLOT_FLOOD, SLOT_BEFORE_OTHER, SLOT_OTHER };
+
+/* A request that takes longer than the library serves beyond a batch. */
+enum { LONG_US = 40 };
 
 static int32_t msg_orders(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size)
 {
@@ -59,6 +97,7 @@ static int32_t msg_orders(struct server *sv, qb_ipcs_connection_t *c, void *data
 
 	if (server_number(sv, c) == 1) {
 		slot[SLOT_FLOOD]++;
+		busy_for_us(LONG_US);
 		return 0;
 	}
 	slot[SLOT_BEFORE_OTHER] = atomic_load(&slot[SLOT_FLOOD]);
@@ -147,6 +186,7 @@ int main(void)
 	add_variant_test(tc, idle_connections_cost_no_cpu);
 
 	tc = tcase_new(s, "flood");
+	add_variant_test(tc, request_now_and_then_costs_one_dispatch);
 	add_variant_test(tc, full_queue_of_one_delays_another_by_its_batches_only);
 	add_variant_test(tc, client_that_floods_does_not_starve_another);
 	return suite_main(s);

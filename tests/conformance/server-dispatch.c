@@ -19,6 +19,9 @@ enum {
 	SLOT_SIZE,	  /* the size given with the last */
 };
 
+/* In which the library serves requests beyond the batch. */
+enum { SLICE_US = 20 };
+
 /* Counts, and says nothing back. */
 static int32_t msg_counts(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size)
 {
@@ -39,20 +42,28 @@ static int32_t msg_counts(struct server *sv, qb_ipcs_connection_t *c, void *data
 /* Send while the server stands still, so that all are there at its first look. */
 static int64_t queue_frozen(struct host *h, qb_ipcc_connection_t *c, int64_t count)
 {
-	int64_t sent = 0;
+	int64_t before = host_slot(h, SLOT_TAKEN), sent = 0;
 
 	host_freeze(h);
 	while (sent < count && client_send(c, 100, 40) == 40)
 		sent++;
 	host_thaw(h);
-	WAIT_FOR(host_slot(h, SLOT_TAKEN) == sent);
+	WAIT_FOR(host_slot(h, SLOT_TAKEN) == before + sent);
 	return sent;
+}
+
+/* The same, and each takes long. */
+static int32_t msg_counts_long(struct server *sv, qb_ipcs_connection_t *c, void *data,
+			       size_t size)
+{
+	busy_for_us(2 * SLICE_US);
+	return msg_counts(sv, c, data, size);
 }
 
 static void check_batch(int i, enum qb_ipcs_rate_limit rate, int64_t limit)
 {
-	struct host *h = host_start(
-		&(struct server_spec){ VARIANT_SPEC(i), .quiet = true, .msg = msg_counts });
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i), .quiet = true,
+							   .msg = msg_counts_long });
 	qb_ipcc_connection_t *c;
 	int64_t sent;
 
@@ -75,6 +86,25 @@ END_TEST
 START_TEST(normal_takes_up_to_5_messages_per_dispatch)
 {
 	check_batch(_i, QB_IPCS_RATE_NORMAL, 5);
+}
+END_TEST
+
+/* Until it was seen: the server may lose its CPU after any message. */
+START_TEST(requests_that_take_little_time_are_served_beyond_the_batch)
+{
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_counts });
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+	uint64_t end = now_ms() + deadline_ms();
+
+	host_await_trace(h, "created:1");
+	while (host_slot(h, SLOT_MOST) <= 5) {
+		ck_assert_msg(now_ms() < end, "most in one dispatch: %d",
+			      (int)host_slot(h, SLOT_MOST));
+		ck_assert_int_gt(queue_frozen(h, c, 40), 5);
+	}
+	qb_ipcc_disconnect(c);
+	host_stop(h);
 }
 END_TEST
 
@@ -289,6 +319,7 @@ int main(void)
 
 	add_variant_test(tc, fast_takes_up_to_50_messages_per_dispatch);
 	add_variant_test(tc, normal_takes_up_to_5_messages_per_dispatch);
+	add_variant_test(tc, requests_that_take_little_time_are_served_beyond_the_batch);
 	add_variant_test(tc, slow_takes_one_message_per_dispatch);
 	add_variant_test(tc, negative_msg_process_ends_the_dispatch_but_consumes_the_message);
 

@@ -27,6 +27,9 @@ uint64_t now_ms(void);
 /* The time within which anything expected has to happen. */
 int deadline_ms(void);
 
+/* Keep the CPU for this time. */
+void busy_for_us(unsigned int us);
+
 /* A millisecond, between two looks at a condition. */
 void pause_briefly(void);
 

@@ -125,6 +125,52 @@ START_TEST(being_woken_without_having_polled_changes_nothing)
 }
 END_TEST
 
+static void message_comes_late(struct qbi_busy_poll *b)
+{
+	uint64_t long_ago = qbi_now_ns() - 10 * LONGEST;
+
+	qbi_busy_poll_gave_up(b, long_ago, long_ago + 1 * US);
+	qbi_busy_poll_was_woken(b);
+}
+
+START_TEST(end_whose_messages_all_come_late_does_not_poll)
+{
+	struct qbi_busy_poll b = busy_poll_new();
+	int polls = 0;
+
+	while (allowed_at(&b, b.filled)) {
+		ck_assert_int_lt(polls++, 5);
+		message_comes_late(&b);
+	}
+	ck_assert_int_gt(polls, 1);
+}
+END_TEST
+
+START_TEST(end_that_slept_at_once_polls_again_when_a_message_comes_soon)
+{
+	struct qbi_busy_poll b = busy_poll_new();
+
+	while (allowed_at(&b, b.filled))
+		message_comes_late(&b);
+	b.longest = S;
+	ck_assert_uint_eq(allowed_at(&b, qbi_now_ns()), 0);
+	qbi_busy_poll_was_woken(&b);
+	ck_assert_uint_gt(allowed_at(&b, qbi_now_ns()), 0);
+}
+END_TEST
+
+START_TEST(late_messages_with_prompt_ones_between_do_not_end_polling)
+{
+	struct qbi_busy_poll b = busy_poll_new();
+
+	for (int i = 0; i < 10; i++) {
+		ck_assert_uint_gt(allowed_at(&b, b.filled), 0);
+		message_comes_late(&b);
+		qbi_busy_poll_found(&b);
+	}
+}
+END_TEST
+
 /* Polls as long as it may, always in vain, every @period; how much of @length it took. */
 static uint64_t spent_in_vain(uint64_t period, uint64_t length)
 {
@@ -476,6 +522,9 @@ int main(void)
 	tcase_add_test(tc, budget_never_exceeds_the_longest);
 	tcase_add_test(tc, message_that_comes_late_does_not_grow_the_budget);
 	tcase_add_test(tc, being_woken_without_having_polled_changes_nothing);
+	tcase_add_test(tc, end_whose_messages_all_come_late_does_not_poll);
+	tcase_add_test(tc, end_that_slept_at_once_polls_again_when_a_message_comes_soon);
+	tcase_add_test(tc, late_messages_with_prompt_ones_between_do_not_end_polling);
 	tcase_add_test(tc, polls_in_vain_take_at_most_a_quarter_of_the_time);
 	tcase_add_test(tc, allowance_comes_back_with_time);
 	tcase_add_loop_test(tc, poll_ends_when_its_time_is_up, 0, 2);
