@@ -64,6 +64,9 @@ struct qbipc_probe_info {
  * may still refuse the caller or change the owner of the connection, does not run. A
  * service of libqb treats the question as a client and runs its callbacks.
  *
+ * The service passes descriptors with its answer, which are tried and closed: @p native
+ * and @p why take into account what keeps this process from the native wire, too.
+ *
  * @param name          of a service, or the path of its socket if it has a slash
  * @param max_msg_size  bytes of messages to ask for; 0 as few as possible
  * @param timeout_ms    milliseconds for all of it; negative waits for ever

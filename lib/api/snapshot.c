@@ -23,16 +23,19 @@ struct qbipc_snapshot {
 };
 
 /* Why a connection of this process would not be on the native wire. */
-static struct qbi_why probe_why(const char *name, const struct qbi_welcome *welcome)
+static struct qbi_why probe_why(const char *name, const struct qbi_inquiry *q)
 {
+	const struct qbi_welcome *welcome = &q->welcome;
 	struct qbi_why why = qbi_degraded_why(name);
 
 	if (welcome->error != 0)
 		return (struct qbi_why){ 0 };
 	if (!qbi_transport_version())
 		return (struct qbi_why){ .code = QBIPC_WHY_CLIENT_OFF };
-	if (!why.code)
-		return qbi_welcome_why(welcome);
+	if (!why.code) {
+		why = qbi_welcome_why(welcome);
+		return why.code ? why : q->obstacle;
+	}
 	why.code = QBIPC_WHY_REMEMBERED;
 	return why;
 }
@@ -57,18 +60,18 @@ int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
 		return -ENOMEM;
 	qbi_hello_ask(&question, max_msg_size,
 		      qbi_degraded_why(name).code ? 0 : qbi_transport_version(),
-		      QBI_ABILITY_PROBE);
+		      QBI_ABILITY_PROBE | QBI_ABILITY_SAMPLE);
 	r = qbi_inquire(q, name, &question, qbi_deadline_from_ms(timeout_ms));
 	if (r < 0)
 		return r;
-	why = probe_why(name, &q->welcome);
+	why = probe_why(name, q);
 	ours = (struct qbipc_probe_info){
 		.pid = q->server.pid,
 		.uid = q->server.uid,
 		.gid = q->server.gid,
 		.error = q->welcome.error,
 		.type = q->welcome.type,
-		.native = q->welcome.mark == QBI_WIRE_MARK ? q->welcome.version : 0,
+		.native = why.code || q->welcome.mark != QBI_WIRE_MARK ? 0 : q->welcome.version,
 		.max_msg_size = q->welcome.max_msg_size,
 		.connected =
 			q->welcome.error == 0 && !qbi_inquiry_is_answered(q, QBI_ABILITY_PROBE),

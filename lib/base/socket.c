@@ -166,6 +166,36 @@ int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n)
 				       outcome_of_send(errno, pieces_size(iov, n));
 }
 
+ssize_t qbi_socket_pass(int stream, const void *data, size_t size, const int *fds, size_t n)
+{
+	struct iovec iov = { (void *)(uintptr_t)data, size };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * QBI_PASS_MAX)];
+	} control;
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t sent;
+
+	if (n) {
+		struct cmsghdr *cmsg;
+
+		memset(&control, 0, sizeof(control));
+		m.msg_control = control.buf;
+		m.msg_controllen = CMSG_SPACE(sizeof(int) * n);
+		cmsg = CMSG_FIRSTHDR(&m);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int) * n);
+		memcpy(CMSG_DATA(cmsg), fds, sizeof(int) * n);
+	}
+	do
+		/* A sandbox may refuse sendmsg, which is not needed without descriptors. */
+		sent = n ? sendmsg(stream, &m, MSG_NOSIGNAL | MSG_DONTWAIT) :
+			   send(stream, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : sent;
+}
+
 int qbi_poll_once(struct pollfd *fds, size_t n, int timeout)
 {
 	int r = poll(fds, n, timeout);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 
@@ -76,6 +77,13 @@ int qbi_socket_sendv(int fd, const struct iovec *iov, size_t n);
 int qbi_poll(struct pollfd *fds, size_t n, int timeout);
 /* The same, but -EINTR when a signal handler cut it short. */
 int qbi_poll_once(struct pollfd *fds, size_t n, int timeout);
+
+/*
+ * As send(2) on a stream, without waiting, and with up to QBI_PASS_MAX descriptors, which
+ * the caller keeps. Bytes, or -errno.
+ */
+#define QBI_PASS_MAX 3
+ssize_t qbi_socket_pass(int stream, const void *data, size_t size, const int *fds, size_t n);
 
 /* Would it take a message? 0, QBI_FULL, QBI_GONE. */
 int qbi_socket_room(int fd);

@@ -8,10 +8,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/foreign.h"
 #include "base/util.h"
 #include "client/reach.h"
 #include "transport/transport.h"
+#include "transport/trial.h"
 
 /* Wait until there is something to read, or a hang-up. 0, -ETIMEDOUT, -errno. */
 static int stream_wait(const struct qbi_inquiry *q, uint64_t deadline)
@@ -27,9 +29,23 @@ static int stream_wait(const struct qbi_inquiry *q, uint64_t deadline)
 	return n == 0 ? -ETIMEDOUT : 0;
 }
 
+/* What would keep a connection from using the descriptors that came. */
+static struct qbi_why descriptors_try(const struct qbi_inquiry *q,
+				      const struct qbi_foreign *came)
+{
+	unsigned int n =
+		came->n < QBI_REPLY_FDS_MAX ? (unsigned int)came->n : QBI_REPLY_FDS_MAX;
+
+	if (came->cut && came->n < QBI_REPLY_FDS_MAX)
+		return qbi_why_client(QBI_CALL_RECVMSG,
+				      qbi_descriptor_is_free(q->stream) ? -EACCES : -EMFILE);
+	return qbi_transport_trial_client(came->fds, n);
+}
+
 /*
- * Read one piece of the answer, with the credentials of its sender. A server that takes us
- * for a client sends descriptors, which are closed again; more of them are an error.
+ * Read one piece of the answer, with the credentials of its sender. Descriptors come from
+ * a server that takes us for a client, or that was asked for them; they are tried and
+ * closed again. More of them are an error.
  */
 static ssize_t welcome_read(struct qbi_inquiry *q)
 {
@@ -37,6 +53,8 @@ static ssize_t welcome_read(struct qbi_inquiry *q)
 	struct qbi_foreign came;
 	ssize_t n = qbi_foreign_receive(q->stream, &iov, 1, MSG_DONTWAIT, NULL, &came);
 
+	if (!q->obstacle.code)
+		q->obstacle = descriptors_try(q, &came);
 	qbi_foreign_close(came.fds, came.n);
 	q->n_fds += came.n;
 	if (n <= 0)

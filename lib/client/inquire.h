@@ -26,6 +26,7 @@ struct qbi_inquiry {
 	uint64_t answer_ns;	    /* time from connecting to its last byte */
 	size_t size;		    /* bytes of @welcome so far */
 	size_t n_fds;		    /* descriptors that came with them */
+	struct qbi_why obstacle;    /* to using these as a connection would; all zero: none */
 	int stream;		    /* for the data that follows; -1: none */
 	struct qbi_unfinished asking;
 	int cancel_state; /* of the caller */

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/socket.h"
 #include "base/util.h"
 #include "server/access.h"
 #include "server/connection.h"
@@ -90,40 +91,20 @@ static int hello_read(qb_ipcs_connection_t *c)
 	return c->hello_size < sizeof(c->hello) ? QBI_EMPTY : 0;
 }
 
+_Static_assert(QBI_REPLY_FDS_MAX <= QBI_PASS_MAX, "qbi_socket_pass() takes them");
+
 /* A few kilobytes to an empty socket: all of it is sent, or the client is not served. */
 static int welcome_send(qb_ipcs_connection_t *c, const struct qbi_reply *reply)
 {
-	struct iovec iov = { reply->welcome, sizeof(*reply->welcome) };
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int) * QBI_REPLY_FDS_MAX)];
-	} control;
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
+	const size_t size = sizeof(*reply->welcome);
+	ssize_t n =
+		qbi_socket_pass(c->stream.fd, reply->welcome, size, reply->fds, reply->n_fds);
 
-	if (reply->n_fds) {
-		size_t size = sizeof(int) * reply->n_fds;
-		struct cmsghdr *cmsg;
-
-		memset(&control, 0, sizeof(control));
-		msg.msg_control = control.buf;
-		msg.msg_controllen = CMSG_SPACE(size);
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(size);
-		memcpy(CMSG_DATA(cmsg), reply->fds, size);
-	}
-	do
-		n = reply->n_fds ? sendmsg(c->stream.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) :
-				   send(c->stream.fd, iov.iov_base, iov.iov_len,
-					MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	if (reply->n_fds)
 		qbi_unread_add(&c->host->unread, &c->unread, c->stream.fd, c->peer.uid);
-	if ((size_t)n == sizeof(*reply->welcome))
+	if ((size_t)n == size)
 		return 0;
 	/* Only a part of the answer was sent. A refusal cannot follow it: end the stream. */
 	(void)shutdown(c->stream.fd, SHUT_RDWR);
@@ -277,7 +258,7 @@ static struct qbi_why obstacle_of_server(const qb_ipcs_connection_t *c, bool mad
 
 	if (made)
 		return qbi_why_server(QBI_CALL_SENDMSG, error);
-	why = qbi_transport_trial_server(c->host->set.type);
+	why = qbi_transport_trial_server(c->host->set.type, NULL);
 	/* In small it works: too large, or over by now. */
 	return why.code ? why : qbi_why_server(QBI_CALL_UNKNOWN, error);
 }

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/socket.h"
 #include "base/util.h"
 #include "server/access.h"
 #include "server/connection.h"
@@ -39,9 +40,12 @@ static void answer_send(const qb_ipcs_connection_t *c, const void *answer, size_
 		;
 }
 
-/* The answer that a client with this size and version would get, without names. */
+/*
+ * The answer that a client with this size and version would get, without names. *@sample,
+ * if it is not NULL, gets descriptors like those that would be passed, if any.
+ */
 static void inquiry_welcome_fill(const qb_ipcs_connection_t *c, struct qbi_welcome *welcome,
-				 int32_t error, uint32_t question)
+				 int32_t error, uint32_t question, struct qbi_trial *sample)
 {
 	bool unread;
 	struct qbi_why why = qbi_connection_why_not(c, &unread);
@@ -51,7 +55,7 @@ static void inquiry_welcome_fill(const qb_ipcs_connection_t *c, struct qbi_welco
 	welcome->mark = QBI_WIRE_MARK;
 	welcome->abilities = question;
 	if (question == QBI_ABILITY_PROBE && !why.code)
-		why = qbi_transport_trial_server(c->host->set.type);
+		why = qbi_transport_trial_server(c->host->set.type, sample);
 	t = qbi_transport_for_service(c->host->set.type, &c->hello, !why.code);
 	if (error != 0 || !t)
 		return;
@@ -172,7 +176,7 @@ static void watcher_refuse(const qb_ipcs_connection_t *c, int32_t error, uint32_
 {
 	struct qbi_welcome *welcome = c->host->welcome;
 
-	inquiry_welcome_fill(c, welcome, error, question);
+	inquiry_welcome_fill(c, welcome, error, question, NULL);
 	answer_send(c, welcome, sizeof(*welcome));
 }
 
@@ -202,7 +206,7 @@ static void watcher_answer(qb_ipcs_connection_t *c)
 
 	if (!answer)
 		return;
-	inquiry_welcome_fill(c, &answer->welcome, 0, QBI_ABILITY_WATCH);
+	inquiry_welcome_fill(c, &answer->welcome, 0, QBI_ABILITY_WATCH, NULL);
 	snapshot_fill(h, qbi_hello_watch_below(&c->hello), answer);
 	answer_send(c, answer,
 		    sizeof(*answer) + answer->head.records * sizeof(answer->records[0]));
@@ -265,23 +269,44 @@ static void description_send(qb_ipcs_connection_t *c)
 
 	if (!answer)
 		return;
-	inquiry_welcome_fill(c, &answer->welcome, 0, QBI_ABILITY_DESCRIBE);
+	inquiry_welcome_fill(c, &answer->welcome, 0, QBI_ABILITY_DESCRIBE, NULL);
 	description_fill(c->host, qbi_hello_describe_from(&c->hello), answer);
 	answer_send(c, answer,
 		    sizeof(*answer) + answer->head.records * sizeof(answer->records[0]));
 }
 
-bool qbi_inquiry_answer(qb_ipcs_connection_t *c)
+/*
+ * Descriptors like those of a connection go with the answer: a policy may keep the client
+ * from receiving them. Until they are received, they count like those of a connection.
+ */
+static bool sample_pass(qb_ipcs_connection_t *c, const struct qbi_welcome *welcome,
+			const struct qbi_trial *sample)
+{
+	if (sample->n == 0 || qbi_socket_pass(c->stream.fd, welcome, sizeof(*welcome),
+					      sample->fds, sample->n) < 0)
+		return false;
+	qbi_unread_add(&c->host->unread, &c->unread, c->stream.fd, c->peer.uid);
+	return true;
+}
+
+static void probe_answer(qb_ipcs_connection_t *c)
 {
 	struct qbi_welcome *welcome = c->host->welcome;
+	struct qbi_trial sample = { .n = 0 };
+	bool wants_sample = c->hello.abilities & QBI_ABILITY_SAMPLE;
 
+	inquiry_welcome_fill(c, welcome, 0, QBI_ABILITY_PROBE, wants_sample ? &sample : NULL);
+	if (!sample_pass(c, welcome, &sample))
+		answer_send(c, welcome, sizeof(*welcome));
+	qbi_trial_release(&sample);
+}
+
+bool qbi_inquiry_answer(qb_ipcs_connection_t *c)
+{
 	switch (qbi_hello_question(&c->hello)) {
 	case QBI_ABILITY_DESCRIBE: description_send(c); break;
 	case QBI_ABILITY_WATCH: watcher_answer(c); break;
-	case QBI_ABILITY_PROBE:
-		inquiry_welcome_fill(c, welcome, 0, QBI_ABILITY_PROBE);
-		answer_send(c, welcome, sizeof(*welcome));
-		break;
+	case QBI_ABILITY_PROBE: probe_answer(c); break;
 	default: return false;
 	}
 	qbi_connection_abandon(c);

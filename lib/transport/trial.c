@@ -2,11 +2,9 @@
 #include "transport/trial.h"
 
 #include <errno.h>
-#include <string.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/refused.h"
 #include "base/socket.h"
@@ -35,34 +33,26 @@ static int memory_map(int fd, int protection)
 	return 0;
 }
 
-static int descriptor_send(int stream, int fd)
+/* Pass a descriptor to this process itself. The queue of pair[1] stays empty. */
+static int descriptor_pass(const int pair[2], int fd)
 {
-	char byte = 0;
-	struct iovec iov = { &byte, 1 };
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = control.buf,
-			      .msg_controllen = sizeof(control.buf) };
-	struct cmsghdr *cmsg;
+	ssize_t n = qbi_socket_pass(pair[1], "", 1, &fd, 1);
 
-	memset(&control, 0, sizeof(control));
-	cmsg = CMSG_FIRSTHDR(&msg);
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	return sendmsg(stream, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+	return n < 0 ? (int)n : 0;
 }
 
-struct qbi_why qbi_transport_trial_server(enum qb_ipc_type type)
+void qbi_trial_release(struct qbi_trial *trial)
+{
+	while (trial->n > 0)
+		qbi_close(trial->fds[--trial->n]);
+}
+
+struct qbi_why qbi_transport_trial_server(enum qb_ipc_type type, struct qbi_trial *ret_trial)
 {
 	enum qbi_sealed_call call;
 	_cleanup_(qbi_closep) int memory = qbi_sealed_create(TRIAL_SIZE, &call);
-	_cleanup_(qbi_closep) int for_reading = -1;
+	_cleanup_(qbi_closep) int second = -1; /* of memory, or of a socket */
+	_cleanup_(qbi_closep) int bell = -1;
 	int pair[2];
 	int r;
 
@@ -72,16 +62,27 @@ struct qbi_why qbi_transport_trial_server(enum qb_ipc_type type)
 	if (r < 0)
 		return qbi_why_server(QBI_CALL_MMAP, r);
 	if (type != QB_IPC_SOCKET) {
-		for_reading = qbi_sealed_reopen(memory, &call);
-		if (for_reading < 0)
-			return qbi_why_server(call_names[call], for_reading);
+		second = qbi_sealed_reopen(memory, &call);
+		if (second < 0)
+			return qbi_why_server(call_names[call], second);
 	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return qbi_why_server(QBI_CALL_SOCKETPAIR, -errno);
-	r = descriptor_send(pair[0], memory);
+	bell = pair[1];
+	r = descriptor_pass(pair, memory);
 	qbi_close(pair[0]);
-	qbi_close(pair[1]);
-	return r < 0 ? qbi_why_server(QBI_CALL_SENDMSG, r) : (struct qbi_why){ 0 };
+	if (r < 0)
+		return qbi_why_server(QBI_CALL_SENDMSG, r);
+	if (!ret_trial)
+		return (struct qbi_why){ 0 };
+	if (type == QB_IPC_SOCKET)
+		second = fcntl(bell, F_DUPFD_CLOEXEC, 0);
+	if (second < 0)
+		return qbi_why_server(QBI_CALL_SOCKETPAIR, -errno);
+	*ret_trial = (struct qbi_trial){ { qbi_take_fd(&memory), qbi_take_fd(&second),
+					   qbi_take_fd(&bell) },
+					 3 };
+	return (struct qbi_why){ 0 };
 }
 
 /* What is no sealed memory at all is not this process's obstacle. */
@@ -97,12 +98,10 @@ static struct qbi_why memory_trial(int fd)
 	return r < 0 ? qbi_why_client(QBI_CALL_MMAP, r) : (struct qbi_why){ 0 };
 }
 
-/* A descriptor of a regular file is one of memory; the others are sockets. */
+/* The others are sockets. Unlike fstat(2), this never waits, whatever a peer has passed. */
 static bool is_memory(int fd)
 {
-	struct stat st;
-
-	return qbi_status_get(fd, &st) == 0 && S_ISREG(st.st_mode);
+	return fcntl(fd, F_GET_SEALS) >= 0;
 }
 
 struct qbi_why qbi_transport_trial_client(const int *fds, unsigned int n)

@@ -9,13 +9,22 @@
 
 #include <qb/qbipc_common.h>
 
+#include "transport/transport.h"
 #include "wire/why.h"
+
+/* Descriptors like those that a client is passed, in the same order. */
+struct qbi_trial {
+	int fds[QBI_REPLY_FDS_MAX];
+	unsigned int n;
+};
 
 /*
  * Can a server in this process make and pass the descriptors that a client of that transport
- * needs? All zero: yes.
+ * needs? All zero: yes; then, if @ret_trial is not NULL, it has such descriptors, and the
+ * caller releases them.
  */
-struct qbi_why qbi_transport_trial_server(enum qb_ipc_type type);
+struct qbi_why qbi_transport_trial_server(enum qb_ipc_type type, struct qbi_trial *ret_trial);
+void qbi_trial_release(struct qbi_trial *trial);
 
 /*
  * Can a client in this process use the descriptors that it was passed, memfds first, then

@@ -33,9 +33,9 @@ struct qbi_description_head {
 };
 
 struct qbi_description_record {
-	int32_t id;	   /* of the messages */
-	uint32_t flags;	   /* QBIPC_HANDLER_ONE_WAY */
-	uint64_t min_size; /* bytes of the shortest message */
+	int32_t id;			 /* of the messages */
+	uint32_t flags;			 /* QBIPC_HANDLER_ONE_WAY */
+	uint64_t min_size;		 /* bytes of the shortest message */
 	char name[QBI_DESCRIPTION_NAME]; /* NUL-terminated, cut if longer; empty: none */
 };
 

@@ -28,6 +28,7 @@
 #define QBI_ABILITY_PROBE 0x1u	  /* which properties would a connection have? */
 #define QBI_ABILITY_WATCH 0x2u	  /* the counters, if the client is allowed: snapshot.h */
 #define QBI_ABILITY_DESCRIBE 0x4u /* the handlers, likewise: description.h */
+#define QBI_ABILITY_SAMPLE 0x8u	  /* with a probe: descriptors like a connection's */
 
 /*
  * The upper half: why not the native wire (wire/why.h), of a client with the mark and no

@@ -75,6 +75,27 @@ START_TEST(answer_too_many_that_is_unread_is_of_libqbs_wire)
 }
 END_TEST
 
+/* docs/protocol.md */
+enum { PROBE_WITH_SAMPLE = 0x1 | 0x8 };
+
+START_TEST(answer_to_a_probe_counts_until_it_is_read)
+{
+	struct host *h = host_with_limits(
+		_i, &(struct qbipc_service_limits){ .unread_answers_per_uid = 1 });
+	int fd = raw_connect(h, SOMEBODY);
+
+	raw_ask(fd, _i, PROBE_WITH_SAMPLE);
+	ck_assert(fd_readable_within(fd, deadline_ms()));
+	client_works(h, _i, SOMEBODY, 1);
+	probe_check(h, _i, SOMEBODY, false);
+	ck_assert_int_eq(raw_answer(fd), 0);
+	client_works(h, _i, SOMEBODY, 1);
+	probe_check(h, _i, SOMEBODY, true);
+	close(fd);
+	host_stop(h);
+}
+END_TEST
+
 START_TEST(unread_answers_of_all_users_are_limited)
 {
 	struct host *h =
@@ -143,6 +164,7 @@ int main(void)
 	TCase *tc = tcase_new(s, "unread");
 
 	add_test_of_users(tc, answer_too_many_that_is_unread_is_of_libqbs_wire);
+	add_test_of_users(tc, answer_to_a_probe_counts_until_it_is_read);
 	add_test_of_users(tc, unread_answers_of_all_users_are_limited);
 	add_test_of_users(tc, root_may_leave_any_number_unread);
 	add_test_of_users(tc, answer_counts_and_can_be_read_after_the_end);

@@ -128,7 +128,15 @@ struct hello {
 
 void raw_hello(int fd, int variant)
 {
-	struct hello hello = { .id = -1, .size = sizeof(hello), .max_msg_size = 12328 };
+	raw_ask(fd, variant, 0);
+}
+
+void raw_ask(int fd, int variant, uint32_t abilities)
+{
+	struct hello hello = { .id = -1,
+			       .size = sizeof(hello),
+			       .max_msg_size = 12328,
+			       .abilities = abilities };
 
 	if (!variants[variant].libqb_wire) {
 		hello.mark = 0x31434951;

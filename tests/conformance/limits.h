@@ -42,6 +42,8 @@ void prepare_as_somebody(struct server *sv);
 /* A connected socket of user @uid that has said nothing; and one that says its all. */
 int raw_connect(struct host *h, uid_t uid);
 void raw_hello(int fd, int variant);
+/* The same with a question, of native variants: docs/protocol.md. */
+void raw_ask(int fd, int variant, uint32_t abilities);
 /* Reads the answer: its error, or ECONNRESET if there is none. */
 int raw_answer(int fd);
 /* Did the server close it, within the deadline? Has it not, after a turn of its loop? */

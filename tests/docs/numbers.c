@@ -45,6 +45,7 @@ static void print_snapshot(void)
 {
 	printf("| 0x%x | probe:\n", QBI_ABILITY_PROBE);
 	printf("| 0x%x | watch:\n", QBI_ABILITY_WATCH);
+	printf("| 0x%x | sample:\n", QBI_ABILITY_SAMPLE);
 	printf("The head, %zu bytes:\n", sizeof(struct qbi_snapshot_head));
 	printf("| `mark` | u32 @%zu | 0x%x, the bytes `%.4s` |\n",
 	       offsetof(struct qbi_snapshot_head, mark), QBI_SNAPSHOT_MARK,

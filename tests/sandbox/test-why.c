@@ -308,9 +308,9 @@ END_TEST
 
 /* Of client and parent. */
 struct report {
-	struct qbipc_probe_info probe;
-	char call[32];	/* what probe.why_call points to */
-	bool connected; /* and what the client had to say then */
+	struct qbipc_probe_info before, probe; /* of connecting, and after it */
+	char call_before[32], call[32];	       /* what their why_call points to */
+	bool connected;			       /* and what the client had to say then */
 	struct lines log;
 };
 static struct report *report;
@@ -334,19 +334,25 @@ static void descriptors_restore(void)
 	}
 }
 
+/* The text is that of this process. */
+static void client_probe(const char *name, struct qbipc_probe_info *info, char call[32])
+{
+	info->size = sizeof(*info);
+	if (qbipc_probe(name, 0, deadline_ms(), info) == 0 && info->why_call)
+		snprintf(call, 32, "%s", info->why_call);
+}
+
 static void client_run(const char *name, int done, int go)
 {
 	qb_ipcc_connection_t *c;
 	char byte = 0;
 
 	qbipc_log_hook_set(on_log, &report->log);
+	client_probe(name, &report->before, report->call_before);
 	c = qb_ipcc_connect(name, 0);
 	report->connected = c != NULL;
 	descriptors_restore();
-	report->probe.size = sizeof(report->probe);
-	if (c && qbipc_probe(name, 0, deadline_ms(), &report->probe) == 0 &&
-	    report->probe.why_call)
-		snprintf(report->call, sizeof(report->call), "%s", report->probe.why_call);
+	client_probe(name, &report->probe, report->call);
 	if (write(done, &byte, 1) != 1 || read(go, &byte, 1) != 0)
 		_exit(1);
 	if (c)
@@ -408,6 +414,11 @@ START_TEST(call_that_a_client_may_not_make_is_told_by_name)
 	record_expect(h->name, QBIPC_WHY_CLIENT_REFUSED, r->call, ERROR_OF(_i));
 	server_lines_expect(h, c.pid, why);
 	lines_expect(&report->log, h->name, "", why);
+	/* It is found without connecting, too. */
+	ck_assert_int_eq(report->before.why, QBIPC_WHY_CLIENT_REFUSED);
+	ck_assert_uint_eq(report->before.native, 0);
+	ck_assert_int_eq(report->before.why_error, ERROR_OF(_i));
+	ck_assert_str_eq(report->call_before, r->call);
 	/* That process remembers it; others are not concerned. */
 	ck_assert_int_eq(report->probe.why, QBIPC_WHY_REMEMBERED);
 	ck_assert_uint_eq(report->probe.native, 0);
@@ -438,7 +449,7 @@ START_TEST(client_short_of_descriptors_says_so_and_remembers_nothing)
 {
 	struct host *h = start(1);
 	bool is_native = false;
-	int n, told = 0;
+	int n, told = 0, probes_told = 0;
 
 	for (n = 1; n <= DESCRIPTORS_MAX && !is_native; n++) {
 		struct client c = client_start(h->name, client_limit, n);
@@ -447,6 +458,12 @@ START_TEST(client_short_of_descriptors_says_so_and_remembers_nothing)
 			is_native = newest_is_native(h->name);
 		if (report->connected && !is_native) {
 			record_expect(h->name, QBIPC_WHY_CLIENT_SHORT, "recvmsg", EMFILE);
+			/* Descriptors of a probe are fewer: it may get them all. */
+			if (report->before.why != QBIPC_WHY_NATIVE) {
+				ck_assert_int_eq(report->before.why, QBIPC_WHY_CLIENT_SHORT);
+				ck_assert_str_eq(report->call_before, "recvmsg");
+				probes_told++;
+			}
 			ck_assert_int_eq(report->probe.why, QBIPC_WHY_NATIVE);
 			told++;
 		}
@@ -454,6 +471,7 @@ START_TEST(client_short_of_descriptors_says_so_and_remembers_nothing)
 	}
 	ck_assert(is_native);
 	ck_assert_int_gt(told, 0);
+	ck_assert_int_gt(probes_told, 0);
 	host_stop(h);
 }
 END_TEST

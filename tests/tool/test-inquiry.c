@@ -238,6 +238,58 @@ START_TEST(answer_to_a_question_has_no_names_and_no_descriptors)
 }
 END_TEST
 
+/* How many descriptors came with the answer, which is received and closed. */
+static size_t answer_descriptors(int fd)
+{
+	struct qbi_welcome w;
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int[8]))];
+	} control;
+	struct iovec iov = { &w, sizeof(w) };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control.buf,
+			    .msg_controllen = sizeof(control.buf) };
+	struct cmsghdr *cmsg;
+	size_t n = 0, i;
+
+	ck_assert_int_eq(recvmsg(fd, &m, MSG_WAITALL), (ssize_t)sizeof(w));
+	ck_assert_uint_ne(w.abilities & QBI_ABILITY_PROBE, 0);
+	cmsg = CMSG_FIRSTHDR(&m);
+	if (cmsg) {
+		int fds[8];
+
+		n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(cmsg), n * sizeof(int));
+		for (i = 0; i < n; i++)
+			close(fds[i]);
+	}
+	close(fd);
+	return n;
+}
+
+static int sample_ask(const char *name)
+{
+	struct qbi_hello hello = fake_hello(QBI_ABILITY_PROBE | QBI_ABILITY_SAMPLE);
+	struct pollfd p = { .fd = fake_client(name), .events = POLLIN };
+
+	fake_send(p.fd, &hello, sizeof(hello));
+	ck_assert_int_eq(poll(&p, 1, deadline_ms()), 1);
+	return p.fd;
+}
+
+/* As many as a connection gets: docs/protocol.md. */
+START_TEST(answer_to_a_probe_has_descriptors_if_it_asks_for_them)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
+
+	ck_assert_uint_eq(answer_descriptors(sample_ask(h->name)),
+			  variants[_i].libqb_wire ? 0 : 3);
+	host_stop(h);
+}
+END_TEST
+
 static void hello_is_a_clients(int i, const struct qbi_hello *hello)
 {
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i) });
@@ -320,6 +372,7 @@ static Suite *suite(void)
 	add_transport_test(tc, question_asked_twice_is_answered_once);
 	add_variant_test(tc, question_may_come_byte_by_byte);
 	add_transport_test(tc, answer_to_a_question_has_no_names_and_no_descriptors);
+	add_transport_test(tc, answer_to_a_probe_has_descriptors_if_it_asks_for_them);
 	add_transport_test(tc, unknown_abilities_ask_nothing);
 	add_transport_test(tc, abilities_without_the_mark_ask_nothing);
 	add_transport_test(tc, reason_of_a_client_is_believed_of_itself_only);
