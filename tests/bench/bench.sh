@@ -13,7 +13,8 @@ usage()
 {
 	cat >&2 <<-END
 	usage: bench.sh [--libqb PEER] --qbipc PEER [options]
-	       bench.sh --from FILE [--format FORMAT] [--bounds FILE]
+	       bench.sh --from FILE [--title TEXT] [--format FORMAT] [--bounds FILE]
+	       bench.sh --from FILE [--title TEXT] --curves DIR
 	  --quick           a look: one short run, less than a minute
 	  --full            five long runs, and clients of one library with servers of the other
 	  --runs N          runs; the figures are medians of them (default 3)
@@ -28,8 +29,9 @@ usage()
 	  --others LIST     also what LIST names, lines "NAME PROGRAM" (see others/build.sh)
 	  --raw FILE        keep every single figure in FILE
 	  --from FILE       measure nothing; tell of the figures in FILE
+	  --title TEXT      what to say of them
 	  --curves DIR      instead of the rows, curves over shared memory, each library with
-	                    itself; drawings go to DIR
+	                    itself; drawings go to DIR. Of the rows paced calls make one, too
 	END
 	exit 2
 }
@@ -41,7 +43,7 @@ misused()
 }
 
 here=$(dirname "$0")
-libqb="" qbipc="" floor="" others="" raw="" from="" curves="" bounds=$here/bounds
+libqb="" qbipc="" floor="" others="" raw="" from="" title="" curves="" bounds=$here/bounds
 runs=3 time=200 rows="*" types="shm socket" pairs=own format=text
 
 # number OPTION VALUE
@@ -71,7 +73,7 @@ while [ $# -gt 0 ]; do
 	--quick) runs=1 time=50; shift; continue ;;
 	--full) runs=5 time=500 pairs=all; shift; continue ;;
 	--libqb | --qbipc | --runs | --time | --rows | --types | --pairs | --format | --bounds | \
-		--floor | --others | --raw | --from | --curves) ;;
+		--floor | --others | --raw | --from | --title | --curves) ;;
 	*) misused "$1: there is no such option" ;;
 	esac
 	[ $# -ge 2 ] || misused "$1: nothing given"
@@ -92,6 +94,7 @@ while [ $# -gt 0 ]; do
 	--others) others=$2 ;;
 	--raw) raw=$2 ;;
 	--from) from=$2 ;;
+	--title) title=$2 ;;
 	--curves) curves=$2 ;;
 	esac
 	shift 2
@@ -225,7 +228,7 @@ run_all()
 }
 
 if [ -n "$from" ]; then
-	machine="figures of $(basename "$from")"
+	machine=${title:-figures of $(basename "$from")}
 else
 	machine=$(machine)
 	run_all

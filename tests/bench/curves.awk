@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Turns lines "shm AXIS-X WHO>WHO METRIC VALUE UNIT" into tables of medians and into two
-# drawings in the directory @dir, performance-size.svg and performance-clients.svg: both
-# axes logarithmic, lines told apart by marks and dashes, not by colour alone. Needs
-# figures.awk. Variables: dir, machine.
+# Turns lines "shm AXIS-X WHO>WHO METRIC VALUE UNIT" into tables of medians and into drawings
+# in the directory @dir, performance-size.svg, -clients.svg, -pace.svg and -pace-cpu.svg: both
+# axes logarithmic, lines told apart by marks and dashes, not by colour alone. Other lines do
+# not matter. Needs figures.awk. Variables: dir, machine.
 
 {
+	# A row of the table, and a point of a curve.
+	sub(/^paced-call-/, "pace-", $2)
+	if ($1 != "shm" || $2 !~ /^(size|clients|pace)-[0-9]+$/ || $3 !~ /^([a-z]+)>[a-z]+$/)
+		next
 	split($2, row, "-")
 	split($3, ends, ">")
+	if (ends[1] != ends[2])
+		next
 	if (!((row[1], row[2]) in known))
 		xs[row[1], ++n_xs[row[1]]] = row[2]
 	known[row[1], row[2]] = 1
@@ -16,8 +22,10 @@
 }
 
 END {
+	# The axes are logarithmic.
 	for (key in values)
-		medians[key] = median(values[key])
+		if (median(values[key]) > 0)
+			medians[key] = median(values[key])
 	# The area that is drawn on, in pixels.
 	left = 84; right = 592; top = 52; bottom = 396
 
@@ -26,9 +34,12 @@ END {
 	print_table("size", "bytes", "p99", "us")
 	print_table("clients", "clients", "rate", "/s")
 	print_table("clients", "clients", "p99", "us")
+	print_table("pace", "calls/s", "p50", "us")
+	print_table("pace", "calls/s", "p99", "us")
+	print_table("pace", "calls/s", "cpu", "us")
 
-	if (n_xs["size"] > 1) {
-		chart_begin("size", "p50 p99", "Round trip against message size",
+	if (has_points("size", "p50")) {
+		chart_begin("size", "size", "p50 p99", "Round trip against message size",
 			"size of the request, and of its answer",
 			"round trip, microseconds")
 		chart_line("p99", "libqb", "libqb, p99", "triangle", "2 4")
@@ -37,14 +48,45 @@ END {
 		chart_line("p50", "qbipc", "libqbipc, median", "square", "none")
 		chart_end()
 	}
-	if (n_xs["clients"] > 1) {
-		chart_begin("clients", "rate", "Calls against number of clients",
+	if (has_points("clients", "rate")) {
+		chart_begin("clients", "clients", "rate", "Calls against number of clients",
 			"clients of one server, each calling without a pause",
 			"calls per second, all clients together")
 		chart_line("rate", "libqb", "libqb", "circle", "9 5")
 		chart_line("rate", "qbipc", "libqbipc", "square", "none")
 		chart_end()
 	}
+	if (has_points("pace", "p50")) {
+		chart_begin("pace", "pace", "p50 p99", "Calls at a pace",
+			"calls per second; both ends sleep in between",
+			"round trip, microseconds")
+		chart_line("p99", "libqb", "libqb, p99", "triangle", "2 4")
+		chart_line("p50", "libqb", "libqb, median", "circle", "9 5")
+		chart_line("p99", "qbipc", "libqbipc, p99", "diamond", "12 4 2 4")
+		chart_line("p50", "qbipc", "libqbipc, median", "square", "none")
+		chart_end()
+	}
+	if (has_points("pace", "cpu")) {
+		chart_begin("pace-cpu", "pace", "cpu server-cpu", "CPU time of calls at a pace",
+			"calls per second; both ends sleep in between",
+			"CPU time of a call, microseconds")
+		chart_line("cpu", "libqb", "libqb, both ends", "triangle", "2 4")
+		chart_line("server-cpu", "libqb", "libqb, server", "circle", "9 5")
+		chart_line("cpu", "qbipc", "libqbipc, both", "diamond", "12 4 2 4")
+		chart_line("server-cpu", "qbipc", "libqbipc, server", "square", "none")
+		chart_end()
+	}
+}
+
+# Are there two for a line?
+function has_points(name, metric,    point, parts, n)
+{
+	for (point in medians) {
+		split(point, parts, SUBSEP)
+		if (parts[1] == name && parts[2] == metric)
+			n++
+	}
+	return n > 1
 }
 
 function print_table(name, label, metric, metric_unit,    i, x, theirs, ours)
@@ -140,9 +182,9 @@ function value_name(y)
 	return y >= 1e6 ? y / 1e6 " M" : y >= 1e4 ? y / 1e3 " k" : y ""
 }
 
-function chart_begin(name, metrics, title, x_label, y_label,    i, x, y, step)
+function chart_begin(name, of_axis, metrics, title, x_label, y_label,    i, x, y, step)
 {
-	axis = name
+	axis = of_axis
 	file = dir "/performance-" name ".svg"
 	find_range(metrics)
 	out("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 780 480\"" \

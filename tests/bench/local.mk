@@ -114,6 +114,9 @@ CLEANFILES += \
 	tests/bench/curves.d/*
 EXTRA_DIST += \
 	tests/bench/bench.sh \
+	tests/bench/corosync/bench.sh \
+	tests/bench/corosync/inside.sh \
+	tests/bench/corosync/load.c \
 	tests/bench/bounds \
 	tests/bench/bounds.awk \
 	tests/bench/figures.awk \
@@ -141,7 +144,7 @@ TESTS += $(bench_scripts)
 # What they look at.
 check_DATA = tests/bench/floor tests/bench/peer-qbipc $(bench_adapters) $(bench_libqb)
 
-.PHONY: bench bench-curves
+.PHONY: bench bench-corosync bench-curves
 bench: tests/bench/floor tests/bench/peer-qbipc $(bench_adapters) $(bench_libqb)
 	@$(MKDIR_P) tests/bench/others.d
 	@CC='$(CC)' CXX='$(CXX)' $(SHELL) $(srcdir)/tests/bench/others/build.sh \
@@ -150,7 +153,12 @@ bench: tests/bench/floor tests/bench/peer-qbipc $(bench_adapters) $(bench_libqb)
 		--qbipc ./tests/bench/peer-qbipc --floor ./tests/bench/floor \
 		--others tests/bench/others.d/list $(BENCHFLAGS)
 
-# About 90 seconds. The drawings go to CURVES_DIR; those in docs/ come from a machine
+# corosync as it is installed, as root; BENCHFLAGS="--quick" and so on.
+bench-corosync: lib/libqbipc.la
+	@CC='$(CC)' QBIPC_LIBRARY=lib/.libs/libqbipc.so.0 \
+		$(SHELL) $(srcdir)/tests/bench/corosync/bench.sh $(BENCHFLAGS)
+
+# About two minutes. The drawings go to CURVES_DIR; those in docs/ come from a machine
 # that does nothing else: make bench-curves CURVES_DIR=$(srcdir)/docs
 CURVES_DIR = tests/bench/curves.d
 

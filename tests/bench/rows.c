@@ -85,6 +85,13 @@ const struct bench_row bench_rows[] = {
 	{ 0 },
 };
 
+#define PACE(per_second, ...)                                                                  \
+	{                                                                                      \
+		"pace-" #per_second, bench_paced_calls, .size = 64, .pace = (per_second),      \
+							.placement = BENCH_TWO_CPUS,           \
+							__VA_ARGS__                            \
+	}
+
 /* Points of curves: the name ends in what is laid off on the x axis. */
 const struct bench_row bench_curves[] = {
 	{ "size-16", bench_roundtrip, .size = 16, .placement = BENCH_TWO_CPUS },
@@ -104,5 +111,12 @@ const struct bench_row bench_curves[] = {
 	{ "clients-16", bench_many_clients, .size = 64, .count = 16 },
 	{ "clients-32", bench_many_clients, .size = 64, .count = 32 },
 	{ "clients-64", bench_many_clients, .size = 64, .count = 64 },
+	PACE(10, .times = BENCH_SLOW),
+	PACE(50, .times = BENCH_SLOW),
+	PACE(200),
+	PACE(1000),
+	PACE(2000),
+	PACE(5000),
+	PACE(20000),
 	{ 0 },
 };
