@@ -231,6 +231,9 @@ if [ -n "$from" ]; then
 	machine=${title:-figures of $(basename "$from")}
 else
 	machine=$(machine)
+	awk -v cpus="$(getconf _NPROCESSORS_ONLN)" '$1 > cpus / 4 {
+		print "bench: the machine does other things (load " $1 "): figures will show it"
+	}' /proc/loadavg >&2
 	run_all
 fi
 if [ -n "$curves" ]; then
