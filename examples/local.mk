@@ -3,6 +3,7 @@ noinst_PROGRAMS += \
 	examples/activated-server \
 	examples/echo-client \
 	examples/echo-server \
+	examples/handlers-server \
 	examples/minimal-client \
 	examples/minimal-server
 

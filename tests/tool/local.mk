@@ -19,6 +19,7 @@ tests_tool_test_watcher_SOURCES = tests/tool/fake.c tests/tool/test-watcher.c
 
 tool_scripts = \
 	tests/tool/test-bench \
+	tests/tool/test-call \
 	tests/tool/test-completion \
 	tests/tool/test-metrics \
 	tests/tool/test-qbipc \

@@ -36,8 +36,11 @@ static void handlers_register(struct server *sv)
 {
 	char longest[QBI_DESCRIPTION_NAME + 10];
 	const struct qbipc_handler more[] = {
-		{ .size = sizeof(more[0]), .id = MSG_PUSH, .fn = on_message,
-		  .flags = QBIPC_HANDLER_ONE_WAY, .min_size = SIZE_MAX },
+		{ .size = sizeof(more[0]),
+		  .id = MSG_PUSH,
+		  .fn = on_message,
+		  .flags = QBIPC_HANDLER_ONE_WAY,
+		  .min_size = SIZE_MAX },
 		{ .size = sizeof(more[0]), .id = MSG_LOW, .fn = on_message, .name = longest },
 	};
 	static const struct qbipc_handler table[] = {
@@ -88,8 +91,8 @@ static struct qbipc_description_handler handler_of(const qbipc_description_t *d,
 
 START_TEST(description_has_what_was_registered_by_id)
 {
-	struct host *h = host_start(&(struct server_spec){
-		VARIANT_SPEC(_i), .service_id = 77, .prepare = handlers_register });
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .service_id = 77,
+							   .prepare = handlers_register });
 	qbipc_description_t *d = describe(h);
 	struct qbipc_description_info info = info_of(d);
 	struct qbipc_description_handler handler = handler_of(d, 0);
@@ -157,7 +160,8 @@ static void many_register(struct server *sv)
 		for (size_t k = 0; k < n; k++)
 			table[k] = (struct qbipc_handler){
 				.size = sizeof(table[k]),
-				.id = 2 * (i - (int)k) - MANY - 1, /* even: none is QB_IPC_MSG_DISCONNECT */
+				.id = 2 * (i - (int)k) - MANY -
+				      1, /* even: none is QB_IPC_MSG_DISCONNECT */
 				.fn = on_message,
 				.min_size = (size_t)(i - (int)k),
 			};
@@ -168,8 +172,8 @@ static void many_register(struct server *sv)
 
 START_TEST(description_has_all_of_very_many_handlers)
 {
-	struct host *h = host_start(
-		&(struct server_spec){ VARIANT_SPEC(_i), .prepare = many_register });
+	struct host *h =
+		host_start(&(struct server_spec){ VARIANT_SPEC(_i), .prepare = many_register });
 	qbipc_description_t *d = describe(h);
 
 	ck_assert_uint_eq(info_of(d).handlers, MANY);

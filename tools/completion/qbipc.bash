@@ -30,6 +30,24 @@ _qbipc_list()
 	compopt -o nospace 2>/dev/null
 }
 
+# The name of a service before the current word of qbipc call, in REPLY.
+_qbipc_call_name()
+{
+	local i
+	for ((i = 2; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-[fxmset] | --file | --hex | --text | --size | --events | --timeout)
+			((i++))
+			[[ ${COMP_WORDS[i]-} != = ]] || ((i++)) ;;
+		-*) ;;
+		*)
+			REPLY=${COMP_WORDS[i]}
+			return ;;
+		esac
+	done
+	return 1
+}
+
 _qbipc()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
@@ -37,11 +55,11 @@ _qbipc()
 	COMPREPLY=()
 
 	if ((COMP_CWORD == 1)); then
-		_qbipc_words "$current" ls ping echo bench watch --help --version
+		_qbipc_words "$current" ls ping echo bench watch describe call --help --version
 		return
 	fi
 	case $command in
-	ls | ping | echo | bench | watch) ;;
+	ls | ping | echo | bench | watch | describe | call) ;;
 	*) return ;;
 	esac
 	# "--option=": bash takes the sign for a word of its own.
@@ -51,7 +69,7 @@ _qbipc()
 		previous=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	case $command$previous in
-	bench-p | bench--plot | watch-f | watch--textfile)
+	bench-p | bench--plot | watch-f | watch--textfile | call-f | call--file)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return ;;
@@ -61,13 +79,16 @@ _qbipc()
 	bench-s | bench--sizes)
 		_qbipc_list "$current" 64 1024 16384 131072 1048576
 		return ;;
-	*-[ciest] | watch-n | *--count | *--connections | *--interval | *--idle | *--timeout | *--size | *--id | *--offset | \
+	call-[xm] | call--hex | call--text | *-[ciest] | watch-n | *--count | *--connections | \
+	*--interval | *--idle | *--timeout | *--size | *--id | *--offset | \
 	*--events | *--duration | bench-d | echo-o)
 		return ;;
 	esac
 	if [[ $current == -* ]]; then
 		mapfile -t lines < <(_qbipc_options "$tool" "$command")
 		compopt -o nospace 2>/dev/null
+	elif [[ $command == call ]] && _qbipc_call_name; then
+		mapfile -t lines < <("$tool" describe --names "$REPLY" 2>/dev/null)
 	elif [[ $command != ls ]]; then
 		mapfile -t lines < <("$tool" ls --names 2>/dev/null)
 	fi

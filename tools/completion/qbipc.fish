@@ -12,7 +12,32 @@ function __qbipc_list
     end
 end
 
-set -l commands ls ping echo bench watch
+# The name of a service before the current word of qbipc call.
+function __qbipc_call_name
+    set -l words (commandline -opc)[3..-1]
+    set -l skip no
+    for word in $words
+        if test $skip = yes
+            set skip no
+        else if string match -qr '^(-[fxmset]|--(file|hex|text|size|events|timeout))$' -- $word
+            set skip yes
+        else if not string match -q -- '-*' $word
+            echo $word
+            return
+        end
+    end
+    return 1
+end
+
+function __qbipc_call_words
+    if set -l name (__qbipc_call_name)
+        qbipc describe --names $name 2>/dev/null
+    else
+        qbipc ls --names 2>/dev/null
+    end
+end
+
+set -l commands ls ping echo bench watch describe call
 
 complete -c qbipc -f
 complete -c qbipc -n "not __fish_seen_subcommand_from $commands" -l help -d 'show help and exit'
@@ -27,8 +52,13 @@ end
 
 for command in $commands
     set -l here "__fish_seen_subcommand_from $command"
-    test $command = ls
-    or complete -c qbipc -n $here -a '(qbipc ls --names 2>/dev/null)'
+    switch $command
+        case ls
+        case call
+            complete -c qbipc -n $here -a '(__qbipc_call_words)'
+        case '*'
+            complete -c qbipc -n $here -a '(qbipc ls --names 2>/dev/null)'
+    end
     for line in (qbipc $command --help 2>/dev/null)
         set -l found (string match -r '^  -(.), --([a-z-]+)(=?[A-Z]*) +(.*)' -- $line)
         or continue

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <qbipc/connect.h>
 
 #include "examples/echo.h"
+#include "tools/qbipc/event.h"
 #include "tools/qbipc/text.h"
 #include "tools/qbipc/tool.h"
 
@@ -124,34 +124,12 @@ static int request_exchange(struct echo *e, qb_ipcc_connection_t *c)
 	return answer_print(e, "response", (size_t)n);
 }
 
-static int event_wait(const struct echo *e, qb_ipcc_connection_t *c, uint64_t deadline)
+static int event_exchange(struct echo *e, qb_ipcc_connection_t *c)
 {
-	struct pollfd p = { .events = POLLIN };
-	uint64_t now = tool_now_ns();
-	int r = qb_ipcc_fd_get(c, &p.fd);
+	size_t size;
+	int status = event_receive(c, e->name, e->timeout_ms, &answer, sizeof(answer), &size);
 
-	if (r < 0)
-		return tool_fail(e->name, r);
-	r = poll(&p, 1, now < deadline ? (int)((deadline - now) / NS_PER_MS) + 1 : 0);
-	if (r == 0)
-		return tool_fail("event", ETIMEDOUT);
-	return r < 0 && errno != EINTR ? tool_fail(e->name, errno) : TOOL_OK;
-}
-
-static int event_receive(struct echo *e, qb_ipcc_connection_t *c)
-{
-	uint64_t deadline = tool_now_ns() + (uint64_t)e->timeout_ms * NS_PER_MS;
-	int status = TOOL_OK;
-	ssize_t n = -EAGAIN;
-
-	while (status == TOOL_OK && n == -EAGAIN) {
-		status = event_wait(e, c, deadline);
-		if (status == TOOL_OK)
-			n = qb_ipcc_event_recv(c, &answer, sizeof(answer), 0);
-	}
-	if (status != TOOL_OK)
-		return status;
-	return n < 0 ? tool_fail(e->name, (int)n) : answer_print(e, "event", (size_t)n);
+	return status == TOOL_OK ? answer_print(e, "event", size) : status;
 }
 
 static void request_fill(struct echo *e)
@@ -182,7 +160,7 @@ static int echo_exchange(struct echo *e)
 		return tool_fail(e->name, errno);
 	status = request_exchange(e, c);
 	for (i = 0; i < e->n_events && status == TOOL_OK; i++)
-		status = event_receive(e, c);
+		status = event_exchange(e, c);
 	qb_ipcc_disconnect(c);
 	return status;
 }

@@ -8,7 +8,12 @@ tools_qbipc_qbipc_SOURCES = \
 	tools/qbipc/bench-server.c \
 	tools/qbipc/bench.c \
 	tools/qbipc/bench.h \
+	tools/qbipc/call.c \
+	tools/qbipc/describe.c \
+	tools/qbipc/describe.h \
 	tools/qbipc/echo.c \
+	tools/qbipc/event.c \
+	tools/qbipc/event.h \
 	tools/qbipc/ls.c \
 	tools/qbipc/machine.c \
 	tools/qbipc/main.c \

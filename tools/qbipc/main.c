@@ -13,7 +13,7 @@
 #include "tools/qbipc/tool.h"
 
 static const struct tool_command *const commands[] = {
-	&tool_ls, &tool_ping, &tool_echo, &tool_bench, &tool_watch,
+	&tool_ls, &tool_ping, &tool_echo, &tool_bench, &tool_watch, &tool_describe, &tool_call,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -28,7 +28,7 @@ static void usage(FILE *out)
 	      "Commands:\n",
 	      out);
 	for (i = 0; i < N_COMMANDS; i++)
-		fprintf(out, "  %-8s%s\n", commands[i]->name, commands[i]->summary);
+		fprintf(out, "  %-10s%s\n", commands[i]->name, commands[i]->summary);
 	fputs("\nExit status: 0 success, 1 failure, 2 wrong usage, 3 no such service,\n"
 	      "4 refused, 5 no answer in time.\n",
 	      out);

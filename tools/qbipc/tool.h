@@ -42,6 +42,8 @@ extern const struct tool_command tool_ping;
 extern const struct tool_command tool_echo;
 extern const struct tool_command tool_bench;
 extern const struct tool_command tool_watch;
+extern const struct tool_command tool_describe;
+extern const struct tool_command tool_call;
 
 /* "qbipc: ..." on standard error. */
 void tool_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
