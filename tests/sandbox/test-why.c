@@ -28,6 +28,7 @@
 
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
+#include "tests/lib/remote.h"
 #include "tests/lib/server.h"
 #include "tests/lib/variant.h"
 #include "tests/tool/ask.h"
@@ -159,6 +160,8 @@ static void server_lines_expect(struct host *h, pid_t pid, const char *why)
 	char whom[32];
 
 	snprintf(whom, sizeof(whom), "pid %d: ", (int)pid);
+	/* Its line is written behind the answer: the dispatch is to end. */
+	host_call(h, remote_nothing);
 	lines_expect((const struct lines *)h->shared->blob, h->name, whom, why);
 }
 
