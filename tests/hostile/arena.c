@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/hostile/stopwatch.h"
+#include "tests/hostile/witness.h"
 #include "tests/lib/census.h"
 #include "tests/lib/message.h"
 
@@ -33,8 +33,6 @@ struct record {
 static struct board {
 	struct record answer;
 	struct record connect;
-	struct record slept; /* in a dispatch */
-	struct record ran;
 } * board;
 
 /* -- The server's side ------------------------------------------------------------- */
@@ -258,13 +256,14 @@ void arena_thaw(struct arena *a)
 	wish_make(a, WISH_THAW);
 }
 
-/* A server that was stopped on purpose is not slow: what is measured begins anew. */
+/* A server that was stopped on purpose is not slow. */
 static void wish_grant(struct arena *a)
 {
 	int wish = atomic_exchange(&a->shared->wish, WISH_NONE);
 
 	if (wish == WISH_FREEZE) {
 		honest_pause(a);
+		atomic_fetch_add(&a->host->shared->slot[SLOT_FROZEN], 1);
 		host_freeze(a->host);
 	} else if (wish == WISH_THAW) {
 		host_thaw(a->host);
@@ -326,8 +325,6 @@ static void board_note(struct arena *a)
 		return;
 	record_note(&board->answer, a, atomic_load(&a->shared->slowest_us));
 	record_note(&board->connect, a, atomic_load(&a->shared->slowest_connect_us));
-	record_note(&board->slept, a, (uint64_t)host_slot(a->host, SLOT_SLEPT_NS) / 1000);
-	record_note(&board->ran, a, (uint64_t)host_slot(a->host, SLOT_RAN_NS) / 1000);
 }
 
 static void board_print(const struct record *r, const char *what)
@@ -376,6 +373,7 @@ void arena_run(int variant, const char *name, const struct arena_terms *terms, a
 {
 	struct arena a = { .variant = variant, .name = name };
 	struct account before;
+	struct lap worst;
 
 	if (terms->needs && geteuid() != 0) {
 		printf("# skip %s: needs %s\n", name, terms->needs);
@@ -393,7 +391,12 @@ void arena_run(int variant, const char *name, const struct arena_terms *terms, a
 	honest_expect(&a, 2, 1);
 	board_note(&a);
 	honest_pause(&a);
+	worst = watch_worst(a.host);
+	worst_note(name, variant, "dispatches", &worst);
 	account_compare(&a, &before, terms->heap_may_grow);
+	if (terms->cpu_not_judged)
+		printf("# not judged: what %s has the server compute (%s)\n", name,
+		       terms->cpu_not_judged);
 	watch_check(a.host, !terms->cpu_not_judged);
 	honest_resume(&a);
 	arena_close(&a);
@@ -411,13 +414,14 @@ int arena_main(Suite *s)
 	int status;
 
 	board = share(sizeof(*board));
-	timed_begin();
+	worst_begin();
+	witness_begin();
 	chance_begin();
+	fflush(stdout); /* or each test prints it again */
 	status = suite_main(s);
 	board_print(&board->answer, "slowest honest answer");
 	board_print(&board->connect, "slowest honest connect");
-	board_print(&board->slept, "longest sleep in a dispatch");
-	board_print(&board->ran, "longest dispatch on a CPU");
-	timed_print();
+	worst_print();
+	witness_end();
 	return status;
 }

@@ -4,15 +4,16 @@
  * (calls, bursts of requests, events, new connections, all checked), and the attacker,
  * a process of its own that has no privileges.
  *
- * Survived means: the server is alive, none of its dispatches slept or computed for
+ * Survived means: the server is alive, none of its dispatches was blocked or computed for
  * long, the honest client got every answer in order, a new one got in during the attack
  * and after it, and the server holds what it held before: descriptors, mappings,
  * threads, memory, files in /dev/shm. Then it stops cleanly. arena_run() checks it all.
  *
  * Nothing here asserts a time that other programs on the machine could spoil. How long a
- * dispatch slept is taken from the scheduler's account, which knows what was only
- * waiting for a CPU; that the honest client goes on is waited for while the attacker
- * holds still. The slowest answer to the honest client is printed.
+ * dispatch was blocked is told from the scheduler's account, which knows what was only
+ * waiting for a CPU (stopwatch.h); that the honest client goes on is waited for while the
+ * attacker holds still. The worst dispatch of each case and the slowest answer to the honest
+ * client are printed.
  */
 #ifndef HOSTILE_ARENA_H
 #define HOSTILE_ARENA_H
@@ -24,6 +25,7 @@
 
 #include "tests/hostile/raw.h"
 #include "tests/hostile/report.h"
+#include "tests/hostile/stopwatch.h"
 #include "tests/lib/server.h"
 #include "tests/lib/variant.h"
 
@@ -86,9 +88,9 @@ struct arena_terms {
 	void (*prepare)(struct server *sv);
 	/* Server's side: what it may be left with is less exact. */
 	bool heap_may_grow;
-	/* How long the kernel computes in a dispatch is printed and not judged: it hangs on the
-	 * machine, and the attack is over when the client is dropped. */
-	bool cpu_not_judged;
+	/* A reason why what a dispatch computes is printed and not judged: the kernel leaves no
+	 * way to bound it. */
+	const char *cpu_not_judged;
 };
 
 void arena_run(int variant, const char *name, const struct arena_terms *terms,
@@ -146,17 +148,21 @@ void honest_main(struct arena *a) __attribute__((noreturn));
  * struct server_shared. */
 extern const struct adapter adapter_watched;
 enum {
-	SLOT_SLEPT_NS = 8,
-	SLOT_SLEPT_COUNT,
+	SLOT_BLOCKED_NS = 8, /* the longest */
 	SLOT_RAN_NS,
+	SLOT_WAITED_NS,
+	SLOT_WALL_NS,
+	SLOT_BLOCKED_COUNT, /* violations */
 	SLOT_RAN_COUNT,
 	SLOT_DISPATCHES,
+	SLOT_FROZEN, /* raised before the server is stopped: that dispatch is not judged */
 	SLOT_COUNTED,
 	SLOT_COUNTED_ENDED,
 };
 /* The server counts requests of that id, and the ends of connections that had one. */
 enum { MSG_COUNTED = 900 };
-void watch_begin(struct server *sv);
+struct lap watch_worst(struct host *h);
+/* No dispatch was blocked for long, nor, if that is judged, did one compute for long. */
 void watch_check(struct host *h, bool cpu_judged);
 /* For attackers, while the honest client holds: the server has nothing to do. */
 void watch_rest(struct arena *a);

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "tests/hostile/raw-wires.h"
-#include "tests/hostile/stopwatch.h"
 #include "tests/hostile/truth.h"
 #include "tests/lib/census.h"
 #include "tests/lib/message.h"
@@ -104,7 +103,8 @@ static void false_main(void *data)
 
 /* -- The test's process ---------------------------------------------------------------- */
 
-void false_begin(struct false_server *f, int variant, lie_fn lie, unsigned int which)
+void false_begin_named(struct false_server *f, int variant, const char *name, lie_fn lie,
+		       unsigned int which)
 {
 	struct false_job job = { f, -1, variant, lie, which };
 	struct sockaddr_un address;
@@ -124,6 +124,7 @@ void false_begin(struct false_server *f, int variant, lie_fn lie, unsigned int w
 	f->pid = child_start(ATTACKER_UID, false_main, &job);
 	close(job.listener);
 	census_adopt(f->pid);
+	timed_case(name, variant);
 }
 
 static void false_forget(struct false_server *f)
@@ -195,14 +196,14 @@ static void client_use(qb_ipcc_connection_t *c)
 	free(buf);
 }
 
-void client_must_survive(int variant, lie_fn lie, unsigned int which)
+void client_must_survive_named(int variant, const char *name, lie_fn lie, unsigned int which)
 {
 	struct false_server f;
 	qb_ipcc_connection_t *c;
 	uint64_t began = now_ms();
 	int32_t fd;
 
-	false_begin(&f, variant, lie, which);
+	false_begin_named(&f, variant, name, lie, which);
 	c = qb_ipcc_connect(f.name, 0);
 	ck_assert_msg(c || errno > 0, "no connection, and no reason");
 	if (c) {

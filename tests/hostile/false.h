@@ -40,7 +40,10 @@ struct false_server {
 	struct report *report;
 };
 
-void false_begin(struct false_server *f, int variant, lie_fn lie, unsigned int which);
+/* The lie's name is that of the case, for the calls that are timed. */
+#define false_begin(f, variant, lie, which) false_begin_named(f, variant, #lie, lie, which)
+void false_begin_named(struct false_server *f, int variant, const char *name, lie_fn lie,
+		       unsigned int which);
 /* It ends by itself when the client has left. */
 void false_end(struct false_server *f);
 void false_kill(struct false_server *f);
@@ -58,6 +61,8 @@ void truth_serve(struct truth *t);
 /* The client's side: connect is refused, in time. */
 void client_must_be_refused(int variant, lie_fn lie, unsigned int which);
 /* Connect; then send and receive a few times, whatever comes of it. */
-void client_must_survive(int variant, lie_fn lie, unsigned int which);
+#define client_must_survive(variant, lie, which)                                               \
+	client_must_survive_named(variant, #lie, lie, which)
+void client_must_survive_named(int variant, const char *name, lie_fn lie, unsigned int which);
 
 #endif

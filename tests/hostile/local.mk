@@ -17,6 +17,7 @@ hostile_suites = \
 	tests/hostile/options \
 	tests/hostile/processes \
 	tests/hostile/sockets \
+	tests/hostile/stopwatches \
 	tests/hostile/unread-answers \
 	tests/hostile/wait-queues \
 	tests/hostile/wake-ups
@@ -43,4 +44,6 @@ tests_hostile_libhostile_la_SOURCES = \
 	tests/hostile/truth.c \
 	tests/hostile/truth.h \
 	tests/hostile/watch.c \
-	tests/hostile/wire.h
+	tests/hostile/wire.h \
+	tests/hostile/witness.c \
+	tests/hostile/witness.h

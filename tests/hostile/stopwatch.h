@@ -1,25 +1,47 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How long a call took, told apart from what other programs on the machine take: of the
- * time that passed, the time on a CPU, the time that the thread was ready and had none, and
- * the rest, in which it slept, because it wanted to or because somebody held it up.
+ * How long a call took, told apart from what other programs on the machine take. The time
+ * that passed is
+ *
+ *   ran      on a CPU,
+ *   waited   ready, but without a CPU (the scheduler's account of the thread),
+ *   blocked  the rest: asleep, because it wanted to or because somebody held it up.
  *
  * A thread that has not given up its CPU once (getrusage(2)), or only for pages that had to be
- * read, has not slept, whatever the clocks say: the machine below this one was busy. What it
- * computed is its CPU time.
+ * read, was not blocked, whatever the clocks say: the machine below this one was busy.
+ *
+ * What ran and what blocked are judged, each with a bound, and none is forgiven. What waited is
+ * the machine's; so is, of what blocked, as much as somebody else had to wait for a CPU at the
+ * time (witness.h).
  */
 #ifndef HOSTILE_STOPWATCH_H
 #define HOSTILE_STOPWATCH_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct stopwatch {
 	uint64_t wall; /* ns */
 	uint64_t ran;
-	uint64_t waited;   /* ready, without a CPU; 0 where the kernel does not tell */
+	uint64_t waited;
 	uint64_t switches; /* voluntary */
 	uint64_t faults;   /* of pages that had to be read */
 };
+
+struct lap {
+	uint64_t wall; /* ns */
+	uint64_t ran;
+	uint64_t waited;
+	uint64_t blocked;
+	uint64_t excused; /* of that, what a holder of a lock may have waited (witness.h) */
+};
+
+/* Beyond what was promised; more is a violation. */
+enum { BLOCKED_MS = 50, COMPUTED_MS = 50 };
+
+/* The monotonic clock, in ns. */
+uint64_t stopwatch_now(void);
 
 /* The scheduler's account of this thread, for both below; -1: they open it each time, which
  * leaves no descriptor behind. */
@@ -27,12 +49,35 @@ int stopwatch_account(void);
 /* Of this thread, from now on. */
 void stopwatch_start(struct stopwatch *s, int account);
 /* Since then. */
-void stopwatch_read(const struct stopwatch *s, int account, uint64_t *ret_slept,
-		    uint64_t *ret_ran);
+struct lap stopwatch_read(const struct stopwatch *s, int account);
+
+/* Is it more than @allowed_ms and the bound? */
+bool lap_is_blocked(const struct lap *l, int allowed_ms);
+bool lap_is_computing(const struct lap *l, int allowed_ms);
+/* "blocked for 1 us, 2 us on a CPU, 3 us without one: 6 us". */
+const char *lap_text(const struct lap *l, char *buf, size_t size);
+/* Each figure of @worst becomes that of @l, if that is larger. */
+void lap_worsen(struct lap *worst, const struct lap *l);
+
+/* -- What was the worst --------------------------------------------------------------- */
 
 /*
- * A call of a client that has @allowed_ms: it slept no longer, but for a margin, nor did
- * it compute for long. Else the test fails. The worst is printed by arena_main().
+ * The worst of each case, in memory that the processes of the tests share. main() begins,
+ * and prints it at the end.
+ */
+void worst_begin(void);
+void worst_print(void);
+/* @what: of a case, as "dispatch" or "call". */
+void worst_note(const char *name, int variant, const char *what, const struct lap *l);
+
+/* -- Timed calls of a client ---------------------------------------------------------- */
+
+/* The case that the calls below belong to. */
+void timed_case(const char *name, int variant);
+
+/*
+ * A call of a client that has @allowed_ms: it was blocked and computed for no longer, but
+ * for the bounds. Else the test fails.
  */
 void timed_check(const struct stopwatch *s, const char *call, int allowed_ms);
 #define TIMED(allowed_ms, call)                                                                \
@@ -44,9 +89,5 @@ void timed_check(const struct stopwatch *s, const char *call, int allowed_ms);
 		timed_check(&watch_, #call, allowed_ms);                                       \
 		result_;                                                                       \
 	})
-
-/* For main(): memory that the processes of the tests share; what was the worst. */
-void timed_begin(void);
-void timed_print(void);
 
 #endif

@@ -106,7 +106,9 @@ static void client_main(void *data)
 }
 
 /* Each: the messages until it is noticed, and the shutdown, which wakes them once more. */
-ATTACK(eighty_thousand_waiters_at_the_sockets, .cpu_not_judged = true)
+ATTACK(eighty_thousand_waiters_at_the_sockets,
+       .cpu_not_judged =
+	       "the kernel wakes all waiters at once, and the client is dropped after")
 {
 	for (chosen = 0; chosen < COUNT(ids); chosen++) {
 		child_end(child_start(0, client_main, a));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The built-in loop, with each dispatch of the library measured (stopwatch.h): for how long
- * the thread slept in it, and for how long it computed.
+ * the thread was blocked in it, and for how long it computed.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,11 +14,6 @@
 
 enum {
 	FDS_MAX = 8192,
-	LIMIT_NS = 50 * 1000000,
-	/* A lock of the kernel may be held by somebody who has no CPU, as that of /dev/shm,
-	 * once in a while; a peer that can do it does it every time, or for longer. */
-	FORGIVEN = 2,
-	NEVER_NS = 1000 * 1000000,
 	/* A loop that spins comes round thousands of times, if it gets a CPU. */
 	REST_NS = 20 * 1000000,
 	REST_LOOKS = 10,
@@ -30,30 +25,43 @@ static struct {
 } watched[FDS_MAX];
 static int schedstat = -1;
 
-static void slot_raise(int slot, uint64_t ns, int count_slot)
+static void slot_raise(int slot, uint64_t ns)
+{
+	_Atomic int64_t *worst = &the_server->shared->slot[slot];
+
+	if ((int64_t)ns > atomic_load(worst))
+		atomic_store(worst, (int64_t)ns);
+}
+
+static void lap_judge(const struct lap *l)
 {
 	struct server_shared *sh = the_server->shared;
 
-	if ((int64_t)ns > atomic_load(&sh->slot[slot]))
-		atomic_store(&sh->slot[slot], (int64_t)ns);
-	if (ns > (uint64_t)LIMIT_NS * test_slowdown())
-		atomic_fetch_add(&sh->slot[count_slot], 1);
+	slot_raise(SLOT_WALL_NS, l->wall);
+	slot_raise(SLOT_RAN_NS, l->ran);
+	slot_raise(SLOT_BLOCKED_NS, l->blocked);
+	slot_raise(SLOT_WAITED_NS, l->waited);
+	if (lap_is_computing(l, 0))
+		atomic_fetch_add(&sh->slot[SLOT_RAN_COUNT], 1);
+	if (lap_is_blocked(l, 0))
+		atomic_fetch_add(&sh->slot[SLOT_BLOCKED_COUNT], 1);
 }
 
 static int32_t watched_dispatch(int32_t fd, int32_t revents, void *data)
 {
 	qb_ipcs_dispatch_fn_t fn = watched[fd].fn;
+	struct server_shared *sh = the_server->shared;
+	int64_t frozen = atomic_load(&sh->slot[SLOT_FROZEN]);
 	struct stopwatch watch;
-	uint64_t slept, ran;
+	struct lap l;
 	int32_t result;
 
-	atomic_fetch_add(&the_server->shared->slot[SLOT_DISPATCHES], 1);
+	atomic_fetch_add(&sh->slot[SLOT_DISPATCHES], 1);
 	stopwatch_start(&watch, schedstat);
 	result = fn(fd, revents, watched[fd].data);
-	stopwatch_read(&watch, schedstat, &slept, &ran);
-	slot_raise(SLOT_RAN_NS, ran, SLOT_RAN_COUNT);
-	if (schedstat >= 0)
-		slot_raise(SLOT_SLEPT_NS, slept, SLOT_SLEPT_COUNT);
+	l = stopwatch_read(&watch, schedstat);
+	if (frozen == atomic_load(&sh->slot[SLOT_FROZEN]))
+		lap_judge(&l);
 	return result;
 }
 
@@ -138,21 +146,26 @@ const struct adapter adapter_watched = {
 	.unwatch = watched_unwatch,
 };
 
-static void one_check(struct host *h, const char *what, int slot, int count_slot, int forgiven)
+struct lap watch_worst(struct host *h)
 {
-	long long ms = host_slot(h, slot) / 1000000;
-	long long count = host_slot(h, count_slot);
-
-	ck_assert_msg(count <= forgiven && ms < NEVER_NS / 1000000 * test_slowdown(),
-		      "dispatches of the server %s for up to %lld ms, %lld times", what, ms,
-		      count);
+	return (struct lap){
+		.wall = (uint64_t)host_slot(h, SLOT_WALL_NS),
+		.ran = (uint64_t)host_slot(h, SLOT_RAN_NS),
+		.waited = (uint64_t)host_slot(h, SLOT_WAITED_NS),
+		.blocked = (uint64_t)host_slot(h, SLOT_BLOCKED_NS),
+	};
 }
 
 void watch_check(struct host *h, bool cpu_judged)
 {
-	one_check(h, "slept", SLOT_SLEPT_NS, SLOT_SLEPT_COUNT, FORGIVEN);
-	if (cpu_judged)
-		one_check(h, "computed", SLOT_RAN_NS, SLOT_RAN_COUNT, FORGIVEN);
+	long long blocked = host_slot(h, SLOT_BLOCKED_COUNT);
+	long long computing = cpu_judged ? host_slot(h, SLOT_RAN_COUNT) : 0;
+	struct lap worst = watch_worst(h);
+	char text[200];
+
+	ck_assert_msg(blocked == 0 && computing == 0,
+		      "%lld dispatches were blocked and %lld computed for long; at most: %s",
+		      blocked, computing, lap_text(&worst, text, sizeof(text)));
 }
 
 void watch_rest(struct arena *a)
