@@ -35,7 +35,8 @@ _Static_assert(ROOM >= CMSG_SPACE(sizeof(struct ucred)) +
 
 /* Most threads that may block at once; later descriptors wait for one of them. */
 #define THREADS_MAX 8
-#define WAITING_MAX 1024
+/* Descriptors that can wait without memory being allocated. */
+#define WAITING_FIRST 1024
 #define STACK_SIZE (128u << 10)
 
 /* -- Receiving ---------------------------------------------------------------- */
@@ -178,12 +179,44 @@ static bool socket_is_quick(int fd)
 
 /* -- The thread --------------------------------------------------------------- */
 
-/* Descriptors that wait for a thread. A fixed number, so that no memory is needed. */
-static int waiting[WAITING_MAX];
+/*
+ * Descriptors that wait for a thread. All of them are open, so there are no more than a
+ * process may have.
+ */
+static int waiting_first[WAITING_FIRST];
+static int *waiting = waiting_first;
 static size_t n_waiting;
+static size_t waiting_room = WAITING_FIRST;
 static unsigned int threads;
 static uint32_t threads_of; /* the process, by its generation */
 QBI_MUTEX_STATIC(closing)
+
+/* Both: the caller holds the lock. */
+static void waiting_swap(int *memory, size_t room)
+{
+	int *old = waiting;
+
+	memcpy(memory, waiting, n_waiting * sizeof(*memory));
+	waiting = memory;
+	waiting_room = room;
+	if (old != waiting_first)
+		free(old);
+}
+
+static bool waiting_grow(size_t n)
+{
+	size_t room = waiting_room;
+	int *memory;
+
+	while (room - n_waiting < n)
+		room *= 2;
+	if (room == waiting_room)
+		return true;
+	memory = malloc(room * sizeof(*memory));
+	if (memory)
+		waiting_swap(memory, room);
+	return memory;
+}
 
 /* The next descriptor to close; -1: none, and the calling thread is no longer counted. */
 static int next_take(void)
@@ -195,6 +228,8 @@ static int next_take(void)
 		fd = waiting[--n_waiting];
 	else
 		threads--;
+	if (n_waiting == 0 && waiting != waiting_first)
+		waiting_swap(waiting_first, WAITING_FIRST);
 	qbi_mutex_unlock(&closing);
 	return fd;
 }
@@ -238,34 +273,37 @@ static int thread_start(void)
 	return -r;
 }
 
-/* Queue descriptors for the threads; returns how many. *@more: start one more thread. */
-static size_t waiting_add(const int *fds, size_t n, bool *more)
+/* Queue descriptors for the threads. True: start one more. */
+static bool waiting_add(const int *fds, size_t n)
 {
+	bool more = false;
+
 	qbi_mutex_lock(&closing);
-	if (n > WAITING_MAX - n_waiting)
-		n = WAITING_MAX - n_waiting;
-	memcpy(&waiting[n_waiting], fds, n * sizeof(*fds));
-	n_waiting += n;
 	/* The threads of the parent do not exist here. */
 	if (threads_of != qbi_generation())
 		threads = 0;
 	threads_of = qbi_generation();
-	*more = n > 0 && threads < THREADS_MAX;
-	threads += *more;
+	if (waiting_grow(n)) {
+		memcpy(&waiting[n_waiting], fds, n * sizeof(*fds));
+		n_waiting += n;
+		more = threads < THREADS_MAX;
+		threads += more;
+	}
 	qbi_mutex_unlock(&closing);
-	return n;
+	return more;
 }
 
+/*
+ * Never here, where it may block: without memory they stay open, and without a thread (a
+ * sandbox may refuse them) until there is one, which the next call tries to start.
+ */
 static void elsewhere_close(const int *fds, size_t n)
 {
-	bool more;
-	size_t done = waiting_add(fds, n, &more);
-
-	/* If a sandbox refuses threads, close them here. */
-	if (more && thread_start() < 0)
-		(void)thread_close(NULL);
-	for (; done < n; done++)
-		slowly_close(fds[done]);
+	if (!waiting_add(fds, n) || thread_start() == 0)
+		return;
+	qbi_mutex_lock(&closing);
+	threads--;
+	qbi_mutex_unlock(&closing);
 }
 
 void qbi_foreign_close(int *fds, size_t n)

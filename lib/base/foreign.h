@@ -7,7 +7,9 @@
  * queue. If a receiver has no room for descriptors, the kernel closes them in our context.
  * So every receiver has room for all descriptors that can come, and they are closed here: at
  * once if this cannot block (memory, a unix socket without descriptors in its queue),
- * otherwise in a thread that does nothing else. A correct peer never causes such a thread.
+ * otherwise in one of at most eight threads that do nothing else, for which any number of
+ * descriptors can wait. A descriptor stays open rather than that its close blocks a caller. A
+ * correct peer never causes such a thread.
  *
  * Threads: any. The thread blocks all signals, and ends when nothing is left to close.
  * Trust: the peer selects what it passes, and shares the open file description. A call that

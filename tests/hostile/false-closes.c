@@ -1,21 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A false server that passes what takes a minute to close: a TCP socket that lingers over
- * data which nobody reads. The client gets its last descriptor, wherever one can arrive, and
- * every call of it keeps its time. Where the client is quicker than the server, the last
- * one is the server's, which then waits: so it is killed.
+ * A false server that passes what takes long to close (slow.h): each kind, wherever a
+ * descriptor can arrive, and each call of the client that has a time, which it keeps.
+ *
+ *   arrives                            on
+ *   with the answer, to a probe too    the stream, before it is known who answers
+ *   with the counters                  the stream, after an answer to a watcher
+ *   among the wake-ups                 the stream, after the answer
+ *   on a socket that was passed        native wire, while the client receives
+ *   in the queue of one                native wire, whether the client takes it or not
+ *
+ * Where the client is quicker than the server, the last one is the server's, which then waits:
+ * so it is killed.
  */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <qbipc/connect.h>
 #include <qbipc/snapshot.h>
 
+#include "tests/hostile/slow.h"
 #include "tests/hostile/tools.h"
 #include "tests/hostile/truth.h"
 
@@ -24,38 +34,26 @@
 #define SO_PASSRIGHTS 83
 #endif
 
-enum { TIME_MS = 1500, SHORT_MS = 100, ABILITY_WATCH = 2 };
+/* ANSWER_MS: for the rest of an answer that has begun. */
+enum { TIME_MS = 1500, ANSWER_MS = 2000, SHORT_MS = 100, ABILITY_WATCH = 2 };
 
-/*
- * @n descriptors of two of them, the last one of its own: what there is no room for counts
- * as well. They are closed here as soon as they are under way; the other ends stay, and do
- * not read.
- */
-static void slow_pass(int socket, unsigned int n, const void *bytes, size_t size, int flags)
+/* @loop: the transport, and the kind of what is slow. */
+static bool slow_server_begin(struct false_server *f, int loop, const char *name, lie_fn lie,
+			      unsigned int which)
 {
-	struct iovec iov = { (void *)(uintptr_t)bytes, size };
-	char control[CMSG_SPACE(sizeof(int) * TRUTH_FDS)] = "";
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = control,
-			    .msg_controllen = CMSG_SPACE(sizeof(int) * n) };
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&m);
-	struct linger off = { 0, 0 };
-	bool passed;
-	int other[2], fds[2] = { lingering_socket(&other[0]), lingering_socket(&other[1]) };
+	static char text[100];
 
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int) * n);
-	for (unsigned int i = 0; i < n; i++)
-		memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &fds[i + 1 == n], sizeof(int));
-	/* The client may have left, or refuse them: then it is ours to close. */
-	passed = sendmsg(socket, &m, MSG_NOSIGNAL | MSG_DONTWAIT | flags) >= 0;
-	for (int i = 0; i < 2; i++) {
-		if (!passed || (i == 0 && n == 1))
-			(void)setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &off, sizeof(off));
-		close(fds[i]);
-	}
+	if (!slow_begin((enum slow_kind)(loop % SLOW_KINDS)))
+		return false;
+	snprintf(text, sizeof(text), "%s, %s", name, slow_names[loop % SLOW_KINDS]);
+	false_begin_named(f, loop / SLOW_KINDS, text, lie, which);
+	return true;
+}
+
+static void slow_server_end(struct false_server *f)
+{
+	slow_end();
+	false_kill(f);
 }
 
 /* -- With the answer ---------------------------------------------------------------- */
@@ -85,27 +83,58 @@ static void pass_with_the_answer(struct truth *t, unsigned int which)
 		  0);
 }
 
+/* How a client connects. */
+enum way { WITH_TIMEOUT, WITHOUT, IN_STEPS, WAYS };
+
+static qb_ipcc_connection_t *client_come(const char *name, enum way way)
+{
+	qb_ipcc_connection_t *c;
+	int fd;
+
+	/* The answer begins at once, and the rest of it has a time of its own. */
+	if (way == WITHOUT)
+		return TIMED(ANSWER_MS, qb_ipcc_connect(name, 0));
+	if (way == WITH_TIMEOUT)
+		return TIMED(TIME_MS, qbipc_connect_timeout(name, 0, TIME_MS));
+	c = TIMED(0, qb_ipcc_connect_async(name, 0, &fd));
+	ck_assert_ptr_nonnull(c);
+	ck_assert(fd_readable_within(fd, deadline_ms()));
+	return TIMED(ANSWER_MS, qb_ipcc_connect_continue(c)) == 0 ? c : NULL;
+}
+
+static void client_receive(qb_ipcc_connection_t *c)
+{
+	struct request request = { .hdr = { .id = MSG_ECHO, .size = sizeof(request) } };
+	struct iovec iov = { &request, sizeof(request) };
+	char buf[WIRE_SMALLEST];
+
+	(void)TIMED(TIME_MS, client_send(c, MSG_ECHO, 100));
+	(void)TIMED(SHORT_MS, qb_ipcc_recv(c, buf, sizeof(buf), SHORT_MS));
+	(void)TIMED(SHORT_MS, qb_ipcc_event_recv(c, buf, sizeof(buf), SHORT_MS));
+	(void)TIMED(SHORT_MS, qb_ipcc_recv(c, buf, sizeof(buf), SHORT_MS));
+	(void)TIMED(SHORT_MS, qb_ipcc_sendv_recv(c, &iov, 1, buf, sizeof(buf), SHORT_MS));
+	(void)TIMED(0, qb_ipcc_is_connected(c));
+}
+
 /* All calls that have a time, and the end. */
-#define client_keeps_time(variant, lie, which, receives)                                       \
-	client_keeps_time_named(variant, #lie, lie, which, receives)
-static void client_keeps_time_named(int variant, const char *name, lie_fn lie,
-				    unsigned int which, bool receives)
+#define client_keeps_time(loop, lie, which, receives)                                          \
+	client_keeps_time_named(loop, #lie, lie, which, receives)
+static void client_keeps_time_named(int loop, const char *name, lie_fn lie, unsigned int which,
+				    bool receives)
 {
 	struct false_server f;
 	qb_ipcc_connection_t *c;
-	char buf[WIRE_SMALLEST];
 
-	false_begin_named(&f, variant, name, lie, which);
-	c = TIMED(TIME_MS, qbipc_connect_timeout(f.name, 0, TIME_MS));
-	if (c && receives) {
-		(void)TIMED(TIME_MS, client_send(c, MSG_ECHO, 100));
-		(void)TIMED(SHORT_MS, qb_ipcc_recv(c, buf, sizeof(buf), SHORT_MS));
-		(void)TIMED(SHORT_MS, qb_ipcc_event_recv(c, buf, sizeof(buf), SHORT_MS));
-		(void)TIMED(SHORT_MS, qb_ipcc_recv(c, buf, sizeof(buf), SHORT_MS));
+	for (enum way way = 0; way < WAYS; way++) {
+		if (!slow_server_begin(&f, loop, name, lie, which))
+			return;
+		c = client_come(f.name, way);
+		if (c && receives)
+			client_receive(c);
+		if (c)
+			TIMED(0, (qb_ipcc_disconnect(c), 0));
+		slow_server_end(&f);
 	}
-	if (c)
-		TIMED(0, (qb_ipcc_disconnect(c), 0));
-	false_kill(&f);
 }
 
 START_TEST(slow_descriptors_with_the_answer)
@@ -121,9 +150,10 @@ START_TEST(slow_descriptors_with_the_answer_to_a_probe)
 		struct qbipc_probe_info info = { .size = sizeof(info) };
 		struct false_server f;
 
-		false_begin(&f, _i, pass_with_the_answer, i);
+		if (!slow_server_begin(&f, _i, "pass_with_the_answer", pass_with_the_answer, i))
+			return;
 		(void)TIMED(TIME_MS, qbipc_probe(f.name, 0, TIME_MS, &info));
-		false_kill(&f);
+		slow_server_end(&f);
 	}
 }
 END_TEST
@@ -147,10 +177,12 @@ START_TEST(slow_descriptors_with_the_counters)
 		struct false_server f;
 		int r;
 
-		false_begin(&f, _i, pass_with_the_counters, i);
+		if (!slow_server_begin(&f, _i, "pass_with_the_counters", pass_with_the_counters,
+				       i))
+			return;
 		r = TIMED(TIME_MS, qbipc_snapshot_get(f.name, TIME_MS, &snapshot));
 		ck_assert_int_lt(r, 0);
-		false_kill(&f);
+		slow_server_end(&f);
 	}
 }
 END_TEST
@@ -224,16 +256,53 @@ START_TEST(slow_descriptors_inside_of_those_that_were_passed)
 }
 END_TEST
 
+/* -- Many of them --------------------------------------------------------------------- */
+
+enum { SERVERS = 8 };
+
+/* More than wait without memory being allocated, with all threads that close waiting. */
+START_TEST(slow_descriptors_by_the_thousand)
+{
+	static struct false_server f[SERVERS];
+	struct rlimit limit;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_cur < (SERVERS + 1) * TRUTH_FDS || !slow_begin(SLOW_USER))
+		return;
+	for (int i = 0; i < SERVERS; i++) {
+		false_begin(&f[i], _i, pass_with_the_answer, 0);
+		ck_assert_ptr_null(
+			TIMED(TIME_MS, qbipc_connect_timeout(f[i].name, 0, TIME_MS)));
+	}
+	slow_end();
+	for (int i = 0; i < SERVERS; i++) {
+		the_report = f[i].report;
+		false_kill(&f[i]);
+	}
+}
+END_TEST
+
+/* For each kind. */
+static void add_slow_test(TCase *tc, const TTest *test, unsigned int where)
+{
+	for (int i = 0; i < transport_count; i++)
+		if (where & 1u << i)
+			tcase_add_loop_test(tc, test, i * SLOW_KINDS, (i + 1) * SLOW_KINDS);
+}
+
 int main(void)
 {
 	Suite *s = suite_create("hostile: what takes long to close");
 	TCase *tc = tcase_new(s, "closes");
 
-	add_transport_test(tc, slow_descriptors_with_the_answer);
-	add_transport_test(tc, slow_descriptors_with_the_answer_to_a_probe);
-	add_transport_test(tc, slow_descriptors_with_the_counters);
-	add_transport_test(tc, slow_descriptors_among_the_wake_ups);
-	add_attack(tc, slow_descriptors_on_the_sockets_that_were_passed, ON_NATIVE);
-	add_attack(tc, slow_descriptors_inside_of_those_that_were_passed, ON_NATIVE);
+	add_slow_test(tc, slow_descriptors_with_the_answer, ON_ALL);
+	add_slow_test(tc, slow_descriptors_with_the_answer_to_a_probe, ON_ALL);
+	add_slow_test(tc, slow_descriptors_with_the_counters, ON_ALL);
+	add_slow_test(tc, slow_descriptors_among_the_wake_ups, ON_ALL);
+	add_slow_test(tc, slow_descriptors_on_the_sockets_that_were_passed, ON_NATIVE);
+	add_slow_test(tc, slow_descriptors_inside_of_those_that_were_passed, ON_NATIVE);
+	add_transport_test(tc, slow_descriptors_by_the_thousand);
 	return arena_main(s);
 }

@@ -37,6 +37,9 @@ tests_hostile_libhostile_la_SOURCES = \
 	tests/hostile/raw-wires.c \
 	tests/hostile/raw-wires.h \
 	tests/hostile/report.h \
+	tests/hostile/slow-files.c \
+	tests/hostile/slow.c \
+	tests/hostile/slow.h \
 	tests/hostile/stopwatch.c \
 	tests/hostile/stopwatch.h \
 	tests/hostile/tools.c \

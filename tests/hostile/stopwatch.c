@@ -162,7 +162,7 @@ void worst_note(const char *name, int variant, const char *what, const struct la
 
 	if (!board)
 		return;
-	snprintf(text, sizeof(text), "%s of %s (%s)", what, name, variants[variant].name);
+	snprintf(text, sizeof(text), "%s, %s (%s)", name, what, variants[variant].name);
 	while (i < board->n && strcmp(board->cases[i].name, text) != 0)
 		i++;
 	if (i == CASES_MAX)
@@ -191,13 +191,22 @@ void timed_case(const char *name, int variant)
 	timed.variant = variant;
 }
 
+/* What it was allowed to wait is not of interest. */
+static void timed_note(const struct lap *l, uint64_t allowed)
+{
+	struct lap beyond = *l;
+
+	beyond.blocked -= beyond.blocked < allowed ? beyond.blocked : allowed;
+	worst_note(timed.name, timed.variant, "calls beyond their time", &beyond);
+}
+
 void timed_check(const struct stopwatch *s, const char *call, int allowed_ms)
 {
 	struct lap l = stopwatch_read(s, -1);
 	char text[200];
 
 	if (timed.name)
-		worst_note(timed.name, timed.variant, call, &l);
+		timed_note(&l, (uint64_t)allowed_ms * 1000000);
 	ck_assert_msg(!lap_is_blocked(&l, allowed_ms) && !lap_is_computing(&l, allowed_ms),
 		      "%s: %s; %d ms were allowed", call, lap_text(&l, text, sizeof(text)),
 		      allowed_ms);

@@ -67,7 +67,7 @@ void lap_worsen(struct lap *worst, const struct lap *l);
  */
 void worst_begin(void);
 void worst_print(void);
-/* @what: of a case, as "dispatch" or "call". */
+/* @what: of a case, as "dispatches". */
 void worst_note(const char *name, int variant, const char *what, const struct lap *l);
 
 /* -- Timed calls of a client ---------------------------------------------------------- */

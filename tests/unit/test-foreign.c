@@ -6,6 +6,7 @@
  */
 #include <check.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -19,6 +20,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -137,30 +139,73 @@ static void *thread_hold(void *data)
 	return NULL;
 }
 
-/* In a process of its own: hold the lock of @fd until killed, and say on @told that it is. */
-static void lock_hold(int fd, int told)
+/* Locks are held one after the other, each in a page of its own. */
+static void lock_hold_one(struct holder *h, int faults, char *page)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct holder h = { fd, { .len = 1 } };
-	struct uffdio_register range;
 	struct uffd_msg fault;
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	int faults = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
-	void *memory =
-		mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	pthread_t thread;
 
-	range = (struct uffdio_register){ .range = { (uintptr_t)memory, page },
+	h->program = (struct sock_fprog){ 1, (struct sock_filter *)page };
+	if (pthread_create(&thread, NULL, thread_hold, h) != 0 ||
+	    read(faults, &fault, sizeof(fault)) != sizeof(fault))
+		_exit(70);
+}
+
+/* In a process of its own: hold the locks of @fds until killed, and say on @told that it is. */
+static void locks_hold(const int *fds, size_t n, int told)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int faults = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	struct holder *h = calloc(n, sizeof(*h));
+	char *memory = mmap(NULL, n * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			    -1, 0);
+
+	range = (struct uffdio_register){ .range = { (uintptr_t)memory, n * page },
 					  .mode = UFFDIO_REGISTER_MODE_MISSING };
 	if (faults < 0 || ioctl(faults, UFFDIO_API, &api) < 0 ||
 	    ioctl(faults, UFFDIO_REGISTER, &range) < 0)
 		_exit(77);
-	h.program.filter = memory;
-	if (pthread_create(&thread, NULL, thread_hold, &h) != 0 ||
-	    read(faults, &fault, sizeof(fault)) != sizeof(fault) || write(told, "x", 1) != 1)
+	for (size_t i = 0; i < n; i++) {
+		h[i].fd = fds[i];
+		lock_hold_one(&h[i], faults, memory + i * page);
+	}
+	if (write(told, "x", 1) != 1)
 		_exit(70);
 	for (;;)
 		pause();
+}
+
+/* The process that holds them; -1: not for this user. */
+static pid_t locks_hold_begin(const int *fds, size_t n)
+{
+	int told[2], status;
+	char byte;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe2(told, O_CLOEXEC), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		locks_hold(fds, n, told[1]);
+	}
+	close(told[1]);
+	if (read(told[0], &byte, 1) != 1) {
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 77);
+		printf("# skip: userfaultfd(2) is not for this user\n");
+		pid = -1;
+	}
+	close(told[0]);
+	return pid;
+}
+
+static void locks_hold_end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 
 /* The thread that is not this one: its blocked signals. */
@@ -199,27 +244,15 @@ static unsigned long long blocked_signals(void)
 
 START_TEST(close_that_waits_for_ever_holds_nobody_up)
 {
-	int before = threads(), told[2], fd, other, status;
+	int before = threads(), fd, other;
 	pid_t pid;
-	char byte;
 
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	other = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	ck_assert_int_eq(pipe2(told, O_CLOEXEC), 0);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		lock_hold(fd, told[1]);
-	}
-	close(told[1]);
-	if (read(told[0], &byte, 1) != 1) {
-		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 77);
-		printf("# skip: userfaultfd(2) is not for this user\n");
+	pid = locks_hold_begin(&fd, 1);
+	if (pid < 0) {
 		close(fd);
 		close(other);
-		close(told[0]);
 		return;
 	}
 	qbi_foreign_close(&fd, 1);
@@ -233,11 +266,100 @@ START_TEST(close_that_waits_for_ever_holds_nobody_up)
 	qbi_foreign_close(&other, 1);
 	AWAIT(!is_open(other));
 	ck_assert(is_open(fd));
-	kill(pid, SIGKILL);
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	locks_hold_end(pid);
 	AWAIT(!is_open(fd));
 	AWAIT(threads() == before);
-	close(told[0]);
+}
+END_TEST
+
+enum { MOST_THREADS = 8, MANY = 3000, AT_ONCE = 250 };
+
+static void descriptors_allow(void)
+{
+	struct rlimit limit;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static int open_among(const int *fds, int n)
+{
+	int open = 0;
+
+	for (int i = 0; i < n; i++)
+		open += is_open(fds[i]);
+	return open;
+}
+
+/* Eight wait, and all others for them, however many: nobody closes them meanwhile. */
+START_TEST(more_than_eight_that_wait_hold_up_only_each_other)
+{
+	int before = threads(), stuck[MOST_THREADS], kept[MOST_THREADS];
+	static int many[MANY], given[AT_ONCE];
+	pid_t pid;
+
+	descriptors_allow();
+	for (int i = 0; i < MOST_THREADS; i++) {
+		stuck[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		ck_assert_int_ge(stuck[i], 0);
+	}
+	memcpy(kept, stuck, sizeof(kept));
+	pid = locks_hold_begin(stuck, MOST_THREADS);
+	for (int i = 0; i < MOST_THREADS; i++) {
+		if (pid < 0)
+			close(stuck[i]);
+		else
+			qbi_foreign_close(&stuck[i], 1);
+	}
+	if (pid < 0)
+		return;
+	for (int i = 0; i < MANY; i++) {
+		many[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		ck_assert_int_ge(many[i], 0);
+	}
+	for (int i = 0; i < MANY; i += AT_ONCE) {
+		memcpy(given, &many[i], sizeof(given));
+		qbi_foreign_close(given, AT_ONCE);
+	}
+	ck_assert_int_eq(threads(), before + MOST_THREADS);
+	ck_assert_int_eq(open_among(kept, MOST_THREADS), MOST_THREADS);
+	ck_assert_int_eq(open_among(many, MANY), MANY);
+	locks_hold_end(pid);
+	AWAIT(open_among(many, MANY) == 0);
+	AWAIT(open_among(kept, MOST_THREADS) == 0);
+	AWAIT(threads() == before);
+}
+END_TEST
+
+/* In front of that of the C library, for the objects of the library in this program. */
+static bool threads_refused;
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+		   void *data)
+{
+	int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+	if (threads_refused)
+		return EAGAIN;
+	*(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
+	return real(thread, attr, fn, data);
+}
+
+/* They stay open until one can be started. */
+START_TEST(without_a_thread_nothing_that_may_wait_is_closed)
+{
+	int before = threads(), fds[2], kept[2];
+
+	for (int i = 0; i < 2; i++)
+		kept[i] = fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	threads_refused = true;
+	qbi_foreign_close(&fds[0], 1);
+	ck_assert(is_open(kept[0]));
+	threads_refused = false;
+	qbi_foreign_close(&fds[1], 1);
+	AWAIT(!is_open(kept[0]) && !is_open(kept[1]));
+	AWAIT(threads() == before);
 }
 END_TEST
 
@@ -255,6 +377,8 @@ int main(void)
 	tcase_add_test(tc, stream_with_bytes_left_in_it_needs_no_thread);
 	tcase_add_test(tc, as_many_as_a_message_has_come_in_and_go);
 	tcase_add_test(tc, close_that_waits_for_ever_holds_nobody_up);
+	tcase_add_test(tc, more_than_eight_that_wait_hold_up_only_each_other);
+	tcase_add_test(tc, without_a_thread_nothing_that_may_wait_is_closed);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
