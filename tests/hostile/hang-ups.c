@@ -13,7 +13,7 @@
 
 enum {
 	SERVED = 1 << 16, /* after a hang-up */
-	EARLIER = 500,	  /* by dispatches that come before the one which is told of it */
+	EARLIER = 4096,	  /* by dispatches that come before the one which is told of it */
 	LARGE = 8 << 20,  /* messages, for a ring with more requests than that */
 };
 
