@@ -40,7 +40,10 @@ struct qbipc_service_limits {
 	uint64_t handshake_ms;
 	/** Connections; more are refused with EUSERS. */
 	uint64_t connections;
-	/** Connections per user; more are refused with EDQUOT. */
+	/**
+	 * Connections per user; more are refused with EDQUOT. One that has ended counts
+	 * until its memory and files are given back, if the user holds that up.
+	 */
 	uint64_t connections_per_uid;
 	/**
 	 * Connections per user while less than a quarter of the descriptors that the
@@ -50,7 +53,7 @@ struct qbipc_service_limits {
 	uint64_t connections_when_scarce;
 	/**
 	 * Bytes of shared memory that the connections of a user may take, by the sizes
-	 * agreed; more are refused with EDQUOT.
+	 * agreed; more are refused with EDQUOT. What has ended counts as above.
 	 */
 	uint64_t memory_per_uid;
 	/**

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "base/util.h"
 
 /* Linux 6.5; the headers may be older than the kernel. */
@@ -37,7 +36,6 @@ _Static_assert(ROOM >= CMSG_SPACE(sizeof(struct ucred)) +
 #define THREADS_MAX 8
 /* Descriptors that can wait without memory being allocated. */
 #define WAITING_FIRST 1024
-#define STACK_SIZE (128u << 10)
 
 /* -- Receiving ---------------------------------------------------------------- */
 
@@ -253,26 +251,6 @@ static void *thread_close(void *unused)
 	return NULL;
 }
 
-/* Detached, with a small stack and no signals. */
-static int thread_start(void)
-{
-	sigset_t all, before;
-	pthread_attr_t attr;
-	pthread_t thread;
-	int r;
-
-	if (pthread_attr_init(&attr) != 0)
-		return -ENOMEM;
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
-	sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&thread, &attr, thread_close, NULL);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	(void)pthread_attr_destroy(&attr);
-	return -r;
-}
-
 /* Queue descriptors for the threads. True: start one more. */
 static bool waiting_add(const int *fds, size_t n)
 {
@@ -299,7 +277,7 @@ static bool waiting_add(const int *fds, size_t n)
  */
 static void elsewhere_close(const int *fds, size_t n)
 {
-	if (!waiting_add(fds, n) || thread_start() == 0)
+	if (!waiting_add(fds, n) || qbi_thread_start(thread_close, NULL) == 0)
 		return;
 	qbi_mutex_lock(&closing);
 	threads--;

@@ -29,6 +29,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/owner.h \
 	lib/base/peer.c \
 	lib/base/peer.h \
+	lib/base/reclaim.c \
+	lib/base/reclaim.h \
 	lib/base/refused.c \
 	lib/base/refused.h \
 	lib/base/sized.c \
@@ -36,6 +38,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/socket.c \
 	lib/base/socket.h \
 	lib/base/syscalls.h \
+	lib/base/thread.c \
+	lib/base/thread.h \
 	lib/base/turn.c \
 	lib/base/turn.h \
 	lib/base/unfinished.c \

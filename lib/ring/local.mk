@@ -3,6 +3,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/ring/fault.h \
 	lib/ring/mapping.c \
 	lib/ring/mapping.h \
+	lib/ring/punch.c \
+	lib/ring/punch.h \
 	lib/ring/qbcontrol.c \
 	lib/ring/qbcontrol.h \
 	lib/ring/qbring-traffic.c \

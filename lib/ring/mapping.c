@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/util.h"
+#include "ring/punch.h"
 
 static size_t page_round(size_t size)
 {
@@ -63,24 +64,18 @@ int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files
 	return 0;
 }
 
-void qbi_mapping_punch(struct qbi_mapping *m, size_t from, size_t to)
+int qbi_mapping_punch(struct qbi_mapping *m, size_t from, size_t to)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), size;
+	size_t size;
 	char *last = NULL;
 	size_t i;
 
 	for (i = 0; i < QBI_MAPPING_PARTS && m->part[i]; i++)
 		last = m->part[i];
 	if (!last)
-		return;
+		return 0;
 	size = (size_t)((char *)m->guard.base + m->guard.size - last);
-	from = page_round(from);
-	to = to < size ? to / page * page : size;
-	if (from >= to)
-		return;
-	/* Locked pages (mlockall) would not be released. */
-	(void)munlock(last + from, to - from);
-	(void)madvise(last + from, to - from, MADV_REMOVE);
+	return qbi_punch(last, size, from, to);
 }
 
 void qbi_mapping_close(struct qbi_mapping *m)

@@ -44,9 +44,10 @@ int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files
 
 /*
  * Release the whole pages between @from and @to of the last file, for all processes that map
- * it: they read as zeros then. SIZE_MAX: its end. Errors are ignored.
+ * it: they read as zeros then. SIZE_MAX: its end. Errors are ignored. Waits for any process
+ * that has the file's lock. 0; QBI_AGAIN that took long (ring/punch.h).
  */
-void qbi_mapping_punch(struct qbi_mapping *m, size_t from, size_t to);
+int qbi_mapping_punch(struct qbi_mapping *m, size_t from, size_t to);
 
 /* No thread may access the mapping. Idempotent. */
 void qbi_mapping_close(struct qbi_mapping *m);

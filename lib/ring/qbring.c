@@ -195,9 +195,9 @@ void qbi_qbring_take_larger(struct qbi_qbring *r)
 	r->max_msg_size = r->word_size * (uint32_t)sizeof(uint32_t) - QBI_QBRING_MARGIN;
 }
 
-void qbi_qbring_punch(struct qbi_qbring *r)
+int qbi_qbring_punch(struct qbi_qbring *r)
 {
-	qbi_mapping_punch(&r->map, 0, SIZE_MAX);
+	return qbi_mapping_punch(&r->map, 0, SIZE_MAX);
 }
 
 /* The first byte that the consumer, as it says, has not taken. */
@@ -214,20 +214,20 @@ static uint32_t ring_untaken(struct qbi_qbring *r)
 	return read;
 }
 
-void qbi_qbring_punch_taken(struct qbi_qbring *r)
+int qbi_qbring_punch_taken(struct qbi_qbring *r)
 {
 	size_t read, write;
+	int before, after;
 
 	if (!r->head)
-		return;
+		return 0;
 	read = ring_untaken(r) * sizeof(uint32_t);
 	write = r->write * sizeof(uint32_t);
-	if (read > write) {
-		qbi_mapping_punch(&r->map, write, read);
-		return;
-	}
-	qbi_mapping_punch(&r->map, 0, read);
-	qbi_mapping_punch(&r->map, write, SIZE_MAX);
+	if (read > write)
+		return qbi_mapping_punch(&r->map, write, read);
+	before = qbi_mapping_punch(&r->map, 0, read);
+	after = qbi_mapping_punch(&r->map, write, SIZE_MAX);
+	return before || after ? QBI_AGAIN : 0;
 }
 
 void qbi_qbring_close(struct qbi_qbring *r)

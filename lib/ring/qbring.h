@@ -84,13 +84,14 @@ int qbi_qbring_resume(struct qbi_qbring *r);
 /*
  * Server, before close, if the data is not needed any more: release its memory, which is
  * accounted to us, even if the client keeps files or mappings. The header stays, because a
- * libqb client that has just hung up reads there what to unmap.
+ * libqb client that has just hung up reads there what to unmap. 0 or QBI_AGAIN, as
+ * qbi_mapping_punch().
  */
-void qbi_qbring_punch(struct qbi_qbring *r);
+int qbi_qbring_punch(struct qbi_qbring *r);
 
 /* The same for a ring that we produce, except for messages that the client, as it says, has
  * not taken yet. */
-void qbi_qbring_punch_taken(struct qbi_qbring *r);
+int qbi_qbring_punch_taken(struct qbi_qbring *r);
 
 /* Unmap; the files stay. Idempotent. */
 void qbi_qbring_close(struct qbi_qbring *r);

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/util.h"
+#include "ring/punch.h"
 #include "ring/sealed.h"
 
 #define WORDS_SIZE 4096
@@ -159,40 +160,24 @@ void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qb
 
 /* -- Pages released ----------------------------------------------------------------------- */
 
-/*
- * Release the whole pages of [@from, @to), offsets in memory of @size bytes. The kernel
- * refuses pages that this process has locked; locks of the other end have no effect.
- */
-static void pages_punch(void *memory, uint64_t size, uint64_t from, uint64_t to)
+static int common_punch(struct qbi_region *m, uint64_t from)
 {
-	unsigned char *base = memory;
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-
-	from = (from + page - 1) / page * page;
-	if (to < size)
-		to = to / page * page;
-	if (from >= to || madvise(base + from, to - from, MADV_REMOVE) == 0)
-		return;
-	(void)munlock(base + from, to - from);
-	(void)madvise(base + from, to - from, MADV_REMOVE);
+	return qbi_punch(m->words, m->common_size, from, m->common_size);
 }
 
-static void common_punch(struct qbi_region *m, uint64_t from)
-{
-	pages_punch(m->words, m->common_size, from, m->common_size);
-}
-
+/* How long it takes does not matter: the client cannot punch this memory, so nothing that
+ * comes afterwards has to wait. */
 static void sent_punch(struct qbi_region *m, uint64_t from, uint64_t to)
 {
-	pages_punch(m->sent, m->sent_size, from, to);
+	(void)qbi_punch(m->sent, m->sent_size, from, to);
 }
 
-void qbi_region_punch(struct qbi_region *m)
+/* The common memory comes last: what it says about the client is then as new as can be. */
+int qbi_region_punch(struct qbi_region *m)
 {
-	if (m->words && m->touched)
-		common_punch(m, 0);
 	if (m->sent)
 		sent_punch(m, 0, m->sent_size);
+	return m->words && m->touched ? common_punch(m, 0) : 0;
 }
 
 /* Release the ring whose data begins at @data, except the @n bytes from @keep on, which may
@@ -208,15 +193,14 @@ static void ring_punch_except(struct qbi_region *m, uint64_t data, uint64_t capa
 	}
 }
 
-void qbi_region_punch_taken(struct qbi_region *m)
+int qbi_region_punch_taken(struct qbi_region *m)
 {
 	uint64_t capacity = qbi_ring_capacity(m->max_msg_size);
 	uint64_t data = 0;
 	int which;
 
 	if (!m->sent)
-		return;
-	common_punch(m, WORDS_SIZE);
+		return 0;
 	for (which = QBI_REGION_RESPONSE; which < QBI_REGION_RINGS; which++) {
 		uint64_t offset;
 		uint64_t n = qbi_ring_waiting(&m->words->ring[which], capacity, &offset);
@@ -224,6 +208,7 @@ void qbi_region_punch_taken(struct qbi_region *m)
 		ring_punch_except(m, data, capacity, offset, n);
 		data += capacity;
 	}
+	return common_punch(m, WORDS_SIZE);
 }
 
 void qbi_region_close(struct qbi_region *m)

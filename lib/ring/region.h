@@ -95,11 +95,13 @@ void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qb
 
 /*
  * Server, at the end: release the pages, even if the client still maps them, but without rings
- * only if the server has touched them. The first releases all; the second all except pages with responses and events that the client has not
- * taken, according to the client's own position.
+ * only if the server has touched them. The first releases all; the second all except pages
+ * with responses and events that the client has not taken, according to the client's own
+ * position. Both wait for any process that has the lock of the memory. 0; QBI_AGAIN the
+ * client holds it up (ring/punch.h).
  */
-void qbi_region_punch(struct qbi_region *m);
-void qbi_region_punch_taken(struct qbi_region *m);
+int qbi_region_punch(struct qbi_region *m);
+int qbi_region_punch_taken(struct qbi_region *m);
 
 /* Unmap. Idempotent. */
 void qbi_region_close(struct qbi_region *m);

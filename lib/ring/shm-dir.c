@@ -245,16 +245,17 @@ static int dir_reopen(struct qbi_shm_dir *d)
 	return 0;
 }
 
-static void dir_unlink(struct qbi_shm_dir *d)
+/* 0; QBI_AGAIN there is no descriptor for it now. */
+static int dir_unlink(struct qbi_shm_dir *d)
 {
 	int r = d->fd < 0 ? dir_reopen(d) : 0;
 	size_t i;
 
 	if (r == -ENOENT)
-		return; /* the client has removed it */
+		return 0; /* the client has removed it */
 	if (r < 0) {
 		qbi_log_rarely(LOG_WARNING, "cannot remove %s: %s", d->path, strerror(-r));
-		return;
+		return r == -EMFILE || r == -ENFILE ? QBI_AGAIN : 0;
 	}
 	for (i = 0; i < QBI_SHM_DIR_FILES; i++)
 		if (d->files[i])
@@ -262,14 +263,16 @@ static void dir_unlink(struct qbi_shm_dir *d)
 	/* Only if it is empty: other files in it belong to the client. */
 	if (rmdir(d->path) < 0 && errno != ENOENT)
 		qbi_log_rarely(LOG_INFO, "%s stays: %s", d->path, strerror(errno));
+	return 0;
 }
 
-void qbi_shm_dir_remove(struct qbi_shm_dir *d)
+int qbi_shm_dir_remove(struct qbi_shm_dir *d)
 {
-	if (!d->path[0])
-		return;
-	dir_unlink(d);
-	qbi_shm_dir_forget(d);
+	int r = d->path[0] ? dir_unlink(d) : 0;
+
+	if (r == 0)
+		qbi_shm_dir_forget(d);
+	return r;
 }
 
 void qbi_shm_dir_forget(struct qbi_shm_dir *d)

@@ -73,9 +73,12 @@ int qbi_shm_dir_file(struct qbi_shm_dir *d, const char *name, size_t size,
  * descriptor. 0 or -errno. */
 int qbi_shm_dir_hand_over(struct qbi_shm_dir *d, const struct qbi_owner *owner);
 
-/* Remove our files and the directory, as far as they are still the ones that we made.
- * Idempotent; works on a half-built directory. */
-void qbi_shm_dir_remove(struct qbi_shm_dir *d);
+/*
+ * Remove our files and the directory, as far as they are still the ones that we made. Waits
+ * for any process that has the lock of one of them. Idempotent; works on a half-built
+ * directory. 0; QBI_AGAIN there is no free descriptor: nothing has happened.
+ */
+int qbi_shm_dir_remove(struct qbi_shm_dir *d);
 
 /* Forget the directory: another process removes it. Idempotent. */
 void qbi_shm_dir_forget(struct qbi_shm_dir *d);

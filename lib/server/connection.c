@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/util.h"
+#include "server/end.h"
 #include "transport/registry.h"
 
 int qbi_connection_new(struct qbi_host *h, int fd, qb_ipcs_dispatch_fn_t dispatch,
@@ -264,9 +265,11 @@ static void stream_close(qb_ipcs_connection_t *c)
 
 static void end_close(qb_ipcs_connection_t *c, enum qbi_parting how)
 {
-	if (c->end)
-		c->transport->server->close(c->end, how);
-	free(QBI_TAKE(c->end));
+	/* A child lets go of a copy, which the client cannot hold up. */
+	if (how == QBI_PART_COPY || qbi_limits_is_exempt(c->peer.uid))
+		qbi_end_free(QBI_TAKE(c->end), how);
+	else
+		qbi_end_hand_over(QBI_TAKE(c->end), how, c->peer.uid, c->quota.memory);
 	c->request.fd = -1; /* the transport's, closed by it */
 }
 
@@ -280,7 +283,8 @@ static void retry_let_go(qb_ipcs_connection_t *c)
 void qbi_connection_retract(qb_ipcs_connection_t *c)
 {
 	watch_drop(c, &c->request);
-	end_close(c, QBI_PART_AT_ONCE);
+	qbi_end_free(QBI_TAKE(c->end), QBI_PART_AT_ONCE);
+	c->request.fd = -1;
 	retry_let_go(c);
 }
 

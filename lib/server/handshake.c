@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "server/access.h"
 #include "server/connection.h"
+#include "server/end.h"
 #include "server/inquiry.h"
 #include "server/send.h"
 #include "transport/registry.h"
@@ -154,9 +155,8 @@ static int transport_open(qb_ipcs_connection_t *c, const struct qbi_server_spec 
 	int r = ops->open(c->end, spec, reply);
 
 	while ((r == -EMFILE || r == -ENFILE) && qbi_handshake_make_room(c->host)) {
-		ops->close(c->end, QBI_PART_AT_ONCE);
+		qbi_end_clear(c->end);
 		reply_close_fds(reply);
-		memset(c->end, 0, ops->state_size);
 		r = ops->open(c->end, spec, reply);
 	}
 	return r;
@@ -191,7 +191,7 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 	if (!c->transport)
 		return -ENOTSUP;
 	ops = c->transport->server;
-	c->end = calloc(1, ops->state_size);
+	c->end = qbi_end_new(ops);
 	if (!c->end)
 		return -ENOMEM;
 	r = transport_open(c, &spec, reply);

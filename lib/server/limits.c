@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/group-memory.h"
+#include "base/reclaim.h"
 #include "base/util.h"
 #include "wire/handshake.h"
 
@@ -382,18 +383,21 @@ int qbi_limits_admit(struct qbi_limits *l, struct qbi_limits_entry *e, int fd,
 	struct qbi_account *a = e->account;
 	uint64_t memory = connection_memory(max_msg_size);
 	bool exempt = uid_is_exempt(a->uid, geteuid());
+	struct qbi_reclaim_pending pending = { 0, 0, 0 };
 
+	if (!exempt)
+		pending = qbi_reclaim_pending(a->uid);
 	if (l->n_connections >= at->connections)
 		return connection_refused(ret, QBI_REFUSED_CONNECTIONS, -EUSERS,
 					  "too many connections");
-	if (!exempt && a->connections >= at->connections_per_uid)
+	if (!exempt && (uint64_t)a->connections + pending.n >= at->connections_per_uid)
 		return connection_refused(ret, QBI_REFUSED_CONNECTIONS_PER_UID, -EDQUOT,
 					  "too many connections of this user");
 	if (!exempt && a->connections >= at->connections_when_scarce &&
 	    descriptors_are_scarce(fd))
 		return connection_refused(ret, QBI_REFUSED_SCARCE, -EDQUOT,
 					  "descriptors are kept for other users");
-	if (!exempt && (memory > at->memory_per_uid || a->memory > at->memory_per_uid - memory))
+	if (!exempt && a->memory + pending.memory + memory > at->memory_per_uid)
 		return connection_refused(ret, QBI_REFUSED_MEMORY, -EDQUOT,
 					  "too much shared memory for this user");
 	handshake_uncount(l, e);

@@ -15,6 +15,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/deadlines.h \
 	lib/server/dispatch.c \
 	lib/server/dispatch.h \
+	lib/server/end.c \
+	lib/server/end.h \
 	lib/server/handshake.c \
 	lib/server/handshake.h \
 	lib/server/host.c \

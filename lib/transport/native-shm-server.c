@@ -319,22 +319,38 @@ static int native_shm_server_resume(void *st)
 	return r;
 }
 
+static void native_shm_server_leave(void *st, enum qbi_parting how)
+{
+	struct native_shm_server *s = st;
+
+	if (!s->shared)
+		return;
+	if (s->shared->busy == s)
+		s->shared->busy = NULL;
+	s->shared = NULL;
+	/* Shut down for all processes: a child that has the stream would keep the client. */
+	if (s->bell >= 0 && how != QBI_PART_COPY)
+		(void)shutdown(s->bell, SHUT_RDWR);
+	s->bell = qbi_close(s->bell);
+}
+
+static int native_shm_server_withdraw(void *st, enum qbi_parting how)
+{
+	struct native_shm_server *s = st;
+
+	if (how == QBI_PART_KEEPING)
+		return qbi_region_punch_taken(&s->region);
+	return how == QBI_PART_AT_ONCE ? qbi_region_punch(&s->region) : 0;
+}
+
 static void native_shm_server_close(void *st, enum qbi_parting how)
 {
 	struct native_shm_server *s = st;
 
 	if (!s->opened)
 		return;
-	if (s->shared->busy == s)
-		s->shared->busy = NULL;
-	/* Shut down for all processes: a child that has the stream would keep the client. */
-	if (s->bell >= 0 && how != QBI_PART_COPY)
-		(void)shutdown(s->bell, SHUT_RDWR);
-	s->bell = qbi_close(s->bell);
-	if (how == QBI_PART_KEEPING)
-		qbi_region_punch_taken(&s->region);
-	else if (how == QBI_PART_AT_ONCE)
-		qbi_region_punch(&s->region);
+	native_shm_server_leave(s, how);
+	(void)native_shm_server_withdraw(s, how);
 	qbi_region_close(&s->region);
 }
 
@@ -356,4 +372,6 @@ const struct qbi_server_ops qbi_native_shm_server = {
 	.events_queued = native_shm_server_events_queued,
 	.resume = native_shm_server_resume,
 	.close = native_shm_server_close,
+	.leave = native_shm_server_leave,
+	.withdraw = native_shm_server_withdraw,
 };

@@ -229,21 +229,40 @@ static int native_socket_server_resume(void *st)
 	return 0;
 }
 
+static void native_socket_server_leave(void *st, enum qbi_parting how)
+{
+	struct native_socket_server *s = st;
+
+	if (!s->shared)
+		return;
+	if (s->shared->busy == s)
+		s->shared->busy = NULL;
+	s->shared = NULL;
+	if (how != QBI_PART_COPY) {
+		qbi_packets_end(&s->call);
+		qbi_packets_end(&s->event);
+	}
+	qbi_packets_close(&s->call);
+	qbi_packets_close(&s->event);
+}
+
+static int native_socket_server_withdraw(void *st, enum qbi_parting how)
+{
+	struct native_socket_server *s = st;
+
+	if (how != QBI_PART_AT_ONCE && how != QBI_PART_KEEPING)
+		return 0;
+	return qbi_region_punch(&s->region);
+}
+
 static void native_socket_server_close(void *st, enum qbi_parting how)
 {
 	struct native_socket_server *s = st;
 
 	if (!s->opened)
 		return;
-	if (s->shared->busy == s)
-		s->shared->busy = NULL;
-	if (how != QBI_PART_COPY) {
-		qbi_packets_end(&s->call);
-		qbi_packets_end(&s->event);
-		qbi_region_punch(&s->region);
-	}
-	qbi_packets_close(&s->call);
-	qbi_packets_close(&s->event);
+	native_socket_server_leave(s, how);
+	(void)native_socket_server_withdraw(s, how);
 	qbi_region_close(&s->region);
 }
 
@@ -264,4 +283,6 @@ const struct qbi_server_ops qbi_native_socket_server = {
 	.events_queued = native_socket_server_events_queued,
 	.resume = native_socket_server_resume,
 	.close = native_socket_server_close,
+	.leave = native_socket_server_leave,
+	.withdraw = native_socket_server_withdraw,
 };

@@ -29,6 +29,7 @@ struct shm_server {
 	struct qbi_qbring event;
 	int64_t owed;	      /* requests taken whose byte was not read yet */
 	uint64_t unannounced; /* events whose byte could not be sent yet */
+	bool withdrawn;	      /* the client was told of the end */
 };
 
 static int server_create_ring(struct shm_server *s, struct qbi_qbring *ring,
@@ -194,23 +195,6 @@ static uint32_t shm_server_events_queued(void *st)
 	return qbi_qbring_count(&s->event);
 }
 
-/* Let the client see the end. */
-static void server_withdraw(struct shm_server *s, bool keep_queued)
-{
-	qbi_fault_guard_check(true);
-	if (s->request.head)
-		qbi_qbring_refs_add(&s->request, -1);
-	qbi_qbring_punch(&s->request);
-	if (keep_queued) {
-		qbi_qbring_punch_taken(&s->response);
-		qbi_qbring_punch_taken(&s->event);
-	} else {
-		qbi_qbring_punch(&s->response);
-		qbi_qbring_punch(&s->event);
-	}
-	qbi_shm_dir_remove(&s->dir);
-}
-
 /* Bytes of taken requests cannot be matched, because their number is not known. */
 static int shm_server_resume(void *st)
 {
@@ -225,14 +209,42 @@ static int shm_server_resume(void *st)
 	return r ? r : qbi_qbring_resume(&s->event);
 }
 
+/* 0, or QBI_AGAIN if it took long. */
+static int rings_punch(struct shm_server *s, bool keep_queued)
+{
+	int request = qbi_qbring_punch(&s->request);
+	int response = keep_queued ? qbi_qbring_punch_taken(&s->response) :
+				     qbi_qbring_punch(&s->response);
+	int event =
+		keep_queued ? qbi_qbring_punch_taken(&s->event) : qbi_qbring_punch(&s->event);
+
+	return request || response || event ? QBI_AGAIN : 0;
+}
+
+static int shm_server_withdraw(void *st, enum qbi_parting how)
+{
+	struct shm_server *s = st;
+	int r = 0;
+
+	if (!s->opened || how == QBI_PART_COPY)
+		return 0;
+	qbi_fault_guard_check(true);
+	/* Let the client see the end. */
+	if (s->request.head && !s->withdrawn)
+		qbi_qbring_refs_add(&s->request, -1);
+	s->withdrawn = true;
+	if (how != QBI_PART_UNPUNCHED)
+		r = rings_punch(s, how == QBI_PART_KEEPING);
+	return qbi_shm_dir_remove(&s->dir) ? QBI_AGAIN : r;
+}
+
 static void shm_server_close(void *st, enum qbi_parting how)
 {
 	struct shm_server *s = st;
 
 	if (!s->opened)
 		return;
-	if (how != QBI_PART_COPY)
-		server_withdraw(s, how == QBI_PART_KEEPING);
+	(void)shm_server_withdraw(s, how);
 	qbi_qbring_close(&s->request);
 	qbi_qbring_close(&s->response);
 	qbi_qbring_close(&s->event);
@@ -257,4 +269,5 @@ const struct qbi_server_ops qbi_qb_shm_server = {
 	.events_queued = shm_server_events_queued,
 	.resume = shm_server_resume,
 	.close = shm_server_close,
+	.withdraw = shm_server_withdraw,
 };

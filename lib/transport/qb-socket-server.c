@@ -395,7 +395,7 @@ static uint32_t socket_server_events_queued(void *st)
 	return qbi_qbcontrol_queued(&s->control, QBI_QBCONTROL_EVENT);
 }
 
-static void socket_server_close(void *st, enum qbi_parting how)
+static void socket_server_leave(void *st, enum qbi_parting how)
 {
 	struct socket_server *s = st;
 	int channel;
@@ -409,11 +409,27 @@ static void socket_server_close(void *st, enum qbi_parting how)
 		qbi_early_clear(&s->out[channel].early);
 		s->out[channel].fd = qbi_close(s->out[channel].fd);
 	}
+}
+
+static int socket_server_withdraw(void *st, enum qbi_parting how)
+{
+	struct socket_server *s = st;
+
+	if (!s->opened || how == QBI_PART_COPY)
+		return 0;
+	return qbi_shm_dir_remove(&s->dir);
+}
+
+static void socket_server_close(void *st, enum qbi_parting how)
+{
+	struct socket_server *s = st;
+
+	if (!s->opened)
+		return;
+	socket_server_leave(s, how);
+	(void)socket_server_withdraw(s, how);
 	qbi_qbcontrol_close(&s->control);
-	if (how == QBI_PART_COPY)
-		qbi_shm_dir_forget(&s->dir);
-	else
-		qbi_shm_dir_remove(&s->dir);
+	qbi_shm_dir_forget(&s->dir);
 }
 
 extern const struct qbi_server_ops qbi_qb_socket_server;
@@ -433,4 +449,6 @@ const struct qbi_server_ops qbi_qb_socket_server = {
 	.flow_set = socket_server_flow_set,
 	.events_queued = socket_server_events_queued,
 	.close = socket_server_close,
+	.leave = socket_server_leave,
+	.withdraw = socket_server_withdraw,
 };

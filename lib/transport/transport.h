@@ -13,7 +13,8 @@
  *            take, settle, flow_set              the dispatching thread
  *            respondv, eventv, flush, room,
  *            wait_fd, events_queued              one thread at a time
- *            open, resume, close                 nothing else at the same time
+ *            open, resume, close,
+ *            leave, withdraw                     nothing else at the same time
  *   client   sendv, flow                         the thread that has this turn
  *            recv                                the thread that has another turn
  *            event_recv, event_fd                the thread that has a third turn
@@ -105,6 +106,8 @@ enum qbi_parting {
 	/* The application ended the connection: messages that were sent before can still
 	 * be read by the client. */
 	QBI_PART_KEEPING,
+	/* As the first, but leave the pages to the last one that has them mapped. */
+	QBI_PART_UNPUNCHED,
 	/* In a child of the process that owns it: free memory and close descriptors, but
 	 * do not touch shared objects. */
 	QBI_PART_COPY,
@@ -192,6 +195,20 @@ struct qbi_server_ops {
 
 	/* Release everything. Idempotent; the state may never have been opened. */
 	void (*close)(void *st, enum qbi_parting how);
+
+	/*
+	 * The same in three parts, the last of which is close() with QBI_PART_COPY. A client
+	 * can hold up the second and, if it does, also the third, and a thread that waits in
+	 * the third holds up each thread of the process that maps memory.
+	 *
+	 * leave     what the client cannot hold up. After it the service may be gone, and no
+	 *           other operation than the other two parts is used. Optional.
+	 * withdraw  take from the client what it could keep: pages, and names of files. 0;
+	 *           QBI_AGAIN the client holds it up: repeat it before the third part.
+	 *           Optional: there is nothing that the client can hold up.
+	 */
+	void (*leave)(void *st, enum qbi_parting how);
+	int (*withdraw)(void *st, enum qbi_parting how);
 };
 
 /* The parts of a client's end that threads and processes use in turn. */

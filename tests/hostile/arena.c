@@ -343,6 +343,14 @@ static void *share(size_t size)
 	return memory;
 }
 
+static int64_t server_threads(struct arena *a)
+{
+	struct account now;
+
+	account_take(a, &now);
+	return now.threads;
+}
+
 static void arena_open(struct arena *a, const struct arena_terms *terms)
 {
 	struct server_spec spec = { VARIANT_SPEC(a->variant), .untraced = true,
@@ -355,6 +363,7 @@ static void arena_open(struct arena *a, const struct arena_terms *terms)
 	a->host = host_start(&spec);
 	a->wish = (struct raw_wish){ a->host->name, !variants[a->variant].libqb_wire,
 				     WIRE_SMALLEST };
+	a->threads = server_threads(a);
 	a->honest = fork();
 	ck_assert_int_ge(a->honest, 0);
 	if (a->honest == 0)
@@ -381,8 +390,9 @@ void arena_run(int variant, const char *name, const struct arena_terms *terms, a
 	}
 	arena_open(&a, terms);
 	honest_pause(&a);
-	/* The last newcomer may still be on its way out. */
+	/* The last newcomer may still be on its way out, and what it leaves in a thread. */
 	WAIT_FOR(host_call(a.host, remote_connections) == 1);
+	WAIT_FOR(server_threads(&a) == a.threads);
 	account_take(&a, &before);
 	atomic_store(&a.shared->slowest_us, 0);
 	atomic_store(&a.shared->slowest_connect_us, 0);

@@ -77,6 +77,7 @@ struct arena {
 	struct arena_shared *shared;
 	struct raw_wish wish; /* for raw_connect() */
 	pid_t honest;
+	int64_t threads; /* of the server, without clients */
 };
 
 typedef void (*attack_fn)(struct arena *a);

@@ -11,6 +11,7 @@ hostile_suites = \
 	tests/hostile/handshake \
 	tests/hostile/hang-ups \
 	tests/hostile/kills \
+	tests/hostile/memory-held \
 	tests/hostile/memory-kept \
 	tests/hostile/memory-messages \
 	tests/hostile/memory-words \

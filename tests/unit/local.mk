@@ -5,6 +5,7 @@ ring_tests = \
 	tests/unit/test-fault \
 	tests/unit/test-foreign \
 	tests/unit/test-mutex \
+	tests/unit/test-reclaim \
 	tests/unit/test-ring \
 	tests/unit/test-ring-between \
 	tests/unit/test-ring-hostile \

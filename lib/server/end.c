@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/end.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/reclaim.h"
+#include "base/util.h"
+
+struct end {
+	struct qbi_reclaim reclaim; /* comes first: it is freed by this address */
+	const struct qbi_server_ops *ops;
+	enum qbi_parting how;
+	_Alignas(max_align_t) unsigned char state[];
+};
+
+static struct end *end_of(void *state)
+{
+	return qbi_container_of(state, struct end, state);
+}
+
+void *qbi_end_new(const struct qbi_server_ops *ops)
+{
+	struct end *e = calloc(1, sizeof(*e) + ops->state_size);
+
+	if (!e)
+		return NULL;
+	e->ops = ops;
+	return e->state;
+}
+
+void qbi_end_clear(void *state)
+{
+	struct end *e = end_of(state);
+
+	e->ops->close(state, QBI_PART_AT_ONCE);
+	memset(state, 0, e->ops->state_size);
+}
+
+void qbi_end_free(void *state, enum qbi_parting how)
+{
+	if (!state)
+		return;
+	end_of(state)->ops->close(state, how);
+	free(end_of(state));
+}
+
+/* In the thread. What is left to close then touches nothing that the client shares. */
+static int end_reclaim(struct qbi_reclaim *r)
+{
+	struct end *e = qbi_container_of(r, struct end, reclaim);
+
+	if (e->ops->withdraw(e->state, e->how) == QBI_AGAIN)
+		return QBI_AGAIN;
+	e->ops->close(e->state, QBI_PART_COPY);
+	return 0;
+}
+
+void qbi_end_hand_over(void *state, enum qbi_parting how, uid_t uid, uint64_t memory)
+{
+	struct end *e;
+	int r;
+
+	if (!state)
+		return;
+	e = end_of(state);
+	if (!e->ops->withdraw) {
+		qbi_end_free(state, how);
+		return;
+	}
+	if (e->ops->leave)
+		e->ops->leave(state, how);
+	e->how = how;
+	r = qbi_reclaim_add(&e->reclaim, end_reclaim, memory, uid);
+	if (r == 0)
+		return;
+	qbi_log_rarely(
+		LOG_WARNING,
+		"no thread for what clients can hold up (%s): their shared memory is not "
+		"taken from them when they leave",
+		strerror(-r));
+	(void)e->ops->withdraw(state, QBI_PART_UNPUNCHED);
+	qbi_end_free(state, QBI_PART_COPY);
+}
