@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * How a transport's end is closed: here, or in parts of which a thread does those that the
+ * client can hold up. And how it is noticed that it does: madvise(2) is made slow.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/reclaim.h"
+#include "base/util.h"
+#include "ring/punch.h"
+#include "ring/region.h"
+#include "server/end.h"
+#include "tests/lib/census.h"
+#include "tests/lib/deadline.h"
+
+enum { ALICE = 54321, BYTES = 1000, TIMES = 2 };
+
+#define AWAIT(condition)                                                                       \
+	do {                                                                                   \
+		uint64_t end_ = now_ms() + (uint64_t)deadline_ms();                            \
+		while (!(condition)) {                                                         \
+			ck_assert_msg(now_ms() < end_, "never came true: %s", #condition);     \
+			pause_briefly();                                                       \
+		}                                                                              \
+	} while (0)
+
+/* -- A transport that notes what is asked of it ---------------------------------- */
+
+struct noting {
+	int times; /* that it was withdrawn */
+};
+
+static char notes[200];
+static pid_t noted_by;
+static atomic_bool closed;
+
+static void note(const char *what, enum qbi_parting how)
+{
+	static const char *const names[] = {
+		[QBI_PART_AT_ONCE] = "at once",
+		[QBI_PART_KEEPING] = "keeping",
+		[QBI_PART_UNPUNCHED] = "unpunched",
+		[QBI_PART_COPY] = "copy",
+	};
+	size_t used = strlen(notes);
+
+	snprintf(notes + used, sizeof(notes) - used, "%s %s%s; ", what, names[how],
+		 gettid() == noted_by ? "" : " elsewhere");
+}
+
+static void noting_leave(void *st, enum qbi_parting how)
+{
+	note("leave", how);
+}
+
+static int noting_withdraw(void *st, enum qbi_parting how)
+{
+	struct noting *n = st;
+
+	note("withdraw", how);
+	return ++n->times <= TIMES ? QBI_AGAIN : 0;
+}
+
+static void noting_close(void *st, enum qbi_parting how)
+{
+	note("close", how);
+	atomic_store(&closed, true);
+}
+
+static const struct qbi_server_ops noting_ops = {
+	.state_size = sizeof(struct noting),
+	.close = noting_close,
+	.leave = noting_leave,
+	.withdraw = noting_withdraw,
+};
+
+static const struct qbi_server_ops harmless_ops = {
+	.state_size = sizeof(struct noting),
+	.close = noting_close,
+};
+
+static void *end_new(const struct qbi_server_ops *ops)
+{
+	struct noting *n = qbi_end_new(ops);
+
+	ck_assert_ptr_nonnull(n);
+	ck_assert_int_eq(n->times, 0);
+	ck_assert_uint_eq((uintptr_t)n % _Alignof(max_align_t), 0);
+	notes[0] = '\0';
+	noted_by = gettid();
+	atomic_store(&closed, false);
+	return n;
+}
+
+START_TEST(closed_here_it_is_closed_at_once)
+{
+	struct noting *n = end_new(&noting_ops);
+
+	n->times = 7;
+	qbi_end_clear(n);
+	ck_assert_int_eq(n->times, 0);
+	ck_assert_str_eq(notes, "close at once; ");
+	qbi_end_free(n, QBI_PART_KEEPING);
+	ck_assert_str_eq(notes, "close at once; close keeping; ");
+	qbi_end_free(NULL, QBI_PART_AT_ONCE);
+	qbi_end_hand_over(NULL, QBI_PART_AT_ONCE, ALICE, BYTES);
+	ck_assert_str_eq(notes, "close at once; close keeping; ");
+}
+END_TEST
+
+START_TEST(handed_over_it_is_unmapped_when_nobody_holds_it_up)
+{
+	qbi_end_hand_over(end_new(&noting_ops), QBI_PART_KEEPING, ALICE, BYTES);
+	AWAIT(atomic_load(&closed));
+	AWAIT(qbi_reclaim_pending(ALICE).in_all == 0);
+	ck_assert_str_eq(notes, "leave keeping; withdraw keeping elsewhere; "
+				"withdraw keeping elsewhere; withdraw keeping elsewhere; "
+				"close copy elsewhere; ");
+}
+END_TEST
+
+START_TEST(what_cannot_be_held_up_is_closed_at_once)
+{
+	qbi_end_hand_over(end_new(&harmless_ops), QBI_PART_AT_ONCE, ALICE, BYTES);
+	ck_assert_str_eq(notes, "close at once; ");
+	ck_assert_uint_eq(qbi_reclaim_pending(ALICE).in_all, 0);
+}
+END_TEST
+
+/* The child's result. */
+static int without_threads(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	if ((geteuid() == 0 && setuid(ALICE) != 0) || setrlimit(RLIMIT_NPROC, &none) != 0)
+		return 1;
+	qbi_end_hand_over(end_new(&noting_ops), QBI_PART_AT_ONCE, ALICE + 1, BYTES);
+	return strcmp(notes, "leave at once; withdraw unpunched; close copy; ") == 0 ? 0 : 2;
+}
+
+START_TEST(without_a_thread_the_pages_are_left_to_the_client)
+{
+	int status;
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0)
+		_exit(without_threads());
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+/* -- Taking out pages that somebody holds up ---------------------------------------- */
+
+static const void *slow_from, *slow_to; /* memory where it takes 5 ms */
+
+int __real_madvise(void *base, size_t size, int advice);
+int __wrap_madvise(void *base, size_t size, int advice);
+int __wrap_madvise(void *base, size_t size, int advice)
+{
+	int r = __real_madvise(base, size, advice);
+
+	if (base >= slow_from && base < slow_to)
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+	return r;
+}
+
+static void slow_begin(const void *base, size_t size)
+{
+	slow_from = base;
+	slow_to = (const char *)base + size;
+}
+
+static void slow_end(void)
+{
+	slow_from = slow_to = NULL;
+}
+
+START_TEST(punching_tells_whether_it_was_held_up)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned char *memory =
+		mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert(memory != MAP_FAILED);
+	memset(memory, 1, 3 * page);
+	slow_begin(memory, 3 * page);
+	ck_assert_int_eq(qbi_punch(memory, 3 * page, 1, 3 * page - 1), QBI_AGAIN);
+	slow_end();
+	/* Whole pages alone. */
+	ck_assert_uint_eq(memory[0], 1);
+	ck_assert_uint_eq(memory[page], 0);
+	ck_assert_uint_eq(memory[2 * page], 1);
+	/* On a busy machine not every time. */
+	AWAIT(qbi_punch(memory, 3 * page, page, 3 * page) == 0);
+	ck_assert_uint_eq(memory[2 * page], 0);
+	ck_assert_int_eq(qbi_punch(memory, 3 * page, 1, page), 0);
+	ck_assert_uint_eq(memory[0], 1);
+	munmap(memory, 3 * page);
+}
+END_TEST
+
+START_TEST(of_a_region_the_memory_counts_that_the_client_can_punch)
+{
+	struct qbi_region m = { .words = NULL };
+	struct qbi_region_fds fds;
+
+	ck_assert_int_eq(qbi_region_create(&m, 12328, &fds), 0);
+	slow_begin(m.words, m.common_size);
+	ck_assert_int_eq(qbi_region_punch(&m), QBI_AGAIN);
+	ck_assert_int_eq(qbi_region_punch_taken(&m), QBI_AGAIN);
+	slow_begin(m.sent, m.sent_size);
+	AWAIT(qbi_region_punch(&m) == 0);
+	AWAIT(qbi_region_punch_taken(&m) == 0);
+	slow_end();
+	qbi_region_close(&m);
+	close(fds.common);
+	close(fds.sent);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("the end of a connection");
+	TCase *tc = tcase_create("end");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	suite_add_tcase(s, tc);
+	tcase_set_timeout(tc, 4 * deadline_ms() / 1000);
+	tcase_add_checked_fixture(tc, census_setup, census_teardown);
+	tcase_add_test(tc, closed_here_it_is_closed_at_once);
+	tcase_add_test(tc, handed_over_it_is_unmapped_when_nobody_holds_it_up);
+	tcase_add_test(tc, what_cannot_be_held_up_is_closed_at_once);
+	tcase_add_test(tc, without_a_thread_the_pages_are_left_to_the_client);
+	tcase_add_test(tc, punching_tells_whether_it_was_held_up);
+	tcase_add_test(tc, of_a_region_the_memory_counts_that_the_client_can_punch);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
