@@ -36,8 +36,7 @@ static void reply(int fuse, uint64_t unique, const void *data, size_t size)
 static void answer(int fuse, const struct fuse_in_header *in, const void *body)
 {
 	const struct fuse_init_in *init = body;
-	struct fuse_init_out ours = { .major = FUSE_KERNEL_VERSION,
-				      .max_write = 4096 };
+	struct fuse_init_out ours = { .major = FUSE_KERNEL_VERSION, .max_write = 4096 };
 	struct fuse_entry_out entry = { .nodeid = NODE_FILE };
 	struct fuse_attr_out attr = { .attr_valid = 0 };
 	struct fuse_open_out opened = { .fh = 1 };
