@@ -212,6 +212,13 @@ int qbi_poll(struct pollfd *fds, size_t n, int timeout)
 	return r == -EINTR ? 0 : r;
 }
 
+bool qbi_socket_has_message(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return qbi_poll(&p, 1, 0) > 0;
+}
+
 int qbi_socket_room(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };

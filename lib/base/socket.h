@@ -85,6 +85,9 @@ int qbi_poll_once(struct pollfd *fds, size_t n, int timeout);
 #define QBI_PASS_MAX 3
 ssize_t qbi_socket_pass(int stream, const void *data, size_t size, const int *fds, size_t n);
 
+/* Is there a message, or a hang-up? */
+bool qbi_socket_has_message(int fd);
+
 /* Would it take a message? 0, QBI_FULL, QBI_GONE. */
 int qbi_socket_room(int fd);
 

@@ -29,12 +29,9 @@ static bool client_was_left(qb_ipcc_connection_t *c)
 	return false;
 }
 
-/*
- * The server broke the protocol, or one of our threads left in the middle of a change. The
- * connection ends as if the server had gone, also for threads that sleep. Exception: if a
- * thread of our parent was in the middle, because the parent uses the stream too.
- */
-static int client_outcome(qb_ipcc_connection_t *c, int r)
+/* Exception: if a thread of our parent was in the middle, because the parent uses the stream
+ * too. */
+int qbi_client_outcome(qb_ipcc_connection_t *c, int r)
 {
 	if (r == -EBADMSG || (r == QBI_GONE && client_was_left(c))) {
 		(void)shutdown(c->stream, SHUT_RDWR);
@@ -45,11 +42,7 @@ static int client_outcome(qb_ipcc_connection_t *c, int r)
 	return r;
 }
 
-/*
- * Take the turn of a part, and bring the state of the part up to date. 0, QBI_BUSY, QBI_GONE,
- * -EBADMSG.
- */
-static int part_take(qb_ipcc_connection_t *c, enum qbi_client_part part, uint64_t deadline)
+int qbi_client_part_take(qb_ipcc_connection_t *c, enum qbi_client_part part, uint64_t deadline)
 {
 	struct qbi_turn *t = &c->shared->turn[part];
 	int r = qbi_turn_take(t, deadline);
@@ -63,33 +56,37 @@ static int part_take(qb_ipcc_connection_t *c, enum qbi_client_part part, uint64_
 	return r;
 }
 
-static void part_release(qb_ipcc_connection_t *c, enum qbi_client_part part)
+void qbi_client_part_release(qb_ipcc_connection_t *c, enum qbi_client_part part)
 {
 	qbi_turn_release(&c->shared->turn[part]);
 }
 
-int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline)
+int qbi_client_put(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline)
 {
 	const struct qbi_client_ops *ops = c->transport->client;
-	uint32_t flow;
+	uint32_t flow = ops->flow(c->end);
+
+	if (flow != 0 && flow <= c->flow_max)
+		return QBI_FULL;
+	return ops->sendv(c->end, msg, deadline);
+}
+
+int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline)
+{
 	int r;
 
 	if (msg->size > c->max_msg_size)
 		return -EMSGSIZE;
 	if (c->gone)
 		return QBI_GONE;
-	r = part_take(c, QBI_PART_SEND, deadline);
+	r = qbi_client_part_take(c, QBI_PART_SEND, deadline);
 	if (r)
-		return r == QBI_BUSY ? QBI_FULL : client_outcome(c, r);
-	flow = ops->flow(c->end);
-	if (flow != 0 && flow <= c->flow_max)
-		r = QBI_FULL;
-	else
-		r = ops->sendv(c->end, msg, deadline);
-	part_release(c, QBI_PART_SEND);
+		return r == QBI_BUSY ? QBI_FULL : qbi_client_outcome(c, r);
+	r = qbi_client_put(c, msg, deadline);
+	qbi_client_part_release(c, QBI_PART_SEND);
 	if (r == QBI_FULL && !qbi_client_is_connected(c))
 		r = QBI_GONE;
-	return client_outcome(c, r);
+	return qbi_client_outcome(c, r);
 }
 
 int qbi_client_event_fd(qb_ipcc_connection_t *c)
@@ -98,38 +95,38 @@ int qbi_client_event_fd(qb_ipcc_connection_t *c)
 
 	if (!c->end)
 		return -EINVAL;
-	if (part_take(c, QBI_PART_EVENT, QBI_FOREVER))
+	if (qbi_client_part_take(c, QBI_PART_EVENT, QBI_FOREVER))
 		return -ENOTCONN;
 	r = c->transport->client->event_fd(c->end);
-	part_release(c, QBI_PART_EVENT);
+	qbi_client_part_release(c, QBI_PART_EVENT);
 	return r;
 }
 
 int qbi_client_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline,
 		    size_t *ret_size)
 {
-	int r = part_take(c, QBI_PART_RECV, deadline);
+	int r = qbi_client_part_take(c, QBI_PART_RECV, deadline);
 
 	if (r)
-		return r == QBI_BUSY ? QBI_EMPTY : client_outcome(c, r);
+		return r == QBI_BUSY ? QBI_EMPTY : qbi_client_outcome(c, r);
 	r = c->transport->client->recv(c->end, buf, size, deadline, ret_size);
-	part_release(c, QBI_PART_RECV);
-	return client_outcome(c, r);
+	qbi_client_part_release(c, QBI_PART_RECV);
+	return qbi_client_outcome(c, r);
 }
 
 int qbi_client_event_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline,
 			  size_t *ret_size)
 {
-	int r = part_take(c, QBI_PART_EVENT, deadline);
+	int r = qbi_client_part_take(c, QBI_PART_EVENT, deadline);
 
 	if (r)
-		return r == QBI_BUSY ? QBI_EMPTY : client_outcome(c, r);
+		return r == QBI_BUSY ? QBI_EMPTY : qbi_client_outcome(c, r);
 	r = c->transport->client->event_recv(c->end, buf, size, deadline, ret_size);
 	/* Cut short by a signal: what has come meanwhile, and no more waiting. */
 	if (r == -EINTR)
 		r = c->transport->client->event_recv(c->end, buf, size, 0, ret_size);
 	if (r == -EINTR)
 		r = QBI_EMPTY;
-	part_release(c, QBI_PART_EVENT);
-	return client_outcome(c, r);
+	qbi_client_part_release(c, QBI_PART_EVENT);
+	return qbi_client_outcome(c, r);
 }

@@ -34,6 +34,8 @@ struct qbi_client_shared {
 	uint32_t maker; /* the process that connected */
 };
 
+struct qbi_calls;
+
 struct qb_ipcc_connection {
 	int stream;			       /* -1: closed */
 	char name[QBI_SERVICE_NAME_MAX + 1];   /* of the service, and */
@@ -47,6 +49,7 @@ struct qb_ipcc_connection {
 	_Atomic(bool) gone;		       /* the server is gone; stays true */
 	void *context;
 	struct qbi_client_shared *shared;
+	_Atomic(struct qbi_calls *) calls; /* NULL: responses are not matched (calls.h) */
 
 	/* While it is being made. */
 	struct qbi_unfinished making;
@@ -65,6 +68,23 @@ bool qbi_client_is_connected(qb_ipcc_connection_t *c);
  * long.
  */
 int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline);
+
+/*
+ * For what sends and receives in several steps. Take the turn of a part, and bring the state
+ * of the part up to date: 0, QBI_BUSY, QBI_GONE, -EBADMSG. While the turn is held, a request
+ * is queued by qbi_client_put(): 0, QBI_FULL, QBI_GONE, -errno; with @deadline 0 without
+ * waiting or resting.
+ */
+int qbi_client_part_take(qb_ipcc_connection_t *c, enum qbi_client_part part, uint64_t deadline);
+void qbi_client_part_release(qb_ipcc_connection_t *c, enum qbi_client_part part);
+int qbi_client_put(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline);
+
+/*
+ * What a result means for the connection, after the turn was released. If the server broke
+ * the protocol, or one of our threads left in the middle of a change, it ends as if the
+ * server had gone, also for threads that sleep.
+ */
+int qbi_client_outcome(qb_ipcc_connection_t *c, int r);
 
 /* The descriptor that is readable while there is an event; -EINVAL not connected yet. */
 int qbi_client_event_fd(qb_ipcc_connection_t *c);

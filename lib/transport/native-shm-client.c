@@ -262,6 +262,21 @@ static int native_shm_client_recv(void *st, void *buf, size_t size, uint64_t dea
 	}
 }
 
+static int native_shm_client_response_fd(void *st, short *ret_events)
+{
+	const struct native_shm_client *c = st;
+
+	*ret_events = POLLIN;
+	return c->bell;
+}
+
+static bool native_shm_client_response_waits(void *st)
+{
+	struct native_shm_client *c = st;
+
+	return !qbi_ring_is_empty(&c->response);
+}
+
 /* -- Events ------------------------------------------------------------------- */
 
 /*
@@ -391,6 +406,8 @@ const struct qbi_client_ops qbi_native_shm_client = {
 	.sendv = native_shm_client_sendv,
 	.recv = native_shm_client_recv,
 	.event_recv = native_shm_client_event_recv,
+	.response_fd = native_shm_client_response_fd,
+	.response_waits = native_shm_client_response_waits,
 	.resume = native_shm_client_resume,
 	.close = native_shm_client_close,
 };

@@ -208,6 +208,21 @@ static int shm_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
 	}
 }
 
+/* A response only raises the semaphore, which no descriptor reports. */
+static int shm_client_response_fd(void *st, short *ret_events)
+{
+	*ret_events = 0;
+	return -1;
+}
+
+static bool shm_client_response_waits(void *st)
+{
+	struct shm_client *c = st;
+
+	qbi_fault_guard_check(false);
+	return qbi_qbring_wait(&c->response, 0) == 0;
+}
+
 /*
  * The size of the oldest event. An event of no bytes is taken by this check, so it is
  * remembered. 0, QBI_EMPTY, -errno.
@@ -318,6 +333,8 @@ const struct qbi_client_ops qbi_qb_shm_client = {
 	.sendv = shm_client_sendv,
 	.recv = shm_client_recv,
 	.event_recv = shm_client_event_recv,
+	.response_fd = shm_client_response_fd,
+	.response_waits = shm_client_response_waits,
 	.resume = shm_client_resume,
 	.close = shm_client_close,
 };

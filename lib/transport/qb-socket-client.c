@@ -205,6 +205,21 @@ static int socket_client_event_recv(void *st, void *buf, size_t size, uint64_t d
 			   deadline, ret_size);
 }
 
+static int socket_client_response_fd(void *st, short *ret_events)
+{
+	const struct socket_client *c = st;
+
+	*ret_events = POLLIN;
+	return c->response;
+}
+
+static bool socket_client_response_waits(void *st)
+{
+	const struct socket_client *c = st;
+
+	return qbi_socket_has_message(c->response);
+}
+
 /* The whole state is in the kernel and in the control file. */
 static int socket_client_resume(void *st, enum qbi_client_part part)
 {
@@ -240,6 +255,8 @@ const struct qbi_client_ops qbi_qb_socket_client = {
 	.sendv = socket_client_sendv,
 	.recv = socket_client_recv,
 	.event_recv = socket_client_event_recv,
+	.response_fd = socket_client_response_fd,
+	.response_waits = socket_client_response_waits,
 	.resume = socket_client_resume,
 	.close = socket_client_close,
 };

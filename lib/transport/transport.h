@@ -18,6 +18,8 @@
  *   client   sendv, flow                         the thread that has this turn
  *            recv                                the thread that has another turn
  *            event_recv, event_fd                the thread that has a third turn
+ *            response_waits                      the thread that has the turn of recv
+ *            response_fd                         any thread, also while others are in these
  *            resume                              the thread that has the turn of the part
  *            open, close                         nothing else at the same time
  *
@@ -264,6 +266,16 @@ struct qbi_client_ops {
 	int (*recv)(void *st, void *buf, size_t size, uint64_t deadline, size_t *ret_size);
 	int (*event_recv)(void *st, void *buf, size_t size, uint64_t deadline,
 			  size_t *ret_size);
+
+	/*
+	 * The descriptor to watch after recv() with deadline 0 found nothing, and in
+	 * *@ret_events what for; -1: there is none, try again after an interval. The hang-up
+	 * of the stream is watched besides it. Any thread.
+	 */
+	int (*response_fd)(void *st, short *ret_events);
+
+	/* Is there a response already? A cheap check. The caller has the turn of recv. */
+	bool (*response_waits)(void *st);
 
 	/*
 	 * Another process that shares this connection has used this part: bring the private
