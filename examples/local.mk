@@ -1,6 +1,7 @@
 # Small programs that use the public interface only. tests/examples runs them.
 noinst_PROGRAMS += \
 	examples/activated-server \
+	examples/call-client \
 	examples/echo-client \
 	examples/echo-server \
 	examples/handlers-server \

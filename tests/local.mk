@@ -59,6 +59,7 @@ include $(srcdir)/tests/soak/local.mk
 
 # Headers of tests that have no other line.
 noinst_HEADERS += \
+	tests/conformance/calls.h \
 	tests/conformance/handlers.h \
 	tests/conformance/limits.h \
 	tests/lib/peer-script.h \

@@ -229,7 +229,8 @@ ssize_t qb_ipcc_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_len,
  *                    of qb_ipcc_recv()
  * @note              Threads: any; it takes a turn as a sender, then one as a receiver.
  *                    With several threads in it on one connection, a thread may receive
- *                    the response to another one's request.
+ *                    the response to another one's request, unless
+ *                    qbipc_late_responses_drop() was called before.
  */
 ssize_t qb_ipcc_sendv_recv(qb_ipcc_connection_t *c, const struct iovec *iov, uint32_t iov_len,
 			   void *msg_ptr, size_t msg_len, int32_t ms_timeout);

@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "client/await.h"
+#include "client/calls.h"
 #include "client/connect.h"
 #include "client/connection.h"
 
@@ -177,8 +179,10 @@ ssize_t qb_ipcc_send(qb_ipcc_connection_t *c, const void *msg_ptr, size_t msg_le
 
 static ssize_t response_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline)
 {
+	struct qbi_calls *calls = atomic_load(&c->calls);
 	size_t got = 0;
-	int r = qbi_client_recv(c, buf, size, deadline, &got);
+	int r = calls ? qbi_await_any(calls, buf, size, deadline, &got) :
+			qbi_client_recv(c, buf, size, deadline, &got);
 
 	return qbi_result(QBI_CALL_RECV, r, got);
 }
@@ -192,14 +196,35 @@ ssize_t qb_ipcc_recv(qb_ipcc_connection_t *c, void *msg_ptr, size_t msg_len, int
 	return response_recv(c, msg_ptr, msg_len, qbi_deadline_from_ms(ms_timeout));
 }
 
+/* As qb_ipcc_sendv_recv(), on a connection whose responses are matched with requests. */
+static ssize_t request_await(struct qbi_calls *calls, const struct iovec *iov, size_t n,
+			     void *buf, size_t size, uint64_t deadline)
+{
+	struct qbi_request *call;
+	struct qbi_msg msg;
+	size_t got = 0;
+	int r = qbi_msg_init(&msg, iov, n);
+
+	if (r == 0)
+		r = qbi_await_send(calls, &msg, &call);
+	if (r)
+		return qbi_result(QBI_CALL_SEND, r, 0);
+	r = qbi_await_response(call, buf, size, deadline, &got);
+	return qbi_result(QBI_CALL_RECV, r, got);
+}
+
 ssize_t qb_ipcc_sendv_recv(qb_ipcc_connection_t *c, const struct iovec *iov, uint32_t iov_len,
 			   void *msg_ptr, size_t msg_len, int32_t ms_timeout)
 {
 	uint64_t deadline = qbi_deadline_from_ms(ms_timeout);
+	struct qbi_calls *calls;
 	ssize_t sent;
 
 	if (!msg_ptr)
 		return qbi_misuse("msg_ptr is NULL");
+	calls = c ? atomic_load(&c->calls) : NULL;
+	if (calls)
+		return request_await(calls, iov, iov_len, msg_ptr, msg_len, deadline);
 	sent = request_send(c, iov, iov_len, deadline);
 	if (sent < 0)
 		return sent;

@@ -17,6 +17,7 @@
 #include "base/socket.h"
 #include "base/util.h"
 #include "client/answer.h"
+#include "client/async.h"
 #include "client/connection.h"
 #include "client/degraded.h"
 #include "client/reach.h"
@@ -272,10 +273,12 @@ static enum qbi_parting parting_of(qb_ipcc_connection_t *c)
 
 void qbi_client_free(qb_ipcc_connection_t *c)
 {
+	struct qbi_calls *calls = c ? atomic_load(&c->calls) : NULL;
 	enum qbi_parting how;
 	int cancel_state;
 
-	if (!c)
+	/* A function that is told of a cancelled call may disconnect as well. */
+	if (!c || (calls && !qbi_calls_close(calls)))
 		return;
 	cancel_state = qbi_cancel_hold_back();
 	how = parting_of(c);
@@ -288,6 +291,8 @@ void qbi_client_free(qb_ipcc_connection_t *c)
 	c->stream = how == QBI_PART_COPY ? qbi_close(c->stream) : qbi_close_stream(c->stream);
 	(void)munmap(c->shared, sizeof(*c->shared));
 	free(c);
+	if (calls)
+		qbi_calls_unref(calls);
 	qbi_cancel_as(cancel_state);
 }
 

@@ -88,6 +88,8 @@ endif
 # Beyond libqb's interface: <qbipc/...>.
 addition_suites = \
 	tests/conformance/activation \
+	tests/conformance/calls \
+	tests/conformance/calls-threads \
 	tests/conformance/connect-cancelled \
 	tests/conformance/connect-timeout \
 	tests/conformance/handlers \
@@ -100,3 +102,6 @@ addition_suites = \
 if HAVE_CHECK
 check_PROGRAMS += $(addition_suites)
 endif
+calls_common = tests/conformance/calls-common.c
+tests_conformance_calls_SOURCES = tests/conformance/calls.c $(calls_common)
+tests_conformance_calls_threads_SOURCES = tests/conformance/calls-threads.c $(calls_common)
