@@ -184,8 +184,8 @@ static int outcome_of_receive(int error)
 }
 
 /* As recvmsg(2), with room for descriptors where they can come. */
-static ssize_t bytes_receive(struct qbi_packets *p, struct iovec *iov, size_t n, int flags,
-			     int *ret_flags)
+static ssize_t bytes_receive_once(struct qbi_packets *p, struct iovec *iov, size_t n, int flags,
+				  int *ret_flags)
 {
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = n };
 	ssize_t got;
@@ -195,6 +195,20 @@ static ssize_t bytes_receive(struct qbi_packets *p, struct iovec *iov, size_t n,
 						 ret_flags);
 	got = recvmsg(p->fd, &m, flags | MSG_DONTWAIT);
 	*ret_flags = m.msg_flags;
+	return got;
+}
+
+/*
+ * A peer that closes with messages of ours unread is reported once, before what it has sent:
+ * that comes afterwards.
+ */
+static ssize_t bytes_receive(struct qbi_packets *p, struct iovec *iov, size_t n, int flags,
+			     int *ret_flags)
+{
+	ssize_t got = bytes_receive_once(p, iov, n, flags, ret_flags);
+
+	if (got < 0 && errno == ECONNRESET)
+		got = bytes_receive_once(p, iov, n, flags, ret_flags);
 	return got;
 }
 

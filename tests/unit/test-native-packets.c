@@ -220,6 +220,18 @@ START_TEST(peer_that_closes_is_gone_after_what_it_sent)
 }
 END_TEST
 
+START_TEST(what_a_peer_sent_arrives_though_it_left_messages_unread)
+{
+	ck_assert_int_eq(send_pattern(&b, 10, 7), 0);
+	ck_assert_int_eq(send_pattern(&a, 100, 1), 0);
+	ck_assert_int_eq(send_pattern(&a, SMALL, 2), 0);
+	qbi_packets_close(&a);
+	take_pattern(&b, 100, 1);
+	take_pattern(&b, SMALL, 2);
+	ck_assert_int_eq(qbi_packets_take(&b, in, MAX, &(size_t){ 0 }), QBI_GONE);
+}
+END_TEST
+
 START_TEST(peer_that_closes_in_the_middle_of_a_message_is_gone)
 {
 	size_t size;
@@ -433,6 +445,7 @@ int main(void)
 	tcase_add_test(tc, message_that_has_begun_keeps_others_out_until_it_is_done);
 	tcase_add_test(tc, small_buffer_leaves_the_message_whether_it_came_in_pieces_or_not);
 	tcase_add_test(tc, peer_that_closes_is_gone_after_what_it_sent);
+	tcase_add_test(tc, what_a_peer_sent_arrives_though_it_left_messages_unread);
 	tcase_add_test(tc, peer_that_closes_in_the_middle_of_a_message_is_gone);
 	tcase_add_test(tc, sender_in_the_middle_of_a_message_learns_that_the_peer_is_gone);
 	suite_add_tcase(s, tc);
