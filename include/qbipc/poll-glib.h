@@ -234,6 +234,28 @@ static inline struct qbipc_client_watch *qbipc_glib_watch_client(
 	return qbipc_client_watch_new(l->poll, p, c, event, gone, data);
 }
 
+/**
+ * Dispatch the calls of a client, see <qbipc/call.h>, until it is disconnected.
+ *
+ * @param l     loop
+ * @param p     priority in the loop
+ * @param c     an established connection; the caller still owns it
+ * @return      the watch, which ends with qbipc_calls_unwatch(), with qb_ipcc_disconnect(),
+ *              or with the loop; or NULL and errno:
+ *              EINVAL no such priority, no connection, or one that is not established;
+ *              EEXIST its calls are watched already;
+ *              EMFILE, ENFILE it takes two descriptors;
+ *              ENOMEM;
+ *              what the loop says
+ * @note        Threads: the one that runs the loop, or before it runs.
+ */
+static inline struct qbipc_calls_watch *qbipc_glib_watch_calls(struct qbipc_poll_glib *l,
+							       enum qb_loop_priority p,
+							       qb_ipcc_connection_t *c)
+{
+	return qbipc_calls_watch_new(l->poll, p, c);
+}
+
 #ifdef __cplusplus
 }
 #endif

@@ -285,6 +285,39 @@ struct qbipc_client_watch *qbipc_client_watch_new(struct qbipc_poll *poll,
  */
 void qbipc_client_unwatch(struct qbipc_client_watch *cw);
 
+/** Calls of a client that are watched, see qbipc_glib_watch_calls() and its like. */
+struct qbipc_calls_watch;
+
+/**
+ * Dispatch the calls of a client (<qbipc/call.h>) in a loop. Programs call this by the name
+ * that it has for their loop: qbipc_glib_watch_calls().
+ *
+ * @param poll  loop
+ * @param p     priority in the loop
+ * @param c     an established connection; the caller still owns it
+ * @return      the watch, which ends with qbipc_calls_unwatch(), with qb_ipcc_disconnect(),
+ *              or with the loop; or NULL and errno:
+ *              EINVAL no loop, no such priority, no connection, or one that is not
+ *              established;
+ *              EEXIST its calls are watched already;
+ *              EMFILE, ENFILE it takes two descriptors;
+ *              ENOMEM;
+ *              what the loop says
+ * @note        Threads: the one that runs the loop, or before it runs; functions of calls run
+ *              there, and the connection is disconnected there.
+ */
+struct qbipc_calls_watch *qbipc_calls_watch_new(struct qbipc_poll *poll,
+						enum qb_loop_priority p,
+						qb_ipcc_connection_t *c);
+
+/**
+ * Stop to dispatch the calls of a client, which stay under way. Allowed inside a call.
+ *
+ * @param cw    the watch, not to be used any more; NULL does nothing
+ * @note        Threads: the one that runs the loop.
+ */
+void qbipc_calls_unwatch(struct qbipc_calls_watch *cw);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

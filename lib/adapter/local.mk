@@ -1,4 +1,5 @@
 lib_libqbipc_core_la_SOURCES += \
+	lib/adapter/calls.c \
 	lib/adapter/client.c \
 	lib/adapter/jobs.c \
 	lib/adapter/jobs.h \

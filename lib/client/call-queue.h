@@ -50,8 +50,8 @@ struct qbi_request {
 /* All zeros: an empty queue. */
 struct qbi_call_queue {
 	struct qbi_request **slots; /* by number, modulo capacity; NULL: given up */
-	size_t capacity;	 /* a power of 2, or 0 */
-	uint64_t first;		 /* number of the oldest place */
+	size_t capacity;	    /* a power of 2, or 0 */
+	uint64_t first;		    /* number of the oldest place */
 	size_t n;
 	struct qbi_request **heap; /* the earliest deadline first; as many as slots */
 	size_t n_timed;

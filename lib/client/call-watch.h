@@ -17,9 +17,9 @@
 struct qbi_call_watch {
 	int epoll; /* -1: not made yet */
 	int timer;
-	int stream;   /* in the epoll; or -1 */
-	int response; /* likewise */
-	short events; /* of response */
+	int stream;	/* in the epoll; or -1 */
+	int response;	/* likewise */
+	short events;	/* of response */
 	uint64_t armed; /* time of the timer; QBI_FOREVER: none */
 };
 

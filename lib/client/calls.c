@@ -37,6 +37,29 @@ static struct qbi_calls *calls_new(qb_ipcc_connection_t *c)
 	return calls;
 }
 
+int qbi_calls_closing_set(struct qbi_calls *calls, void (*fn)(void *data), void *data)
+{
+	int r = 0;
+
+	qbi_calls_lock(calls);
+	if (calls->closing) {
+		r = -EEXIST;
+	} else {
+		calls->closing = fn;
+		calls->closing_data = data;
+	}
+	qbi_calls_unlock(calls);
+	return r;
+}
+
+void qbi_calls_closing_forget(struct qbi_calls *calls, const void *data)
+{
+	qbi_calls_lock(calls);
+	if (calls->closing_data == data)
+		calls->closing = NULL;
+	qbi_calls_unlock(calls);
+}
+
 void qbi_calls_ref(struct qbi_calls *calls)
 {
 	atomic_fetch_add_explicit(&calls->refs, 1, memory_order_relaxed);

@@ -50,8 +50,8 @@ struct qbi_calls {
 	bool closed; /* the application has disconnected */
 
 	struct qbi_call_queue queue;
-	size_t n_loop;		  /* those in the queue that are of the loop */
-	struct qbi_list ready;	  /* of the loop, done: their functions are to be called */
+	size_t n_loop;		   /* those in the queue that are of the loop */
+	struct qbi_list ready;	   /* of the loop, done: their functions are to be called */
 	struct qbi_list followers; /* threads that wait for another reader */
 
 	struct qbi_request *reader; /* NULL: none; the object below: a dispatch */
@@ -72,6 +72,12 @@ struct qbi_calls {
 
 /* Those of @c, made if there are none. 0 or -ENOMEM. The connection has the reference. */
 int qbi_calls_get(qb_ipcc_connection_t *c, struct qbi_calls **ret_calls);
+
+/* Have @fn called before the descriptor is closed. 0; -EEXIST there is one. And no more, if
+ * that of @data is still the one. */
+int qbi_calls_closing_set(struct qbi_calls *calls, void (*fn)(void *data), void *data);
+void qbi_calls_closing_forget(struct qbi_calls *calls, const void *data);
+
 void qbi_calls_ref(struct qbi_calls *calls);
 void qbi_calls_unref(struct qbi_calls *calls);
 

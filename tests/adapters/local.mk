@@ -16,6 +16,7 @@ check_PROGRAMS += $(adapters_programs)
 endif
 
 tests_adapters_libsuites_la_SOURCES = \
+	tests/adapters/calls.c \
 	tests/adapters/clients.c \
 	tests/adapters/descriptors.c \
 	tests/adapters/jobs.c \

@@ -31,6 +31,8 @@ struct test_loop {
 						   qb_ipcc_connection_t *c,
 						   qbipc_client_event_fn event,
 						   qbipc_client_gone_fn gone, void *data);
+	struct qbipc_calls_watch *(*watch_calls)(void *loop, enum qb_loop_priority p,
+						 qb_ipcc_connection_t *c);
 	void (*end)(void *loop);   /* fini of the adapter; the loop stays */
 	void (*close)(void *loop); /* fini unless it has been, and the loop's end */
 };
@@ -55,6 +57,11 @@ extern const struct adapter adapter_real;
 		return qbipc_##lib##_watch_client(&((struct loop *)loop)->poll, p, c, event,   \
 						  gone, data);                                 \
 	}                                                                                      \
+	static struct qbipc_calls_watch *loop_watch_calls(void *loop, enum qb_loop_priority p, \
+							  qb_ipcc_connection_t *c)             \
+	{                                                                                      \
+		return qbipc_##lib##_watch_calls(&((struct loop *)loop)->poll, p, c);          \
+	}                                                                                      \
 	static void loop_end(void *loop)                                                       \
 	{                                                                                      \
 		qbipc_poll_##lib##_fini(&((struct loop *)loop)->poll);                         \
@@ -68,6 +75,7 @@ extern const struct adapter adapter_real;
 					     .poll = loop_poll,                                \
 					     .attach = loop_attach,                            \
 					     .watch_client = loop_watch_client,                \
+					     .watch_calls = loop_watch_calls,                  \
 					     .end = loop_end,                                  \
 					     .close = loop_close,                              \
 					     __VA_ARGS__ }
@@ -94,5 +102,6 @@ void add_loop_tests(Suite *s);
 void add_service_tests(Suite *s);
 void add_scarcity_tests(Suite *s);
 void add_client_tests(Suite *s);
+void add_call_tests(Suite *s);
 
 #endif

@@ -14,5 +14,6 @@ int main(void)
 	add_service_tests(s);
 	add_scarcity_tests(s);
 	add_client_tests(s);
+	add_call_tests(s);
 	return suite_main(s);
 }

@@ -29,8 +29,8 @@ void calls_start_sized(int variant, size_t max_msg_size)
 {
 	memset(called, 0, sizeof(called));
 	n_called = n_done = 0;
-	host = host_start(&(struct server_spec){
-		VARIANT_SPEC(variant), .quiet = true, .msg = answer_or_not });
+	host = host_start(&(struct server_spec){ VARIANT_SPEC(variant), .quiet = true,
+						 .msg = answer_or_not });
 	client = client_connect(host->name, max_msg_size);
 	host_await_trace(host, "created:1");
 }
@@ -75,8 +75,7 @@ int64_t call_try(int32_t id, size_t size, int timeout_ms)
 {
 	struct called *call = called_next(id, size);
 	struct request *r = request_new(id, size);
-	struct iovec iov[2] = { { r, sizeof(r->hdr) },
-				{ r->body, size - sizeof(r->hdr) } };
+	struct iovec iov[2] = { { r, sizeof(r->hdr) }, { r->body, size - sizeof(r->hdr) } };
 
 	call->handle = qbipc_call_send(client, iov, 2, timeout_ms, called_done, call);
 	free(r);

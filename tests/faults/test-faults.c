@@ -268,6 +268,40 @@ static ssize_t talk_fd(qb_ipcc_connection_t *c)
 	return r;
 }
 
+static void call_done(qb_ipcc_connection_t *c, int error, void *response, size_t size,
+		      void *data)
+{
+	ssize_t *result = data;
+
+	enter(CLIENT, false);
+	*result = error;
+	if (error == 0)
+		response_check(response, (ssize_t)size, MSG_ECHO, 100);
+	enter(CLIENT, true);
+}
+
+/* A call of a loop, which is dispatched until it is done. */
+static ssize_t talk_async(qb_ipcc_connection_t *c)
+{
+	struct request *request = request_make(MSG_ECHO, 100);
+	struct iovec iov = { request, 100 };
+	ssize_t result = 1;
+	int64_t call = AS_CLIENT(qbipc_call_send(c, &iov, 1, WAIT_MS, call_done, &result));
+
+	free(request);
+	if (call < 0)
+		return call;
+	while (result == 1) {
+		ssize_t r;
+
+		server_acts();
+		r = AS_CLIENT(qbipc_calls_dispatch(c));
+		REQUIRE(r >= 0 || -r == inject_errno(), "a dispatch is told %s",
+			inject_error_name((int)-r));
+	}
+	return result;
+}
+
 /* The server ends it, and the client hears of that. */
 static ssize_t talk_hang_up(qb_ipcc_connection_t *c)
 {
@@ -294,6 +328,10 @@ static ssize_t talk_connected(qb_ipcc_connection_t *c, bool hang_up)
 		r = talk_call(c, MSG_ECHO, LARGE);
 	if (r == 0)
 		r = talk_event(c, LARGE);
+	if (r == 0)
+		r = talk_async(c);
+	if (r == 0)
+		r = talk_call(c, MSG_ECHO, LARGE);
 	if (r == 0 && hang_up)
 		r = talk_hang_up(c);
 	return r;

@@ -5,6 +5,7 @@ hostile_suites = \
 	tests/hostile/descriptors \
 	tests/hostile/false-answers \
 	tests/hostile/false-behavior \
+	tests/hostile/false-calls \
 	tests/hostile/false-closes \
 	tests/hostile/false-files \
 	tests/hostile/files \
