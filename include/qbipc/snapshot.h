@@ -101,6 +101,23 @@ int qbipc_probe(const char *name, size_t max_msg_size, int timeout_ms,
  */
 int qbipc_service_snapshot_allow(qb_ipcs_service_t *s, uid_t uid, gid_t gid);
 
+/**
+ * Measure how long the application takes for requests and how late its poll loop is, for
+ * snapshots. It is off, and costs nothing, unless this function or `QBIPC_TIMING=1` in the
+ * environment, which is read when the service is created, switches it on.
+ *
+ * While it is on, the clock is read before and after each request, and a timer is in the loop
+ * of the service, ten times per second.
+ *
+ * @param s   service, running or not
+ * @param on  not 0: measure; times that were measured before stay. 0: do not, and forget
+ *            them
+ * @return    0; -EINVAL for a NULL service; -ENOMEM; another -errno of the poll loop, and
+ *            then nothing is measured
+ * @note      Threads: the dispatching thread; before qb_ipcs_run(), any one thread.
+ */
+int qbipc_service_timing_set(qb_ipcs_service_t *s, int on);
+
 /** Counters of a service at one moment; made by qbipc_snapshot_get(). */
 typedef struct qbipc_snapshot qbipc_snapshot_t;
 
@@ -125,6 +142,30 @@ struct qbipc_snapshot_info {
 	uint64_t send_retries;	     /**< sends that found no room */
 	uint64_t recv_retries;	     /**< wake-ups without a request */
 	uint64_t flow_control_count; /**< changes of the flow of a connection */
+};
+
+/** The times that a service can measure. */
+enum qbipc_timing {
+	QBIPC_TIMING_PROCESS = 0,  /**< in msg_process, or in the handler of a request */
+	QBIPC_TIMING_LATENESS = 1, /**< from the end of a timer of the service to the moment
+					when the poll loop says so */
+};
+
+/** The number of parts of a distribution of times. */
+#define QBIPC_TIMING_BUCKETS 24
+
+/** A part of a distribution of times. */
+struct qbipc_timing_bucket {
+	uint64_t up_to_ns; /**< its largest time; UINT64_MAX for the last part */
+	uint64_t count;	   /**< times up to that which are too large for the part before */
+};
+
+/** A distribution of times. */
+struct qbipc_timing_times {
+	size_t size;	 /**< of this struct; the caller sets it */
+	uint64_t count;	 /**< of all times */
+	uint64_t sum_ns; /**< of all times, in nanoseconds */
+	struct qbipc_timing_bucket bucket[QBIPC_TIMING_BUCKETS]; /**< in ascending order */
 };
 
 /** What a snapshot says of one connection. */
@@ -188,6 +229,18 @@ int qbipc_snapshot_info_get(const qbipc_snapshot_t *snapshot, struct qbipc_snaps
  */
 int qbipc_snapshot_refusals_get(const qbipc_snapshot_t *snapshot,
 				struct qbipc_service_refusals *refusals);
+
+/**
+ * The times that the service has measured, while qbipc_service_timing_set() is on.
+ *
+ * @param snapshot  of qbipc_snapshot_get()
+ * @param which     of the times
+ * @param times     filled in, up to its size, which the caller has set
+ * @return  0; -ENODATA the service does not measure times; -EINVAL bad arguments
+ * @note    Threads: any.
+ */
+int qbipc_snapshot_timing_get(const qbipc_snapshot_t *snapshot, enum qbipc_timing which,
+			      struct qbipc_timing_times *times);
 
 /**
  * What a snapshot says of one connection.

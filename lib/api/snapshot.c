@@ -94,6 +94,13 @@ int qbipc_service_snapshot_allow(qb_ipcs_service_t *s, uid_t uid, gid_t gid)
 	return 0;
 }
 
+int qbipc_service_timing_set(qb_ipcs_service_t *s, int on)
+{
+	if (!s)
+		return qbi_misuse("the service is NULL");
+	return qbi_host_timing_set(&s->host, on != 0);
+}
+
 /* Read one page. 1: there are more. */
 static int snapshot_page_read(qbipc_snapshot_t *s, const char *name, uint64_t deadline)
 {
@@ -188,6 +195,30 @@ int qbipc_snapshot_refusals_get(const qbipc_snapshot_t *snapshot,
 		return -EINVAL;
 	memcpy((char *)&ours + counts, snapshot->all.head.refusals, sizeof(ours) - counts);
 	return qbi_sized_give(refusals, &ours, sizeof(ours));
+}
+
+int qbipc_snapshot_timing_get(const qbipc_snapshot_t *snapshot, enum qbipc_timing which,
+			      struct qbipc_timing_times *times)
+{
+	struct qbipc_timing_times ours = { .size = sizeof(ours) };
+	const struct qbi_snapshot_times *from;
+	unsigned int i;
+
+	_Static_assert(QBIPC_TIMING_BUCKETS == QBI_SNAPSHOT_BUCKETS, "the same parts");
+	if (!snapshot || (which != QBIPC_TIMING_PROCESS && which != QBIPC_TIMING_LATENESS) ||
+	    qbi_sized_check(times) < 0)
+		return -EINVAL;
+	if (!snapshot->all.head.timing)
+		return -ENODATA;
+	from = which == QBIPC_TIMING_PROCESS ? &snapshot->all.head.process :
+					       &snapshot->all.head.lateness;
+	ours.sum_ns = from->sum_ns;
+	for (i = 0; i < QBIPC_TIMING_BUCKETS; i++) {
+		ours.bucket[i].up_to_ns = qbi_snapshot_bound(i);
+		ours.bucket[i].count = from->count[i];
+		ours.count += from->count[i];
+	}
+	return qbi_sized_give(times, &ours, sizeof(ours));
 }
 
 int qbipc_snapshot_connection_get(const qbipc_snapshot_t *snapshot, uint32_t index,

@@ -47,6 +47,12 @@ void qbi_deadlines_init(struct qbi_deadlines *d);
 int qbi_deadlines_open(struct qbi_deadlines *d, const struct qbi_settings *set,
 		       qb_ipcs_dispatch_fn_t fn, void *data);
 
+/* Is there a timer, or is it known that there is none? */
+static inline bool qbi_deadlines_are_open(const struct qbi_deadlines *d)
+{
+	return d->fd >= 0 || d->no_timer;
+}
+
 /* Leave the loop and close the timer; no deadline is set any more. Idempotent. */
 void qbi_deadlines_close(struct qbi_deadlines *d);
 

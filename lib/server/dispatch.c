@@ -150,6 +150,26 @@ static int request_select(qb_ipcs_connection_t *c, void *data, size_t size)
 	return r < 0 ? request_refuse(c, choice.handler, data, size, r) : r;
 }
 
+static int request_hand_over(qb_ipcs_connection_t *c, void *data, size_t size)
+{
+	if (c->host->selector)
+		return request_select(c, data, size);
+	if (!c->host->set.on.msg_process)
+		return 0;
+	return c->host->set.on.msg_process(c, data, size) < 0 ? QBI_FULL : 0;
+}
+
+static int request_hand_over_timed(qb_ipcs_connection_t *c, void *data, size_t size)
+{
+	uint64_t begin = qbi_now_ns();
+	int r = request_hand_over(c, data, size);
+
+	/* It may have been switched off meanwhile. */
+	if (c->host->timing)
+		qbi_timing_add(&c->host->timing->process, qbi_now_ns() - begin);
+	return r;
+}
+
 /* As above; or QBI_FAREWELL. */
 static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 {
@@ -169,11 +189,9 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 		c->junk--;
 	/* Handlers may use the rest as a string: the buffer has one more byte. */
 	((char *)buf)[header->size] = '\0';
-	if (c->host->selector)
-		return request_select(c, buf, (size_t)header->size);
-	if (!c->host->set.on.msg_process)
-		return 0;
-	return c->host->set.on.msg_process(c, buf, (size_t)header->size) < 0 ? QBI_FULL : 0;
+	if (__builtin_expect(c->host->timing != NULL, 0))
+		return request_hand_over_timed(c, buf, (size_t)header->size);
+	return request_hand_over(c, buf, (size_t)header->size);
 }
 
 /* What one client may still take of this dispatch. */

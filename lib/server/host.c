@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/host.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -23,6 +24,7 @@ void qbi_host_deinit(struct qbi_host *h)
 	qbi_selector_free(h->selector);
 	qbi_app_loop_deinit(&h->set.loop);
 	qbi_memory_free(h->scratch);
+	qbi_timing_free(h->timing);
 	free(h->welcome);
 	free(h->set.name);
 }
@@ -76,4 +78,28 @@ void qbi_host_scratch_give(struct qbi_host *h, void *scratch)
 int qbi_host_handshakes_changed(struct qbi_host *h)
 {
 	return qbi_deadlines_set(&h->deadlines, &h->overdue, qbi_limits_overdue_at(&h->limits));
+}
+
+int qbi_host_timing_set(struct qbi_host *h, bool on)
+{
+	struct qbi_timing *t;
+	int r = 0;
+
+	if (!on) {
+		qbi_timing_free(QBI_TAKE(h->timing));
+		return 0;
+	}
+	if (h->timing)
+		return 0;
+	t = qbi_timing_new(&h->deadlines);
+	if (!t)
+		return -ENOMEM;
+	/* Otherwise it begins when the service runs. */
+	if (qbi_deadlines_are_open(&h->deadlines))
+		r = qbi_timing_begin(t);
+	if (r < 0)
+		qbi_timing_free(t);
+	else
+		h->timing = t;
+	return r;
 }

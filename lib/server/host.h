@@ -24,6 +24,7 @@
 #include "server/roster.h"
 #include "server/selector.h"
 #include "server/settings.h"
+#include "server/timing.h"
 #include "server/unread.h"
 #include "transport/transport.h"
 
@@ -49,6 +50,7 @@ struct qbi_host {
 	struct qbi_host_counters count;
 	/* Of connections that have ended; of the others what was cleared. */
 	struct qbi_counters ended;
+	struct qbi_timing *timing;	 /* NULL: times are not measured */
 	struct qbi_server_shared shared; /* for the transports */
 	struct qbi_locking locking;	 /* of the memory for its clients */
 	uint64_t last_number;		 /* of the newest client; clients count from 1 */
@@ -87,6 +89,9 @@ void *qbi_host_scratch_take(struct qbi_host *h, size_t size);
 /* Have such a buffer ready, locked as memory is now. Without memory, or lock, false. */
 bool qbi_host_scratch_reserve(struct qbi_host *h, size_t size);
 void qbi_host_scratch_give(struct qbi_host *h, void *scratch);
+
+/* Measure times, or not; those that were measured are forgotten. 0, -ENOMEM, -errno. */
+int qbi_host_timing_set(struct qbi_host *h, bool on);
 
 /* The handshakes or their time limit have changed: set the timer. 0 or -errno. */
 int qbi_host_handshakes_changed(struct qbi_host *h);

@@ -170,6 +170,11 @@ static void snapshot_fill(struct qbi_host *h, uint64_t below, struct inquiry_ans
 		.flow_control_count = sum.flow_control_count,
 	};
 	refusals_fill(h, &answer->head);
+	if (!h->timing)
+		return;
+	answer->head.timing = 1;
+	answer->head.process = h->timing->process;
+	answer->head.lateness = h->timing->lateness;
 }
 
 static void watcher_refuse(const qb_ipcs_connection_t *c, int32_t error, uint32_t question)

@@ -42,5 +42,7 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/settings.h \
 	lib/server/takeover.c \
 	lib/server/takeover.h \
+	lib/server/timing.c \
+	lib/server/timing.h \
 	lib/server/unread.c \
 	lib/server/unread.h

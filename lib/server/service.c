@@ -77,6 +77,8 @@ qb_ipcs_service_t *qbi_service_new(const char *name, int32_t id, enum qb_ipc_typ
 	s->host.overdue.fn = qbi_handshake_overdue;
 	qbi_retry_place(&s->host.retry, set, retry_dispatch, &s->host);
 	qbi_service_rate_set(s, QB_IPCS_RATE_NORMAL);
+	if (qbi_timing_is_wanted())
+		(void)qbi_host_timing_set(&s->host, true);
 	return s;
 }
 
@@ -137,6 +139,9 @@ static int service_open(qb_ipcs_service_t *s, const char **ret_why)
 	r = qbi_deadlines_open(&h->deadlines, &h->set, deadlines_dispatch, h);
 	if (r == 0)
 		r = qbi_listener_open(&s->listener);
+	if (r == 0 && h->timing && qbi_timing_begin(h->timing) < 0)
+		qbi_log(LOG_WARNING, "service %s: how late its loop is cannot be measured",
+			h->set.name);
 	if (r < 0) {
 		*ret_why = strerror(-r);
 		qbi_deadlines_close(&h->deadlines);

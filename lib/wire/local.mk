@@ -6,6 +6,7 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/wire/names.h \
 	lib/wire/page.c \
 	lib/wire/page.h \
+	lib/wire/snapshot.c \
 	lib/wire/snapshot.h \
 	lib/wire/why.c \
 	lib/wire/why.h

@@ -20,6 +20,15 @@
 #define QBI_SNAPSHOT_CONNECTIONS (1u << 20)
 /* Places for the counts of refusals, of which the last ones are not used yet. */
 #define QBI_SNAPSHOT_REFUSALS 32
+/* The parts of a distribution of times. */
+#define QBI_SNAPSHOT_BUCKETS 24
+
+/* A distribution of times. */
+struct qbi_snapshot_times {
+	uint64_t sum_ns;
+	/* Those up to qbi_snapshot_bound() of the index, and above the bound before. */
+	uint64_t count[QBI_SNAPSHOT_BUCKETS];
+};
 
 struct qbi_snapshot_head {
 	uint32_t mark;	      /* QBI_SNAPSHOT_MARK */
@@ -41,6 +50,10 @@ struct qbi_snapshot_head {
 	uint64_t flow_control_count;
 	/* In the order of struct qbipc_service_refusals, behind its size. */
 	uint64_t refusals[QBI_SNAPSHOT_REFUSALS];
+	uint32_t timing;   /* 1: times are measured; 0: those that follow are zero */
+	uint32_t reserved; /* 0 */
+	struct qbi_snapshot_times process;  /* in the application, per request */
+	struct qbi_snapshot_times lateness; /* of a timer in the application's loop */
 };
 
 struct qbi_snapshot_record {
@@ -62,7 +75,13 @@ struct qbi_snapshot_record {
 	uint64_t age_ns; /* since the client was accepted */
 };
 
-_Static_assert(sizeof(struct qbi_snapshot_head) == 352, "head of a snapshot");
+_Static_assert(sizeof(struct qbi_snapshot_head) == 760, "head of a snapshot");
 _Static_assert(sizeof(struct qbi_snapshot_record) == 96, "record of a snapshot");
+
+/*
+ * The largest time, in ns, of a part: 1, 2, 5, 10 and so on microseconds up to 20 s; of the
+ * last part UINT64_MAX.
+ */
+uint64_t qbi_snapshot_bound(unsigned int index);
 
 #endif

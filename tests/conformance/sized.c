@@ -275,6 +275,11 @@ static int ask_refusals_seen(void *from, void *to)
 	return qbipc_snapshot_refusals_get(from, to);
 }
 
+static int ask_times(void *from, void *to)
+{
+	return qbipc_snapshot_timing_get(from, QBIPC_TIMING_PROCESS, to);
+}
+
 static int ask_description(void *from, void *to)
 {
 	return qbipc_description_info_get(from, to);
@@ -285,7 +290,7 @@ static int ask_described(void *from, void *to)
 	return qbipc_description_handler_get(from, 0, to);
 }
 
-static void handler_register(struct server *sv)
+static void others_prepare(struct server *sv)
 {
 	static const struct qbipc_handler handler = { .size = sizeof(handler),
 						      .id = ID_GET,
@@ -293,6 +298,7 @@ static void handler_register(struct server *sv)
 						      .name = "name" };
 
 	SERVER_REQUIRE_EQ(sv, qbipc_service_handlers_register(sv->service, &handler, 1), 0);
+	SERVER_REQUIRE_EQ(sv, qbipc_service_timing_set(sv->service, 1), 0);
 }
 
 static int ask_probe_info(void *from, void *to)
@@ -303,7 +309,7 @@ static int ask_probe_info(void *from, void *to)
 START_TEST(answers_about_others_fit_every_caller)
 {
 	struct host *h = host_start(
-		&(struct server_spec){ VARIANT_SPEC(_i), .prepare = handler_register });
+		&(struct server_spec){ VARIANT_SPEC(_i), .prepare = others_prepare });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
 	qbipc_description_t *d;
 	qbipc_snapshot_t *s;
@@ -317,6 +323,7 @@ START_TEST(answers_about_others_fit_every_caller)
 	ck_assert(answer_fits_every_caller(ask_info, s, sizeof(struct qbipc_snapshot_info)));
 	ck_assert(answer_fits_every_caller(ask_refusals_seen, s,
 					   sizeof(struct qbipc_service_refusals)));
+	ck_assert(answer_fits_every_caller(ask_times, s, sizeof(struct qbipc_timing_times)));
 	ck_assert(answer_fits_every_caller(ask_connection, s,
 					   sizeof(struct qbipc_snapshot_connection)));
 	qbipc_snapshot_free(s);

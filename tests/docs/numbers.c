@@ -67,6 +67,12 @@ static void print_snapshot(void)
 	FIELD(qbi_snapshot_head, flow_control_count, "`flow_control_count` | u64");
 	printf("`refusals` | %d u64 @%zu |\n", QBI_SNAPSHOT_REFUSALS,
 	       offsetof(struct qbi_snapshot_head, refusals));
+	FIELD(qbi_snapshot_head, timing, "`timing` | u32");
+	FIELD(qbi_snapshot_head, reserved, "`reserved` | u32");
+	FIELD(qbi_snapshot_head, process, "`process` | times");
+	FIELD(qbi_snapshot_head, lateness, "`lateness` | times");
+	printf("Times are %zu bytes: their sum in nanoseconds, u64, and %d u64\n",
+	       sizeof(struct qbi_snapshot_times), QBI_SNAPSHOT_BUCKETS);
 	printf("A record, %zu bytes:\n", sizeof(struct qbi_snapshot_record));
 	FIELD(qbi_snapshot_record, number, "`number` | u64");
 	FIELD(qbi_snapshot_record, pid, "`pid` | i32");

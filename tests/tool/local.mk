@@ -6,6 +6,7 @@ check_PROGRAMS += \
 	tests/tool/test-inquiry \
 	tests/tool/test-inquirer \
 	tests/tool/test-terminal \
+	tests/tool/test-timing \
 	tests/tool/test-watch \
 	tests/tool/test-watcher
 endif
@@ -14,6 +15,7 @@ tests_tool_test_inquiry_SOURCES = \
 tests_tool_test_inquirer_SOURCES = tests/tool/fake.c tests/tool/test-inquirer.c
 tests_tool_test_describe_SOURCES = tests/tool/test-describe.c
 tests_tool_test_describer_SOURCES = tests/tool/fake.c tests/tool/test-describer.c
+tests_tool_test_timing_SOURCES = tests/tool/ask.c tests/tool/test-timing.c
 tests_tool_test_watch_SOURCES = tests/tool/ask.c tests/tool/fake.c tests/tool/test-watch.c
 tests_tool_test_watcher_SOURCES = tests/tool/fake.c tests/tool/test-watcher.c
 

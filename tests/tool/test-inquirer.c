@@ -81,6 +81,8 @@ START_TEST(bad_arguments_are_refused)
 	ck_assert_int_eq(qbipc_snapshot_get("name", 0, NULL), -EINVAL);
 	ck_assert_int_eq(qbipc_snapshot_info_get(NULL, NULL), -EINVAL);
 	ck_assert_int_eq(qbipc_snapshot_refusals_get(NULL, NULL), -EINVAL);
+	ck_assert_int_eq(qbipc_snapshot_timing_get(NULL, QBIPC_TIMING_PROCESS, NULL), -EINVAL);
+	ck_assert_int_eq(qbipc_service_timing_set(NULL, 1), -EINVAL);
 	ck_assert_int_eq(qbipc_snapshot_connection_get(NULL, 0, NULL), -EINVAL);
 	qbipc_snapshot_free(NULL);
 	ck_assert_int_eq(qbipc_service_snapshot_allow(NULL, 0, 0), -EINVAL);

@@ -29,6 +29,8 @@ tools_qbipc_qbipc_SOURCES = \
 	tools/qbipc/sockets.h \
 	tools/qbipc/text.c \
 	tools/qbipc/text.h \
+	tools/qbipc/times.c \
+	tools/qbipc/times.h \
 	tools/qbipc/tool.c \
 	tools/qbipc/tool.h \
 	tools/qbipc/watch.c

@@ -14,7 +14,7 @@
 #define NS_PER_S 1e9
 #define PREFIX "qbipc_"
 
-enum kind { KIND_COUNTER, KIND_GAUGE, KIND_INFO };
+enum kind { KIND_COUNTER, KIND_GAUGE, KIND_INFO, KIND_HISTOGRAM };
 
 /* A family of metrics: what all its lines have in common. */
 struct family {
@@ -54,6 +54,7 @@ static const char *type_of(const struct metrics *m, enum kind kind)
 	switch (kind) {
 	case KIND_COUNTER: return "counter";
 	case KIND_INFO: return m->is_open ? "info" : "gauge";
+	case KIND_HISTOGRAM: return "histogram";
 	default: return "gauge";
 	}
 }
@@ -223,6 +224,53 @@ static void refusals_print(FILE *out, const struct metrics *m, const qbipc_snaps
 			     refusal_value(&r, pause_counters[i].at));
 }
 
+/* -- Times --------------------------------------------------------------------- */
+
+static const struct family times_families[] = {
+	[QBIPC_TIMING_PROCESS] = { "process_seconds", KIND_HISTOGRAM, "seconds",
+				   "Time in the application, per request." },
+	[QBIPC_TIMING_LATENESS] = { "loop_lateness_seconds", KIND_HISTOGRAM, "seconds",
+				    "How late the poll loop notices a timer." },
+};
+
+/* As a number with a point, which OpenMetrics demands of bounds. */
+static void bound_print(FILE *out, uint64_t ns)
+{
+	if (ns == UINT64_MAX)
+		fputs("+Inf", out);
+	else if (ns < (uint64_t)NS_PER_S)
+		fprintf(out, "%g", (double)ns / NS_PER_S);
+	else
+		fprintf(out, "%.1f", (double)ns / NS_PER_S);
+}
+
+static void times_print(FILE *out, const struct metrics *m, const qbipc_snapshot_t *snapshot,
+			enum qbipc_timing which)
+{
+	const struct family *f = &times_families[which];
+	struct qbipc_timing_times t = { .size = sizeof(t) };
+	uint64_t sum = 0;
+	int i;
+
+	if (qbipc_snapshot_timing_get(snapshot, which, &t) < 0)
+		return;
+	family_print(out, m, f);
+	for (i = 0; i < QBIPC_TIMING_BUCKETS; i++) {
+		sum += t.bucket[i].count;
+		fprintf(out, PREFIX "%s_bucket{", f->name);
+		label_print(out, "service", m->service);
+		fputs(",le=\"", out);
+		bound_print(out, t.bucket[i].up_to_ns);
+		fprintf(out, "\"} %" PRIu64 "\n", sum);
+	}
+	fprintf(out, PREFIX "%s_sum{", f->name);
+	label_print(out, "service", m->service);
+	fprintf(out, "} %.9f\n", (double)t.sum_ns / NS_PER_S);
+	fprintf(out, PREFIX "%s_count{", f->name);
+	label_print(out, "service", m->service);
+	metric_end(out, t.count);
+}
+
 /* -- Connections --------------------------------------------------------------- */
 
 static const struct family connection_families[] = {
@@ -320,6 +368,8 @@ void metrics_print(FILE *out, const struct metrics *m, const qbipc_snapshot_t *s
 		service_print(out, m, &info);
 		queue_print(out, m, snapshot);
 		refusals_print(out, m, snapshot);
+		times_print(out, m, snapshot, QBIPC_TIMING_PROCESS);
+		times_print(out, m, snapshot, QBIPC_TIMING_LATENESS);
 		connections_print(out, m, snapshot);
 	}
 	if (m->is_open)

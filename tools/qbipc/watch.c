@@ -12,6 +12,7 @@
 #include "tools/qbipc/process.h"
 #include "tools/qbipc/screen.h"
 #include "tools/qbipc/text.h"
+#include "tools/qbipc/times.h"
 #include "tools/qbipc/tool.h"
 
 #define NS_PER_MS 1000000
@@ -89,13 +90,14 @@ static const char *flow_name(uint32_t flow)
 	return flow < 3 ? names[flow] : "?";
 }
 
-static void service_print(FILE *out, const struct watch *w,
+static void service_print(FILE *out, const struct watch *w, const qbipc_snapshot_t *snapshot,
 			  const struct qbipc_snapshot_info *info)
 {
 	text_print(out, w->name, strlen(w->name));
 	fprintf(out, ": pid %d, uid %u, %u connections, %" PRIu64 " ended, flow %s\n",
 		(int)info->pid, info->uid, info->connections, info->closed,
 		flow_name(info->flow));
+	times_print_lines(out, snapshot);
 	if (info->listed < info->connections)
 		fprintf(out, "the newest %u of them:\n", info->listed);
 	fprintf(out, "%8s %8s %7s %-8s %-5s %6s %12s %12s %12s %9s %8s  %-14s %s\n", "NUMBER",
@@ -140,7 +142,7 @@ static void table_print(FILE *out, const struct watch *w, const qbipc_snapshot_t
 	struct qbipc_snapshot_connection c = { .size = sizeof(c) };
 	uint32_t i;
 
-	service_print(out, w, info);
+	service_print(out, w, snapshot, info);
 	for (i = 0; qbipc_snapshot_connection_get(snapshot, i, &c) == 0; i++)
 		connection_print(out, &c, rate_of(h, &c, info->time_ns));
 }
@@ -159,7 +161,7 @@ static int table_show(const struct watch *w, const qbipc_snapshot_t *snapshot,
 		free(text);
 		return -ENOMEM;
 	}
-	screen_show(text, info->listed < info->connections ? 3 : 2);
+	screen_show(text, 2 + (info->listed < info->connections) + times_lines(snapshot));
 	return 0;
 }
 
@@ -212,6 +214,7 @@ static void snapshot_print_json(const struct watch *w, const qbipc_snapshot_t *s
 	json_number(&j, "closed", info->closed);
 	json_number(&j, "flow", info->flow);
 	json_number(&j, "time_ns", info->time_ns);
+	times_print_json(&j, snapshot);
 	json_open(&j, "connections", '[');
 	for (i = 0; qbipc_snapshot_connection_get(snapshot, i, &c) == 0; i++)
 		connection_print_json(&j, &c);
