@@ -2,6 +2,8 @@
 EXTRA_DIST += \
 	docs/README.md \
 	docs/adapters.md \
+	docs/bpftrace/latency.bt \
+	docs/bpftrace/messages.bt \
 	docs/architecture.md \
 	docs/assumptions.md \
 	docs/fuzzing.md \
@@ -19,6 +21,7 @@ EXTRA_DIST += \
 	docs/release.md \
 	docs/security.md \
 	docs/threads.md \
+	docs/tracing.md \
 	docs/tuning.md \
 	docs/wakeup.md
 

@@ -30,6 +30,7 @@ AM_TESTS_ENVIRONMENT = \
 	includedir='$(includedir)'; export includedir; \
 	libdir='$(libdir)'; export libdir; \
 	QBIPC_SANITIZER='$(QBIPC_SANITIZER)'; export QBIPC_SANITIZER; \
+	QBIPC_TRACEPOINTS='$(QBIPC_TRACEPOINTS)'; export QBIPC_TRACEPOINTS; \
 	$(results_environment)
 EXTRA_DIST += tests/tap.sh
 

@@ -40,6 +40,7 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/syscalls.h \
 	lib/base/thread.c \
 	lib/base/thread.h \
+	lib/base/trace.h \
 	lib/base/turn.c \
 	lib/base/turn.h \
 	lib/base/unfinished.c \

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/foreign.h"
 #include "base/socket.h"
+#include "base/trace.h"
 
 /* Most bytes that one system call moves. */
 #define AT_ONCE 64
@@ -28,6 +29,7 @@ ssize_t qbi_wakeup_send(int stream, size_t n)
 		sent = send(stream, bytes, n < sizeof(bytes) ? n : sizeof(bytes),
 			    MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
+	QBI_TRACE(wakeup_sent, stream, sent);
 	if (sent >= 0)
 		return sent;
 	return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? -EAGAIN : -ENOTCONN;

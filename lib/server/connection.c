@@ -12,6 +12,7 @@
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/trace.h"
 #include "base/util.h"
 #include "server/end.h"
 #include "transport/registry.h"
@@ -43,6 +44,7 @@ int qbi_connection_new(struct qbi_host *h, int fd, qb_ipcs_dispatch_fn_t dispatc
 	}
 	c->owner = (struct qbi_owner){ c->peer.uid, c->peer.gid, 0600 };
 	c->stream.fd = fd;
+	QBI_TRACE(accept, h->set.name, c->number, c->peer.pid, c->peer.uid);
 	*ret_c = c;
 	return 0;
 }

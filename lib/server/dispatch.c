@@ -8,6 +8,7 @@
 
 #include "base/again.h"
 #include "base/clock.h"
+#include "base/trace.h"
 #include "base/util.h"
 #include "server/connection.h"
 #include "server/handshake.h"
@@ -184,6 +185,7 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 	/* Handlers read the header, so only messages with a whole one are passed on. */
 	if (header->size < (int32_t)sizeof(*header) || (size_t)header->size > size)
 		return -EBADMSG;
+	QBI_TRACE(request, c->host->set.name, c->number, header->id, header->size);
 	qbi_counter_add(&c->count.requests);
 	if (c->junk)
 		c->junk--;
@@ -377,6 +379,7 @@ static void connection_wake(qb_ipcs_connection_t *c, int32_t fd, int32_t revents
 {
 	bool requests_here = c->request.fd < 0 || fd == c->request.fd;
 
+	QBI_TRACE(wakeup, c->host->set.name, c->number, fd, revents);
 	if (c->broken || (revents & POLLNVAL)) {
 		connection_drop(c, -ECONNRESET);
 		return;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "base/util.h"
 
 /* An administrator should know if a service runs short of something. */
@@ -42,6 +43,7 @@ void qbi_refusals_note(struct qbi_refusals *r, enum qbi_refusal why, const struc
 	uint64_t quiet;
 	va_list ap;
 
+	QBI_TRACE(refusal, r->service, why, peer ? peer->pid : 0, peer ? peer->uid : (uid_t)-1);
 	qbi_counter_add(&record->count);
 	if (!qbi_pace_allows(&record->pace, qbi_now_ns(), &quiet))
 		return;
@@ -59,6 +61,7 @@ void qbi_refusals_note(struct qbi_refusals *r, enum qbi_refusal why, const struc
 
 void qbi_refusals_count(struct qbi_refusals *r, enum qbi_refusal why)
 {
+	QBI_TRACE(refusal, r->service, why, 0, (uid_t)-1);
 	qbi_counter_add(&r->by[why].count);
 }
 

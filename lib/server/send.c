@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "base/socket.h"
+#include "base/trace.h"
 #include "base/util.h"
 #include "server/connection.h"
 
@@ -251,12 +252,18 @@ static int message_send(qb_ipcs_connection_t *c, enum qbi_channel channel,
 
 int qbi_send_response(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
 {
-	return message_send(c, QBI_RESPONSES, msg, &c->count.responses);
+	int r = message_send(c, QBI_RESPONSES, msg, &c->count.responses);
+
+	QBI_TRACE(response, c->host->set.name, c->number, msg->iov[0].iov_base, msg->size, r);
+	return r;
 }
 
 int qbi_send_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
 {
-	return message_send(c, QBI_EVENTS, msg, &c->count.events);
+	int r = message_send(c, QBI_EVENTS, msg, &c->count.events);
+
+	QBI_TRACE(event, c->host->set.name, c->number, msg->iov[0].iov_base, msg->size, r);
+	return r;
 }
 
 uint32_t qbi_send_events_queued(qb_ipcs_connection_t *c)
