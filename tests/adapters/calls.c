@@ -119,9 +119,9 @@ static int32_t all_collect(struct server *sv, qb_ipcs_connection_t *c, void *dat
 
 START_TEST(ten_thousand_calls_are_under_way_over_fifty_connections)
 {
-	clients_setup(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-					     .msg = all_collect },
-		      CLIENTS);
+	clients_setup(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = all_collect },
+		CLIENTS);
 	for (int id = 0; id < EACH; id++)
 		for (int i = 0; i < CLIENTS; i++)
 			call_must_send(i, id);
