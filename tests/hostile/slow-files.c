@@ -57,7 +57,7 @@ static void answer(int fuse, const struct fuse_in_header *in, const void *body)
 	case FUSE_LOOKUP: reply(fuse, in->unique, &entry, sizeof(entry)); break;
 	case FUSE_GETATTR: reply(fuse, in->unique, &attr, sizeof(attr)); break;
 	case FUSE_OPEN: reply(fuse, in->unique, &opened, sizeof(opened)); break;
-	case FUSE_FLUSH: reply(fuse, in->unique, NULL, 0); break;
+	case FUSE_FLUSH: reply(fuse, in->unique, "", 0); break;
 	default: break;
 	}
 }
