@@ -36,6 +36,7 @@ enum { ALICE = 54321, BOB = 54322, BYTES = 1000 };
 struct notes {
 	int pipe[2];
 	atomic_int attempts; /* of one that is held up for a while */
+	atomic_int waiting;  /* begun to */
 	atomic_int done;
 	atomic_int policy;
 	atomic_int signals; /* that the thread does not block */
@@ -84,6 +85,7 @@ static int work_waiting(struct qbi_reclaim *r)
 {
 	char byte;
 
+	atomic_fetch_add(&notes->waiting, 1);
 	while (read(notes->pipe[0], &byte, 1) > 0)
 		;
 	atomic_fetch_add(&notes->done, 1);
@@ -264,6 +266,8 @@ START_TEST(child_has_no_part_in_the_work_of_its_parent)
 {
 	ck_assert_int_eq(work_add(work_waiting, ALICE), 0);
 	ck_assert_int_eq(work_add(work_waiting, ALICE), 0);
+	/* A checker's locks, which a thread has while it starts, would stay locked in a child. */
+	AWAIT(atomic_load(&notes->waiting) == 1);
 	ck_assert_int_eq(in_child(child_of_a_parent_with_work, _exit), 0);
 	ck_assert_uint_eq(pending(ALICE), 2);
 	waiting_end();
