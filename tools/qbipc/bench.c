@@ -70,6 +70,8 @@ static void idle_close(qb_ipcc_connection_t **idle, size_t n)
 {
 	size_t i;
 
+	if (!idle)
+		return;
 	for (i = 0; i < n && idle[i]; i++)
 		qb_ipcc_disconnect(idle[i]);
 	free(idle);
@@ -78,9 +80,13 @@ static void idle_close(qb_ipcc_connection_t **idle, size_t n)
 /* @n connections that do nothing. 0 or -errno. */
 static int idle_open(const char *name, size_t n, qb_ipcc_connection_t ***ret)
 {
-	qb_ipcc_connection_t **idle = calloc(n + 1, sizeof(qb_ipcc_connection_t *));
+	qb_ipcc_connection_t **idle = NULL;
 	size_t i;
 
+	*ret = NULL;
+	if (n == 0)
+		return 0;
+	idle = calloc(n, sizeof(*idle));
 	if (!idle)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
