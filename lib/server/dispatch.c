@@ -32,7 +32,8 @@
  * The batch of the rate limit protects other descriptors of the loop from handlers that take
  * long. While handlers take so little time that this much has not passed since the second
  * request of a dispatch, it goes on after the batch: the loop's own system call costs more
- * than many requests.
+ * than many requests. Not at QB_IPCS_RATE_SLOW, which asks for one at a time; and not where a
+ * dispatch receives a wake-up for each request at its end, after the time was looked at.
  */
 #define SLICE_NS 20000
 
@@ -202,15 +203,19 @@ struct share {
 	uint64_t bytes;	   /* by these limits as well */
 	uint64_t batch;	   /* messages until the time is looked at */
 	uint64_t since;	   /* the second request; 0: there was none */
+	bool goes_on;	   /* after the batch, while little time has passed */
 	bool cut;	   /* a limit ended the dispatch, rather than the rate */
 };
 
-static struct share share_of(const struct qbi_host *h)
+static struct share share_of(const qb_ipcs_connection_t *c)
 {
+	const struct qbi_host *h = c->host;
+
 	return (struct share){
 		.messages = h->limits.at.dispatch_messages,
 		.bytes = h->limits.at.dispatch_bytes,
 		.batch = h->set.batch,
+		.goes_on = h->set.batch > 1 && !c->transport->server->settles_each,
 	};
 }
 
@@ -231,8 +236,7 @@ static bool share_is_left(struct share *left, const struct qbi_host *h, unsigned
 		left->since = qbi_now_ns();
 	if (left->batch)
 		return true;
-	/* One at a time is what QB_IPCS_RATE_SLOW asks for. */
-	if (h->set.batch <= 1 || qbi_now_ns() - left->since >= SLICE_NS)
+	if (!left->goes_on || qbi_now_ns() - left->since >= SLICE_NS)
 		return false;
 	left->batch = h->set.batch;
 	return true;
@@ -256,12 +260,15 @@ static int request_take(qb_ipcs_connection_t *c, void *buf, size_t *ret_size)
 	return r;
 }
 
-static int requests_settle(qb_ipcs_connection_t *c, unsigned int taken)
+/* @suspected: when the dispatch began; many cheap requests do not hide what their end costs. */
+static int requests_settle(qb_ipcs_connection_t *c, unsigned int taken, bool suspected)
 {
 	const struct qbi_server_ops *ops = c->transport->server;
 	struct qbi_cost_mark mark;
 	int r;
 
+	if (suspected)
+		qbi_cost_suspect(&c->take_cost);
 	if (!qbi_cost_is_watched(&c->take_cost))
 		return ops->settle(c->end, taken);
 	mark = qbi_cost_begin(&c->take_cost);
@@ -289,7 +296,8 @@ static void ticks_watch(qb_ipcs_connection_t *c, uint64_t *tick)
  */
 static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bool *ret_again)
 {
-	struct share left = share_of(c->host);
+	struct share left = share_of(c);
+	bool suspected = qbi_cost_is_watched(&c->take_cost);
 	uint32_t generation = qbi_generation();
 	unsigned int taken = 0, served = 0;
 	bool looked_again = false;
@@ -305,7 +313,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bo
 		r = request_take(c, qbi_connection_request_place(c, buf), &size);
 		if (r == QBI_EMPTY && !looked_again) {
 			looked_again = true;
-			r = requests_settle(c, taken);
+			r = requests_settle(c, taken, suspected);
 			taken = 0;
 			if (r == QBI_MORE)
 				continue;
@@ -337,7 +345,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bo
 			break;
 	}
 	if (taken || forked) {
-		int s = requests_settle(c, taken);
+		int s = requests_settle(c, taken, suspected);
 
 		if (s < 0 || s == QBI_GONE)
 			return s;

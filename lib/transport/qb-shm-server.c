@@ -254,6 +254,7 @@ static void shm_server_close(void *st, enum qbi_parting how)
 extern const struct qbi_server_ops qbi_qb_shm_server;
 const struct qbi_server_ops qbi_qb_shm_server = {
 	.state_size = sizeof(struct shm_server),
+	.settles_each = true,
 	.sweep = shm_server_sweep,
 	.open = shm_server_open,
 	.request_fd = shm_server_request_fd,

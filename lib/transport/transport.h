@@ -119,6 +119,7 @@ enum qbi_parting {
 
 struct qbi_server_ops {
 	size_t state_size; /* the core allocates this much, zeroed */
+	bool settles_each; /* settle() receives a wake-up for each request that was taken */
 
 	/*
 	 * A service of this name starts, and no other process has the name: remove files

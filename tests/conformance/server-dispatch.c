@@ -89,22 +89,33 @@ START_TEST(normal_takes_up_to_5_messages_per_dispatch)
 }
 END_TEST
 
-/* Until it was seen: the server may lose its CPU after any message. */
-START_TEST(requests_that_take_little_time_are_served_beyond_the_batch)
+static void check_series(int i)
 {
 	struct host *h = host_start(
-		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_counts });
+		&(struct server_spec){ VARIANT_SPEC(i), .quiet = true, .msg = msg_counts });
 	qb_ipcc_connection_t *c = client_connect(h->name, 0);
-	uint64_t end = now_ms() + deadline_ms();
+	/* There each request has a wake-up, which the dispatch receives at its end. */
+	bool wake_up_each = variants[i].libqb_wire && variants[i].type == QB_IPC_SHM;
+	uint64_t end = now_ms() + (uint64_t)deadline_ms();
+	int rounds = 0;
 
 	host_await_trace(h, "created:1");
-	while (host_slot(h, SLOT_MOST) <= 5) {
+	/* Until it was seen, as the server may lose its CPU after any message. */
+	do {
 		ck_assert_msg(now_ms() < end, "most in one dispatch: %d",
 			      (int)host_slot(h, SLOT_MOST));
 		ck_assert_int_gt(queue_frozen(h, c, 40), 5);
-	}
+		rounds++;
+	} while (wake_up_each ? rounds < 5 : host_slot(h, SLOT_MOST) <= 5);
+	if (wake_up_each)
+		ck_assert_int_eq(host_slot(h, SLOT_MOST), 5);
 	qb_ipcc_disconnect(c);
 	host_stop(h);
+}
+
+START_TEST(requests_that_take_little_time_are_served_beyond_the_batch)
+{
+	check_series(_i);
 }
 END_TEST
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/hostile/tools.h"
+#include "tests/lib/remote.h"
 
 static size_t chosen; /* of the requests below */
 
@@ -71,8 +72,8 @@ static void descriptors_allow(void)
 	REQUIRE_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-/* Requests, each with a wake-up and an answer, until the client is dropped. */
-static void calls_until_dropped(struct raw *p, int32_t id)
+/* Requests, each with a wake-up and an answer, @n at a time, until the client is dropped. */
+static void calls_until_dropped(struct raw *p, int32_t id, int n)
 {
 	struct request *r = request_make(id, sizeof(*r), sizeof(*r));
 	uint64_t end = now_ms() + (uint64_t)deadline_ms();
@@ -80,7 +81,8 @@ static void calls_until_dropped(struct raw *p, int32_t id)
 
 	while (!raw_is_dropped(p)) {
 		REQUIRE_MSG(now_ms() < end, "the client is not dropped");
-		(void)raw_send(p, r, sizeof(*r));
+		for (int i = 0; i < n; i++)
+			(void)raw_send(p, r, sizeof(*r));
 		while (raw_take(p, RESPONSE, buf, sizeof(buf)) > 0)
 			;
 		while (raw_take(p, EVENT, buf, sizeof(buf)) > 0)
@@ -102,7 +104,7 @@ static void client_main(void *data)
 	descriptors_allow();
 	working_connect(a, &p);
 	waiters_everywhere(&p);
-	calls_until_dropped(&p, ids[chosen]);
+	calls_until_dropped(&p, ids[chosen], together);
 }
 
 /* Each: the messages until it is noticed, and the shutdown, which wakes them once more. */
@@ -116,11 +118,25 @@ ATTACK(eighty_thousand_waiters_at_the_sockets,
 	}
 }
 
+/* More requests in one dispatch than are measured after a suspicion: each is cheap, and the
+ * wake-ups that are received at its end are not. */
+ATTACK(eighty_thousand_waiters_behind_many_cheap_requests,
+       .cpu_not_judged =
+	       "the kernel wakes all waiters at once, and the client is dropped after")
+{
+	host_call(a->host, remote_rate, QB_IPCS_RATE_FAST);
+	chosen = 0;
+	together = 40;
+	child_end(child_start(0, client_main, a));
+	arena_honest_goes_on(a);
+}
+
 int main(void)
 {
 	Suite *s = suite_create("hostile: wait queues");
 	TCase *tc = tcase_new(s, "waiters");
 
 	add_attack(tc, eighty_thousand_waiters_at_the_sockets, ON_ALL);
+	add_attack(tc, eighty_thousand_waiters_behind_many_cheap_requests, ON_QB_MEMORY);
 	return arena_main(s);
 }
