@@ -14,7 +14,8 @@
 #include "tests/hostile/tools.h"
 #include "tests/lib/remote.h"
 
-static size_t chosen; /* of the requests below */
+static size_t chosen;	 /* of the requests below */
+static int together = 1; /* how many */
 
 enum { WAITERS = 80000, DESCRIPTORS = 300 };
 
