@@ -238,8 +238,9 @@ END_TEST
 /* In the queue of one that is passed, which the client may take or not. */
 static void pass_inside_of_sockets(struct truth *t, unsigned int which)
 {
+	static const char bytes[100];
 	for (unsigned int i = 1; i < t->n_fds; i++)
-		slow_pass(t->mine.fds[i], TRUTH_FDS, "", which == 1 ? 1 : 100, 0);
+		slow_pass(t->mine.fds[i], TRUTH_FDS, bytes, which == 1 ? 1 : sizeof(bytes), 0);
 	if (which == 2)
 		t->welcome.max_msg_size = 0;
 	truth_send(t);
