@@ -8,9 +8,9 @@
  * The budget grows when a message came so soon after polling gave up that a longer poll would
  * have found it, and shrinks when polling found nothing. When several messages in a row came
  * later than any poll lasts, the end sleeps at once, until one comes sooner. Time polled in
- * vain is paid from an allowance, a token bucket that fills with a share of the time that passes. So whatever
- * the pattern of messages, polling in vain costs no more than that share of a CPU, and an
- * idle connection does not poll at all.
+ * vain is paid from an allowance, a token bucket that fills with a share of the time that
+ * passes. So whatever the pattern of messages, polling in vain costs no more than that share of
+ * a CPU, and an idle connection does not poll at all.
  *
  * Between checks: `pause` for the first microsecond, then sched_yield(2), because the
  * other end, or another client, may be waiting for this very CPU. Time in which other
