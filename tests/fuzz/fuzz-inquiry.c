@@ -33,6 +33,7 @@ static struct {
 	unsigned int pages;
 	int result; /* 1: another page is due */
 	uint64_t key[KEYS_MAX];
+	uint32_t flags[KEYS_MAX]; /* of handlers; any may come */
 	size_t n_keys;
 } model;
 
@@ -137,6 +138,7 @@ static int key_take(const uint8_t *record)
 		return -EBADMSG;
 	if (model.describe && strnlen(d.name, sizeof(d.name)) == sizeof(d.name))
 		return -EBADMSG;
+	model.flags[model.n_keys] = d.flags;
 	model.key[model.n_keys++] = key;
 	return 0;
 }
@@ -262,7 +264,7 @@ static void description_check(const qbipc_description_t *d)
 	FUZZ_CHECK(info.listed == model.n_keys && info.pid == getpid());
 	for (i = 0; i < info.listed; i++) {
 		FUZZ_CHECK(qbipc_description_handler_get(d, i, &h) == 0);
-		FUZZ_CHECK((uint32_t)h.id == model.key[i] && h.flags == 0);
+		FUZZ_CHECK((uint32_t)h.id == model.key[i] && h.flags == model.flags[i]);
 		FUZZ_CHECK(!h.name || (h.name[0] && strlen(h.name) < QBI_DESCRIPTION_NAME));
 	}
 	FUZZ_CHECK(qbipc_description_handler_get(d, i, &h) == -ENOENT);

@@ -30,6 +30,7 @@ enum {
 	FDS_CONNECTION = 5,
 	FDS_SERVICE = 8,
 	FDS_CLIENT = 5,
+	UNREAD_MOST = 256, /* the default of unread_answers */
 };
 
 static qb_ipcs_service_t *service;
@@ -392,7 +393,8 @@ static void state_check(void)
 	FUZZ_CHECK(!pump_violation());
 	FUZZ_CHECK(pump_count() <= 4 + 2 * clients);
 	FUZZ_CHECK(fds_count() <= fds_before + FDS_SERVICE + FDS_CLIENT + hostile_fds() +
-					  FDS_CONNECTION * clients);
+					  FDS_CONNECTION * clients + ledger_streams_kept());
+	FUZZ_CHECK(ledger_streams_kept() <= UNREAD_MOST);
 	FUZZ_CHECK(memory_now() <= memory_besides + ledger_memory() + hostile_mapped());
 }
 

@@ -209,6 +209,16 @@ unsigned int ledger_clients(void)
 	return last.all.handshakes + last.all.connections;
 }
 
+unsigned int ledger_streams_kept(void)
+{
+	const struct qbi_list *pos;
+	unsigned int n = 0;
+
+	qbi_list_for_each(pos, &service->host.unread.answers)
+		n += qbi_list_entry(pos, struct qbi_unread_answer, link)->kept;
+	return n;
+}
+
 size_t ledger_memory(void)
 {
 	return last.all.memory + last.buffers + qbi_memory_size(service->host.scratch) +

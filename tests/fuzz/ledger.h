@@ -21,6 +21,9 @@ void ledger_check(void);
 /* Clients that are counted, unfinished handshakes too. */
 unsigned int ledger_clients(void);
 
+/* Streams of clients that have ended and left their answer unread. */
+unsigned int ledger_streams_kept(void);
+
 /* Bytes that the service may take for them by its own reckoning, and a bit. */
 size_t ledger_memory(void);
 
