@@ -211,7 +211,7 @@ unsigned int ledger_clients(void)
 
 unsigned int ledger_streams_kept(void)
 {
-	const struct qbi_list *pos;
+	struct qbi_list *pos;
 	unsigned int n = 0;
 
 	qbi_list_for_each(pos, &service->host.unread.answers)
