@@ -100,12 +100,18 @@ static int shared_mappings_count(void)
 	return n;
 }
 
-/* Pids are used again: what lay there before this test is not its doing. */
+/*
+ * Pids are used again: what lay there before this test is not its doing. When it was made
+ * tells, where that is known: the start of any service sweeps what killed ones left, and so
+ * changes it.
+ */
 static bool file_is_new(int dir, const char *name)
 {
-	struct stat st;
+	struct statx st;
 
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ctime >= began;
+	if (statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_CTIME | STATX_BTIME, &st) < 0)
+		return false;
+	return (st.stx_mask & STATX_BTIME ? st.stx_btime : st.stx_ctime).tv_sec >= began;
 }
 
 /* qb-<server pid>-<client pid>-...: one of them is ours. */
