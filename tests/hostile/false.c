@@ -125,6 +125,7 @@ void false_begin_named(struct false_server *f, int variant, const char *name, li
 	close(job.listener);
 	census_adopt(f->pid);
 	timed_case(name, variant);
+	stopwatch_prepare();
 }
 
 static void false_forget(struct false_server *f)

@@ -43,6 +43,12 @@ enum { BLOCKED_MS = 50, COMPUTED_MS = 50 };
 /* The monotonic clock, in ns. */
 uint64_t stopwatch_now(void);
 
+/*
+ * Before calls of this process are timed: its table of descriptors gets room for as many as a
+ * peer may pass. Where threads share the table, the kernel lets whoever needs a larger one wait
+ * until all CPUs have come round (an RCU grace period): on a busy machine half a second.
+ */
+void stopwatch_prepare(void);
 /* The scheduler's account of this thread, for both below; -1: they open it each time, which
  * leaves no descriptor behind. */
 int stopwatch_account(void);

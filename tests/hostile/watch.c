@@ -99,6 +99,7 @@ static int32_t watched_job_add(enum qb_loop_priority p, void *data, qb_loop_job_
 
 static void watched_open(void)
 {
+	stopwatch_prepare();
 	schedstat = stopwatch_account();
 	adapter_qb_loop.open();
 }
