@@ -139,7 +139,7 @@ function step_after(step)
 }
 
 # Sets bottom_value and top_value, which all lines of the chart share.
-function find_range(metrics,    list, n, parts, wanted, i, point, lowest, highest)
+function find_range(metrics,    list, n, parts, wanted, i, point, low, high)
 {
 	n = split(metrics, list, " ")
 	for (i = 1; i <= n; i++)
@@ -148,13 +148,13 @@ function find_range(metrics,    list, n, parts, wanted, i, point, lowest, highes
 		split(point, parts, SUBSEP)
 		if (parts[1] != axis || !(parts[2] in wanted))
 			continue
-		if (lowest == "" || medians[point] < lowest)
-			lowest = medians[point]
-		if (highest == "" || medians[point] > highest)
-			highest = medians[point]
+		if (low == "" || medians[point] < low)
+			low = medians[point]
+		if (high == "" || medians[point] > high)
+			high = medians[point]
 	}
-	bottom_value = step_below(lowest)
-	top_value = step_after(step_below(highest))
+	bottom_value = step_below(low)
+	top_value = step_after(step_below(high))
 }
 
 function place_x(x,    first, last)
