@@ -29,7 +29,6 @@ enum {
 	ECHO = QB_IPC_MSG_USER_START + 1,
 	EVENT,
 	LARGE_SIZE = 100000,
-	CLIENTS = 2,
 	ANSWER_MS = 2000,
 };
 
@@ -231,9 +230,10 @@ static void sandbox_enter(int call, int error)
 
 /* Of parent, server and client. */
 static struct shared {
-	_Atomic(int) done;  /* steps */
-	_Atomic(int) ready; /* the server has tried to run its services */
-	_Atomic(int) left;  /* the client has ended */
+	_Atomic(int) done;	/* steps */
+	_Atomic(int) ready;	/* the server has tried to run its services */
+	_Atomic(int) connected; /* as often the client has */
+	_Atomic(int) left;	/* the client has ended */
 } * shared;
 
 static char names[2][64];
@@ -283,7 +283,7 @@ static void stop_when_all_is_done(void)
 	if (timed && signalled)
 		done(SCENARIO_LOOP);
 	/* At least: one that cannot use the native wire connects once more. */
-	if (shared->left && destroyed >= CLIENTS && timed && signalled)
+	if (shared->left && destroyed >= shared->connected && timed && signalled)
 		qb_loop_stop(loop);
 }
 
@@ -378,6 +378,7 @@ static void client(void)
 	qb_ipcc_connection_t *other;
 
 	if (c) {
+		shared->connected++;
 		done(SCENARIO_CONNECT);
 		if (call(c, 64))
 			done(SCENARIO_CALL);
@@ -387,10 +388,12 @@ static void client(void)
 			done(SCENARIO_LARGE);
 	}
 	other = qb_ipcc_connect(names[1], sizeof(answer));
-	if (other && call(other, 64))
-		done(SCENARIO_SECOND);
-	if (other)
+	if (other) {
+		shared->connected++;
+		if (call(other, 64))
+			done(SCENARIO_SECOND);
 		qb_ipcc_disconnect(other);
+	}
 	if (c)
 		qb_ipcc_disconnect(c);
 }

@@ -20,7 +20,7 @@ enum {
 	SCENARIO_LARGE = 1 << 4,  /* a call of 100 KB */
 	SCENARIO_SECOND = 1 << 5, /* a second service of the same process */
 	SCENARIO_LOOP = 1 << 6,	  /* a timer and a signal */
-	SCENARIO_END = 1 << 7,	  /* both clients left, the service is destroyed */
+	SCENARIO_END = 1 << 7,	  /* the clients left, the service is destroyed */
 	SCENARIO_ALL = (1 << 8) - 1,
 };
 

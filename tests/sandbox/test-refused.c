@@ -61,15 +61,14 @@ static bool verbose(void)
 	return getenv("QBIPC_TEST_VERBOSE") != NULL;
 }
 
-/* What libqb gets done; nothing when it cannot be asked. */
-static int control(enum qb_ipc_type type, enum scenario_end end, int call, int error)
+/* Starts libqb's scenario in a process of its own. */
+static pid_t control_start(enum qb_ipc_type type, enum scenario_end end, int call, int error)
 {
 	char path[4096], args[5][16];
 	char *argv[] = { path, args[0], args[1], args[2], args[3], args[4], NULL };
 	int numbers[] = { (int)type, (int)end, call, error, CONTROL_LIMIT_MS };
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	char *slash;
-	int status;
 	pid_t pid;
 
 	ck_assert_int_gt(n, 0);
@@ -87,8 +86,39 @@ static int control(enum qb_ipc_type type, enum scenario_end end, int call, int e
 		execv(path, argv);
 		_exit(0);
 	}
+	return pid;
+}
+
+/* What libqb got done; nothing when it could not be asked. */
+static int control_end(pid_t pid)
+{
+	int status;
+
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+}
+
+static int control(enum qb_ipc_type type, enum scenario_end end, int call, int error)
+{
+	return control_end(control_start(type, end, call, error));
+}
+
+static const enum qb_ipc_type types[] = { QB_IPC_SOCKET, QB_IPC_SHM };
+
+/*
+ * With which errors libqb gets everything done, by type and error. All of them side by
+ * side, since it often waits until its time is over.
+ */
+static void controls(enum scenario_end end, int call, bool enough[2][ERRORS])
+{
+	pid_t pids[2][ERRORS];
+
+	for (int t = 0; t < 2; t++)
+		for (int e = 0; e < ERRORS; e++)
+			pids[t][e] = control_start(types[t], end, call, errors[e]);
+	for (int t = 0; t < 2; t++)
+		for (int e = 0; e < ERRORS; e++)
+			enough[t][e] = control_end(pids[t][e]) == SCENARIO_ALL;
 }
 
 static int ours(const struct wire *w, enum scenario_end end, int call, int error, int limit)
@@ -119,20 +149,18 @@ static void call_is_refused(enum scenario_end end, int call)
 {
 	const char *who = end == SCENARIO_SERVER ? "server" : "client";
 	const char *name = scenario_calls[call].name;
-	bool needed[2] = { false, false };
+	bool needed[2] = { false, false }, enough[2][ERRORS];
 
 	if (is_needed_here(end, name) || is_broken_by_an_errno(name))
 		return;
+	controls(end, call, enough);
 	for (int e = 0; e < ERRORS; e++) {
 		for (int w = 0; w < WIRES; w++) {
-			bool *needs = &needed[wires[w].type == QB_IPC_SHM];
-			int done;
+			int type = wires[w].type == QB_IPC_SHM, done;
 
-			/* One errno tells it, and libqb may wait for ever. */
-			if (w % 2 == 0 && !*needs)
-				*needs = control(wires[w].type, end, call, errors[e]) !=
-					 SCENARIO_ALL;
-			if (*needs)
+			/* One errno tells it. */
+			needed[type] |= !enough[type][e];
+			if (needed[type])
 				continue;
 			done = ours(&wires[w], end, call, errors[e], LIMIT_MS);
 			if (verbose())
