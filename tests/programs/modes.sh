@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=sh
 #
-# Runs a script of checks once per mode, each in namespaces of its own, and numbers the
-# lines. Modes without any preload are the control: where one fails, the programs cannot
-# run here as they are, and that is reported as skipped.
+# Runs a script of checks once per mode, each in namespaces of its own, some side by side,
+# and numbers the lines. Modes without any preload are the control: where one fails, the
+# programs cannot run here as they are, and that is reported as skipped.
 
 library=${QBIPC_LIBRARY:-lib/.libs/libqbipc.so.0}
 
@@ -25,12 +25,14 @@ require()
 	[ -f "$library" ] || { echo "Bail out! $library is missing"; exit 1; }
 }
 
-# run_mode SCRIPT MODE/VARIANT LIMIT: fails if a check does, or if the run broke off
-run_mode()
+# So many modes run side by side: they wait for their processes most of the time.
+at_once=${QBIPC_MODES_AT_ONCE:-4}
+
+# mode_report MODE/VARIANT: fails if a check did, or if the run broke off
+mode_report()
 {
-	timeout -k 5 "$3" unshare --mount --pid --net --ipc --uts --fork --kill-child \
-		--mount-proc sh "$1" "${2%/*}" "${2#*/}" "$library" >"$lines" 2>&1
-	awk -v mode="$2" -v n="$number" '
+	lines=$results/${1%/*}-${1#*/}
+	awk -v mode="$1" -v n="$number" '
 		/^(not )?ok - / { sub(/ok - /, "ok " ++n " - " mode ": ") }
 		/^not ok/ { failed = 1 }
 		/^complete$/ { complete = 1; next }
@@ -47,27 +49,39 @@ run_mode()
 	return $mode_status
 }
 
+# modes_run SCRIPT LIMIT MODE/VARIANT...: what each printed is in "$results"
+modes_run()
+{
+	export script="$1" limit="$2" library results
+	shift 2
+	# shellcheck disable=SC2016 # the inner shell's
+	printf '%s\n' "$@" | xargs -P "$at_once" -I MODE sh -c '
+		mode=${1%/*} variant=${1#*/}
+		timeout -k 5 "$limit" unshare --mount --pid --net --ipc --uts --fork \
+			--kill-child --mount-proc sh "$script" "$mode" "$variant" "$library" \
+			>"$results/$mode-$variant" 2>&1 </dev/null' sh MODE
+}
+
 # run_modes SCRIPT LIMIT MODE/VARIANT...: the last step of a test; LIMIT in seconds each.
 # What a control that fails has printed counts as one skipped case.
 run_modes()
 {
-	script=$1 limit=$2
+	results=$(mktemp -d) || exit 1
+	trap 'rm -rf "$results" ${programs:+"$programs"}' EXIT
+	modes_run "$@"
 	shift 2
-	lines=$(mktemp) || exit 1
-	cases=$(mktemp) || exit 1
-	trap 'rm -f "$lines" "$cases"' EXIT
 	number=0 failed=0
 	for mode; do
 		before=$number
-		if run_mode "$script" "$mode" "$limit" >"$cases"; then
-			cat "$cases"
+		if mode_report "$mode" >"$results/report"; then
+			cat "$results/report"
 		elif [ "$mode" != "${mode#none/}" ]; then
-			sed 's/^/# /' "$cases"
+			sed 's/^/# /' "$results/report"
 			number=$((before + 1))
 			echo "ok $number - $mode # SKIP the programs do not run here as they are"
 			break
 		else
-			cat "$cases"
+			cat "$results/report"
 			failed=1
 		fi
 	done
