@@ -38,6 +38,10 @@ layers_scripts = tests/unit/test-layers
 dist_check_SCRIPTS += $(layers_scripts)
 TESTS += $(layers_scripts)
 
+# What takes longest starts first, so that in the end nothing waits for one of them.
+include $(srcdir)/tests/programs/local.mk
+include $(srcdir)/tests/sandbox/local.mk
+include $(srcdir)/tests/faults/local.mk
 include $(srcdir)/tests/lib/local.mk
 include $(srcdir)/tests/results/local.mk
 include $(srcdir)/tests/headers/local.mk
@@ -49,12 +53,9 @@ include $(srcdir)/tests/hostile/local.mk
 include $(srcdir)/tests/adapters/local.mk
 include $(srcdir)/tests/compat/local.mk
 include $(srcdir)/tests/tool/local.mk
-include $(srcdir)/tests/faults/local.mk
 include $(srcdir)/tests/fuzz/local.mk
 include $(srcdir)/tests/machines/local.mk
 include $(srcdir)/tests/model/local.mk
-include $(srcdir)/tests/programs/local.mk
-include $(srcdir)/tests/sandbox/local.mk
 include $(srcdir)/tests/bench/local.mk
 include $(srcdir)/tests/soak/local.mk
 
