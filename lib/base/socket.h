@@ -79,6 +79,16 @@ int qbi_poll(struct pollfd *fds, size_t n, int timeout);
 int qbi_poll_once(struct pollfd *fds, size_t n, int timeout);
 
 /*
+ * As recv(2) on a stream, without waiting, but fewer bytes if they take long: for each piece
+ * that the other end has sent, the kernel wakes all who wait there, and that may be tens of
+ * thousands. A piece may be a byte.
+ */
+ssize_t qbi_socket_receive(int stream, void *buf, size_t size);
+
+/* Has the other end queued something that nobody has received? A hang-up does not count. */
+bool qbi_socket_holds_bytes(int stream);
+
+/*
  * As send(2) on a stream, without waiting, and with up to QBI_PASS_MAX descriptors, which
  * the caller keeps. Bytes, or -errno.
  */

@@ -48,7 +48,7 @@ ssize_t qbi_wakeup_receive_from_client(int stream, size_t n)
 	ssize_t got;
 
 	do
-		got = recv(stream, bytes, n < sizeof(bytes) ? n : sizeof(bytes), MSG_DONTWAIT);
+		got = qbi_socket_receive(stream, bytes, n < sizeof(bytes) ? n : sizeof(bytes));
 	while (got < 0 && errno == EINTR);
 	return received(got);
 }

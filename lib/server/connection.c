@@ -258,11 +258,22 @@ int qbi_connection_watch_update(qb_ipcs_connection_t *c)
 
 static void stream_close(qb_ipcs_connection_t *c)
 {
-	if (c->stream.fd >= 0 && !qbi_settings_are_copied(&c->host->set))
-		(void)shutdown(c->stream.fd, SHUT_RDWR);
-	if (!qbi_unread_keep(&c->host->unread, &c->unread))
-		(void)qbi_close(c->stream.fd);
+	int stream = c->stream.fd;
+	bool copied = qbi_settings_are_copied(&c->host->set);
+	bool keep;
+
 	c->stream.fd = -1;
+	if (stream >= 0 && !copied && !c->costly)
+		(void)shutdown(stream, SHUT_RDWR);
+	keep = qbi_unread_keep(&c->host->unread, &c->unread);
+	if (keep && c->costly)
+		(void)shutdown(stream, SHUT_RDWR);
+	if (keep)
+		return;
+	if (copied || qbi_limits_is_exempt(c->peer.uid))
+		(void)qbi_close(stream);
+	else
+		qbi_end_stream(stream, c->peer.uid, c->costly);
 }
 
 static void end_close(qb_ipcs_connection_t *c, enum qbi_parting how)

@@ -8,6 +8,7 @@
 
 #include "base/again.h"
 #include "base/clock.h"
+#include "base/socket.h"
 #include "base/trace.h"
 #include "base/util.h"
 #include "server/connection.h"
@@ -91,16 +92,21 @@ static void junk_note(qb_ipcs_connection_t *c)
 	c->junk++;
 }
 
-/* The stream, when requests come by another descriptor: only a hang-up has a meaning. */
+/*
+ * The stream, when requests come by another descriptor: only a hang-up has a meaning. What it
+ * costs is measured as that of a request.
+ */
 static void stream_drain(qb_ipcs_connection_t *c)
 {
+	struct qbi_cost_mark mark = qbi_cost_begin(&c->take_cost);
 	char junk[JUNK_BYTES];
-	ssize_t n = recv(c->stream.fd, junk, sizeof(junk), MSG_DONTWAIT);
+	ssize_t n = qbi_socket_receive(c->stream.fd, junk, sizeof(junk));
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		hang_up_note(c);
 	else if (n > 0)
 		junk_note(c);
+	c->costly |= qbi_cost_end(&c->take_cost, &mark, 0);
 }
 
 /* -- Requests ----------------------------------------------------------------- */
@@ -399,6 +405,8 @@ static void connection_wake(qb_ipcs_connection_t *c, int32_t fd, int32_t revents
 		qbi_send_resume(c, false);
 	if (c->end && c->request.fd >= 0 && fd == c->stream.fd)
 		stream_drain(c);
+	if (c->end && c->costly)
+		connection_drop(c, -ECONNRESET);
 	if (c->end)
 		connection_serve(c, (revents & POLLIN) && requests_here);
 }

@@ -4,9 +4,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "base/reclaim.h"
+#include "base/socket.h"
 #include "base/util.h"
 
 struct end {
@@ -83,4 +85,47 @@ void qbi_end_hand_over(void *state, enum qbi_parting how, uid_t uid, uint64_t me
 		strerror(-r));
 	(void)e->ops->withdraw(state, QBI_PART_UNPUNCHED);
 	qbi_end_free(state, QBI_PART_COPY);
+}
+
+/* -- The stream --------------------------------------------------------------- */
+
+struct stream_end {
+	struct qbi_reclaim reclaim; /* as above */
+	int stream;
+};
+
+static void stream_discard(int stream)
+{
+	(void)shutdown(stream, SHUT_RDWR);
+	(void)qbi_close(stream);
+}
+
+static int stream_reclaim(struct qbi_reclaim *r)
+{
+	stream_discard(qbi_container_of(r, struct stream_end, reclaim)->stream);
+	return 0;
+}
+
+static bool stream_hand_over(int stream, uid_t uid)
+{
+	struct stream_end *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return false;
+	e->stream = stream;
+	if (qbi_reclaim_add(&e->reclaim, stream_reclaim, 0, uid) == 0)
+		return true;
+	free(e);
+	return false;
+}
+
+void qbi_end_stream(int stream, uid_t uid, bool costly)
+{
+	if (stream < 0)
+		return;
+	/* The client is to notice it now, and to send no more. */
+	if (!costly)
+		(void)shutdown(stream, SHUT_RDWR);
+	if ((!costly && !qbi_socket_holds_bytes(stream)) || !stream_hand_over(stream, uid))
+		stream_discard(stream);
 }

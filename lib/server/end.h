@@ -6,11 +6,15 @@
  * whose user has quotas this is therefore done in a thread of that user (base/reclaim.h), and
  * its connection stays counted until it is done.
  *
+ * So is the closing of a socket that has something in its queue: the kernel discards it piece by
+ * piece, and for each it wakes all who wait at the client's end, who may be many.
+ *
  * Threads: the dispatching thread.
  */
 #ifndef QBI_SERVER_END_H
 #define QBI_SERVER_END_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -30,5 +34,11 @@ void qbi_end_free(void *state, enum qbi_parting how);
  * bytes until it is done.
  */
 void qbi_end_hand_over(void *state, enum qbi_parting how, uid_t uid, uint64_t memory);
+
+/*
+ * Shut down and close the stream of a client of @uid: here, or in the thread if the client has
+ * left bytes there or is @costly to be told anything. -1 is allowed.
+ */
+void qbi_end_stream(int stream, uid_t uid, bool costly);
 
 #endif

@@ -82,8 +82,15 @@ void qbi_handshake_overdue(struct qbi_deadline *d)
 static int hello_read(qb_ipcs_connection_t *c)
 {
 	char *to = (char *)&c->hello + c->hello_size;
-	ssize_t n = recv(c->stream.fd, to, sizeof(c->hello) - c->hello_size, MSG_DONTWAIT);
+	struct qbi_cost_mark mark = qbi_cost_begin(&c->take_cost);
+	ssize_t n = qbi_socket_receive(c->stream.fd, to, sizeof(c->hello) - c->hello_size);
 
+	if (qbi_cost_end(&c->take_cost, &mark, 0)) {
+		c->costly = true;
+		qbi_refusals_note(&c->host->refusals, QBI_REFUSED_COSTLY, &c->peer,
+				  "its first message costs too much");
+		return -ECONNRESET;
+	}
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? QBI_EMPTY : -errno;
 	if (n == 0)

@@ -18,6 +18,7 @@
 #include "base/util.h"
 #include "server/connection.h"
 #include "server/dispatch.h"
+#include "server/end.h"
 #include "server/handshake.h"
 #include "server/takeover.h"
 #include "wire/names.h"
@@ -30,6 +31,8 @@
  * this many dead clients, but accepts a single live one, since serving it may take long.
  */
 #define ACCEPTED_AT_ONCE 64
+/* And for no longer than this: a dead client of which others hold the socket may be dear. */
+#define ACCEPTED_FOR (10 * QBI_NS_PER_MS)
 
 /*
  * Pause of the listener after an error. New clients wait at most this much longer than the
@@ -81,6 +84,19 @@ static bool is_shortage(int error)
 static bool is_about_one_client(int error)
 {
 	return error == EAGAIN || error == EINTR || error == ECONNABORTED || error == EPROTO;
+}
+
+/* Close the socket of a client that is not taken. */
+static void client_turn_away(int fd)
+{
+	socklen_t len = sizeof(struct ucred);
+	struct ucred peer;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	    !qbi_limits_is_exempt(peer.uid))
+		qbi_end_stream(fd, peer.uid, false);
+	else
+		(void)qbi_close(fd);
 }
 
 /* accept4(2) if possible; filters may allow only the calls that libqb makes. */
@@ -170,7 +186,8 @@ static bool listener_turn_away(struct qbi_listener *l)
 		qbi_refusals_note(&l->host->refusals, QBI_REFUSED_DESCRIPTORS, NULL,
 				  "out of descriptors");
 	empty = fd < 0 && is_about_one_client(errno);
-	qbi_close(fd);
+	if (fd >= 0)
+		client_turn_away(fd);
 	l->spare = spare_open();
 	return fd >= 0 || empty;
 }
@@ -220,16 +237,17 @@ static bool client_begin(qb_ipcs_connection_t *c)
 /* True: the client is closed again, and the application knows nothing of it. */
 static bool client_take(struct qbi_listener *l)
 {
-	_cleanup_(qbi_closep) int fd = listener_accept(l);
+	int fd = listener_accept(l);
 	qb_ipcs_connection_t *c;
 
 	if (fd < 0)
 		return false;
 	qbi_refuse_descriptors(fd);
 	qbi_take_urgent_inline(fd);
-	if (qbi_connection_new(l->host, fd, qbi_dispatch_connection, &c) < 0)
+	if (qbi_connection_new(l->host, fd, qbi_dispatch_connection, &c) < 0) {
+		client_turn_away(fd);
 		return false;
-	qbi_take_fd(&fd);
+	}
 	return client_begin(c);
 }
 
@@ -239,9 +257,10 @@ static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)
 	/* The reference keeps the listener alive too. */
 	_cleanup_(qbi_host_unrefp) struct qbi_host *h = qbi_host_ref(l->host);
 	unsigned int left = ACCEPTED_AT_ONCE;
+	uint64_t until = qbi_now_ns() + ACCEPTED_FOR;
 
 	qbi_take_over(h);
-	while (client_take(l) && --left && !h->stopped)
+	while (client_take(l) && --left && !h->stopped && qbi_now_ns() < until)
 		;
 	/* Another process that has the socket shut it down: it stays readable for ever. */
 	if ((revents & (POLLHUP | POLLERR)) && l->in_loop) {

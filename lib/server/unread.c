@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/util.h"
+#include "server/end.h"
 #include "server/limits.h"
 #include "wire/handshake.h"
 
@@ -62,7 +63,7 @@ static void answer_remove(struct qbi_unread *u, struct qbi_unread_answer *a)
 	qbi_list_unlink(&a->link);
 	u->n--;
 	if (a->kept) {
-		(void)qbi_close(a->stream);
+		qbi_end_stream(a->stream, a->uid, false);
 		free(a);
 	}
 }

@@ -242,14 +242,17 @@ static void native_socket_server_leave(void *st, enum qbi_parting how)
 		qbi_packets_end(&s->call);
 		qbi_packets_end(&s->event);
 	}
-	qbi_packets_close(&s->call);
-	qbi_packets_close(&s->event);
 }
 
 static int native_socket_server_withdraw(void *st, enum qbi_parting how)
 {
 	struct native_socket_server *s = st;
 
+	if (!s->opened)
+		return 0;
+	/* Requests may be left in there. */
+	qbi_packets_close(&s->call);
+	qbi_packets_close(&s->event);
 	if (how != QBI_PART_AT_ONCE && how != QBI_PART_KEEPING)
 		return 0;
 	return qbi_region_punch(&s->region);

@@ -398,24 +398,27 @@ static uint32_t socket_server_events_queued(void *st)
 static void socket_server_leave(void *st, enum qbi_parting how)
 {
 	struct socket_server *s = st;
-	int channel;
 
 	if (!s->opened)
 		return;
 	/* Shut down for all processes: a child may have it, and the client would send to it. */
 	if (request_socket(s) >= 0 && how != QBI_PART_COPY)
 		(void)shutdown(request_socket(s), SHUT_RDWR);
-	for (channel = 0; channel < QBI_CHANNELS; channel++) {
-		qbi_early_clear(&s->out[channel].early);
-		s->out[channel].fd = qbi_close(s->out[channel].fd);
-	}
 }
 
 static int socket_server_withdraw(void *st, enum qbi_parting how)
 {
 	struct socket_server *s = st;
+	int channel;
 
-	if (!s->opened || how == QBI_PART_COPY)
+	if (!s->opened)
+		return 0;
+	/* Requests may be left in there. */
+	for (channel = 0; channel < QBI_CHANNELS; channel++) {
+		qbi_early_clear(&s->out[channel].early);
+		s->out[channel].fd = qbi_close(s->out[channel].fd);
+	}
+	if (how == QBI_PART_COPY)
 		return 0;
 	return qbi_shm_dir_remove(&s->dir);
 }

@@ -206,9 +206,10 @@ struct qbi_server_ops {
 	 *
 	 * leave     what the client cannot hold up. After it the service may be gone, and no
 	 *           other operation than the other two parts is used. Optional.
-	 * withdraw  take from the client what it could keep: pages, and names of files. 0;
-	 *           QBI_AGAIN the client holds it up: repeat it before the third part.
-	 *           Optional: there is nothing that the client can hold up.
+	 * withdraw  take from the client what it could keep: pages, and names of files; and
+	 *           close the sockets into which it sends. 0; QBI_AGAIN the client holds it
+	 *           up: repeat it before the third part. Optional: there is nothing that the
+	 *           client can hold up.
 	 */
 	void (*leave)(void *st, enum qbi_parting how);
 	int (*withdraw)(void *st, enum qbi_parting how);
