@@ -7,9 +7,6 @@
 #include "base/cpus.h"
 #include "base/once.h"
 
-/* A budget does not shrink below this. */
-#define BUDGET_MIN 1000
-
 /* Polling in vain takes at most a quarter of the time, and at most this much at once. */
 #define ALLOWANCE_SHARE 4
 #define ALLOWANCE_MAX 1000000
@@ -36,12 +33,6 @@
  */
 #define NOTE_NS 100000000
 #define ASKED_PER_CLOCK 64
-
-/*
- * After so many messages in a row that came later than the longest poll lasts, the next one
- * is expected to be as late. More than one, for a single pause in a stream says little.
- */
-#define LATE_ENOUGH 3
 
 static _Atomic(uint64_t) longest = QBI_BUSY_POLL_DEFAULT_NS;
 static struct qbi_once once;
@@ -93,17 +84,11 @@ static uint64_t longest_here(const struct qbi_busy_poll *b)
 /* An administrator may have changed affinity or scheduling class. */
 static void surroundings_note(struct qbi_busy_poll *b, uint64_t now)
 {
-	uint64_t here;
-
 	b->noted = now;
 	b->one_cpu = qbi_cpus_is_one();
 	if (!b->one_cpu)
 		b->not_before = 0;
-	here = longest_here(b);
-	if (here == b->longest)
-		return;
-	b->longest = here;
-	b->budget = here;
+	b->longest = longest_here(b);
 }
 
 void qbi_busy_poll_init(struct qbi_busy_poll *b)
@@ -174,8 +159,13 @@ static bool give_way(struct qbi_busy_poll *b)
 	return false;
 }
 
-uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, uint64_t now)
+uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, const struct qbi_arrivals *from,
+			       uint64_t now)
 {
+	uint64_t length = qbi_arrivals_length(from);
+
+	if (!length)
+		return 0;
 	if (b->setting && now - b->noted >= NOTE_NS)
 		surroundings_note(b, now);
 	if (!b->longest || now < b->not_before)
@@ -184,43 +174,23 @@ uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, uint64_t now)
 	if (b->allowance > ALLOWANCE_MAX)
 		b->allowance = ALLOWANCE_MAX;
 	b->filled = now;
-	if (b->late >= LATE_ENOUGH) {
-		b->began = now;
-		return 0;
-	}
-	/* The allowance does not cover the budget: the caller sleeps, which yields the CPU. */
-	if ((int64_t)b->budget >= b->allowance)
+	if (length > b->longest)
+		length = b->longest;
+	/* The allowance does not cover the poll: the caller sleeps, which yields the CPU. */
+	if ((int64_t)length >= b->allowance)
 		return 0;
 	if (now - b->gave_way >= GIVE_WAY_NS) {
 		b->gave_way = now;
 		if (!give_way(b))
 			return 0;
 	}
-	return b->budget;
+	return length;
 }
 
-void qbi_busy_poll_gave_up(struct qbi_busy_poll *b, uint64_t start, uint64_t now)
+void qbi_busy_poll_gave_up(struct qbi_busy_poll *b, struct qbi_arrivals *from, uint64_t start,
+			   uint64_t now)
 {
-	if (start == now && b->late >= LATE_ENOUGH)
-		return; /* it did not poll */
-	allowance_spend(b, start, now);
-	b->budget -= b->budget / 4;
-	if (b->budget < BUDGET_MIN)
-		b->budget = BUDGET_MIN;
-	b->began = start;
-}
-
-void qbi_busy_poll_was_woken(struct qbi_busy_poll *b)
-{
-	if (!b->longest || !b->began)
-		return;
-	if (qbi_now_ns() - b->began < b->longest) {
-		b->late = 0;
-		b->budget *= 3;
-		if (b->budget > b->longest)
-			b->budget = b->longest;
-	} else if (b->late < LATE_ENOUGH) {
-		b->late++;
-	}
-	b->began = 0;
+	if (start != now)
+		allowance_spend(b, start, now);
+	qbi_arrivals_sleep(from, start, now);
 }

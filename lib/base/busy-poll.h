@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Busy polling before sleeping: check for a message in a loop for a bounded, adaptive time,
- * because a message found this way takes half a microsecond and one that has to wake the
- * thread takes twenty.
+ * because a message found this way takes half a microsecond, and one that has to wake the
+ * thread takes five to fifty.
  *
- * Idea: the ski rental problem. Never poll for longer than sleeping and waking would cost.
- * The budget grows when a message came so soon after polling gave up that a longer poll would
- * have found it, and shrinks when polling found nothing. When several messages in a row came
- * later than any poll lasts, the end sleeps at once, until one comes sooner. Time polled in
- * vain is paid from an allowance, a token bucket that fills with a share of the time that
- * passes. So whatever the pattern of messages, polling in vain costs no more than that share of
- * a CPU, and an idle connection does not poll at all.
+ * How long a poll may last follows from when the messages of that peer came and from what a
+ * wake-up takes here (base/arrivals.h). Time polled in vain is paid from an allowance, a token
+ * bucket that fills with a share of the time that passes. So whatever the pattern of messages,
+ * polling in vain costs no more than that share of a CPU, and an idle connection does not poll
+ * at all.
  *
  * Between checks: `pause` for the first microsecond, then sched_yield(2), because the
  * other end, or another client, may be waiting for this very CPU. Time in which other
@@ -33,10 +31,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arrivals.h"
 #include "base/clock.h"
 
-/* Cost of sleeping and waking for both ends together, hence the longest busy poll. */
-#define QBI_BUSY_POLL_DEFAULT_NS 50000
+/* The longest busy poll, if it is not set: what the longest wake-up that is believed costs. */
+#define QBI_BUSY_POLL_DEFAULT_NS (2ull * QBI_ARRIVALS_WAKE_MAX_NS)
 
 /* The largest value that may be set. */
 #define QBI_BUSY_POLL_MAX_US 1000
@@ -47,9 +46,6 @@ struct qbi_busy_poll {
 	uint64_t noted;	     /* when affinity and scheduling class were last read */
 	bool one_cpu;	     /* as of then: this thread may use only one CPU */
 	unsigned int asked;  /* calls of qbi_busy_poll_is_on() that returned false */
-	uint64_t budget;     /* ns; limit of the next busy poll */
-	uint64_t began;	     /* start of the last poll that found nothing; 0 none */
-	unsigned int late;   /* messages in a row that came later than any poll lasts */
 	int64_t allowance;   /* ns that may still be polled in vain; below 0: in debt */
 	uint64_t filled;     /* when the allowance was last filled */
 	uint64_t crowded;    /* ns; how long polling was last put off; 0 never */
@@ -87,23 +83,16 @@ void qbi_busy_poll_init(struct qbi_busy_poll *b);
 bool qbi_busy_poll_is_on(struct qbi_busy_poll *b);
 
 /*
- * How long a busy poll that begins @now may take; 0: do not poll. An end that always finds
- * a message never sleeps, and other threads would wait whole time slices for its CPU: so
- * this function yields now and then.
+ * How long a busy poll for a message of @from that begins @now may take; 0: do not poll. An end
+ * that always finds a message never sleeps, and other threads would wait whole time slices for
+ * its CPU: so this function yields now and then.
  */
-uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, uint64_t now);
+uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, const struct qbi_arrivals *from,
+			       uint64_t now);
 
-/* Polling found a message. */
-static inline void qbi_busy_poll_found(struct qbi_busy_poll *b)
-{
-	b->late = 0;
-}
-
-/* Polling from @start to @now found nothing, and the thread goes to sleep. */
-void qbi_busy_poll_gave_up(struct qbi_busy_poll *b, uint64_t start, uint64_t now);
-
-/* A message woke the thread after it gave up: would a longer poll have found it? */
-void qbi_busy_poll_was_woken(struct qbi_busy_poll *b);
+/* Polling from @start to @now found nothing, or there was none; the thread goes to sleep. */
+void qbi_busy_poll_gave_up(struct qbi_busy_poll *b, struct qbi_arrivals *from, uint64_t start,
+			   uint64_t now);
 
 #define QBI_SPIN_PAUSE_NS 1000 /* then yield between checks */
 #define QBI_SPIN_TURNS_PER_CLOCK 16

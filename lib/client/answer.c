@@ -86,11 +86,14 @@ static int answer_read(struct qbi_answer *a, int stream)
 static int answer_busy_poll(struct qbi_answer *a, int stream, struct qbi_busy_poll *busy_poll,
 			    uint64_t deadline)
 {
+	struct qbi_arrivals none;
 	struct qbi_spin spin;
 	uint64_t now = qbi_now_ns();
 	int r = answer_read(a, stream);
 
-	qbi_spin_begin(&spin, now, qbi_busy_poll_allowed(busy_poll, now), deadline, true);
+	qbi_arrivals_init(&none);
+	qbi_spin_begin(&spin, now, qbi_busy_poll_allowed(busy_poll, &none, now), deadline,
+		       true);
 	while (r == QBI_EMPTY && now < spin.end && qbi_spin_again(&spin))
 		r = answer_read(a, stream);
 	return r;

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/util.h"
 #include "ring/punch.h"
@@ -276,6 +277,25 @@ uint64_t qbi_region_unsent_get(struct qbi_region *m, enum qbi_region_ring which)
 {
 	/* order R3 (statistics): pairs with R3 in unsent_set. */
 	return qbi_shared_load64(&m->own->ring[which].tail, memory_order_relaxed);
+}
+
+void qbi_region_rings(struct qbi_region *m, enum qbi_region_end me)
+{
+	bool server = me == QBI_REGION_SERVER;
+	qbi_shared_u64 *mine = server ? &m->words->server_rang : &m->words->client_rang;
+
+	/* order R7 (rang): no other data depends on it; pairs with R7 (when) below. The byte
+	 * that is sent next orders it before whatever reads it. */
+	qbi_shared_store64(mine, qbi_now_ns(), memory_order_relaxed);
+}
+
+uint64_t qbi_region_rang(struct qbi_region *m, enum qbi_region_end other)
+{
+	bool server = other == QBI_REGION_SERVER;
+	qbi_shared_u64 *its = server ? &m->words->server_rang : &m->words->client_rang;
+
+	/* order R7 (when): pairs with R7 (rang) above, of the other end. */
+	return qbi_shared_load64(its, memory_order_relaxed);
 }
 
 bool qbi_region_shares_cpu(struct qbi_region *m, enum qbi_region_end me)

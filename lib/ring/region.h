@@ -51,9 +51,14 @@ enum qbi_region_ring {
 struct qbi_region_words {
 	struct qbi_ring_words ring[QBI_REGION_RINGS];
 	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 flow; /* server writes, client reads */
-	/* The CPU that each end was last seen on, plus 1; written by that end. */
+	/*
+	 * The CPU that each end was last seen on, plus 1, and when it last rang the other one,
+	 * in ns of CLOCK_MONOTONIC; written by that end.
+	 */
 	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 server_cpu;
+	qbi_shared_u64 server_rang; /* for a response */
 	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 client_cpu;
+	qbi_shared_u64 client_rang; /* for a request */
 };
 
 #define QBI_REGION_NO_RINGS 0
@@ -128,6 +133,13 @@ enum qbi_region_end {
 	QBI_REGION_SERVER,
 	QBI_REGION_CLIENT,
 };
+
+/*
+ * @me rings: say since when. And when did the other end ring, as it says? 0: it never did. The
+ * caller has received what it rang for; a time that cannot be is the other end's false word.
+ */
+void qbi_region_rings(struct qbi_region *m, enum qbi_region_end me);
+uint64_t qbi_region_rang(struct qbi_region *m, enum qbi_region_end other);
 
 /*
  * Publish the CPU that @me runs on. Is it the one where the other end was last seen? Then

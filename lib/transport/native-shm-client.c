@@ -46,7 +46,9 @@ struct native_shm_client {
 	unsigned int burst;		/* checks left for the next event of a burst */
 	size_t due;			/* bytes for requests that could not be sent yet */
 	struct qbi_busy_poll busy_poll; /* for responses */
+	struct qbi_arrivals responses;	/* when they come */
 	bool slept;			/* the last wait for a response ended in a sleep */
+	uint64_t woken;			/* when the bell was last readable */
 	struct timespec checked;	/* when a sender last checked for the server */
 };
 
@@ -73,6 +75,7 @@ static int native_shm_client_open(void *st, const struct qbi_client_spec *spec)
 	qbi_region_ring(&c->region, QBI_REGION_RESPONSE, &c->response);
 	qbi_region_ring(&c->region, QBI_REGION_EVENT, &c->event);
 	qbi_busy_poll_init(&c->busy_poll);
+	qbi_arrivals_init(&c->responses);
 	return 0;
 }
 
@@ -143,6 +146,8 @@ static int native_shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t
 	r = qbi_ring_put(&c->request, msg, &ring);
 	if (r)
 		return r == QBI_FULL && qbi_wakeup_is_over(c->stream) ? QBI_GONE : r;
+	if (ring)
+		qbi_region_rings(&c->region, QBI_REGION_CLIENT);
 	if (ring || c->due)
 		return ring_server(c, ring, deadline);
 	return sender_sees_server_gone(c) ? QBI_GONE : 0;
@@ -160,9 +165,11 @@ static bool native_shm_response_busy_poll(struct native_shm_client *c, uint64_t 
 	if (!qbi_busy_poll_is_on(&c->busy_poll))
 		return false;
 	now = qbi_now_ns();
-	length = qbi_busy_poll_allowed(&c->busy_poll, now);
-	if (!length || now >= deadline)
+	length = now < deadline ? qbi_busy_poll_allowed(&c->busy_poll, &c->responses, now) : 0;
+	if (!length) {
+		qbi_busy_poll_gave_up(&c->busy_poll, &c->responses, now, now);
 		return false;
+	}
 	qbi_spin_begin(&spin, now, length, deadline,
 		       qbi_region_shares_cpu(&c->region, QBI_REGION_CLIENT));
 	qbi_turn_watch(c->turns.recv, true);
@@ -171,10 +178,10 @@ static bool native_shm_response_busy_poll(struct native_shm_client *c, uint64_t 
 	while (!found && qbi_spin_again(&spin));
 	qbi_turn_watch(c->turns.recv, false);
 	if (found) {
-		qbi_busy_poll_found(&c->busy_poll);
+		qbi_arrivals_note(&c->responses, spin.now - spin.start);
 		return true;
 	}
-	qbi_busy_poll_gave_up(&c->busy_poll, spin.start, spin.now);
+	qbi_busy_poll_gave_up(&c->busy_poll, &c->responses, spin.start, spin.now);
 	return false;
 }
 
@@ -207,6 +214,7 @@ static int native_shm_response_sleep(struct native_shm_client *c, uint64_t deadl
 		return timeout == 0 ? QBI_EMPTY : 0;
 	if (p.revents & HUNG_UP)
 		return QBI_GONE;
+	c->woken = qbi_now_ns();
 	bell_take_junk(c);
 	/* Junk that keeps coming must not extend the time. */
 	return timeout == 0 && qbi_ring_is_empty(&c->response) ? QBI_EMPTY : 0;
@@ -237,7 +245,8 @@ static int native_shm_client_recv(void *st, void *buf, size_t size, uint64_t dea
 
 		if (r == 0 && c->slept) {
 			c->slept = false;
-			qbi_busy_poll_was_woken(&c->busy_poll);
+			qbi_arrivals_woken(&c->responses, c->woken,
+					   qbi_region_rang(&c->region, QBI_REGION_SERVER));
 		}
 		if (r != QBI_EMPTY)
 			return r;

@@ -39,10 +39,12 @@ struct native_shm_server {
 	struct qbi_server_shared *shared;
 	uint64_t due_responses; /* bytes to send: the kernel had no room */
 	uint64_t due_events;
-	bool asleep;		/* armed, with nothing to take */
-	bool readable;		/* by the loop, and nothing was read since */
-	uint64_t waiting_since; /* start of busy polling; 0: not polling */
-	uint64_t slice_left;	/* ns left to poll in this dispatch */
+	struct qbi_arrivals requests; /* when they come */
+	bool asleep;		      /* armed, with nothing to take */
+	bool readable;		      /* by the loop, and nothing was read since */
+	uint64_t waiting_since;	      /* start of busy polling; 0: not polling */
+	uint64_t woken;		      /* when the dispatch began that found it asleep */
+	uint64_t slice_left;	      /* ns left to poll in this dispatch */
 };
 
 static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
@@ -57,6 +59,7 @@ static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
 	s->bell = -1;
 	s->stream = spec->stream;
 	s->shared = spec->shared;
+	qbi_arrivals_init(&s->requests);
 	s->region.locking = spec->locking;
 	r = qbi_region_create(&s->region, spec->max_msg_size, &memory);
 	if (r < 0)
@@ -88,7 +91,8 @@ static int native_shm_server_take(void *st, void *buf, size_t size, size_t *ret_
 
 	if (r == 0 && s->asleep) {
 		s->asleep = false;
-		qbi_busy_poll_was_woken(&s->shared->busy_poll);
+		qbi_arrivals_woken(&s->requests, s->woken,
+				   qbi_region_rang(&s->region, QBI_REGION_CLIENT));
 	}
 	return r;
 }
@@ -97,6 +101,13 @@ static int native_shm_server_take(void *st, void *buf, size_t size, size_t *ret_
 static bool server_will_be_back(struct native_shm_server *s)
 {
 	return s->request.owed > 0 || qbi_ring_has_rung(&s->request);
+}
+
+/* A request came while this end waited for it, awake. */
+static void request_came(struct native_shm_server *s, uint64_t now)
+{
+	qbi_arrivals_note(&s->requests, now - s->waiting_since);
+	s->waiting_since = 0;
 }
 
 /* Poll for at most @length. True: there is a request. */
@@ -113,9 +124,9 @@ static bool server_busy_poll(struct native_shm_server *s, uint64_t now, uint64_t
 	do
 		found = !qbi_ring_is_empty(&s->request);
 	while (!found && qbi_spin_again(&spin));
-	if (found)
-		qbi_busy_poll_found(&s->shared->busy_poll);
 	s->waiting_since += spin.start - now;
+	if (found)
+		request_came(s, spin.now);
 	spent = spin.now - now;
 	s->slice_left -= spent < s->slice_left ? spent : s->slice_left;
 	return found;
@@ -136,16 +147,16 @@ static int server_stay_awake(struct native_shm_server *s, bool took)
 	if (took || !s->waiting_since)
 		s->waiting_since = now;
 	spent = now - s->waiting_since;
-	allowed = qbi_busy_poll_allowed(busy_poll, now);
+	allowed = qbi_busy_poll_allowed(busy_poll, &s->requests, now);
 	if (spent >= allowed) {
-		qbi_busy_poll_gave_up(busy_poll, s->waiting_since, now);
+		qbi_busy_poll_gave_up(busy_poll, &s->requests, s->waiting_since, now);
 		return QBI_EMPTY;
 	}
 	if (qbi_server_is_alone(s->shared, s, now) && server_busy_poll(s, now, allowed - spent))
 		return QBI_MORE;
 	if (server_will_be_back(s))
 		return 0;
-	qbi_busy_poll_gave_up(busy_poll, s->waiting_since, qbi_now_ns());
+	qbi_busy_poll_gave_up(busy_poll, &s->requests, s->waiting_since, qbi_now_ns());
 	return QBI_EMPTY;
 }
 
@@ -216,6 +227,10 @@ static void native_shm_server_begin(void *st, bool readable)
 
 	s->readable = readable;
 	s->slice_left = BUSY_POLL_SLICE_NS;
+	if (s->asleep && readable)
+		s->woken = qbi_now_ns();
+	else if (s->waiting_since && !qbi_ring_is_empty(&s->request))
+		request_came(s, qbi_now_ns());
 }
 
 /* The stream announces every request anyway, so nothing depends on this. */
@@ -225,29 +240,30 @@ static void native_shm_server_established(void *st)
 	(void)native_shm_server_settle(st, 0);
 }
 
-static int message_put(struct qbi_ring *r, int fd, uint64_t *due, const struct qbi_msg *msg)
-{
-	bool ring;
-	int err = qbi_ring_put(r, msg, &ring);
-
-	if (err)
-		return err;
-	*due += ring;
-	return qbi_wakeup_send_due(fd, due);
-}
-
 static int native_shm_server_respondv(void *st, const struct qbi_msg *msg)
 {
 	struct native_shm_server *s = st;
+	bool ring;
+	int err = qbi_ring_put(&s->response, msg, &ring);
 
-	return message_put(&s->response, s->bell, &s->due_responses, msg);
+	if (err)
+		return err;
+	if (ring)
+		qbi_region_rings(&s->region, QBI_REGION_SERVER);
+	s->due_responses += ring;
+	return qbi_wakeup_send_due(s->bell, &s->due_responses);
 }
 
 static int native_shm_server_eventv(void *st, const struct qbi_msg *msg)
 {
 	struct native_shm_server *s = st;
+	bool ring;
+	int err = qbi_ring_put(&s->event, msg, &ring);
 
-	return message_put(&s->event, s->stream, &s->due_events, msg);
+	if (err)
+		return err;
+	s->due_events += ring;
+	return qbi_wakeup_send_due(s->stream, &s->due_events);
 }
 
 static int native_shm_server_flush(void *st, enum qbi_channel channel)

@@ -27,6 +27,7 @@ struct native_socket_client {
 	struct qbi_packets event; /* events in */
 	uint32_t events_taken;
 	struct qbi_busy_poll busy_poll; /* for responses */
+	struct qbi_arrivals responses;	/* when they come */
 	struct qbi_client_turns turns;
 	struct qbi_turn out;	  /* senders and receivers send the rest of requests */
 	_Atomic(bool) unfinished; /* a request was sent in part */
@@ -52,6 +53,7 @@ static int native_socket_client_open(void *st, const struct qbi_client_spec *spe
 	c->event = (struct qbi_packets)QBI_PACKETS_INIT;
 	c->turns = spec->turns;
 	qbi_busy_poll_init(&c->busy_poll);
+	qbi_arrivals_init(&c->responses);
 	if (spec->n_fds != 3)
 		return -EBADMSG;
 	r = qbi_region_open(&c->region, QBI_REGION_NO_RINGS,
@@ -179,9 +181,11 @@ static int native_socket_response_busy_poll(struct native_socket_client *c, void
 	if (!qbi_busy_poll_is_on(&c->busy_poll))
 		return QBI_EMPTY;
 	now = qbi_now_ns();
-	length = qbi_busy_poll_allowed(&c->busy_poll, now);
-	if (!length || now >= deadline)
+	length = now < deadline ? qbi_busy_poll_allowed(&c->busy_poll, &c->responses, now) : 0;
+	if (!length) {
+		qbi_busy_poll_gave_up(&c->busy_poll, &c->responses, now, now);
 		return QBI_EMPTY;
+	}
 	qbi_spin_begin(&spin, now, length, deadline, true);
 	do {
 		int r;
@@ -189,13 +193,13 @@ static int native_socket_response_busy_poll(struct native_socket_client *c, void
 		qbi_turn_watch(c->turns.recv, false);
 		r = qbi_packets_take(&c->call, buf, size, ret_size);
 		if (r != QBI_EMPTY) {
-			qbi_busy_poll_found(&c->busy_poll);
+			qbi_arrivals_note(&c->responses, spin.now - spin.start);
 			return r;
 		}
 		qbi_turn_watch(c->turns.recv, true);
 	} while (qbi_spin_again(&spin));
 	qbi_turn_watch(c->turns.recv, false);
-	qbi_busy_poll_gave_up(&c->busy_poll, spin.start, spin.now);
+	qbi_busy_poll_gave_up(&c->busy_poll, &c->responses, spin.start, spin.now);
 	return QBI_EMPTY;
 }
 
@@ -211,7 +215,7 @@ static int native_socket_client_recv(void *st, void *buf, size_t size, uint64_t 
 		return r;
 	r = message_wait(c, &c->call, c->turns.recv, buf, size, deadline, ret_size);
 	if (r == 0 && deadline != 0)
-		qbi_busy_poll_was_woken(&c->busy_poll);
+		qbi_arrivals_woken(&c->responses, qbi_now_ns(), 0);
 	return r;
 }
 

@@ -29,7 +29,8 @@ struct native_socket_server {
 	uint32_t events_sent;
 	uint64_t unsent[QBI_CHANNELS]; /* bytes left of a message, as published */
 	struct qbi_server_shared *shared;
-	bool asleep; /* the last dispatch gave up polling */
+	struct qbi_arrivals requests; /* when they come */
+	bool asleep;		      /* the last dispatch gave up polling */
 };
 
 /* Make a pair with room for whole messages: our end opened, the other one to be passed. */
@@ -61,6 +62,7 @@ static int native_socket_server_open(void *st, const struct qbi_server_spec *spe
 
 	s->opened = true;
 	s->shared = spec->shared;
+	qbi_arrivals_init(&s->requests);
 	s->call = (struct qbi_packets)QBI_PACKETS_INIT;
 	s->event = (struct qbi_packets)QBI_PACKETS_INIT;
 	s->region.locking = spec->locking;
@@ -99,7 +101,7 @@ static int native_socket_server_take(void *st, void *buf, size_t size, size_t *r
 
 	if (r == 0 && s->asleep) {
 		s->asleep = false;
-		qbi_busy_poll_was_woken(&s->shared->busy_poll);
+		qbi_arrivals_woken(&s->requests, qbi_now_ns(), 0);
 	}
 	return r;
 }
@@ -115,21 +117,23 @@ static int native_socket_server_settle(void *st, unsigned int taken)
 	if (!taken || !qbi_busy_poll_is_on(busy_poll))
 		return 0;
 	now = qbi_now_ns();
-	allowed = qbi_busy_poll_allowed(busy_poll, now);
 	if (!qbi_server_is_alone(s->shared, s, now))
 		return 0;
+	allowed = qbi_busy_poll_allowed(busy_poll, &s->requests, now);
 	s->asleep = true;
-	if (!allowed)
+	if (!allowed) {
+		qbi_busy_poll_gave_up(busy_poll, &s->requests, now, now);
 		return 0;
+	}
 	qbi_spin_begin(&spin, now, allowed, now + BUSY_POLL_SLICE_NS, true);
 	do
 		if (qbi_packets_is_readable(&s->call)) {
 			s->asleep = false;
-			qbi_busy_poll_found(busy_poll);
+			qbi_arrivals_note(&s->requests, spin.now - spin.start);
 			return QBI_MORE;
 		}
 	while (qbi_spin_again(&spin));
-	qbi_busy_poll_gave_up(busy_poll, spin.start, spin.now);
+	qbi_busy_poll_gave_up(busy_poll, &s->requests, spin.start, spin.now);
 	return 0;
 }
 

@@ -172,7 +172,9 @@ static void print_region(void)
 	WORD(ring[QBI_REGION_EVENT].taken, "event `taken` u32");
 	WORD(flow, "`flow` u32");
 	WORD(server_cpu, "`server_cpu` u32");
+	WORD(server_rang, "`server_rang` u64");
 	WORD(client_cpu, "`client_cpu` u32");
+	WORD(client_rang, "`client_rang` u64");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		uint64_t capacity = qbi_ring_capacity(sizes[i]);
 

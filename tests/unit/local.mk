@@ -65,6 +65,7 @@ loop_wrap_ldflags = $(AM_LDFLAGS) \
 # The native transport. The library of the tests uses the public functions.
 native_tests = \
 	tests/unit/test-access \
+	tests/unit/test-arrivals \
 	tests/unit/test-busy-poll \
 	tests/unit/test-cpus \
 	tests/unit/test-lock \

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Busy polling before sleeping: how the budget follows what happens, what it never exceeds,
- * and when there is none. Times are given, so nothing here waits.
+ * Busy polling before sleeping: what it never exceeds, and when there is none. Times are given, so nothing here waits.
  */
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "base/busy-poll.h"
@@ -15,7 +15,11 @@
 #define MS 1000000ull
 #define S 1000000000ull
 
-enum { LONGEST = 50000 };
+/* Shorter than a first poll would be by itself, so it is the limit. */
+enum { LONGEST = 40000 };
+
+/* Of a peer of which nothing is known. */
+static struct qbi_arrivals from;
 
 /* Where a quota leaves less than two CPUs nobody polls; there is nothing to test. */
 static bool may_poll(void)
@@ -24,6 +28,7 @@ static bool may_poll(void)
 
 	qbi_busy_poll_longest_set(LONGEST);
 	qbi_busy_poll_init(&b);
+	qbi_arrivals_init(&from);
 	return b.longest != 0;
 }
 
@@ -31,7 +36,7 @@ static bool may_poll(void)
 static uint64_t allowed_at(struct qbi_busy_poll *b, uint64_t now)
 {
 	b->gave_way = now;
-	return qbi_busy_poll_allowed(b, now);
+	return qbi_busy_poll_allowed(b, &from, now);
 }
 
 /* Busy polling as it would be on a machine with CPUs to spare. */
@@ -42,132 +47,64 @@ static struct qbi_busy_poll busy_poll_new(void)
 	qbi_busy_poll_longest_set(LONGEST);
 	qbi_busy_poll_init(&b);
 	b.longest = LONGEST;
-	b.budget = 8000;
+	qbi_arrivals_init(&from);
 	return b;
 }
 
-START_TEST(first_poll_is_as_long_as_waking_a_server_takes)
+static uint64_t min(uint64_t x, uint64_t y)
 {
-	struct qbi_busy_poll b;
+	return x < y ? x : y;
+}
 
-	qbi_busy_poll_longest_set(LONGEST);
-	qbi_busy_poll_init(&b);
-	if (may_poll())
-		ck_assert_uint_eq(allowed_at(&b, qbi_now_ns()), LONGEST);
+START_TEST(poll_is_as_long_as_is_expected_to_be_useful_up_to_the_longest)
+{
+	static const uint64_t lengths[] = { 1 * US, 10 * US, LONGEST, 100 * US, 1 * S };
+	struct qbi_busy_poll b = busy_poll_new();
+
+	from.length = (uint32_t)lengths[_i];
+	ck_assert_uint_eq(allowed_at(&b, b.filled), min(lengths[_i], LONGEST));
 }
 END_TEST
 
-START_TEST(budget_shrinks_with_each_poll_in_vain_but_not_to_nothing)
+START_TEST(where_a_poll_is_useless_nothing_is_polled_nor_read_of_the_surroundings)
+{
+	struct qbi_busy_poll b = busy_poll_new(), before;
+
+	from.length = 0;
+	before = b;
+	ck_assert_uint_eq(qbi_busy_poll_allowed(&b, &from, b.filled + 10 * S), 0);
+	ck_assert_int_eq(memcmp(&b, &before, sizeof(b)), 0);
+}
+END_TEST
+
+/* What a peer does decides about polls for that peer. */
+START_TEST(peer_whose_messages_come_late_does_not_end_polling_for_others)
 {
 	struct qbi_busy_poll b = busy_poll_new();
-	uint64_t now = qbi_now_ns() + 10 * S, allowed, last = LONGEST;
+	struct qbi_arrivals late, soon;
+	uint64_t now = b.filled;
 
+	qbi_arrivals_init(&late);
+	qbi_arrivals_init(&soon);
 	for (int i = 0; i < 100; i++, now += S) {
-		allowed = allowed_at(&b, now);
-		ck_assert_uint_le(allowed, last);
-		ck_assert_uint_gt(allowed, 0);
-		qbi_busy_poll_gave_up(&b, now, now + allowed);
-		last = allowed;
+		qbi_busy_poll_gave_up(&b, &late, now, now + min(late.length, LONGEST));
+		qbi_arrivals_woken(&late, now + 100 * MS, now + 99 * MS);
 	}
-	ck_assert_uint_lt(last, 2000);
+	b.gave_way = now;
+	ck_assert_uint_eq(qbi_busy_poll_allowed(&b, &late, now), 0);
+	ck_assert_uint_eq(qbi_busy_poll_allowed(&b, &soon, now), LONGEST);
 }
 END_TEST
 
-START_TEST(budget_grows_when_a_longer_poll_would_have_found_it)
+START_TEST(sleeping_at_once_costs_nothing_of_the_allowance)
 {
 	struct qbi_busy_poll b = busy_poll_new();
+	int64_t before = b.allowance;
 
-	b.budget = 1000;
-	for (int i = 0; i < 8; i++) {
-		uint64_t now = qbi_now_ns(), before = b.budget;
-
-		b.longest = S;
-		qbi_busy_poll_gave_up(&b, now, now + before);
-		qbi_busy_poll_was_woken(&b);
-		ck_assert_uint_gt(b.budget, before);
-		ck_assert_uint_le(b.budget, S);
-		b.allowance = S;
-	}
-}
-END_TEST
-
-START_TEST(budget_never_exceeds_the_longest)
-{
-	struct qbi_busy_poll b = busy_poll_new();
-
-	for (int i = 0; i < 20; i++) {
-		qbi_busy_poll_gave_up(&b, qbi_now_ns(), qbi_now_ns());
-		qbi_busy_poll_was_woken(&b);
-		ck_assert_uint_le(b.budget, LONGEST);
-	}
-}
-END_TEST
-
-START_TEST(message_that_comes_late_does_not_grow_the_budget)
-{
-	struct qbi_busy_poll b = busy_poll_new();
-	uint64_t long_ago = qbi_now_ns() - 10 * LONGEST, before;
-
-	qbi_busy_poll_gave_up(&b, long_ago, long_ago + 8 * US);
-	before = b.budget;
-	qbi_busy_poll_was_woken(&b);
-	ck_assert_uint_eq(b.budget, before);
-}
-END_TEST
-
-START_TEST(being_woken_without_having_polled_changes_nothing)
-{
-	struct qbi_busy_poll b = busy_poll_new();
-	uint64_t before = b.budget;
-
-	qbi_busy_poll_was_woken(&b);
-	ck_assert_uint_eq(b.budget, before);
-}
-END_TEST
-
-static void message_comes_late(struct qbi_busy_poll *b)
-{
-	uint64_t long_ago = qbi_now_ns() - 10 * LONGEST;
-
-	qbi_busy_poll_gave_up(b, long_ago, long_ago + 1 * US);
-	qbi_busy_poll_was_woken(b);
-}
-
-START_TEST(end_whose_messages_all_come_late_does_not_poll)
-{
-	struct qbi_busy_poll b = busy_poll_new();
-	int polls = 0;
-
-	while (allowed_at(&b, b.filled)) {
-		ck_assert_int_lt(polls++, 5);
-		message_comes_late(&b);
-	}
-	ck_assert_int_gt(polls, 1);
-}
-END_TEST
-
-START_TEST(end_that_slept_at_once_polls_again_when_a_message_comes_soon)
-{
-	struct qbi_busy_poll b = busy_poll_new();
-
-	while (allowed_at(&b, b.filled))
-		message_comes_late(&b);
-	b.longest = S;
-	ck_assert_uint_eq(allowed_at(&b, qbi_now_ns()), 0);
-	qbi_busy_poll_was_woken(&b);
-	ck_assert_uint_gt(allowed_at(&b, qbi_now_ns()), 0);
-}
-END_TEST
-
-START_TEST(late_messages_with_prompt_ones_between_do_not_end_polling)
-{
-	struct qbi_busy_poll b = busy_poll_new();
-
-	for (int i = 0; i < 10; i++) {
-		ck_assert_uint_gt(allowed_at(&b, b.filled), 0);
-		message_comes_late(&b);
-		qbi_busy_poll_found(&b);
-	}
+	qbi_busy_poll_gave_up(&b, &from, b.filled, b.filled);
+	ck_assert_int_eq(b.allowance, before);
+	qbi_busy_poll_gave_up(&b, &from, b.filled, b.filled + 1 * US);
+	ck_assert_int_eq(b.allowance, before - (int64_t)US);
 }
 END_TEST
 
@@ -178,13 +115,14 @@ static uint64_t spent_in_vain(uint64_t period, uint64_t length)
 	uint64_t begin = qbi_now_ns() + 10 * S, now, spent = 0;
 
 	for (now = begin; now < begin + length; now += period) {
-		uint64_t allowed = allowed_at(&b, now);
+		uint64_t allowed;
 
-		/* The most unlucky pattern: the budget is always at its top. */
-		b.budget = LONGEST;
+		/* The most unlucky pattern: the poll is always the longest. */
+		from.length = LONGEST;
+		allowed = allowed_at(&b, now);
 		if (!allowed)
 			continue;
-		qbi_busy_poll_gave_up(&b, now, now + allowed);
+		qbi_busy_poll_gave_up(&b, &from, now, now + allowed);
 		spent += allowed;
 		now += allowed;
 	}
@@ -211,7 +149,7 @@ START_TEST(allowance_comes_back_with_time)
 	uint64_t now = qbi_now_ns() + 10 * S;
 
 	ck_assert_uint_gt(allowed_at(&b, now), 0);
-	qbi_busy_poll_gave_up(&b, now, now + S);
+	qbi_busy_poll_gave_up(&b, &from, now, now + S);
 	now += S;
 	b.filled = now;
 	ck_assert_uint_eq(allowed_at(&b, now), 0);
@@ -342,15 +280,15 @@ START_TEST(giving_way_to_somebody_who_takes_a_slice_ends_polling)
 	do {
 		b.gave_way = 0;
 		now = b.filled = qbi_now_ns();
-		b.allowance = (int64_t)(b.budget + 100 * US);
-		allowed = qbi_busy_poll_allowed(&b, now);
+		b.allowance = (int64_t)(from.length + 100 * US);
+		allowed = qbi_busy_poll_allowed(&b, &from, now);
 	} while (allowed != 0 && ++tries < 1000);
 	hog_stop = true;
 	pthread_join(hog, NULL);
 	ck_assert_uint_eq(allowed, 0);
-	ck_assert_int_lt(b.allowance, (int64_t)b.budget);
+	ck_assert_int_lt(b.allowance, (int64_t)LONGEST);
 	/* Nor does a thread that may not poll give way first. */
-	ck_assert_uint_eq(qbi_busy_poll_allowed(&b, now + 60 * US), 0);
+	ck_assert_uint_eq(qbi_busy_poll_allowed(&b, &from, now + 60 * US), 0);
 	ck_assert_uint_eq(b.gave_way, now);
 }
 END_TEST
@@ -365,7 +303,6 @@ START_TEST(longest_of_zero_never_polls)
 	qbi_busy_poll_init(&b);
 	for (uint64_t now = qbi_now_ns(), i = 0; i < 10; i++, now += S) {
 		ck_assert_uint_eq(allowed_at(&b, now), 0);
-		qbi_busy_poll_was_woken(&b);
 	}
 }
 END_TEST
@@ -430,20 +367,20 @@ START_TEST(slice_that_somebody_took_of_our_only_cpu_ends_polling_for_half_a_seco
 	stay_on_one_cpu();
 	qbi_busy_poll_init(&b);
 	now = qbi_now_ns();
-	qbi_busy_poll_gave_up(&b, now, now + 4 * MS);
+	qbi_busy_poll_gave_up(&b, &from, now, now + 4 * MS);
 	/* The debt is paid, but that is not all. */
 	ck_assert_uint_eq(allowed_at(&b, now + 450 * MS), 0);
 	now += 510 * MS;
 	ck_assert_uint_gt(allowed_at(&b, now), 0);
 	/* Still there at the next try: twice as long. */
-	qbi_busy_poll_gave_up(&b, now, now + 4 * MS);
+	qbi_busy_poll_gave_up(&b, &from, now, now + 4 * MS);
 	ck_assert_uint_eq(allowed_at(&b, now + 950 * MS), 0);
 	now += 1010 * MS;
 	ck_assert_uint_gt(allowed_at(&b, now), 0);
 	/* Gone for long: as the first time. */
 	now += 60 * S;
 	ck_assert_uint_gt(allowed_at(&b, now), 0);
-	qbi_busy_poll_gave_up(&b, now, now + 4 * MS);
+	qbi_busy_poll_gave_up(&b, &from, now, now + 4 * MS);
 	ck_assert_uint_gt(allowed_at(&b, now + 510 * MS), 0);
 }
 END_TEST
@@ -460,13 +397,13 @@ START_TEST(thread_that_is_moved_to_one_cpu_and_back_polls_as_is_right_there)
 		return;
 	qbi_busy_poll_init(&b);
 	now = qbi_now_ns();
-	qbi_busy_poll_gave_up(&b, now, now + 4 * MS);
+	qbi_busy_poll_gave_up(&b, &from, now, now + 4 * MS);
 	/* There are others: the debt is all. */
 	ck_assert_uint_gt(allowed_at(&b, now + 50 * MS), 0);
 	stay_on_one_cpu();
 	/* Seen as soon as somebody takes a slice. */
 	now += 51 * MS;
-	qbi_busy_poll_gave_up(&b, now, now + 4 * MS);
+	qbi_busy_poll_gave_up(&b, &from, now, now + 4 * MS);
 	ck_assert_uint_eq(allowed_at(&b, now + 50 * MS), 0);
 	ck_assert_int_eq(sched_setaffinity(0, sizeof(all), &all), 0);
 	ck_assert_uint_gt(allowed_at(&b, now + 200 * MS), 0);
@@ -514,17 +451,14 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("busy poll");
-	TCase *tc = tcase_new(s, "budget");
+	TCase *tc = tcase_new(s, "allowance");
 
-	tcase_add_test(tc, first_poll_is_as_long_as_waking_a_server_takes);
-	tcase_add_test(tc, budget_shrinks_with_each_poll_in_vain_but_not_to_nothing);
-	tcase_add_test(tc, budget_grows_when_a_longer_poll_would_have_found_it);
-	tcase_add_test(tc, budget_never_exceeds_the_longest);
-	tcase_add_test(tc, message_that_comes_late_does_not_grow_the_budget);
-	tcase_add_test(tc, being_woken_without_having_polled_changes_nothing);
-	tcase_add_test(tc, end_whose_messages_all_come_late_does_not_poll);
-	tcase_add_test(tc, end_that_slept_at_once_polls_again_when_a_message_comes_soon);
-	tcase_add_test(tc, late_messages_with_prompt_ones_between_do_not_end_polling);
+	tcase_add_loop_test(tc, poll_is_as_long_as_is_expected_to_be_useful_up_to_the_longest,
+			    0, 5);
+	tcase_add_test(tc,
+		       where_a_poll_is_useless_nothing_is_polled_nor_read_of_the_surroundings);
+	tcase_add_test(tc, peer_whose_messages_come_late_does_not_end_polling_for_others);
+	tcase_add_test(tc, sleeping_at_once_costs_nothing_of_the_allowance);
 	tcase_add_test(tc, polls_in_vain_take_at_most_a_quarter_of_the_time);
 	tcase_add_test(tc, allowance_comes_back_with_time);
 	tcase_add_loop_test(tc, poll_ends_when_its_time_is_up, 0, 2);

@@ -72,6 +72,9 @@ static struct {
 
 static jmp_buf asleep; /* a consumer that nobody will wake */
 
+static void (*sleep_fn)(void);	  /* if set, what happens while a consumer sleeps */
+static unsigned int system_calls; /* on sockets, of both ends but not of the test */
+
 static unsigned int random_below(unsigned int n)
 {
 	other.random ^= other.random << 13;
@@ -143,12 +146,15 @@ static bool bytes_wait(int fd)
 static void sleep_until_bytes(int fd)
 {
 	while (!bytes_wait(fd))
-		if (!other_step())
+		if (sleep_fn)
+			sleep_fn();
+		else if (!other_step())
 			longjmp(asleep, 1);
 }
 
 static ssize_t hooked_recv(int fd, void *buf, size_t size, int flags)
 {
+	system_calls++;
 	others_act();
 	if (!(flags & MSG_DONTWAIT))
 		sleep_until_bytes(fd);
@@ -157,6 +163,7 @@ static ssize_t hooked_recv(int fd, void *buf, size_t size, int flags)
 
 static int hooked_poll(struct pollfd *p, nfds_t n, int timeout)
 {
+	system_calls++;
 	others_act();
 	if (timeout != 0 && (p->events & POLLIN))
 		sleep_until_bytes(p->fd);
@@ -416,9 +423,106 @@ START_TEST(junk_on_the_stream_hides_no_request)
 }
 END_TEST
 
+/* -- What an end that was woken learns, and what that costs ---------------------------------- */
+
+/* They poll wherever the test runs, but for nobody of whom nothing is known. */
+static void ends_open_expecting_nothing(void)
+{
+	ends_open(&e, NATIVE_SHM);
+	client()->busy_poll.longest = e.shared.busy_poll.longest = 1;
+	client()->responses.length = server()->requests.length = 0;
+}
+
+static void respond(void)
+{
+	ck_assert_int_eq(ends_send(e.sops->respondv, e.server, 40, 7), 0);
+}
+
+/* What a server says that cannot be. */
+static void respond_falsely(void)
+{
+	static const uint64_t said[] = { 0, 1, UINT64_MAX };
+	static unsigned int nth;
+
+	respond();
+	qbi_shared_store64(&server()->region.words->server_rang, said[nth++ % 3],
+			   memory_order_relaxed);
+}
+
+START_TEST(client_that_was_woken_has_learnt_what_that_takes)
+{
+	ends_open_expecting_nothing();
+	sleep_fn = respond;
+	for (unsigned int i = 1; i <= 5; i++) {
+		client()->responses.length = 0;
+		ck_assert_int_eq(ends_recv(e.cops->recv, e.client, 40, 7, QBI_FOREVER), 0);
+		ck_assert_uint_gt(client()->responses.wake, 0);
+		ck_assert_uint_eq(client()->responses.n, i);
+	}
+	ends_close(&e);
+}
+END_TEST
+
+START_TEST(client_believes_no_time_that_cannot_be)
+{
+	ends_open_expecting_nothing();
+	sleep_fn = respond_falsely;
+	for (unsigned int i = 1; i <= 6; i++) {
+		client()->responses.length = 0;
+		ck_assert_int_eq(ends_recv(e.cops->recv, e.client, 40, 7, QBI_FOREVER), 0);
+		ck_assert_uint_eq(client()->responses.wake, 0);
+		ck_assert_uint_eq(client()->responses.n, i);
+	}
+	ends_close(&e);
+}
+END_TEST
+
+/* At the pace of daemons: receive the byte, and nothing else between two waits of the loop. */
+START_TEST(request_to_a_server_that_sleeps_costs_it_one_system_call_and_teaches_it)
+{
+	char buf[ENDS_MAX];
+	size_t size;
+
+	ends_open_expecting_nothing();
+	e.sops->begin(e.server, false);
+	ck_assert_int_eq(e.sops->settle(e.server, 0), 0);
+	ck_assert(server()->asleep);
+	for (unsigned int i = 1; i <= 5; i++) {
+		ck_assert_int_eq(ends_request(&e, 40, i), 0);
+		ck_assert(bytes_wait(e.stream[0]));
+		system_calls = 0;
+		e.sops->begin(e.server, true);
+		ck_assert_int_eq(e.sops->take(e.server, buf, sizeof(buf), &size), 0);
+		ck_assert_uint_gt(server()->requests.wake, 0);
+		ck_assert_uint_eq(server()->requests.n, i);
+		server()->requests.length = 0;
+		ck_assert_int_eq(e.sops->take(e.server, buf, sizeof(buf), &size), QBI_EMPTY);
+		ck_assert_int_eq(e.sops->settle(e.server, 1), 0);
+		ck_assert(server()->asleep);
+		ck_assert_uint_eq(system_calls, 1);
+		ck_assert(!bytes_wait(e.stream[0]));
+	}
+	ends_close(&e);
+}
+END_TEST
+
+START_TEST(answer_that_is_there_costs_a_client_no_system_call)
+{
+	ends_open_expecting_nothing();
+	for (unsigned int i = 0; i < 5; i++) {
+		respond();
+		system_calls = 0;
+		ck_assert_int_eq(ends_recv(e.cops->recv, e.client, 40, 7, QBI_FOREVER), 0);
+		ck_assert_uint_eq(system_calls, 0);
+	}
+	ends_close(&e);
+}
+END_TEST
+
 static void setup(void)
 {
 	census_setup();
+	sleep_fn = NULL;
 	memset(&other, 0, sizeof(other));
 	taken = 0;
 }
@@ -440,5 +544,13 @@ int main(void)
 	tcase_add_test(tc, requests_are_taken_by_one_that_stays_awake_for_a_while);
 	tcase_add_loop_test(tc, junk_on_the_stream_hides_no_request, 0, 2);
 	suite_add_tcase(s, tc);
+
+	tc = tcase_new(s, "wake-ups");
+	tcase_add_checked_fixture(tc, setup, census_teardown);
+	tcase_add_test(tc, client_that_was_woken_has_learnt_what_that_takes);
+	tcase_add_test(tc, client_believes_no_time_that_cannot_be);
+	tcase_add_test(tc,
+		       request_to_a_server_that_sleeps_costs_it_one_system_call_and_teaches_it);
+	tcase_add_test(tc, answer_that_is_there_costs_a_client_no_system_call);
 	return suite_main(s);
 }
