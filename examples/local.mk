@@ -2,6 +2,7 @@
 noinst_PROGRAMS += \
 	examples/activated-server \
 	examples/call-client \
+	examples/deferring-server \
 	examples/echo-client \
 	examples/echo-server \
 	examples/handlers-server \

@@ -13,6 +13,7 @@ qbipcincludedir = $(includedir)/qbipc/qbipc
 qbipcinclude_HEADERS = \
 	include/qbipc/call.h \
 	include/qbipc/connect.h \
+	include/qbipc/deadline.h \
 	include/qbipc/describe.h \
 	include/qbipc/events.h \
 	include/qbipc/handlers.h \

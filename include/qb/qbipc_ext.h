@@ -23,6 +23,7 @@
 
 #include <qbipc/call.h>
 #include <qbipc/connect.h>
+#include <qbipc/deadline.h>
 #include <qbipc/describe.h>
 #include <qbipc/events.h>
 #include <qbipc/handlers.h>

@@ -20,8 +20,9 @@
  *   qbipc_calls_dispatch(c);       when it is readable
  * @endcode
  *
- * Neither the wire nor the server knows of calls, so that servers of libqb answer them too.
- * A server answers each request that is sent as a call once, in the order in which they
+ * Servers of libqb answer calls too. Where both ends use this library and the native wire,
+ * the server is told until when a call waits, and that it is cancelled or its time is over
+ * (qbipc/deadline.h); it may ignore that. A server answers each request that is sent as a call once, in the order in which they
  * came. The first response belongs to the oldest request, and so on. A call that was
  * cancelled, or whose time is over, keeps its place: its response, when it comes, is thrown
  * away and never given to the next call. So a request that a server never answers is none
@@ -32,7 +33,8 @@
  *
  *   - qb_ipcc_sendv_recv() takes its place in the same order. It may be used between calls,
  *     inside their functions, and by any number of other threads: each gets its own
- *     response, and the others get theirs meanwhile.
+ *     response, and the others get theirs meanwhile. The server is told its time, and that it
+ *     is over, as of a call.
  *   - qb_ipcc_recv() gets what no request of a call or of qb_ipcc_sendv_recv() awaits: it
  *     waits until none is under way. Do not send calls between qb_ipcc_send() and
  *     qb_ipcc_recv(): the response would be theirs.
@@ -102,7 +104,8 @@ int64_t qbipc_call_send(qb_ipcc_connection_t *c, const struct iovec *iov, size_t
 
 /**
  * Cancel a call. Its function is called with -ECANCELED before this returns. The request
- * stays sent: the server may serve it, and its response is thrown away.
+ * stays sent: the server may serve it, and its response is thrown away. The server is told,
+ * as soon as there is room for that.
  *
  * @param c     connection
  * @param call  number of qbipc_call_send(); one that is done does no harm
@@ -116,7 +119,7 @@ int qbipc_call_cancel(qb_ipcc_connection_t *c, int64_t call);
  * of the library, level-triggered; poll it, or put it into any loop, for POLLIN.
  *
  * It is readable now and then although nothing is to be done, and quiet when no call is under
- * way. On libqb's wire no descriptor reports the responses in shared memory: there, while
+ * way and the server has been told of all that were cancelled. On libqb's wire no descriptor reports the responses in shared memory: there, while
  * calls are under way, the descriptor is readable at intervals, which grow with the time
  * since the last response, from 0.1 ms to 10 ms.
  *

@@ -49,11 +49,17 @@ typedef int (*qbipc_handler_fn)(qb_ipcs_connection_t *c, void *data, size_t size
 /** The client expects no response to this message: when it is refused, none is sent. */
 #define QBIPC_HANDLER_ONE_WAY 1u
 
+/**
+ * A message for which nobody waits any more (qbipc/deadline.h) is not given to the function:
+ * it is refused with -ETIMEDOUT, its deadline has passed, or -ECANCELED.
+ */
+#define QBIPC_HANDLER_IN_TIME 2u
+
 /** What is done with the messages of one id. Unused fields are zero. */
 struct qbipc_handler {
 	size_t size;	     /**< sizeof(struct qbipc_handler) */
 	int id;		     /**< of the messages; any but QB_IPC_MSG_DISCONNECT */
-	uint32_t flags;	     /**< QBIPC_HANDLER_ONE_WAY or 0 */
+	uint32_t flags;	     /**< QBIPC_HANDLER_ONE_WAY, QBIPC_HANDLER_IN_TIME, both, or 0 */
 	size_t min_size;     /**< bytes of the shortest message, header included */
 	qbipc_handler_fn fn; /**< the function */
 	void *context;	     /**< passed to the function */
@@ -151,7 +157,9 @@ enum qbipc_refuse {
  * @param c        connection that it came from
  * @param message  the message; @p size bytes
  * @param size     its bytes, at least those of the header
- * @param error    -ENOSYS: no handler takes such messages; -EBADMSG: too short for its handler
+ * @param error    -ENOSYS: no handler takes such messages; -EBADMSG: too short for its
+ *                 handler; -ETIMEDOUT, -ECANCELED: too late for one with
+ *                 QBIPC_HANDLER_IN_TIME
  * @param data     as given to qbipc_service_refuse_set()
  * @return         what to do; a value that is none of them answers
  */
@@ -200,8 +208,9 @@ struct qbipc_message_refusals {
 	size_t size;	       /**< sizeof(struct qbipc_message_refusals), set by the caller */
 	uint64_t unknown;      /**< messages without a handler */
 	uint64_t too_short;    /**< messages shorter than their handler says */
-	uint64_t answered;     /**< of both: those that were answered */
-	uint64_t disconnected; /**< of both: those that ended their connection */
+	uint64_t answered;     /**< of all: those that were answered */
+	uint64_t disconnected; /**< of all: those that ended their connection */
+	uint64_t too_late;     /**< messages for which nobody waited any more */
 };
 
 /**

@@ -31,7 +31,9 @@ ssize_t qbi_result(enum qbi_call call, int r, size_t size)
 	case QBI_PARTIAL:
 	case QBI_UNANNOUNCED:
 	case QBI_FAREWELL:
-	case QBI_BUSY: break;
+	case QBI_BUSY:
+	case QBI_TIMED:
+	case QBI_CANCEL: break;
 	}
 	assert(!"an outcome that stays inside");
 	return -EIO;

@@ -22,8 +22,10 @@ static struct qbi_selector *selector_get(qb_ipcs_service_t *s)
 /* Why the handler is invalid, in words. NULL: it is valid. */
 static const char *handler_fault(const struct qbipc_handler *h)
 {
-	return !h->fn				 ? "its function is NULL" :
-	       h->flags & ~QBIPC_HANDLER_ONE_WAY ? "it has an unknown flag" :
+	const uint32_t known = QBIPC_HANDLER_ONE_WAY | QBIPC_HANDLER_IN_TIME;
+
+	return !h->fn			      ? "its function is NULL" :
+	       h->flags & ~known	      ? "it has an unknown flag" :
 	       h->id == QB_IPC_MSG_DISCONNECT ? "no message arrives with the id of a farewell" :
 						NULL;
 }

@@ -206,7 +206,7 @@ static ssize_t request_await(struct qbi_calls *calls, const struct iovec *iov, s
 	int r = qbi_msg_init(&msg, iov, n);
 
 	if (r == 0)
-		r = qbi_await_send(calls, &msg, &call);
+		r = qbi_await_send(calls, &msg, deadline, &call);
 	if (r)
 		return qbi_result(QBI_CALL_SEND, r, 0);
 	r = qbi_await_response(call, buf, size, deadline, &got);

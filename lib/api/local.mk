@@ -1,5 +1,6 @@
 lib_libqbipc_core_la_SOURCES += \
 	lib/api/call.c \
+	lib/api/deadline.c \
 	lib/api/describe.c \
 	lib/api/dgram.c \
 	lib/api/errors.c \

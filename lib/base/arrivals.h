@@ -37,10 +37,10 @@
 #define QBI_ARRIVALS_WAKE_MAX_NS 100000
 
 struct qbi_arrivals {
-	uint8_t kept[QBI_ARRIVALS_KEPT];	/* steps of the last messages, a circle */
+	uint8_t kept[QBI_ARRIVALS_KEPT];       /* steps of the last messages, a circle */
 	uint8_t count[QBI_ARRIVALS_STEPS + 1]; /* how many of them are in each step */
-	uint8_t n;				/* how many there are */
-	uint8_t next;				/* where the next one goes */
+	uint8_t n;			       /* how many there are */
+	uint8_t next;			       /* where the next one goes */
 	uint32_t wake;	 /* ns; what a wake-up takes; 0: none was measured */
 	uint32_t length; /* ns; the next poll; 0: sleep at once */
 	uint32_t vain;	 /* ns that were polled before this end went to sleep */

@@ -27,6 +27,8 @@ enum qbi_outcome {
 	QBI_UNANNOUNCED = 8, /* the message is there, its wake-up is not yet */
 	QBI_FAREWELL = 9,    /* the peer has announced that it leaves */
 	QBI_BUSY = 10,	     /* other threads had their turn until the deadline */
+	QBI_TIMED = 11,	     /* a request that has a deadline */
+	QBI_CANCEL = 12,     /* no request: an earlier one is cancelled */
 };
 
 #define QBI_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -25,7 +25,7 @@ int qbi_call_send(struct qbi_calls *calls, const struct qbi_msg *msg, uint64_t d
 	call->data = data;
 	call->wake = -1;
 	qbi_list_init(&call->link);
-	r = qbi_calls_put(calls, msg, call, ret_number);
+	r = qbi_calls_put(calls, msg, call, deadline, ret_number);
 	if (r)
 		qbi_request_free(call);
 	return r;
@@ -64,7 +64,7 @@ int qbi_call_cancel(struct qbi_calls *calls, uint64_t number)
 	if (call && call->blocks) {
 		call = NULL;
 	} else if (call) {
-		qbi_call_queue_give_up(&calls->queue, call);
+		qbi_calls_give_up(calls, call);
 		calls->n_loop--;
 	} else {
 		call = ready_find(calls, number);
@@ -74,6 +74,7 @@ int qbi_call_cancel(struct qbi_calls *calls, uint64_t number)
 	qbi_calls_unlock(calls);
 	if (!call)
 		return -ENOENT;
+	qbi_calls_tell(calls);
 	call_finish(calls, call, -ECANCELED);
 	return 0;
 }
@@ -97,7 +98,7 @@ static void calls_expire(struct qbi_calls *calls)
 	uint64_t now = call ? qbi_now_ns() : 0;
 
 	for (; call && call->deadline <= now; call = qbi_call_queue_earliest(&calls->queue)) {
-		qbi_call_queue_give_up(&calls->queue, call);
+		qbi_calls_give_up(calls, call);
 		qbi_calls_done(calls, call, -ETIMEDOUT);
 	}
 }
@@ -142,6 +143,7 @@ int qbi_calls_dispatch(struct qbi_calls *calls)
 		calls_expire(calls);
 	watch_rest(calls);
 	qbi_calls_unlock(calls);
+	qbi_calls_tell(calls);
 	n = ready_finish(calls);
 	qbi_calls_lock(calls);
 	if (!calls->closed)

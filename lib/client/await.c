@@ -32,7 +32,7 @@ static void waiter_free(struct qbi_request *call)
 static void waiter_leave(struct qbi_calls *calls, struct qbi_request *call)
 {
 	if (call->number && qbi_call_queue_find(&calls->queue, call->number) == call)
-		qbi_call_queue_give_up(&calls->queue, call);
+		qbi_calls_give_up(calls, call);
 	qbi_list_unlink(&call->link);
 	if (calls->reader == call)
 		qbi_calls_read_end(calls);
@@ -75,6 +75,7 @@ static void waiter_end(struct qbi_request *call)
 	qbi_calls_lock(call->calls);
 	waiter_leave(call->calls, call);
 	qbi_calls_unlock(call->calls);
+	qbi_calls_tell(call->calls);
 	waiter_free(call);
 	qbi_cancel_as(cancel_state);
 }
@@ -194,7 +195,7 @@ int qbi_await_response(struct qbi_request *call, void *buf, size_t size, uint64_
 	return r;
 }
 
-int qbi_await_send(struct qbi_calls *calls, const struct qbi_msg *msg,
+int qbi_await_send(struct qbi_calls *calls, const struct qbi_msg *msg, uint64_t deadline,
 		   struct qbi_request **ret_call)
 {
 	struct qbi_request *call = waiter_new(calls);
@@ -203,7 +204,7 @@ int qbi_await_send(struct qbi_calls *calls, const struct qbi_msg *msg,
 
 	if (!call)
 		return -ENOMEM;
-	r = qbi_calls_put(calls, msg, call, &number);
+	r = qbi_calls_put(calls, msg, call, deadline, &number);
 	if (r)
 		waiter_end(call);
 	else

@@ -19,6 +19,7 @@
 
 #include "base/list.h"
 #include "base/unfinished.h"
+#include "transport/transport.h"
 
 struct qbi_calls;
 
@@ -29,6 +30,8 @@ struct qbi_request {
 	uint64_t number;   /* of the request, from 1; 0: it waits for what no request awaits */
 	uint64_t deadline; /* QBI_FOREVER: none */
 	size_t timed;	   /* its place in the heap of deadlines, from 1; 0: in none */
+	struct qbi_call_mark mark; /* as it was sent */
+	bool marked;		   /* and the server can be told that nobody waits */
 	bool done;
 	int result;    /* once done: 0 or -errno */
 	void *message; /* of a response */

@@ -71,6 +71,7 @@ void qbi_calls_unref(struct qbi_calls *calls)
 		return;
 	qbi_call_watch_close(&calls->watch);
 	qbi_call_queue_deinit(&calls->queue);
+	qbi_call_cancels_deinit(&calls->cancels);
 	qbi_mutex_destroy(&calls->lock);
 	free(calls->buffer);
 	free(calls->kept);
@@ -129,6 +130,7 @@ static void calls_forget(struct qbi_calls *calls)
 	}
 	while ((link = qbi_list_first(&calls->followers)))
 		qbi_list_unlink(link);
+	qbi_call_cancels_deinit(&calls->cancels);
 	calls->n_loop = 0;
 	calls->reader = NULL;
 	/* Only closed: the parent goes on with them. */
@@ -176,8 +178,9 @@ uint64_t qbi_calls_due(const struct qbi_calls *calls)
 		return QBI_CALLS_NOW;
 	if (due < QBI_CALLS_NOW)
 		return QBI_CALLS_NOW;
-	if (calls_look(calls)) {
-		uint64_t look = look_after(calls, qbi_now_ns());
+	if (calls_look(calls) || calls->cancels.n) {
+		uint64_t now = qbi_now_ns();
+		uint64_t look = calls->cancels.n ? now + LOOK_MAX_NS : look_after(calls, now);
 
 		return look < due ? look : due;
 	}
@@ -230,12 +233,20 @@ void qbi_calls_done(struct qbi_calls *calls, struct qbi_request *call, int resul
 	qbi_list_push_back(&calls->ready, &call->link);
 }
 
+void qbi_calls_give_up(struct qbi_calls *calls, struct qbi_request *call)
+{
+	qbi_call_queue_give_up(&calls->queue, call);
+	if (call->marked && !calls->gone && !calls->closed)
+		qbi_call_cancels_note(&calls->cancels, &call->mark);
+}
+
 /* The server is gone. */
 static void calls_end(struct qbi_calls *calls)
 {
 	struct qbi_list *pos;
 
 	calls->gone = true;
+	qbi_call_cancels_deinit(&calls->cancels);
 	while (calls->queue.n) {
 		struct qbi_request *call = qbi_call_queue_pop(&calls->queue);
 
@@ -423,6 +434,28 @@ static void stale_discard(struct qbi_calls *calls)
 		(void)qbi_calls_take(calls);
 }
 
+void qbi_calls_tell(struct qbi_calls *calls)
+{
+	qb_ipcc_connection_t *c = calls->c;
+	bool none;
+	int r;
+
+	qbi_calls_lock(calls);
+	none = !calls->cancels.n;
+	qbi_calls_unlock(calls);
+	if (none || c->gone)
+		return;
+	r = qbi_client_part_take(c, QBI_PART_SEND, QBI_FOREVER);
+	if (r == 0) {
+		qbi_calls_lock(calls);
+		r = qbi_call_cancels_send(&calls->cancels, c);
+		calls_arm(calls);
+		qbi_calls_unlock(calls);
+		qbi_client_part_release(c, QBI_PART_SEND);
+	}
+	(void)qbi_client_outcome(c, r);
+}
+
 /* With the turn of the senders. */
 static int request_put(struct qbi_calls *calls, const struct qbi_msg *msg,
 		       struct qbi_request *call, uint64_t *ret_number)
@@ -431,8 +464,10 @@ static int request_put(struct qbi_calls *calls, const struct qbi_msg *msg,
 
 	qbi_calls_lock(calls);
 	r = calls->gone || calls->closed ? QBI_GONE : qbi_call_queue_reserve(&calls->queue);
+	if (r == 0 && calls->cancels.n)
+		r = qbi_call_cancels_send(&calls->cancels, calls->c);
 	if (r == 0)
-		r = qbi_client_put(calls->c, msg, 0);
+		r = qbi_client_call_put(calls->c, msg, &call->mark, &call->marked);
 	if (r == 0) {
 		if (!calls->queue.n)
 			calls->since = qbi_now_ns();
@@ -449,7 +484,7 @@ static int request_put(struct qbi_calls *calls, const struct qbi_msg *msg,
 }
 
 int qbi_calls_put(struct qbi_calls *calls, const struct qbi_msg *msg, struct qbi_request *call,
-		  uint64_t *ret_number)
+		  uint64_t deadline, uint64_t *ret_number)
 {
 	qb_ipcc_connection_t *c = calls->c;
 	int r;
@@ -458,6 +493,9 @@ int qbi_calls_put(struct qbi_calls *calls, const struct qbi_msg *msg, struct qbi
 		return -EMSGSIZE;
 	if (c->gone)
 		return QBI_GONE;
+	call->mark.expires = !qbi_deadline_is_a_time(deadline) ? QBI_FOREVER :
+			     deadline			       ? deadline :
+								 qbi_now_ns();
 	stale_discard(calls);
 	r = qbi_client_part_take(c, QBI_PART_SEND, QBI_FOREVER);
 	if (r)

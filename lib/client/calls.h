@@ -7,6 +7,9 @@
  * then on a response belongs to the oldest request of the queue. Requests of
  * qb_ipcc_send() are not in it.
  *
+ * A request that is given up stays in the queue. Where the wire has something for it, the
+ * server is told, at once or when there is room: by those who send, and by dispatches.
+ *
  * Order: a request is queued under the turn of the senders and the lock, in the same step in
  * which it gets its place; a response is received and given to the oldest place under the
  * turn of the receivers. So both orders are those of the connection.
@@ -31,6 +34,7 @@
 #include "base/list.h"
 #include "base/msg.h"
 #include "base/mutex.h"
+#include "client/call-cancels.h"
 #include "client/call-queue.h"
 #include "client/call-watch.h"
 #include "client/connection.h"
@@ -50,7 +54,8 @@ struct qbi_calls {
 	bool closed; /* the application has disconnected */
 
 	struct qbi_call_queue queue;
-	size_t n_loop;		   /* those in the queue that are of the loop */
+	struct qbi_call_cancels cancels; /* of what was given up */
+	size_t n_loop;			 /* those in the queue that are of the loop */
 	struct qbi_list ready;	   /* of the loop, done: their functions are to be called */
 	struct qbi_list followers; /* threads that wait for another reader */
 
@@ -87,10 +92,18 @@ void qbi_calls_unlock(struct qbi_calls *calls);
 
 /*
  * Send a request and put @call into the queue, both or neither; never waits. On success
- * @call is another thread's to finish, if it is of the loop. 0, QBI_FULL, QBI_GONE, -errno.
+ * @call is another thread's to finish, if it is of the loop. Where the wire carries it,
+ * @deadline goes with the request. 0, QBI_FULL, QBI_GONE, -errno.
  */
 int qbi_calls_put(struct qbi_calls *calls, const struct qbi_msg *msg, struct qbi_request *call,
-		  uint64_t *ret_number);
+		  uint64_t deadline, uint64_t *ret_number);
+
+/*
+ * With the lock: give up a call that is in the queue. Without it: tell the server of those
+ * that were given up; never waits.
+ */
+void qbi_calls_give_up(struct qbi_calls *calls, struct qbi_request *call);
+void qbi_calls_tell(struct qbi_calls *calls);
 
 /*
  * Receive as the reader, which the caller is, until @deadline: one response, which goes to

@@ -61,14 +61,35 @@ void qbi_client_part_release(qb_ipcc_connection_t *c, enum qbi_client_part part)
 	qbi_turn_release(&c->shared->turn[part]);
 }
 
+/* Does the server ask to stop? */
+static bool client_is_stopped(qb_ipcc_connection_t *c)
+{
+	uint32_t flow = c->transport->client->flow(c->end);
+
+	return flow != 0 && flow <= c->flow_max;
+}
+
 int qbi_client_put(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline)
 {
-	const struct qbi_client_ops *ops = c->transport->client;
-	uint32_t flow = ops->flow(c->end);
+	return client_is_stopped(c) ? QBI_FULL :
+				      c->transport->client->sendv(c->end, msg, deadline);
+}
 
-	if (flow != 0 && flow <= c->flow_max)
-		return QBI_FULL;
-	return ops->sendv(c->end, msg, deadline);
+int qbi_client_call_put(qb_ipcc_connection_t *c, const struct qbi_msg *msg,
+			struct qbi_call_mark *mark, bool *ret_marked)
+{
+	const struct qbi_client_ops *ops = c->transport->client;
+	int r = client_is_stopped(c) ? QBI_FULL :
+		ops->call_sendv	     ? ops->call_sendv(c->end, msg, mark) :
+				       ops->sendv(c->end, msg, 0);
+
+	*ret_marked = r == 0 && ops->call_sendv;
+	return r;
+}
+
+int qbi_client_call_cancel(qb_ipcc_connection_t *c, const struct qbi_call_mark *mark)
+{
+	return c->transport->client->cancel(c->end, mark);
 }
 
 int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline)

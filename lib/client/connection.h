@@ -31,7 +31,8 @@
  */
 struct qbi_client_shared {
 	struct qbi_turn turn[QBI_CLIENT_PARTS];
-	uint32_t maker; /* the process that connected */
+	uint64_t requests; /* sent, by all of them; with the turn of sending */
+	uint32_t maker;	   /* the process that connected */
 };
 
 struct qbi_calls;
@@ -74,10 +75,17 @@ int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t
  * of the part up to date: 0, QBI_BUSY, QBI_GONE, -EBADMSG. While the turn is held, a request
  * is queued by qbi_client_put(): 0, QBI_FULL, QBI_GONE, -errno; with @deadline 0 without
  * waiting or resting.
+ *
+ * As a call, by qbi_client_call_put(), with mark->expires set: on success, if the wire knows
+ * of calls, *@ret_marked, and then qbi_client_call_cancel() may follow: 0; QBI_FULL try again
+ * later; QBI_GONE; -errno.
  */
 int qbi_client_part_take(qb_ipcc_connection_t *c, enum qbi_client_part part, uint64_t deadline);
 void qbi_client_part_release(qb_ipcc_connection_t *c, enum qbi_client_part part);
 int qbi_client_put(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline);
+int qbi_client_call_put(qb_ipcc_connection_t *c, const struct qbi_msg *msg,
+			struct qbi_call_mark *mark, bool *ret_marked);
+int qbi_client_call_cancel(qb_ipcc_connection_t *c, const struct qbi_call_mark *mark);
 
 /*
  * What a result means for the connection, after the turn was released. If the server broke

@@ -5,6 +5,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/client/async.h \
 	lib/client/await.c \
 	lib/client/await.h \
+	lib/client/call-cancels.c \
+	lib/client/call-cancels.h \
 	lib/client/call-queue.c \
 	lib/client/call-queue.h \
 	lib/client/call-watch.c \

@@ -12,8 +12,13 @@ struct record {
 	uint32_t kind;
 };
 
-#define RECORD_MESSAGE 0x716d7367u /* the only kind there is */
+#define RECORD_MESSAGE 0x716d7367u
+#define RECORD_TIMED 0x716d7464u  /* a deadline, then a message; among requests only */
+#define RECORD_CANCEL 0x7163616eu /* the number of a request; likewise */
 #define RECORD_ALIGN 8
+
+/* Of a deadline or a number, which is aligned, and so never in two pieces either. */
+#define WORD_SIZE sizeof(uint64_t)
 
 /* In the published tail: the producer has rung since the consumer last armed. */
 #define RUNG 1u
@@ -90,10 +95,18 @@ int qbi_ring_room(struct qbi_ring *r, size_t size)
 	return ring_make_room(r, record_stride(size));
 }
 
-int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring)
+static qbi_shared_u64 *word_at(struct qbi_ring *r, uint64_t offset)
 {
-	struct record record = { .length = (uint32_t)msg->size, .kind = RECORD_MESSAGE };
-	uint64_t stride = record_stride(msg->size);
+	return (qbi_shared_u64 *)(void *)(r->data + offset);
+}
+
+/* Append a record with @word, unless that is NULL, and @msg. */
+static inline int record_put(struct qbi_ring *r, uint32_t kind, const uint64_t *word,
+			     const struct qbi_msg *msg, bool *ret_ring)
+{
+	uint64_t length = msg->size + (word ? WORD_SIZE : 0);
+	struct record record = { .length = (uint32_t)length, .kind = kind };
+	uint64_t stride = record_stride(length);
 	uint64_t at = r->tail_offset;
 	uint64_t old;
 	size_t i;
@@ -105,6 +118,8 @@ int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring)
 	qbi_shared_write(r->data + at, &record,
 			 sizeof(record)); /* does not wrap: multiple of 8 */
 	at = ring_advance(r, at, sizeof(record));
+	if (word)
+		at = ring_write(r, at, word, WORD_SIZE);
 	for (i = 0; i < msg->n; i++)
 		if (msg->iov[i].iov_len)
 			at = ring_write(r, at, msg->iov[i].iov_base, msg->iov[i].iov_len);
@@ -121,6 +136,50 @@ int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring)
 	old = qbi_shared_exchange64(&r->words->tail, r->tail | RUNG, memory_order_acq_rel);
 	*ret_ring = !(old & RUNG);
 	return 0;
+}
+
+int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring)
+{
+	return record_put(r, RECORD_MESSAGE, NULL, msg, ret_ring);
+}
+
+int qbi_ring_put_timed(struct qbi_ring *r, const struct qbi_msg *msg, uint64_t deadline,
+		       uint64_t *ret_place, bool *ret_ring)
+{
+	uint64_t place = r->tail;
+	int err = record_put(r, RECORD_TIMED, &deadline, msg, ret_ring);
+
+	if (err == 0)
+		*ret_place = place;
+	return err;
+}
+
+int qbi_ring_put_cancel(struct qbi_ring *r, uint64_t number, bool *ret_ring)
+{
+	const struct qbi_msg nothing = { .iov = NULL };
+
+	return record_put(r, RECORD_CANCEL, &number, &nothing, ret_ring);
+}
+
+int qbi_ring_cancel(struct qbi_ring *r, uint64_t place, uint64_t deadline)
+{
+	/* order R2 (reuse): pairs with R2 (release): what was taken may be overwritten. */
+	uint64_t head = qbi_shared_load64(&r->words->head, memory_order_acquire);
+	uint64_t at = (place + sizeof(struct record)) % r->capacity;
+
+	if (r->tail - head > r->capacity)
+		return -EBADMSG;
+	/* So a place that was used again is none that waits. */
+	if (r->tail - place > r->tail - head)
+		return QBI_EMPTY;
+	/*
+	 * order R7 (cancel): pairs with R7 (claim) in qbi_ring_take_request(). It succeeds
+	 * before the consumer has claimed the request, or not at all.
+	 */
+	return qbi_shared_replace64(word_at(r, at), deadline, QBI_DEADLINE_CANCELLED,
+				    memory_order_relaxed) ?
+		       0 :
+		       QBI_EMPTY;
 }
 
 uint32_t qbi_ring_queued(struct qbi_ring *r)
@@ -165,8 +224,20 @@ static int ring_refresh(struct qbi_ring *r)
 	return 0;
 }
 
+static bool record_is_sound(const struct qbi_ring *r, const struct record *record)
+{
+	uint64_t length = record->length;
+
+	switch (record->kind) {
+	case RECORD_MESSAGE: return length <= r->max_msg_size;
+	case RECORD_TIMED: return length >= WORD_SIZE && length - WORD_SIZE <= r->max_msg_size;
+	case RECORD_CANCEL: return length == WORD_SIZE;
+	default: return false;
+	}
+}
+
 /* The header of the oldest record, read once and checked. 0, QBI_EMPTY, -EBADMSG. */
-static int ring_oldest(struct qbi_ring *r, uint32_t *ret_length)
+static int ring_oldest(struct qbi_ring *r, struct record *ret)
 {
 	struct record record;
 	int err;
@@ -178,34 +249,39 @@ static int ring_oldest(struct qbi_ring *r, uint32_t *ret_length)
 	}
 	/* It does not wrap. Read once. */
 	qbi_shared_read(&record, r->data + r->head_offset, sizeof(record));
-	if (record.kind != RECORD_MESSAGE || record.length > r->max_msg_size ||
+	if (!record_is_sound(r, &record) ||
 	    record_stride(record.length) > r->tail_seen - r->head)
 		return -EBADMSG;
-	*ret_length = record.length;
+	*ret = record;
 	return 0;
+}
+
+/* The same where there are only messages. */
+static int ring_oldest_message(struct qbi_ring *r, uint32_t *ret_length)
+{
+	struct record record;
+	int err = ring_oldest(r, &record);
+
+	if (err == 0 && record.kind != RECORD_MESSAGE)
+		return -EBADMSG;
+	if (err == 0)
+		*ret_length = record.length;
+	return err;
 }
 
 int qbi_ring_peek(struct qbi_ring *r, size_t *ret_size)
 {
 	uint32_t length;
-	int err = ring_oldest(r, &length);
+	int err = ring_oldest_message(r, &length);
 
 	if (err == 0)
 		*ret_size = length;
 	return err;
 }
 
-int qbi_ring_take(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size)
+/* The oldest record, of @length bytes, has been copied. */
+static void ring_leave(struct qbi_ring *r, uint32_t length)
 {
-	uint32_t length;
-	int err = ring_oldest(r, &length);
-
-	if (err)
-		return err;
-	*ret_size = length;
-	if (length > size)
-		return -ENOBUFS;
-	ring_read(r, ring_advance(r, r->head_offset, sizeof(struct record)), buf, length);
 	r->head += record_stride(length);
 	r->head_offset = ring_advance(r, r->head_offset, record_stride(length));
 	r->taken++;
@@ -213,7 +289,46 @@ int qbi_ring_take(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size)
 	qbi_shared_store(&r->words->taken, r->taken, memory_order_relaxed);
 	/* order R2 (release): the copy before the room; pairs with R2 (reuse). */
 	qbi_shared_store64(&r->words->head, r->head, memory_order_release);
+}
+
+int qbi_ring_take(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size)
+{
+	uint32_t length;
+	int err = ring_oldest_message(r, &length);
+
+	if (err)
+		return err;
+	*ret_size = length;
+	if (length > size)
+		return -ENOBUFS;
+	ring_read(r, ring_advance(r, r->head_offset, sizeof(struct record)), buf, length);
+	ring_leave(r, length);
 	return 0;
+}
+
+int qbi_ring_take_request(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size,
+			  uint64_t *ret_word)
+{
+	struct record record;
+	uint64_t at = ring_advance(r, r->head_offset, sizeof(record));
+	size_t before;
+	int err = ring_oldest(r, &record);
+
+	if (err)
+		return err;
+	before = record.kind == RECORD_MESSAGE ? 0 : WORD_SIZE;
+	*ret_size = record.length - before;
+	if (*ret_size > size)
+		return -ENOBUFS;
+	if (record.kind == RECORD_TIMED)
+		/* order R7 (claim): pairs with R7 (cancel) in qbi_ring_cancel(). */
+		*ret_word = qbi_shared_exchange64(word_at(r, at), QBI_DEADLINE_TAKEN,
+						  memory_order_relaxed);
+	else if (before)
+		ring_read(r, at, ret_word, before);
+	ring_read(r, ring_advance(r, at, before), buf, *ret_size);
+	ring_leave(r, record.length);
+	return !before ? 0 : record.kind == RECORD_TIMED ? QBI_TIMED : QBI_CANCEL;
 }
 
 bool qbi_ring_is_empty(struct qbi_ring *r)

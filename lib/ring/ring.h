@@ -7,7 +7,8 @@
  * counts bytes taken, and tail - head bytes are queued. Each end keeps its own count
  * privately and publishes it. It reads the count of the other end only when the ring looks
  * full or empty. A record is an 8-byte header and the payload, rounded up to 8; it wraps
- * around the end of the data.
+ * around the end of the data. The ring of the requests has records of other kinds, too: a
+ * request with a deadline, and the cancel of one that was taken.
  *
  * A child that continues in place of its parent reads its own positions again, once, because
  * threads of the parent may have moved them after the fork.
@@ -48,6 +49,8 @@
  *   R6  region.h: the CPU an end runs on, relaxed, alone
  *   R7  region.h: when an end rang, relaxed; the byte orders it
  *   R5  arm       compare-and-swap of tail; one location orders it against R1 publish
+ *   R7  claim     exchange of a deadline in take: from here on the request is not waiting
+ *       cancel    compare-and-swap of it by the producer; one location orders the two
  */
 #ifndef QBI_RING_RING_H
 #define QBI_RING_RING_H
@@ -107,6 +110,26 @@ void qbi_ring_init(struct qbi_ring *r, struct qbi_ring_words *words, void *data,
  */
 int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring);
 
+/*
+ * The deadline of a request, in ns of CLOCK_MONOTONIC, lies before it in the ring. Values that
+ * are no times, besides QBI_FOREVER: the consumer has taken the request; the producer has
+ * cancelled it before that.
+ */
+#define QBI_DEADLINE_TAKEN 0
+#define QBI_DEADLINE_CANCELLED 1
+
+/*
+ * Producer of requests: the same for a request with a deadline, which is no QBI_DEADLINE_TAKEN.
+ * *@ret_place is for qbi_ring_cancel(), with the same deadline: 0 the consumer will find it
+ * cancelled; QBI_EMPTY it was taken; -EBADMSG.
+ */
+int qbi_ring_put_timed(struct qbi_ring *r, const struct qbi_msg *msg, uint64_t deadline,
+		       uint64_t *ret_place, bool *ret_ring);
+int qbi_ring_cancel(struct qbi_ring *r, uint64_t place, uint64_t deadline);
+
+/* Producer of requests: append the cancel of request @number. As qbi_ring_put(). */
+int qbi_ring_put_cancel(struct qbi_ring *r, uint64_t number, bool *ret_ring);
+
 /* Producer: is there room for a message of @size bytes? 0, QBI_FULL, -EBADMSG. */
 int qbi_ring_room(struct qbi_ring *r, size_t size);
 
@@ -115,6 +138,13 @@ int qbi_ring_room(struct qbi_ring *r, size_t size);
  * message stays, *@ret_size is its size; -EBADMSG.
  */
 int qbi_ring_take(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size);
+
+/*
+ * Consumer of requests: the same; or QBI_TIMED, and the deadline in *@ret_word, which can have
+ * any value; or QBI_CANCEL, no message, and the number of the request in *@ret_word.
+ */
+int qbi_ring_take_request(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size,
+			  uint64_t *ret_word);
 
 /* Consumer: size of the oldest message without taking it. 0, QBI_EMPTY, -EBADMSG. */
 int qbi_ring_peek(struct qbi_ring *r, size_t *ret_size);

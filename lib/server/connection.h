@@ -118,6 +118,9 @@ struct qb_ipcs_connection {
 	struct qbi_cost send_cost;		/* under `send`, but suspicions */
 	struct qbi_cost take_cost;		/* the dispatching thread's */
 	_Atomic(bool) costly;			/* it is disconnected for that */
+	uint64_t taken;				/* requests; their numbers are below it */
+	uint64_t deadline;			/* of the request in process; 0: none */
+	bool numbers_unsure; /* another process may have taken requests of ours */
 	struct qbi_counters count;
 };
 

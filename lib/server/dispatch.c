@@ -154,7 +154,7 @@ static int request_select(qb_ipcs_connection_t *c, void *data, size_t size)
 	qbi_selector_choose(h->selector, picked, header->id, &choice);
 	if (!choice.handler && h->set.on.msg_process)
 		return h->set.on.msg_process(c, data, size) < 0 ? QBI_FULL : 0;
-	r = qbi_selector_call(&choice, c, data, size);
+	r = qbi_selector_call(&choice, c, data, size, c->deadline);
 	return r < 0 ? request_refuse(c, choice.handler, data, size, r) : r;
 }
 
@@ -176,6 +176,20 @@ static int request_hand_over_timed(qb_ipcs_connection_t *c, void *data, size_t s
 	if (c->host->timing)
 		qbi_timing_add(&c->host->timing->process, qbi_now_ns() - begin);
 	return r;
+}
+
+/* A cancel was taken instead of a request. 0; QBI_FAREWELL; -EBADMSG. */
+static int cancel_process(qb_ipcs_connection_t *c)
+{
+	uint64_t number = c->transport->server->noted(c->end);
+
+	if (c->hung_up && !hang_up_allows(c, sizeof(number)))
+		return QBI_FAREWELL;
+	if (number >= c->taken)
+		return c->numbers_unsure ? 0 : -EBADMSG;
+	if (c->host->cancelled)
+		c->host->cancelled(c, number, c->host->cancelled_data);
+	return 0;
 }
 
 /* As above; or QBI_FAREWELL. */
@@ -201,6 +215,20 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 	if (__builtin_expect(c->host->timing != NULL, 0))
 		return request_hand_over_timed(c, buf, (size_t)header->size);
 	return request_hand_over(c, buf, (size_t)header->size);
+}
+
+/* What was taken: a request, @timed with a deadline. As above. */
+static int request_serve(qb_ipcs_connection_t *c, void *buf, size_t size, bool timed)
+{
+	uint64_t deadline = timed ? c->transport->server->noted(c->end) : 0;
+	uint64_t outer = c->deadline; /* if a callback runs the loop */
+	int r;
+
+	c->taken++;
+	c->deadline = deadline == QBI_FOREVER ? 0 : deadline;
+	r = request_process(c, buf, size);
+	c->deadline = outer;
+	return r;
 }
 
 /* What one client may still take of this dispatch. */
@@ -262,7 +290,8 @@ static int request_take(qb_ipcs_connection_t *c, void *buf, size_t *ret_size)
 		return ops->take(c->end, buf, c->max_msg_size, ret_size);
 	mark = qbi_cost_begin(&c->take_cost);
 	r = ops->take(c->end, buf, c->max_msg_size, ret_size);
-	c->costly |= qbi_cost_end(&c->take_cost, &mark, r == 0 ? *ret_size : c->max_msg_size);
+	c->costly |= qbi_cost_end(&c->take_cost, &mark,
+				  r == 0 || r == QBI_TIMED ? *ret_size : c->max_msg_size);
 	return r;
 }
 
@@ -327,13 +356,16 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bo
 				junk_note(c);
 			return r ? r : QBI_EMPTY;
 		}
-		if (r)
+		if (r && r != QBI_TIMED && r != QBI_CANCEL)
 			break;
 		looked_again = false;
-		share_spend(&left, size);
 		served++;
 		taken++;
-		r = request_process(c, qbi_connection_request_settle(c, buf, size), size);
+		share_spend(&left, r == QBI_CANCEL ? 0 : size);
+		r = r == QBI_CANCEL ?
+			    cancel_process(c) :
+			    request_serve(c, qbi_connection_request_settle(c, buf, size), size,
+					  r == QBI_TIMED);
 		if (r < 0 || r == QBI_FAREWELL)
 			return r;
 		if (!c->end)

@@ -11,6 +11,7 @@
 #ifndef QBI_SERVER_HOST_H
 #define QBI_SERVER_HOST_H
 
+#include <qbipc/deadline.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,6 +51,8 @@ struct qbi_host {
 	struct qbi_host_counters count;
 	/* Of connections that have ended; of the others what was cleared. */
 	struct qbi_counters ended;
+	qbipc_cancelled_fn cancelled; /* told of cancelled requests; or NULL */
+	void *cancelled_data;
 	struct qbi_timing *timing;	 /* NULL: times are not measured */
 	struct qbi_server_shared shared; /* for the transports */
 	struct qbi_locking locking;	 /* of the memory for its clients */

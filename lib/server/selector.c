@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <qbipc/deadline.h>
+
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/sized.h"
 #include "base/util.h"
@@ -292,8 +295,16 @@ void qbi_selector_choose(struct qbi_selector *sel, const struct qbipc_handler *p
 	ret->known = NULL;
 }
 
+/* 0, -ETIMEDOUT, -ECANCELED. */
+static int deadline_check(uint64_t deadline)
+{
+	if (deadline == QBIPC_DEADLINE_CANCELLED)
+		return -ECANCELED;
+	return deadline && deadline <= qbi_now_ns() ? -ETIMEDOUT : 0;
+}
+
 int qbi_selector_call(const struct qbi_selector_choice *choice, qb_ipcs_connection_t *c,
-		      void *data, size_t size)
+		      void *data, size_t size, uint64_t deadline)
 {
 	const struct qbipc_handler *h = choice->handler;
 	struct qbi_selector_handler *known = choice->known;
@@ -306,6 +317,9 @@ int qbi_selector_call(const struct qbi_selector_choice *choice, qb_ipcs_connecti
 			known->refused++;
 		return -EBADMSG;
 	}
+	r = h->flags & QBIPC_HANDLER_IN_TIME ? deadline_check(deadline) : 0;
+	if (r < 0)
+		return r;
 	if (known)
 		known->calls++;
 	r = h->fn(c, data, size, h->context);
@@ -327,11 +341,16 @@ enum qbipc_refuse qbi_selector_refuse(struct qbi_selector *sel, qb_ipcs_connecti
 
 	if (error == -ENOSYS)
 		sel->refusals.unknown++;
-	else
+	else if (error == -EBADMSG)
 		sel->refusals.too_short++;
-	qbi_log_paced(&sel->pace, LOG_NOTICE,
-		      "service %s: refused message %" PRId32 " of %zu bytes from pid %d: %s",
-		      sel->service, message->id, size, peer->pid, strerror(-error));
+	else
+		sel->refusals.too_late++;
+	/* That nobody waits for a message is no fault. */
+	if (error == -ENOSYS || error == -EBADMSG)
+		qbi_log_paced(&sel->pace, LOG_NOTICE,
+			      "service %s: refused message %" PRId32
+			      " of %zu bytes from pid %d: %s",
+			      sel->service, message->id, size, peer->pid, strerror(-error));
 	if (sel->refuse)
 		what = sel->refuse(c, message, size, error, sel->refuse_data);
 	if (what == QBIPC_REFUSE_DISCONNECT)

@@ -76,11 +76,12 @@ void qbi_selector_choose(struct qbi_selector *sel, const struct qbipc_handler *p
 			 int32_t id, struct qbi_selector_choice *ret);
 
 /*
- * Call the handler. 0; QBI_FULL the application takes no more now. To be refused: -ENOSYS
- * there is no handler; -EBADMSG the message is too short.
+ * Call the handler of a message with @deadline (0: none). 0; QBI_FULL the application takes
+ * no more now. To be refused: -ENOSYS there is no handler; -EBADMSG the message is too short;
+ * -ETIMEDOUT and -ECANCELED nobody waits for it, and the handler does not want it then.
  */
 int qbi_selector_call(const struct qbi_selector_choice *choice, qb_ipcs_connection_t *c,
-		      void *data, size_t size);
+		      void *data, size_t size, uint64_t deadline);
 
 /* Count and log a message that is refused with @error. Returns what has to be done. */
 enum qbipc_refuse qbi_selector_refuse(struct qbi_selector *sel, qb_ipcs_connection_t *c,

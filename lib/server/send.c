@@ -26,6 +26,7 @@ static bool connection_go_on(qb_ipcs_connection_t *c)
 	if (c->generation == g)
 		return !c->broken;
 	c->generation = g;
+	c->numbers_unsure = true;
 	if (!c->broken && ops->resume && ops->resume(c->end) < 0)
 		connection_break(c);
 	return !c->broken;

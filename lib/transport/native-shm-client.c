@@ -137,13 +137,9 @@ static int ring_server(struct native_shm_client *c, bool ring, uint64_t deadline
 	return 0;
 }
 
-static int native_shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
+/* What qbi_ring_put() returned @r and @ring for. */
+static int record_announce(struct native_shm_client *c, int r, bool ring, uint64_t deadline)
 {
-	struct native_shm_client *c = st;
-	bool ring;
-	int r;
-
-	r = qbi_ring_put(&c->request, msg, &ring);
 	if (r)
 		return r == QBI_FULL && qbi_wakeup_is_over(c->stream) ? QBI_GONE : r;
 	if (ring)
@@ -151,6 +147,41 @@ static int native_shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t
 	if (ring || c->due)
 		return ring_server(c, ring, deadline);
 	return sender_sees_server_gone(c) ? QBI_GONE : 0;
+}
+
+static int native_shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
+{
+	struct native_shm_client *c = st;
+	bool ring = false;
+	int r = qbi_ring_put(&c->request, msg, &ring);
+
+	if (r == 0)
+		(void)qbi_request_count(&c->turns);
+	return record_announce(c, r, ring, deadline);
+}
+
+static int native_shm_client_call_sendv(void *st, const struct qbi_msg *msg,
+					struct qbi_call_mark *mark)
+{
+	struct native_shm_client *c = st;
+	bool ring = false;
+	int r = qbi_ring_put_timed(&c->request, msg, mark->expires, &mark->place, &ring);
+
+	if (r == 0)
+		mark->number = qbi_request_count(&c->turns);
+	return record_announce(c, r, ring, 0);
+}
+
+static int native_shm_client_cancel(void *st, const struct qbi_call_mark *mark)
+{
+	struct native_shm_client *c = st;
+	bool ring = false;
+	int r = qbi_ring_cancel(&c->request, mark->place, mark->expires);
+
+	if (r != QBI_EMPTY)
+		return r;
+	r = qbi_ring_put_cancel(&c->request, mark->number, &ring);
+	return record_announce(c, r, ring, 0);
 }
 
 /* -- Responses ---------------------------------------------------------------- */
@@ -413,6 +444,8 @@ const struct qbi_client_ops qbi_native_shm_client = {
 	.event_fd = native_shm_client_event_fd,
 	.flow = native_shm_client_flow,
 	.sendv = native_shm_client_sendv,
+	.call_sendv = native_shm_client_call_sendv,
+	.cancel = native_shm_client_cancel,
 	.recv = native_shm_client_recv,
 	.event_recv = native_shm_client_event_recv,
 	.response_fd = native_shm_client_response_fd,

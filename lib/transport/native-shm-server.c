@@ -45,6 +45,7 @@ struct native_shm_server {
 	uint64_t waiting_since;	      /* start of busy polling; 0: not polling */
 	uint64_t woken;		      /* when the dispatch began that found it asleep */
 	uint64_t slice_left;	      /* ns left to poll in this dispatch */
+	uint64_t noted;		      /* deadline, or number, that was taken last */
 };
 
 static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
@@ -87,14 +88,21 @@ static int native_shm_server_request_fd(const void *st)
 static int native_shm_server_take(void *st, void *buf, size_t size, size_t *ret_size)
 {
 	struct native_shm_server *s = st;
-	int r = qbi_ring_take(&s->request, buf, size, ret_size);
+	int r = qbi_ring_take_request(&s->request, buf, size, ret_size, &s->noted);
 
-	if (r == 0 && s->asleep) {
+	if ((r == 0 || r == QBI_TIMED) && s->asleep) {
 		s->asleep = false;
 		qbi_arrivals_woken(&s->requests, s->woken,
 				   qbi_region_rang(&s->region, QBI_REGION_CLIENT));
 	}
 	return r;
+}
+
+static uint64_t native_shm_server_noted(const void *st)
+{
+	const struct native_shm_server *s = st;
+
+	return s->noted;
 }
 
 /* Is there a byte that keeps the stream readable, or will there be one at once? */
@@ -378,6 +386,7 @@ const struct qbi_server_ops qbi_native_shm_server = {
 	.request_fd = native_shm_server_request_fd,
 	.begin = native_shm_server_begin,
 	.take = native_shm_server_take,
+	.noted = native_shm_server_noted,
 	.settle = native_shm_server_settle,
 	.respondv = native_shm_server_respondv,
 	.eventv = native_shm_server_eventv,

@@ -125,9 +125,41 @@ static int native_socket_client_sendv(void *st, const struct qbi_msg *msg, uint6
 	if (r)
 		return r;
 	r = qbi_packets_sendv(&c->call, msg);
-	c->unfinished = r == QBI_UNSENT;
+	if (r == 0 || r == QBI_UNSENT)
+		(void)qbi_request_count(&c->turns);
+	c->unfinished = c->call.out;
 	qbi_turn_release(&c->out);
 	return r == QBI_UNSENT ? request_finish(c, deadline) : r;
+}
+
+static int native_socket_client_call_sendv(void *st, const struct qbi_msg *msg,
+					   struct qbi_call_mark *mark)
+{
+	struct native_socket_client *c = st;
+	int r = qbi_turn_take(&c->out, QBI_FOREVER);
+
+	if (r)
+		return r;
+	r = qbi_packets_send_timed(&c->call, msg, mark->expires);
+	if (r == 0 || r == QBI_UNSENT)
+		mark->number = qbi_request_count(&c->turns);
+	c->unfinished = c->call.out;
+	qbi_turn_release(&c->out);
+	return r == QBI_UNSENT ? request_finish(c, 0) : r;
+}
+
+/* A request that waits in the socket cannot be reached there: the cancel comes behind it. */
+static int native_socket_client_cancel(void *st, const struct qbi_call_mark *mark)
+{
+	struct native_socket_client *c = st;
+	int r = qbi_turn_take(&c->out, QBI_FOREVER);
+
+	if (r)
+		return r;
+	r = qbi_packets_send_cancel(&c->call, mark->number);
+	c->unfinished = c->call.out;
+	qbi_turn_release(&c->out);
+	return r;
 }
 
 /* Sleep until there is something to take from @p, or to send. 0, QBI_GONE, -errno. */
@@ -278,6 +310,8 @@ const struct qbi_client_ops qbi_native_socket_client = {
 	.event_fd = native_socket_client_event_fd,
 	.flow = native_socket_client_flow,
 	.sendv = native_socket_client_sendv,
+	.call_sendv = native_socket_client_call_sendv,
+	.cancel = native_socket_client_cancel,
 	.recv = native_socket_client_recv,
 	.event_recv = native_socket_client_event_recv,
 	.response_fd = native_socket_client_response_fd,

@@ -31,6 +31,7 @@ struct native_socket_server {
 	struct qbi_server_shared *shared;
 	struct qbi_arrivals requests; /* when they come */
 	bool asleep;		      /* the last dispatch gave up polling */
+	uint64_t noted;		      /* deadline, or number, that was taken last */
 };
 
 /* Make a pair with room for whole messages: our end opened, the other one to be passed. */
@@ -97,13 +98,20 @@ static void native_socket_server_begin(void *st, bool readable)
 static int native_socket_server_take(void *st, void *buf, size_t size, size_t *ret_size)
 {
 	struct native_socket_server *s = st;
-	int r = qbi_packets_take(&s->call, buf, size, ret_size);
+	int r = qbi_packets_take_request(&s->call, buf, size, ret_size, &s->noted);
 
-	if (r == 0 && s->asleep) {
+	if ((r == 0 || r == QBI_TIMED) && s->asleep) {
 		s->asleep = false;
 		qbi_arrivals_woken(&s->requests, qbi_now_ns(), 0);
 	}
 	return r;
+}
+
+static uint64_t native_socket_server_noted(const void *st)
+{
+	const struct native_socket_server *s = st;
+
+	return s->noted;
 }
 
 /* Stay in the dispatch for a short time: the next request may come soon. */
@@ -280,6 +288,7 @@ const struct qbi_server_ops qbi_native_socket_server = {
 	.request_fd = native_socket_server_request_fd,
 	.begin = native_socket_server_begin,
 	.take = native_socket_server_take,
+	.noted = native_socket_server_noted,
 	.settle = native_socket_server_settle,
 	.respondv = native_socket_server_respondv,
 	.eventv = native_socket_server_eventv,

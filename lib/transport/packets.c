@@ -12,9 +12,16 @@
 #include "base/util.h"
 
 struct packet_header {
-	uint32_t size;	 /* of the message */
+	uint32_t size;	 /* of the message; may have SIZE_TIMED; or SIZE_CANCEL */
 	uint32_t offset; /* of this piece in it */
 };
+
+/* In the first packet of a request: after the piece comes a deadline, 8 bytes. */
+#define SIZE_TIMED 0x80000000u
+/* The packet is the cancel of a request: 8 bytes with its number, and no piece. */
+#define SIZE_CANCEL 0xffffffffu
+
+#define WORD_SIZE sizeof(uint64_t)
 
 /* Most pieces of memory that are sent without a copy; one entry is for the header. */
 #define IOV_ON_STACK 16
@@ -84,18 +91,22 @@ void qbi_packets_close(struct qbi_packets *p)
 /* -- Sending ------------------------------------------------------------------ */
 
 /*
- * One packet. 0, QBI_FULL, QBI_GONE, -errno. Lowers the size of a piece if that helps:
- * QBI_FULL as well.
+ * One packet, with the deadline of the message if this is the first one and it has one. 0,
+ * QBI_FULL, QBI_GONE, -errno. Lowers the size of a piece if that helps: QBI_FULL as well.
  */
 static int packet_send(struct qbi_packets *p, size_t msg_size, size_t offset,
-		       const struct iovec *iov, size_t n)
+		       const struct iovec *iov, size_t n, uint64_t *deadline)
 {
 	struct packet_header header = { (uint32_t)msg_size, (uint32_t)offset };
-	struct iovec all[IOV_ON_STACK];
+	struct iovec all[IOV_ON_STACK + 1];
 	int r;
 
 	all[0] = (struct iovec){ &header, sizeof(header) };
 	memcpy(&all[1], iov, n * sizeof(*iov));
+	if (deadline && offset == 0) {
+		header.size |= SIZE_TIMED;
+		all[++n] = (struct iovec){ deadline, WORD_SIZE };
+	}
 	r = qbi_socket_sendv(p->fd, all, n + 1);
 	if (r == 0 || (errno != ENOBUFS && errno != ENOMEM) || p->piece <= PIECE_SCARCE)
 		return r;
@@ -104,12 +115,13 @@ static int packet_send(struct qbi_packets *p, size_t msg_size, size_t offset,
 }
 
 /* Send one block from *@done on, in pieces. 0, QBI_FULL, QBI_GONE, -errno. */
-static int block_send(struct qbi_packets *p, char *block, size_t size, size_t *done)
+static int block_send(struct qbi_packets *p, char *block, size_t size, size_t *done,
+		      uint64_t *deadline)
 {
 	do {
 		size_t left = size - *done;
 		struct iovec iov = { block + *done, left < p->piece ? left : p->piece };
-		int r = packet_send(p, size, *done, &iov, 1);
+		int r = packet_send(p, size, *done, &iov, 1, deadline);
 
 		if (r == QBI_FULL && iov.iov_len > p->piece)
 			continue;
@@ -121,7 +133,7 @@ static int block_send(struct qbi_packets *p, char *block, size_t size, size_t *d
 }
 
 /* Send a message that must be copied: too many pieces of memory, or above one packet. */
-static int copy_send(struct qbi_packets *p, const struct qbi_msg *msg)
+static int copy_send(struct qbi_packets *p, const struct qbi_msg *msg, uint64_t *deadline)
 {
 	_cleanup_(qbi_freep) char *block = malloc(msg->size);
 	size_t done = 0;
@@ -130,7 +142,7 @@ static int copy_send(struct qbi_packets *p, const struct qbi_msg *msg)
 	if (!block)
 		return qbi_no_memory(msg->size);
 	qbi_msg_copy(msg, block);
-	r = block_send(p, block, msg->size, &done);
+	r = block_send(p, block, msg->size, &done, deadline);
 	if (r != QBI_FULL || done == 0)
 		return r;
 	p->out = QBI_TAKE(block);
@@ -145,25 +157,46 @@ int qbi_packets_flush(struct qbi_packets *p)
 
 	if (!p->out)
 		return 0;
-	r = block_send(p, p->out, p->out_size, &p->out_done);
+	r = block_send(p, p->out, p->out_size, &p->out_done, NULL);
 	if (r == QBI_FULL)
 		return QBI_UNSENT;
 	free(QBI_TAKE(p->out));
 	return r;
 }
 
-int qbi_packets_sendv(struct qbi_packets *p, const struct qbi_msg *msg)
+static int packets_put(struct qbi_packets *p, const struct qbi_msg *msg, uint64_t *deadline)
 {
 	int r = qbi_packets_flush(p);
 
 	if (r)
 		return r == QBI_UNSENT ? QBI_FULL : r;
 	if (msg->n < IOV_ON_STACK && msg->size <= p->piece) {
-		r = packet_send(p, msg->size, 0, msg->iov, msg->n);
+		r = packet_send(p, msg->size, 0, msg->iov, msg->n, deadline);
 		if (r != QBI_FULL || msg->size <= p->piece)
 			return r;
 	}
-	return copy_send(p, msg);
+	return copy_send(p, msg, deadline);
+}
+
+int qbi_packets_sendv(struct qbi_packets *p, const struct qbi_msg *msg)
+{
+	return packets_put(p, msg, NULL);
+}
+
+int qbi_packets_send_timed(struct qbi_packets *p, const struct qbi_msg *msg, uint64_t deadline)
+{
+	return packets_put(p, msg, &deadline);
+}
+
+int qbi_packets_send_cancel(struct qbi_packets *p, uint64_t number)
+{
+	struct packet_header header = { SIZE_CANCEL, 0 };
+	struct iovec iov[2] = { { &header, sizeof(header) }, { &number, WORD_SIZE } };
+	int r = qbi_packets_flush(p);
+
+	if (r)
+		return r == QBI_UNSENT ? QBI_FULL : r;
+	return qbi_socket_sendv(p->fd, iov, 2);
 }
 
 /* -- Receiving ---------------------------------------------------------------- */
@@ -226,13 +259,33 @@ static int header_peek(struct qbi_packets *p, struct packet_header *ret)
 	return n == sizeof(*ret) && ret->size <= p->max_msg_size ? 0 : -EBADMSG;
 }
 
-/* Receive one packet: check its header, and copy its piece to @to. */
-static int packet_receive(struct qbi_packets *p, void *to, size_t room,
-			  struct packet_header *ret, size_t *ret_piece)
+/* The word after @n bytes, of which @room lie at @from and the others at @rest. */
+static uint64_t packet_word(const char *from, size_t room, const char *rest, size_t n)
 {
-	struct iovec iov[2] = { { ret, sizeof(*ret) }, { to, room } };
+	size_t first = n >= room ? 0 : room - n < WORD_SIZE ? room - n : WORD_SIZE;
+	char word[WORD_SIZE];
+	uint64_t value;
+
+	memcpy(word, from + n, first);
+	memcpy(word + first, rest, WORD_SIZE - first);
+	memcpy(&value, word, sizeof(value));
+	return value;
+}
+
+/*
+ * Receive one packet: check its header, and copy its piece to @to. 0; QBI_EMPTY; QBI_GONE;
+ * -EBADMSG. With @ret_word also QBI_TIMED and QBI_CANCEL.
+ */
+static int packet_receive(struct qbi_packets *p, void *to, size_t room,
+			  struct packet_header *ret, size_t *ret_piece, uint64_t *ret_word)
+{
+	char beyond[WORD_SIZE]; /* the part of a word for which @to has no room */
+	struct iovec iov[3] = { { ret, sizeof(*ret) },
+				{ to, room },
+				{ beyond, sizeof(beyond) } };
 	int flags = 0;
-	ssize_t n = bytes_receive(p, iov, 2, 0, &flags);
+	ssize_t n = bytes_receive(p, iov, ret_word ? 3 : 2, 0, &flags);
+	int r = 0;
 
 	if (n < 0)
 		return outcome_of_receive(errno);
@@ -241,10 +294,20 @@ static int packet_receive(struct qbi_packets *p, void *to, size_t room,
 	if ((size_t)n < sizeof(*ret) || (flags & MSG_TRUNC))
 		return -EBADMSG;
 	*ret_piece = (size_t)n - sizeof(*ret);
+	if (ret_word && (ret->size & SIZE_TIMED)) {
+		if (*ret_piece < WORD_SIZE)
+			return -EBADMSG;
+		*ret_piece -= WORD_SIZE;
+		*ret_word = packet_word(to, room, beyond, *ret_piece);
+		if (ret->size == SIZE_CANCEL)
+			return ret->offset || *ret_piece ? -EBADMSG : QBI_CANCEL;
+		ret->size &= ~SIZE_TIMED;
+		r = QBI_TIMED;
+	}
 	if (ret->size > p->max_msg_size || ret->offset != p->in_done ||
 	    (p->in && ret->size != p->in_size) || *ret_piece > ret->size - p->in_done)
 		return -EBADMSG;
-	return 0;
+	return r;
 }
 
 /* The first piece of several: keep it and continue. */
@@ -273,8 +336,8 @@ static int assembly_continue(struct qbi_packets *p)
 
 		if (!left--)
 			return QBI_EMPTY; /* the rest keeps the socket readable */
-		r = packet_receive(p, p->in + p->in_done, p->in_size - p->in_done, &header, &n);
-
+		r = packet_receive(p, p->in + p->in_done, p->in_size - p->in_done, &header, &n,
+				   NULL);
 		if (r == 0 && n == 0)
 			r = -EBADMSG;
 		if (r)
@@ -299,6 +362,33 @@ static int assembly_take(struct qbi_packets *p, void *buf, size_t size, size_t *
 	return 0;
 }
 
+int qbi_packets_take_request(struct qbi_packets *p, void *buf, size_t size, size_t *ret_size,
+			     uint64_t *ret_word)
+{
+	struct packet_header header;
+	size_t n;
+	int r;
+
+	if (!p->in) {
+		r = packet_receive(p, buf, size, &header, &n, ret_word);
+		if (r != 0 && r != QBI_TIMED)
+			return r;
+		*ret_size = header.size;
+		if (n == header.size)
+			return r;
+		p->in_timed = r == QBI_TIMED;
+		p->in_deadline = *ret_word;
+		r = assembly_begin(p, buf, n, header.size);
+		if (r != QBI_EMPTY)
+			return r;
+	}
+	r = assembly_take(p, buf, size, ret_size);
+	if (r || !p->in_timed)
+		return r;
+	*ret_word = p->in_deadline;
+	return QBI_TIMED;
+}
+
 int qbi_packets_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_size)
 {
 	struct packet_header header;
@@ -316,7 +406,7 @@ int qbi_packets_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_
 		if (header.size > size)
 			return -ENOBUFS;
 	}
-	r = packet_receive(p, buf, size, &header, &n);
+	r = packet_receive(p, buf, size, &header, &n, NULL);
 	if (r)
 		return r;
 	*ret_size = header.size;

@@ -4,7 +4,8 @@
  *
  * A packet is an 8-byte header and a piece of a message. The header has the size of the
  * message and the offset of the piece in it. The pieces of a message follow each other
- * without a gap.
+ * without a gap. The first packet of a request may end with its deadline, and a packet may be
+ * the cancel of a request that was sent before: `size` says so, by values that are no sizes.
  *
  * Trust: the peer can send anything. A header is checked against the agreed maximum and
  * against the part that has arrived so far. No descriptors are
@@ -35,6 +36,8 @@ struct qbi_packets {
 	char *in; /* received part of a message in several pieces */
 	size_t in_size;
 	size_t in_done;
+	bool in_timed; /* it has a deadline */
+	uint64_t in_deadline;
 };
 
 #define QBI_PACKETS_INIT                                                                       \
@@ -61,6 +64,10 @@ void qbi_packets_make_room(int fd, uint32_t max_msg_size);
  */
 int qbi_packets_sendv(struct qbi_packets *p, const struct qbi_msg *msg);
 
+/* The same for a request with a deadline, and for the cancel of a request by its number. */
+int qbi_packets_send_timed(struct qbi_packets *p, const struct qbi_msg *msg, uint64_t deadline);
+int qbi_packets_send_cancel(struct qbi_packets *p, uint64_t number);
+
 /* Send the rest of a message. 0, QBI_UNSENT, QBI_GONE, -errno. */
 int qbi_packets_flush(struct qbi_packets *p);
 
@@ -69,6 +76,13 @@ int qbi_packets_flush(struct qbi_packets *p);
  * message stays; -EBADMSG.
  */
 int qbi_packets_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_size);
+
+/*
+ * The same where requests come, with @size for the largest; or QBI_TIMED, and the deadline in
+ * *@ret_word; or QBI_CANCEL, no message, and the number of the request in *@ret_word.
+ */
+int qbi_packets_take_request(struct qbi_packets *p, void *buf, size_t size, size_t *ret_size,
+			     uint64_t *ret_word);
 
 /* Is there anything to receive? */
 bool qbi_packets_is_readable(const struct qbi_packets *p);

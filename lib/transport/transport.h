@@ -10,12 +10,12 @@
  * rely on no more than that.
  *
  *   server   established, request_fd, begin,
- *            take, settle, flow_set              the dispatching thread
+ *            take, noted, settle, flow_set       the dispatching thread
  *            respondv, eventv, flush, room,
  *            wait_fd, events_queued              one thread at a time
  *            open, resume, close,
  *            leave, withdraw                     nothing else at the same time
- *   client   sendv, flow                         the thread that has this turn
+ *   client   sendv, call_sendv, cancel, flow     the thread that has this turn
  *            recv                                the thread that has another turn
  *            event_recv, event_fd                the thread that has a third turn
  *            response_waits                      the thread that has the turn of recv
@@ -144,9 +144,12 @@ struct qbi_server_ops {
 
 	/*
 	 * Copy the oldest request to @buf, which has @size >= max_msg_size bytes.
-	 * 0, QBI_EMPTY, QBI_GONE, -EBADMSG.
+	 * 0, QBI_EMPTY, QBI_GONE, -EBADMSG. Where noted() is not NULL, also QBI_TIMED: the
+	 * request has a deadline; and QBI_CANCEL: no request, but the cancel of one that was
+	 * taken. Then noted() is the deadline, any number, or the number of that request.
 	 */
 	int (*take)(void *st, void *buf, size_t size, size_t *ret_size);
+	uint64_t (*noted)(const void *st);
 
 	/*
 	 * @taken requests were taken since the last settle, and there are no more, or the
@@ -228,6 +231,22 @@ struct qbi_client_turns {
 	struct qbi_turn *send;
 	struct qbi_turn *recv;
 	struct qbi_turn *event;
+	/* Requests sent by all processes of the connection; with the turn of sending. NULL:
+	 * they are not counted. */
+	uint64_t *requests;
+};
+
+/* Count a request: its number, from 0. */
+static inline uint64_t qbi_request_count(const struct qbi_client_turns *turns)
+{
+	return turns->requests ? (*turns->requests)++ : 0;
+}
+
+/* A request that is sent as a call. */
+struct qbi_call_mark {
+	uint64_t expires; /* nobody waits any more, in ns of CLOCK_MONOTONIC; QBI_FOREVER */
+	uint64_t number;  /* of the request; the transport sets it, and the next */
+	uint64_t place;	  /* where it waits */
 };
 
 /* Parameters of a client's end. */
@@ -259,6 +278,14 @@ struct qbi_client_ops {
 	 * server has made room, and at most until @deadline. 0, QBI_FULL, QBI_GONE, -errno.
 	 */
 	int (*sendv)(void *st, const struct qbi_msg *msg, uint64_t deadline);
+
+	/*
+	 * As sendv with deadline 0, of a call: mark->expires is passed on. And tell the server
+	 * that nobody waits for its response any more: 0, QBI_FULL, QBI_GONE, -errno. Neither
+	 * waits nor rests. NULL: the wire has nothing for it.
+	 */
+	int (*call_sendv)(void *st, const struct qbi_msg *msg, struct qbi_call_mark *mark);
+	int (*cancel)(void *st, const struct qbi_call_mark *mark);
 
 	/*
 	 * Copy the oldest response (event) to @buf; wait for it until @deadline

@@ -334,7 +334,7 @@ START_TEST(handlers_that_make_no_sense_are_einval)
 	bad[1].size = 0;
 	ck_assert_int_eq(qbipc_service_handlers_register(s, bad, 2), -EINVAL);
 	bad[1] = good;
-	bad[1].flags = 2;
+	bad[1].flags = 4;
 	ck_assert_int_eq(qbipc_service_handlers_register(s, bad, 2), -EINVAL);
 	bad[1] = good;
 	bad[1].fn = NULL;

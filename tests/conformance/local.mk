@@ -90,6 +90,7 @@ addition_suites = \
 	tests/conformance/activation \
 	tests/conformance/calls \
 	tests/conformance/calls-threads \
+	tests/conformance/deadlines \
 	tests/conformance/connect-cancelled \
 	tests/conformance/connect-timeout \
 	tests/conformance/handlers \
@@ -105,3 +106,4 @@ endif
 calls_common = tests/conformance/calls-common.c
 tests_conformance_calls_SOURCES = tests/conformance/calls.c $(calls_common)
 tests_conformance_calls_threads_SOURCES = tests/conformance/calls-threads.c $(calls_common)
+tests_conformance_deadlines_SOURCES = tests/conformance/deadlines.c $(calls_common)

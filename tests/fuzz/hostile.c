@@ -229,22 +229,38 @@ void hostile_write(struct hostile *h, struct input *in, uint8_t how)
 	memcpy(h->map[i].at + at, &value, how & 8 ? 4 : 8);
 }
 
-/* A request as the ring has it on the native wire, at the count given. */
+/* A message; or one with a deadline, or the cancel of a request: numbers are small. */
+static size_t record_make(struct input *in, uint32_t *record)
+{
+	uint8_t id = input_u8(in), size = input_u8(in), kind = size / 2 % 4;
+	uint32_t *message = record + (kind == 1 ? 4 : 2);
+
+	record[0] = kind == 1 ? 32 : kind == 2 ? 8 : 24;
+	record[1] = kind == 1 ? 0x716d7464 : kind == 2 ? 0x7163616e : 0x716d7367;
+	record[2] = kind == 2 ? id % 8 : id & 1;
+	if (kind == 2)
+		return 16;
+	message[0] = id;
+	message[2] = size & 1 ? 24 : size;
+	return 8 + record[0];
+}
+
+/* A record as the ring has it on the native wire, at the count given. */
 void hostile_record(struct hostile *h, struct input *in)
 {
-	uint32_t record[8] = { 24, 0x716d7367, input_u8(in), 0, input_u8(in) };
+	uint32_t record[10] = { 0 };
 	uint64_t tail, capacity;
+	size_t size = record_make(in, record);
 
-	record[4] = record[4] & 1 ? 24 : record[4];
 	if (h->n_maps != 1 || h->map[0].size < 2 * WORDS)
 		return;
 	capacity = h->map[0].size - WORDS;
 	memcpy(&tail, h->map[0].at, sizeof(tail));
 	tail &= ~(uint64_t)7;
-	if (tail % capacity + sizeof(record) > capacity)
+	if (tail % capacity + size > capacity)
 		return;
-	memcpy(h->map[0].at + WORDS + tail % capacity, record, sizeof(record));
-	tail += sizeof(record) + input_u8(in) % 2;
+	memcpy(h->map[0].at + WORDS + tail % capacity, record, size);
+	tail += size + input_u8(in) % 2;
 	memcpy(h->map[0].at, &tail, sizeof(tail));
 	(void)send_with(h->fd, "", 1, NULL, 0);
 }

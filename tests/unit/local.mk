@@ -82,6 +82,7 @@ native_tests = \
 	tests/unit/test-native-ring-between \
 	tests/unit/test-native-ring-hostile \
 	tests/unit/test-native-ring-threads \
+	tests/unit/test-native-requests \
 	tests/unit/test-native-schedules
 if HAVE_CHECK
 check_PROGRAMS += $(native_tests)

@@ -279,8 +279,8 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, first_poll_is_as_long_as_a_sleep_costs);
-	tcase_add_loop_test(
-		tc, answers_that_come_about_when_a_wake_up_is_done_are_polled_for, 0, 4);
+	tcase_add_loop_test(tc, answers_that_come_about_when_a_wake_up_is_done_are_polled_for,
+			    0, 4);
 	tcase_add_loop_test(
 		tc, answers_that_take_longer_than_a_sleep_costs_are_slept_for_at_once, 0, 5);
 	tcase_add_test(tc, two_polls_in_vain_are_enough_at_first);
