@@ -25,14 +25,6 @@ uint64_t qbi_cost_tick(void)
 	return (uint64_t)now.tv_sec * QBI_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-static uint64_t cpu_ns(void)
-{
-	struct timespec now = { 0, 0 };
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * QBI_NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 void qbi_cost_suspect(struct qbi_cost *c)
 {
 	if (!c->exempt)
@@ -42,7 +34,7 @@ void qbi_cost_suspect(struct qbi_cost *c)
 struct qbi_cost_mark qbi_cost_begin(const struct qbi_cost *c)
 {
 	if (qbi_cost_is_watched(c))
-		return (struct qbi_cost_mark){ .cpu = cpu_ns() };
+		return (struct qbi_cost_mark){ .cpu = qbi_cpu_ns() };
 	return (struct qbi_cost_mark){ .tick = qbi_cost_tick() };
 }
 
@@ -55,7 +47,7 @@ bool qbi_cost_end(struct qbi_cost *c, const struct qbi_cost_mark *m, size_t byte
 			qbi_cost_suspect(c);
 		return false;
 	}
-	used = cpu_ns() - m->cpu;
+	used = qbi_cpu_ns() - m->cpu;
 	if (used > allowed) {
 		c->excess += used - allowed;
 		qbi_cost_suspect(c);

@@ -31,7 +31,7 @@
  * this many dead clients, but accepts a single live one, since serving it may take long.
  */
 #define ACCEPTED_AT_ONCE 64
-/* And for no longer than this: a dead client of which others hold the socket may be dear. */
+/* And for no more CPU time than this: a dead client of which others hold the socket may be dear. */
 #define ACCEPTED_FOR (10 * QBI_NS_PER_MS)
 
 /*
@@ -257,10 +257,10 @@ static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)
 	/* The reference keeps the listener alive too. */
 	_cleanup_(qbi_host_unrefp) struct qbi_host *h = qbi_host_ref(l->host);
 	unsigned int left = ACCEPTED_AT_ONCE;
-	uint64_t until = qbi_now_ns() + ACCEPTED_FOR;
+	uint64_t until = qbi_cpu_ns() + ACCEPTED_FOR;
 
 	qbi_take_over(h);
-	while (client_take(l) && --left && !h->stopped && qbi_now_ns() < until)
+	while (client_take(l) && --left && !h->stopped && qbi_cpu_ns() < until)
 		;
 	/* Another process that has the socket shut it down: it stays readable for ever. */
 	if ((revents & (POLLHUP | POLLERR)) && l->in_loop) {
