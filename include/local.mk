@@ -20,6 +20,7 @@ qbipcinclude_HEADERS = \
 	include/qbipc/listen.h \
 	include/qbipc/peer.h \
 	include/qbipc/memory.h \
+	include/qbipc/monitor.h \
 	include/qbipc/snapshot.h \
 	include/qbipc/limits.h \
 	include/qbipc/loop.h \

@@ -31,6 +31,7 @@
 #include <qbipc/loop.h>
 #include <qbipc/peer.h>
 #include <qbipc/memory.h>
+#include <qbipc/monitor.h>
 #include <qbipc/snapshot.h>
 #include <qbipc/limits.h>
 

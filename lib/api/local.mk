@@ -16,4 +16,5 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/api/loop.c \
 	lib/api/service-loop.c \
 	lib/api/memory.c \
+	lib/api/monitor.c \
 	lib/api/snapshot.c

@@ -48,4 +48,21 @@ static inline void qbi_msg_copy(const struct qbi_msg *msg, void *to)
 	}
 }
 
+/* Copy the first bytes, @size of them or all that there are. Returns their number. */
+static inline size_t qbi_msg_begin_copy(const struct qbi_msg *msg, void *to, size_t size)
+{
+	size_t done = 0;
+	size_t i;
+
+	for (i = 0; i < msg->n && done < size; i++) {
+		size_t n =
+			msg->iov[i].iov_len < size - done ? msg->iov[i].iov_len : size - done;
+
+		if (n)
+			memcpy((char *)to + done, msg->iov[i].iov_base, n);
+		done += n;
+	}
+	return done;
+}
+
 #endif

@@ -326,3 +326,22 @@ int qbi_inquiry_description(struct qbi_inquiry *q, uint64_t deadline, struct qbi
 	/* There is no id behind the last one. */
 	return r && d->records[d->count - 1].id < INT32_MAX;
 }
+
+int qbi_inquiry_monitor(struct qbi_inquiry *q, uint64_t deadline, struct qbi_monitor_head *head)
+{
+	char unknown[QBI_MONITOR_HEAD_MAX];
+	int64_t got = stream_read(q, head, sizeof(*head), deadline);
+	size_t more;
+
+	if (got < 0)
+		return (int)got;
+	if ((size_t)got < sizeof(*head))
+		return -ECONNRESET;
+	if (qbi_monitor_head_check(head) < 0)
+		return -EBADMSG;
+	more = head->head_size - sizeof(*head);
+	got = stream_read(q, unknown, more, deadline);
+	if (got < 0)
+		return (int)got;
+	return (size_t)got < more ? -ECONNRESET : 0;
+}

@@ -18,6 +18,7 @@
 #include "wire/handshake.h"
 #include "wire/page.h"
 #include "wire/description.h"
+#include "wire/monitor.h"
 #include "wire/snapshot.h"
 
 struct qbi_inquiry {
@@ -81,5 +82,9 @@ struct qbi_description {
  */
 int qbi_inquiry_description(struct qbi_inquiry *q, uint64_t deadline,
 			    struct qbi_description *d);
+
+/* After the answer to QBI_ABILITY_MONITOR and a wish: the head. 0, -EBADMSG and so on. */
+int qbi_inquiry_monitor(struct qbi_inquiry *q, uint64_t deadline,
+			struct qbi_monitor_head *head);
 
 #endif

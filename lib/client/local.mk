@@ -21,5 +21,7 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/client/degraded.h \
 	lib/client/inquire.c \
 	lib/client/inquire.h \
+	lib/client/monitoring.c \
+	lib/client/monitoring.h \
 	lib/client/reach.c \
 	lib/client/reach.h

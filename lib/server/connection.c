@@ -3,7 +3,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <qbipc/monitor.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +119,40 @@ bool qbi_connection_is_known(const qb_ipcs_connection_t *c)
 	return c->state >= QBI_CONNECTION_CREATED;
 }
 
+/* The header of a response or event has the same beginning as that of a request. */
+void qbi_connection_show(qb_ipcs_connection_t *c, uint32_t kind, const struct qbi_msg *msg)
+{
+	struct qb_ipc_response_header header = { .id = 0 };
+	size_t size = msg ? qbi_msg_begin_copy(msg, &header, sizeof(header)) : 0;
+	struct qbi_monitor_note note = {
+		.record = {
+			.kind = kind,
+			.pid = c->peer.pid,
+			.number = c->number,
+			.uid = c->peer.uid,
+			.gid = c->peer.gid,
+			.native = c->transport->version,
+			.max_size = c->max_msg_size,
+			.id = header.id,
+		},
+		.msg = msg,
+	};
+
+	if (size == sizeof(header) && kind != QBIPC_MONITOR_REQUEST)
+		note.record.error = header.error;
+	qbi_monitors_note(&c->host->monitors, &note);
+}
+
+int qbi_connection_stream_move(qb_ipcs_connection_t *c)
+{
+	int fd = fcntl(c->stream.fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	c->stream_moved = true;
+	return fd;
+}
+
 /* Between these two the application may count the connection as active. */
 static bool state_is_active(enum qbi_connection_state state)
 {
@@ -128,11 +164,14 @@ void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state sta
 	struct qbi_host_counters *count = &c->host->count;
 
 	assert(state > c->state);
-	if (state_is_active(state) && !state_is_active(c->state))
+	if (state_is_active(state) && !state_is_active(c->state)) {
 		atomic_fetch_add(&count->active, 1);
+		qbi_connection_note(c, QBIPC_MONITOR_CONNECTED, NULL);
+	}
 	if (state_is_active(c->state) && !state_is_active(state)) {
 		atomic_fetch_sub(&count->active, 1);
 		atomic_fetch_add(&count->closed, 1);
+		qbi_connection_note(c, QBIPC_MONITOR_ENDED, NULL);
 	}
 	c->state = state;
 	if (state == QBI_CONNECTION_CLOSED)
@@ -259,7 +298,8 @@ int qbi_connection_watch_update(qb_ipcs_connection_t *c)
 static void stream_close(qb_ipcs_connection_t *c)
 {
 	int stream = c->stream.fd;
-	bool copied = qbi_settings_are_copied(&c->host->set);
+	/* Not the last descriptor of it. */
+	bool copied = c->stream_moved || qbi_settings_are_copied(&c->host->set);
 	bool keep;
 
 	c->stream.fd = -1;

@@ -102,6 +102,7 @@ struct qb_ipcs_connection {
 	void *end;			       /* its state; NULL when closed */
 	struct qbi_mutex send;		       /* guards end against close while sending */
 	_Atomic(uint32_t) flow;		       /* flow-control value last published */
+	bool stream_moved;     /* another object has it: closing is not the end */
 	bool announced;	       /* connection_accept ran, so connection_destroyed will */
 	bool disconnect_asked; /* inside connection_created */
 	_Atomic(bool) broken;  /* a sender found it unusable: drop it, do not drain */
@@ -177,6 +178,22 @@ bool qbi_connection_is_connected(const qb_ipcs_connection_t *c);
 
 /* Does the application know the connection? From connection_created on it does. */
 bool qbi_connection_is_known(const qb_ipcs_connection_t *c);
+
+/*
+ * Tell monitors what passes: @kind is one of enum qbipc_monitor_kind, @msg the message or
+ * NULL. Any thread.
+ */
+void qbi_connection_show(qb_ipcs_connection_t *c, uint32_t kind, const struct qbi_msg *msg);
+
+static inline void qbi_connection_note(qb_ipcs_connection_t *c, uint32_t kind,
+				       const struct qbi_msg *msg)
+{
+	if (qbi_monitors_look(&c->host->monitors))
+		qbi_connection_show(c, kind, msg);
+}
+
+/* In HANDSHAKE: another descriptor of the stream, which does not end with @c. Or -errno. */
+int qbi_connection_stream_move(qb_ipcs_connection_t *c);
 
 /* Change the state. A CLOSED connection is in no list of its service. */
 void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state state);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <qbipc/monitor.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -192,6 +193,14 @@ static int cancel_process(qb_ipcs_connection_t *c)
 	return 0;
 }
 
+static void request_note(qb_ipcs_connection_t *c, const struct qb_ipc_request_header *header)
+{
+	struct iovec iov = { (void *)(uintptr_t)header, (size_t)header->size };
+	struct qbi_msg msg = { &iov, 1, iov.iov_len };
+
+	qbi_connection_note(c, QBIPC_MONITOR_REQUEST, &msg);
+}
+
 /* As above; or QBI_FAREWELL. */
 static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 {
@@ -208,6 +217,7 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
 		return -EBADMSG;
 	QBI_TRACE(request, c->host->set.name, c->number, header->id, header->size);
 	qbi_counter_add(&c->count.requests);
+	request_note(c, header);
 	if (c->junk)
 		c->junk--;
 	/* Handlers may use the rest as a string: the buffer has one more byte. */

@@ -16,6 +16,7 @@ void qbi_host_init(struct qbi_host *h, void (*free)(struct qbi_host *h))
 	qbi_retry_init(&h->retry);
 	qbi_unread_init(&h->unread, &h->deadlines);
 	qbi_roster_init(&h->connections);
+	qbi_monitors_init(&h->monitors, &h->set, &h->deadlines);
 }
 
 void qbi_host_deinit(struct qbi_host *h)
@@ -25,6 +26,7 @@ void qbi_host_deinit(struct qbi_host *h)
 	qbi_app_loop_deinit(&h->set.loop);
 	qbi_memory_free(h->scratch);
 	qbi_timing_free(h->timing);
+	qbi_monitors_deinit(&h->monitors);
 	free(h->welcome);
 	free(h->set.name);
 }

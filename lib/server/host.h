@@ -20,6 +20,7 @@
 #include "server/counters.h"
 #include "server/deadlines.h"
 #include "server/limits.h"
+#include "server/monitor.h"
 #include "server/refusals.h"
 #include "server/retry.h"
 #include "server/roster.h"
@@ -54,6 +55,7 @@ struct qbi_host {
 	qbipc_cancelled_fn cancelled; /* told of cancelled requests; or NULL */
 	void *cancelled_data;
 	struct qbi_timing *timing;	 /* NULL: times are not measured */
+	struct qbi_monitors monitors;	 /* clients that see each message */
 	struct qbi_server_shared shared; /* for the transports */
 	struct qbi_locking locking;	 /* of the memory for its clients */
 	uint64_t last_number;		 /* of the newest client; clients count from 1 */

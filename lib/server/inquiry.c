@@ -280,6 +280,47 @@ static void description_send(qb_ipcs_connection_t *c)
 		    sizeof(*answer) + answer->head.records * sizeof(answer->records[0]));
 }
 
+/* -- Monitors ------------------------------------------------------------------ */
+
+/* 0; -errno: refuse it. */
+static int monitor_hand_over(qb_ipcs_connection_t *c, struct qbi_welcome *welcome)
+{
+	int fd = qbi_connection_stream_move(c);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = qbi_monitors_add(&c->host->monitors, fd, c->peer.uid);
+	if (r < 0) {
+		(void)qbi_close(fd);
+		return r;
+	}
+	inquiry_welcome_fill(c, welcome, 0, QBI_ABILITY_MONITOR, NULL);
+	answer_send(c, welcome, sizeof(*welcome));
+	return 0;
+}
+
+static void monitor_answer(qb_ipcs_connection_t *c)
+{
+	_cleanup_(qbi_freep) struct qbi_welcome *welcome =
+		watcher_admit(c, QBI_ABILITY_MONITOR, sizeof(*welcome));
+	int r;
+
+	if (!welcome)
+		return;
+	r = qbi_monitors_admit(&c->host->monitors, c->peer.uid);
+	if (r < 0)
+		qbi_refusals_note(&c->host->refusals, QBI_REFUSED_WATCHING, &c->peer,
+				  r == -EPERM ? "monitors are not allowed" :
+						"too many monitors");
+	else
+		r = monitor_hand_over(c, welcome);
+	if (r < 0)
+		watcher_refuse(c, r, QBI_ABILITY_MONITOR);
+}
+
+/* -- Probes -------------------------------------------------------------------- */
+
 /*
  * Descriptors like those of a connection go with the answer: a policy may keep the client
  * from receiving them. Until they are received, they count like those of a connection.
@@ -309,6 +350,7 @@ static void probe_answer(qb_ipcs_connection_t *c)
 bool qbi_inquiry_answer(qb_ipcs_connection_t *c)
 {
 	switch (qbi_hello_question(&c->hello)) {
+	case QBI_ABILITY_MONITOR: monitor_answer(c); break;
 	case QBI_ABILITY_DESCRIBE: description_send(c); break;
 	case QBI_ABILITY_WATCH: watcher_answer(c); break;
 	case QBI_ABILITY_PROBE: probe_answer(c); break;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Questions that a first message can ask instead of making a connection: which process
- * serves the name (probe), and what the counters are (watch). They are answered here at
- * once, without the application, and then the client is closed.
+ * serves the name (probe), what the counters are (watch), which messages it takes (describe),
+ * and which messages pass from now on (monitor). They are answered here at once, without the
+ * application, and then the client is closed; the stream of a monitor stays with monitor.c.
  *
  * Trust: every client may probe; the answer tells no more than one to a connection. Only
  * the superuser, the user of the service, and the user and group that the application

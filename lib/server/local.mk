@@ -27,6 +27,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/limits.h \
 	lib/server/listener.c \
 	lib/server/listener.h \
+	lib/server/monitor.c \
+	lib/server/monitor.h \
 	lib/server/refusals.c \
 	lib/server/refusals.h \
 	lib/server/retry.c \

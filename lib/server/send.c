@@ -2,6 +2,7 @@
 #include "server/send.h"
 
 #include <errno.h>
+#include <qbipc/monitor.h>
 #include <sys/socket.h>
 
 #include "base/socket.h"
@@ -240,13 +241,16 @@ static int message_watch(qb_ipcs_connection_t *c, enum qbi_channel channel,
 static int message_send(qb_ipcs_connection_t *c, enum qbi_channel channel,
 			const struct qbi_msg *msg, qbi_counter *counter)
 {
+	uint32_t kind = channel == QBI_EVENTS ? QBIPC_MONITOR_EVENT : QBIPC_MONITOR_RESPONSE;
 	int r = QBI_GONE;
 
 	qbi_mutex_lock(&c->send);
 	if (c->sendable && connection_go_on(c))
 		r = message_watch(c, channel, msg);
-	if (r == 0)
+	if (r == 0) {
 		qbi_counter_add(counter);
+		qbi_connection_note(c, kind, msg);
+	}
 	qbi_mutex_unlock(&c->send);
 	return r;
 }

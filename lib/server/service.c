@@ -51,6 +51,16 @@ static int32_t deadlines_dispatch(int32_t fd, int32_t revents, void *data)
 	return qbi_deadlines_run(&h->deadlines);
 }
 
+/* The same for a monitor. */
+static int32_t monitor_dispatch(int32_t fd, int32_t revents, void *data)
+{
+	struct qbi_monitor *m = data;
+	struct qbi_host *h = qbi_container_of(m->all, struct qbi_host, monitors);
+
+	qbi_take_over(h);
+	return qbi_monitor_dispatch(m, revents);
+}
+
 qb_ipcs_service_t *qbi_service_new(const char *name, int32_t id, enum qb_ipc_type type,
 				   const struct qb_ipcs_service_handlers *handlers)
 {
@@ -75,6 +85,8 @@ qb_ipcs_service_t *qbi_service_new(const char *name, int32_t id, enum qb_ipc_typ
 	set->watchers = (struct qbi_owner){ (uid_t)-1, (gid_t)-1, 0600 };
 	s->host.refusals.service = set->name;
 	s->host.overdue.fn = qbi_handshake_overdue;
+	s->host.monitors.fn = monitor_dispatch;
+	s->host.monitors.mode = qbi_monitor_mode_wanted();
 	qbi_retry_place(&s->host.retry, set, retry_dispatch, &s->host);
 	qbi_service_rate_set(s, QB_IPCS_RATE_NORMAL);
 	if (qbi_timing_is_wanted())
@@ -187,6 +199,7 @@ void qbi_service_stop(qb_ipcs_service_t *s)
 	service_drop_all(s);
 	qbi_listener_close(&s->listener);
 	qbi_unread_close(&s->host.unread);
+	qbi_monitors_close(&s->host.monitors);
 	qbi_deadlines_close(&s->host.deadlines);
 }
 

@@ -89,6 +89,8 @@ uint32_t qbi_hello_question(const struct qbi_hello *hello)
 {
 	if (hello->mark != QBI_WIRE_MARK)
 		return 0;
+	if (hello->abilities & QBI_ABILITY_MONITOR)
+		return QBI_ABILITY_MONITOR;
 	if (hello->abilities & QBI_ABILITY_DESCRIBE)
 		return QBI_ABILITY_DESCRIBE;
 	if (hello->abilities & QBI_ABILITY_WATCH)

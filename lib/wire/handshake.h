@@ -29,6 +29,8 @@
 #define QBI_ABILITY_WATCH 0x2u	  /* the counters, if the client is allowed: snapshot.h */
 #define QBI_ABILITY_DESCRIBE 0x4u /* the handlers, likewise: description.h */
 #define QBI_ABILITY_SAMPLE 0x8u	  /* with a probe: descriptors like a connection's */
+/* Each message from now on, if the service allows it: monitor.h. The stream stays. */
+#define QBI_ABILITY_MONITOR 0x20u
 
 /*
  * The upper half: why not the native wire (wire/why.h), of a client with the mark and no

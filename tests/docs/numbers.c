@@ -11,6 +11,7 @@
 #include "wire/handshake.h"
 #include "wire/names.h"
 #include "wire/description.h"
+#include "wire/monitor.h"
 #include "wire/page.h"
 #include "wire/snapshot.h"
 
@@ -116,6 +117,44 @@ static void print_description(void)
 	printf("| bytes of a page that a reader takes | %u MiB |\n", QBI_PAGE_MAX >> 20);
 }
 
+static void print_monitor(void)
+{
+	printf("| 0x%x | monitor:\n", QBI_ABILITY_MONITOR);
+	printf("what it wants, %zu bytes.\n", sizeof(struct qbi_monitor_wish));
+	printf("| `mark` | u32 @%zu | 0x%x, the bytes `%.4s` |\n",
+	       offsetof(struct qbi_monitor_wish, mark), QBI_MONITOR_MARK,
+	       (const char *)&(uint32_t){ QBI_MONITOR_MARK });
+	FIELD(qbi_monitor_wish, kinds, "`kinds` | u32");
+	FIELD(qbi_monitor_wish, bytes, "`bytes` | u32");
+	FIELD(qbi_monitor_wish, number, "`number` | u64");
+	FIELD(qbi_monitor_wish, pid, "`pid` | i32");
+	FIELD(qbi_monitor_wish, by_id, "`by_id` | u32");
+	FIELD(qbi_monitor_wish, id, "`id` | i32");
+	FIELD(qbi_monitor_wish, zero, "`zero` | u32");
+	printf("sends a head of %zu bytes\n", sizeof(struct qbi_monitor_head));
+	FIELD(qbi_monitor_head, mode, "`mode` | u32");
+	FIELD(qbi_monitor_head, service_id, "`service_id` | i32");
+	FIELD(qbi_monitor_head, time_ns, "`time_ns` | u64");
+	FIELD(qbi_monitor_head, realtime_ns, "`realtime_ns` | u64");
+	printf("A record, %zu bytes;\n", sizeof(struct qbi_monitor_record));
+	printf("of the message, that follow, at most %u |\n", QBI_MONITOR_BYTES);
+	FIELD(qbi_monitor_record, kind, "`kind` | u32");
+	FIELD(qbi_monitor_record, pid, "`pid` | i32");
+	FIELD(qbi_monitor_record, time_ns, "`time_ns` | u64");
+	FIELD(qbi_monitor_record, number, "`number` | u64");
+	FIELD(qbi_monitor_record, lost, "`lost` | u64");
+	FIELD(qbi_monitor_record, msg_size, "`msg_size` | u64");
+	FIELD(qbi_monitor_record, uid, "`uid` | u32");
+	FIELD(qbi_monitor_record, gid, "`gid` | u32");
+	FIELD(qbi_monitor_record, native, "`native` | u32");
+	FIELD(qbi_monitor_record, max_size, "`max_size` | u32");
+	FIELD(qbi_monitor_record, id, "`id` | i32");
+	FIELD(qbi_monitor_record, error, "`error` | i32");
+	printf("up to %u bytes.\n", QBI_MONITOR_HEAD_MAX);
+	printf("| bytes of a message in a record of a monitor | %u KiB |\n",
+	       QBI_MONITOR_BYTES >> 10);
+}
+
 static void print_why(void)
 {
 	printf("    code + call * %d + errno * %d\n", 1 << QBI_WHY_CALL_SHIFT,
@@ -189,6 +228,7 @@ int main(void)
 	print_handshake();
 	print_snapshot();
 	print_description();
+	print_monitor();
 	print_why();
 	print_old_ring();
 	print_region();

@@ -54,11 +54,13 @@ static void services_start(void)
 		FUZZ_CHECK(services[i]);
 		qb_ipcs_poll_handlers_set(services[i], &handlers);
 		qb_ipcs_enforce_buffer_size(services[i], 0);
+		qbipc_service_monitor_set(services[i], QBIPC_MONITOR_PAYLOAD);
 		FUZZ_CHECK(qb_ipcs_run(services[i]) == 0);
 	}
 }
 
-#define QUESTIONS (QBI_ABILITY_PROBE | QBI_ABILITY_WATCH | QBI_ABILITY_DESCRIBE)
+#define QUESTIONS                                                                              \
+	(QBI_ABILITY_PROBE | QBI_ABILITY_WATCH | QBI_ABILITY_DESCRIBE | QBI_ABILITY_MONITOR)
 
 /* How the bytes travel. */
 struct manner {

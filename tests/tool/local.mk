@@ -5,6 +5,8 @@ check_PROGRAMS += \
 	tests/tool/test-describer \
 	tests/tool/test-inquiry \
 	tests/tool/test-inquirer \
+	tests/tool/test-monitor \
+	tests/tool/test-monitorer \
 	tests/tool/test-terminal \
 	tests/tool/test-timing \
 	tests/tool/test-watch \
@@ -15,6 +17,7 @@ tests_tool_test_inquiry_SOURCES = \
 tests_tool_test_inquirer_SOURCES = tests/tool/fake.c tests/tool/test-inquirer.c
 tests_tool_test_describe_SOURCES = tests/tool/test-describe.c
 tests_tool_test_describer_SOURCES = tests/tool/fake.c tests/tool/test-describer.c
+tests_tool_test_monitorer_SOURCES = tests/tool/fake.c tests/tool/test-monitorer.c
 tests_tool_test_timing_SOURCES = tests/tool/ask.c tests/tool/test-timing.c
 tests_tool_test_watch_SOURCES = tests/tool/ask.c tests/tool/fake.c tests/tool/test-watch.c
 tests_tool_test_watcher_SOURCES = tests/tool/fake.c tests/tool/test-watcher.c

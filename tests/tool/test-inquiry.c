@@ -304,8 +304,8 @@ static void hello_is_a_clients(int i, const struct qbi_hello *hello)
 
 START_TEST(unknown_abilities_ask_nothing)
 {
-	struct qbi_hello hello =
-		fake_hello(~(QBI_ABILITY_PROBE | QBI_ABILITY_WATCH | QBI_ABILITY_DESCRIBE));
+	struct qbi_hello hello = fake_hello(~(QBI_ABILITY_PROBE | QBI_ABILITY_WATCH |
+					      QBI_ABILITY_DESCRIBE | QBI_ABILITY_MONITOR));
 
 	hello_is_a_clients(_i, &hello);
 }
@@ -313,8 +313,8 @@ END_TEST
 
 START_TEST(abilities_without_the_mark_ask_nothing)
 {
-	struct qbi_hello hello =
-		fake_hello(QBI_ABILITY_PROBE | QBI_ABILITY_WATCH | QBI_ABILITY_DESCRIBE);
+	struct qbi_hello hello = fake_hello(QBI_ABILITY_PROBE | QBI_ABILITY_WATCH |
+					    QBI_ABILITY_DESCRIBE | QBI_ABILITY_MONITOR);
 
 	hello.mark = 0;
 	hello.version = 0;

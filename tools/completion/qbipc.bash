@@ -55,11 +55,11 @@ _qbipc()
 	COMPREPLY=()
 
 	if ((COMP_CWORD == 1)); then
-		_qbipc_words "$current" ls ping echo bench watch describe call --help --version
+		_qbipc_words "$current" ls ping echo bench watch describe call monitor --help --version
 		return
 	fi
 	case $command in
-	ls | ping | echo | bench | watch | describe | call) ;;
+	ls | ping | echo | bench | watch | describe | call | monitor) ;;
 	*) return ;;
 	esac
 	# "--option=": bash takes the sign for a word of its own.
@@ -76,10 +76,14 @@ _qbipc()
 	bench-t | bench--transports)
 		_qbipc_list "$current" shm socket libqb-shm libqb-socket
 		return ;;
+	monitor-k | monitor--kinds)
+		_qbipc_list "$current" request response event connection
+		return ;;
 	bench-s | bench--sizes)
 		_qbipc_list "$current" 64 1024 16384 131072 1048576
 		return ;;
-	call-[xm] | call--hex | call--text | *-[ciest] | watch-n | *--count | *--connections | \
+	call-[xm] | call--hex | call--text | *-[ciest] | watch-n | monitor-[npb] | \
+	monitor--number | monitor--pid | monitor--bytes | *--count | *--connections | \
 	*--interval | *--idle | *--timeout | *--size | *--id | *--offset | \
 	*--events | *--duration | bench-d | echo-o)
 		return ;;

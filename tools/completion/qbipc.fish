@@ -37,7 +37,7 @@ function __qbipc_call_words
     end
 end
 
-set -l commands ls ping echo bench watch describe call
+set -l commands ls ping echo bench watch describe call monitor
 
 complete -c qbipc -f
 complete -c qbipc -n "not __fish_seen_subcommand_from $commands" -l help -d 'show help and exit'
@@ -74,6 +74,8 @@ for command in $commands
                         complete $option -x -a '(__qbipc_list shm socket libqb-shm libqb-socket)'
                     case benchsizes
                         complete $option -x -a '(__qbipc_list 64 1024 16384 131072 1048576)'
+                    case monitorkinds
+                        complete $option -x -a '(__qbipc_list request response event connection)'
                     case '*'
                         complete $option -x
                 end

@@ -19,6 +19,7 @@ tools_qbipc_qbipc_SOURCES = \
 	tools/qbipc/main.c \
 	tools/qbipc/metrics.c \
 	tools/qbipc/metrics.h \
+	tools/qbipc/monitor.c \
 	tools/qbipc/ping.c \
 	tools/qbipc/plot.c \
 	tools/qbipc/process.c \

@@ -13,7 +13,8 @@
 #include "tools/qbipc/tool.h"
 
 static const struct tool_command *const commands[] = {
-	&tool_ls, &tool_ping, &tool_echo, &tool_bench, &tool_watch, &tool_describe, &tool_call,
+	&tool_ls,    &tool_ping,     &tool_echo, &tool_bench,
+	&tool_watch, &tool_describe, &tool_call, &tool_monitor,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
