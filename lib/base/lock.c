@@ -174,6 +174,32 @@ static void state_sleep(struct qbi_lock *l, uint64_t state, uint64_t until)
 		      (uint32_t)state, &t, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
+/* -- ThreadSanitizer ---------------------------------------------------------- */
+
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#define QBI_THREADS_ARE_WATCHED
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define QBI_THREADS_ARE_WATCHED
+#endif
+
+/*
+ * After a thread was cancelled inside poll(2), or another function that the sanitizer wraps
+ * and that sleeps, it overlooks the thread's atomic operations and calls, but not its
+ * accesses: it does not notice that the function was left. Such a thread takes locks while
+ * it ends (unfinished.h). So tell the sanitizer what the lock orders, no more and no less.
+ */
+#ifdef QBI_THREADS_ARE_WATCHED
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define WATCHED_TAKE(l) __tsan_acquire(&(l)->state)
+#define WATCHED_RELEASE(l) __tsan_release(&(l)->state)
+#else
+#define WATCHED_TAKE(l) ((void)0)
+#define WATCHED_RELEASE(l) ((void)0)
+#endif
+
 /* -- Taking and releasing ----------------------------------------------------- */
 
 /*
@@ -240,14 +266,16 @@ static enum qbi_lock_outcome lock_wait(struct qbi_lock *l, uint64_t mine, uint64
 enum qbi_lock_outcome qbi_lock_take(struct qbi_lock *l, uint64_t deadline)
 {
 	uint64_t mine = state_mine(l);
-	enum qbi_lock_outcome r;
-	int saved;
+	enum qbi_lock_outcome r = QBI_LOCK_TAKEN;
 
-	if (state_replace(l, 0, mine))
-		return QBI_LOCK_TAKEN;
-	saved = errno;
-	r = lock_wait(l, mine, deadline);
-	errno = saved;
+	if (!state_replace(l, 0, mine)) {
+		int saved = errno;
+
+		r = lock_wait(l, mine, deadline);
+		errno = saved;
+	}
+	if (r != QBI_LOCK_TIMEOUT)
+		WATCHED_TAKE(l);
 	return r;
 }
 
@@ -260,6 +288,7 @@ void qbi_lock_release(struct qbi_lock *l)
 	uintptr_t place = state_futex(l);
 	int saved;
 
+	WATCHED_RELEASE(l);
 	/* Release: pairs with the acquire in state_replace(). */
 	if (atomic_compare_exchange_strong_explicit(&l->state, &state, 0, memory_order_release,
 						    memory_order_relaxed))
