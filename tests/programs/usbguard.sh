@@ -13,4 +13,6 @@ here=$(dirname "$0")
 
 require usbguard-daemon usbguard
 [ $# -gt 0 ] || set -- none/shm all/shm libqb-wire/shm daemons/shm tools/shm
+# The daemon does not always survive a machine that several of them share, in the control.
+at_once=1
 run_modes "$here/usbguard-inside.sh" 60 "$@"
