@@ -58,7 +58,7 @@ typedef struct qb_ipcc_connection qb_ipcc_connection_t;
  *                      ECONNRESET, EPIPE the server went away;
  *                      EBADMSG its answer makes no sense;
  *                      ETIMEDOUT it stopped in the middle of its answer;
- *                      EAGAIN a signal handler ran before it answered;
+ *                      EAGAIN it did not answer, two seconds after a signal handler ran;
  *                      EACCES what it named may not be opened, or is not its own;
  *                      EPROTONOSUPPORT it chose a transport that is not known here;
  *                      ENOMEM, EMFILE, ENFILE this process or system has no more;

@@ -119,7 +119,7 @@ int qbi_answer_wait(struct qbi_answer *a, int stream, uint64_t deadline, int can
 				deadline = soon;
 			continue;
 		}
-		timeout = interrupted ? 0 : qbi_deadline_to_poll(deadline);
+		timeout = qbi_deadline_to_poll(deadline);
 		if (timeout == 0)
 			return interrupted ? -EINTR : -EAGAIN;
 		qbi_cancel_as(cancel_state);
@@ -127,7 +127,10 @@ int qbi_answer_wait(struct qbi_answer *a, int stream, uint64_t deadline, int can
 		(void)qbi_cancel_hold_back();
 		if (ready < 0 && errno != EINTR)
 			return -errno;
-		interrupted = ready < 0 && deadline == QBI_UNTIL_SIGNAL;
+		if (ready < 0 && deadline == QBI_UNTIL_SIGNAL) {
+			interrupted = true;
+			deadline = qbi_deadline_from_ms(QBI_AFTER_SIGNAL_MS);
+		}
 	}
 }
 

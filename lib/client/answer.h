@@ -23,6 +23,12 @@
  */
 #define QBI_REST_OF_ANSWER_MS 2000
 
+/*
+ * For an answer after a signal handler has run. A server that is well answers within it: whoever
+ * connects while its children end, as pacemakerd does, takes a failure for the server's end.
+ */
+#define QBI_AFTER_SIGNAL_MS 2000
+
 /* An answer as far as it has arrived; initialize with zeros. */
 struct qbi_answer {
 	struct qbi_welcome welcome;
@@ -38,7 +44,8 @@ struct qbi_answer {
 
 /*
  * Read all of it until @deadline; 0: only what is there. Cancelled as qbi_reach(). 0;
- * -EAGAIN it did not come in time; -EINTR a signal handler ran (QBI_UNTIL_SIGNAL only);
+ * -EAGAIN it did not come in time; -EINTR nor did it soon after a signal handler had run
+ * (QBI_UNTIL_SIGNAL only);
  * -ECONNRESET; another -errno.
  */
 int qbi_answer_wait(struct qbi_answer *a, int stream, uint64_t deadline, int cancel_state);

@@ -6,6 +6,8 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -130,6 +132,66 @@ START_TEST(connecting_to_a_stopped_server_ends_when_a_handler_has_run)
 }
 END_TEST
 
+/* Shared with the one below. */
+static atomic_int *handled_there;
+
+static void on_signal_tell(int sig)
+{
+	handled++;
+	atomic_fetch_add(handled_there, 1);
+}
+
+/* The server goes on when the handler has run and this process sleeps again. */
+static pid_t thawer_start(void)
+{
+	pid_t victim = getpid(), pid = fork();
+	int before = atomic_load(handled_there);
+
+	ck_assert_int_ge(pid, 0);
+	if (pid > 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (!task_sleeps(victim))
+		pause_briefly();
+	kill(victim, SIGUSR1);
+	while (atomic_load(handled_there) == before || !task_sleeps(victim))
+		pause_briefly();
+	kill(host->pid, SIGCONT);
+	_exit(0);
+}
+
+enum { ATTEMPTS = 10 };
+
+/* Within two seconds; one of several times, where the machine is busy. */
+START_TEST(connecting_to_a_server_that_answers_goes_on_when_a_handler_has_run)
+{
+	struct sigaction action = { .sa_handler = on_signal_tell };
+	qb_ipcc_connection_t *c = NULL;
+
+	start(_i);
+	handled_there = mmap(NULL, sizeof(*handled_there), PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(handled_there, MAP_FAILED);
+	ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	for (int i = 0; i < ATTEMPTS && !c; i++) {
+		pid_t thawer;
+
+		host_freeze(host);
+		thawer = thawer_start();
+		c = qb_ipcc_connect(host->name, 0);
+		ck_assert(c || errno == EAGAIN);
+		disturber_stop(thawer);
+		host_thaw(host);
+	}
+	ck_assert_ptr_nonnull(c);
+	ck_assert_int_gt(handled, 0);
+	munmap(handled_there, sizeof(*handled_there));
+	qb_ipcc_disconnect(c);
+	client_echo(connection, 64);
+	stop();
+}
+END_TEST
+
 /* In between it has been cut short again and again. */
 START_TEST(waiting_for_a_response_goes_on_when_handlers_run)
 {
@@ -157,6 +219,8 @@ int main(void)
 	add_transport_test(tc, waiting_for_an_event_for_ever_ends_when_a_handler_has_run);
 	add_transport_test(tc, waiting_for_an_event_for_a_time_ends_when_a_handler_has_run);
 	add_transport_test(tc, connecting_to_a_stopped_server_ends_when_a_handler_has_run);
+	add_transport_test(tc,
+			   connecting_to_a_server_that_answers_goes_on_when_a_handler_has_run);
 	add_transport_test(tc, waiting_for_a_response_goes_on_when_handlers_run);
 	return suite_main(s);
 }
