@@ -32,6 +32,7 @@ at_once=${QBIPC_MODES_AT_ONCE:-4}
 mode_report()
 {
 	lines=$results/${1%/*}-${1#*/}
+	sed "s,^,# $1: ," "$lines.repeats"
 	awk -v mode="$1" -v n="$number" '
 		/^(not )?ok - / { sub(/ok - /, "ok " ++n " - " mode ": ") }
 		/^not ok/ { failed = 1 }
@@ -49,17 +50,22 @@ mode_report()
 	return $mode_status
 }
 
-# modes_run SCRIPT LIMIT MODE/VARIANT...: what each printed is in "$results"
+# modes_run SCRIPT LIMIT MODE/VARIANT...: what each printed is in "$results". A run that says
+# "repeat - REASON" does not count: it has seen the programs fail by themselves.
 modes_run()
 {
 	export script="$1" limit="$2" library results
 	shift 2
 	# shellcheck disable=SC2016 # the inner shell's
 	printf '%s\n' "$@" | xargs -P "$at_once" -I MODE sh -c '
-		mode=${1%/*} variant=${1#*/}
-		timeout -k 5 "$limit" unshare --mount --pid --net --ipc --uts --fork \
-			--kill-child --mount-proc sh "$script" "$mode" "$variant" "$library" \
-			>"$results/$mode-$variant" 2>&1 </dev/null' sh MODE
+		mode=${1%/*} variant=${1#*/} lines=$results/${1%/*}-${1#*/}
+		for attempt in 1 2 3 4 5; do
+			timeout -k 5 "$limit" unshare --mount --pid --net --ipc --uts --fork \
+				--kill-child --mount-proc \
+				sh "$script" "$mode" "$variant" "$library" \
+				>"$lines" 2>&1 </dev/null
+			grep "^repeat - " "$lines" >>"$lines.repeats" || break
+		done' sh MODE
 }
 
 # run_modes SCRIPT LIMIT MODE/VARIANT...: the last step of a test; LIMIT in seconds each.

@@ -38,15 +38,33 @@ every_tool()
 	done 4<tools.list
 }
 
+# crm_node (2.1.5) removes a source of events twice if a daemon ends at the wrong moment, and
+# aborts over that; with libqb as well.
+double_removal='fatal assertion .* : Source ID [0-9]* was not found when attempting to remove it'
+
+# That abort is as good as a refusal. Any other leaves its core here.
+asked()
+{
+	mkdir -p asked
+	asked_output=$(cd asked && tool "$@" 2>&1 </dev/null)
+	asked_status=$?
+	printf '%s\n' "$asked_output"
+	if [ $asked_status -eq 134 ] && echo "$asked_output" | grep -q "$double_removal"; then
+		rm -f asked/core
+		asked_status=1
+	fi
+	return $asked_status
+}
+
 serves()
 {
-	wait_until 60 tool "$@"
+	wait_until 60 asked "$@"
 }
 
 # Served or refused, as the daemon is there or not: an end by itself, within its time.
 answers()
 {
-	tool "$@" </dev/null
+	asked "$@"
 	answers_status=$?
 	[ $answers_status -lt 124 ] || { echo "status $answers_status"; return 1; }
 }
@@ -128,6 +146,23 @@ restart_checks()
 	check "nothing dumped core" no_core
 }
 
+# pacemakerd asks corosync before it replaces a daemon. The end of another daemon, of which
+# there are several after the loss of based, interrupts libqb's qb_ipcc_connect() there, and
+# then pacemakerd does not replace the first one, for good. This tells nothing of a library
+# that only the tools have: the run is to be repeated (modes.sh). With the library it is a
+# failure.
+repeat_if_given_up()
+{
+	exec 3>&1
+	trap 'echo "repeat - pacemakerd has given up a daemon" >&3; exit 1' USR1
+	(
+		until grep -q 'Not respawning .* until cluster returns' "$pacemaker_log"; do
+			sleep 0.2
+		done
+		kill -USR1 $$
+	) 2>/dev/null &
+}
+
 no_core()
 {
 	! find /run/check /var/lib/pacemaker /var/lib/corosync -type f -name 'core*' | grep .
@@ -138,6 +173,7 @@ sandbox_enter "$3" && cluster_prepare || exit
 # Pacemaker asks the kernel who is behind a connection to corosync: not over sockets.
 corosync_start shm
 pacemaker_start "$2"
+[ "$daemons_preloaded" = yes ] || repeat_if_given_up
 check "the cluster settles" settled
 restart_checks
 pacemaker_stop
