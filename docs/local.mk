@@ -18,6 +18,7 @@ EXTRA_DIST += \
 	docs/porting-from-libqb.md \
 	docs/promises.md \
 	docs/protocol.md \
+	docs/recording.md \
 	docs/release.md \
 	docs/security.md \
 	docs/threads.md \

@@ -27,6 +27,7 @@ tool_scripts = \
 	tests/tool/test-call \
 	tests/tool/test-completion \
 	tests/tool/test-metrics \
+	tests/tool/test-monitoring \
 	tests/tool/test-qbipc \
 	tests/tool/test-services
 dist_check_SCRIPTS += $(tool_scripts)

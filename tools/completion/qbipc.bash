@@ -55,11 +55,11 @@ _qbipc()
 	COMPREPLY=()
 
 	if ((COMP_CWORD == 1)); then
-		_qbipc_words "$current" ls ping echo bench watch describe call monitor --help --version
+		_qbipc_words "$current" ls ping echo bench watch describe call monitor replay --help --version
 		return
 	fi
 	case $command in
-	ls | ping | echo | bench | watch | describe | call | monitor) ;;
+	ls | ping | echo | bench | watch | describe | call | monitor | replay) ;;
 	*) return ;;
 	esac
 	# "--option=": bash takes the sign for a word of its own.
@@ -69,7 +69,8 @@ _qbipc()
 		previous=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	case $command$previous in
-	bench-p | bench--plot | watch-f | watch--textfile | call-f | call--file)
+	bench-p | bench--plot | watch-f | watch--textfile | call-f | call--file | \
+	monitor-r | monitor--record)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return ;;
@@ -91,6 +92,9 @@ _qbipc()
 	if [[ $current == -* ]]; then
 		mapfile -t lines < <(_qbipc_options "$tool" "$command")
 		compopt -o nospace 2>/dev/null
+	elif [[ $command$previous == replayreplay ]]; then
+		compopt -o filenames 2>/dev/null
+		mapfile -t lines < <(compgen -f -- "$current")
 	elif [[ $command == call ]] && _qbipc_call_name; then
 		mapfile -t lines < <("$tool" describe --names "$REPLY" 2>/dev/null)
 	elif [[ $command != ls ]]; then

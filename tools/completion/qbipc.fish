@@ -37,7 +37,7 @@ function __qbipc_call_words
     end
 end
 
-set -l commands ls ping echo bench watch describe call monitor
+set -l commands ls ping echo bench watch describe call monitor replay
 
 complete -c qbipc -f
 complete -c qbipc -n "not __fish_seen_subcommand_from $commands" -l help -d 'show help and exit'
@@ -54,6 +54,9 @@ for command in $commands
     set -l here "__fish_seen_subcommand_from $command"
     switch $command
         case ls
+        case replay
+            complete -c qbipc -n $here -F
+            complete -c qbipc -n $here -a '(qbipc ls --names 2>/dev/null)'
         case call
             complete -c qbipc -n $here -a '(__qbipc_call_words)'
         case '*'

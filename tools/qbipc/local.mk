@@ -9,6 +9,8 @@ tools_qbipc_qbipc_SOURCES = \
 	tools/qbipc/bench.c \
 	tools/qbipc/bench.h \
 	tools/qbipc/call.c \
+	tools/qbipc/capture.c \
+	tools/qbipc/capture.h \
 	tools/qbipc/describe.c \
 	tools/qbipc/describe.h \
 	tools/qbipc/echo.c \
@@ -24,6 +26,7 @@ tools_qbipc_qbipc_SOURCES = \
 	tools/qbipc/plot.c \
 	tools/qbipc/process.c \
 	tools/qbipc/process.h \
+	tools/qbipc/replay.c \
 	tools/qbipc/screen.c \
 	tools/qbipc/screen.h \
 	tools/qbipc/sockets.c \

@@ -13,8 +13,8 @@
 #include "tools/qbipc/tool.h"
 
 static const struct tool_command *const commands[] = {
-	&tool_ls,    &tool_ping,     &tool_echo, &tool_bench,
-	&tool_watch, &tool_describe, &tool_call, &tool_monitor,
+	&tool_ls,	&tool_ping, &tool_echo,	   &tool_bench,	 &tool_watch,
+	&tool_describe, &tool_call, &tool_monitor, &tool_replay,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

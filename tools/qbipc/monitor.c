@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* qbipc monitor: shows who sends what to whom through a service. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include <unistd.h>
+
 #include <qbipc/monitor.h>
 
+#include "tools/qbipc/capture.h"
 #include "tools/qbipc/text.h"
 #include "tools/qbipc/tool.h"
 
@@ -19,12 +25,17 @@
 /* The latest request of so many connections is remembered, to compute latencies. */
 #define REMEMBERED 4096
 
+/* Of a message that a service shows. */
+#define BYTES_MAX 65536
+
 struct monitor {
 	const char *name;
 	struct qbipc_monitor_options options;
 	uint64_t count; /* of records; 0: until the service ends */
 	int32_t timeout_ms;
 	bool json;
+	const char *path; /* of a file for the records; NULL: print them */
+	FILE *file;
 	uint64_t realtime_less_time; /* of the service, ns */
 	struct json j;
 };
@@ -155,6 +166,47 @@ static void record_print_json(struct monitor *m, const struct qbipc_monitor_reco
 	putchar('\n');
 }
 
+/* -- Recording --------------------------------------------------------------------- */
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int number)
+{
+	stopped = number;
+}
+
+/* A signal ends the recording between two records. It arrives only while we wait. */
+static void signals_prepare(sigset_t *before)
+{
+	struct sigaction action = { .sa_handler = stop };
+	sigset_t both;
+
+	sigemptyset(&both);
+	sigaddset(&both, SIGINT);
+	sigaddset(&both, SIGTERM);
+	sigprocmask(SIG_BLOCK, &both, before);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+/* What passes is nobody else's business. */
+static bool file_open(struct monitor *m)
+{
+	int fd = open(m->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	m->file = fd < 0 ? NULL : fdopen(fd, "w");
+	if (m->file && capture_begin(m->file, m->name))
+		return true;
+	tool_complain("%s: cannot write it: %s", m->path, strerror(errno));
+	return false;
+}
+
+static int file_fail(const struct monitor *m)
+{
+	tool_complain("%s: cannot write it: %s", m->path, strerror(errno));
+	return TOOL_FAILED;
+}
+
 /* -- Running ----------------------------------------------------------------------- */
 
 static int open_fail(const struct monitor *m, int error)
@@ -175,48 +227,75 @@ static int open_fail(const struct monitor *m, int error)
 	}
 }
 
-static void record_show(struct monitor *m, const struct qbipc_monitor_record *r)
+/* TOOL_OK, or what it failed with. */
+static int record_take(struct monitor *m, const struct qbipc_monitor_record *r)
 {
-	int64_t latency = latency_of(r);
+	int64_t latency;
 
+	if (m->file)
+		return capture_write(m->file, r, r->time_ns + m->realtime_less_time) ?
+			       TOOL_OK :
+			       file_fail(m);
+	latency = latency_of(r);
 	if (m->json)
 		record_print_json(m, r, latency);
 	else
 		record_print(m, r, latency);
+	return TOOL_OK;
 }
 
-static int records_show(struct monitor *m, qbipc_monitor_t *monitor)
+/* Nothing more for now: pass on what there is, and wait. */
+static int records_await(const struct monitor *m, const qbipc_monitor_t *monitor,
+			 const sigset_t *mask)
+{
+	struct pollfd p = { .fd = qbipc_monitor_fd(monitor), .events = POLLIN };
+
+	if (m->file && fflush(m->file) != 0)
+		return file_fail(m);
+	/* If the reader is gone, main() reports it. */
+	if (fflush(stdout) != 0)
+		return TOOL_FAILED;
+	if (ppoll(&p, 1, NULL, mask) < 0 && errno != EINTR)
+		return tool_fail(m->name, errno);
+	return TOOL_OK;
+}
+
+static int records_end(const struct monitor *m, int error)
+{
+	if (error != -ENOTCONN)
+		return tool_fail(m->name, error);
+	if (m->count == 0)
+		return TOOL_OK;
+	tool_complain("%s: the service has ended", m->name);
+	return TOOL_NO_SERVICE;
+}
+
+static int records_take(struct monitor *m, qbipc_monitor_t *monitor, const sigset_t *mask)
 {
 	struct qbipc_monitor_record r = { .size = sizeof(r) };
+	int status = TOOL_OK;
 	uint64_t n = 0;
-	int error;
 
-	while (n != m->count || !m->count) {
-		error = qbipc_monitor_next(monitor, 0, &r);
-		/* Nothing more for now: show what there is. */
+	while (status == TOOL_OK && (!m->count || n < m->count) && !stopped) {
+		int error = qbipc_monitor_next(monitor, 0, &r);
+
 		if (error == -ETIMEDOUT) {
-			if (fflush(stdout) != 0)
-				return TOOL_FAILED;
-			error = qbipc_monitor_next(monitor, -1, &r);
-		}
-		if (error == -ENOTCONN && m->count == 0)
-			return TOOL_OK;
-		if (error == -ENOTCONN) {
-			tool_complain("%s: the service has ended", m->name);
-			return TOOL_NO_SERVICE;
+			status = records_await(m, monitor, mask);
+			continue;
 		}
 		if (error < 0)
-			return tool_fail(m->name, error);
-		record_show(m, &r);
+			return records_end(m, error);
+		status = record_take(m, &r);
 		n += r.kind != QBIPC_MONITOR_LOST;
 	}
-	return TOOL_OK;
+	return status;
 }
 
 static int monitor_show(struct monitor *m)
 {
 	struct qbipc_monitor_info info = { .size = sizeof(info) };
 	qbipc_monitor_t *monitor;
+	sigset_t mask;
 	int r = qbipc_monitor_open(m->name, &m->options, m->timeout_ms, &monitor);
 
 	if (r < 0)
@@ -225,10 +304,19 @@ static int monitor_show(struct monitor *m)
 	m->realtime_less_time = info.realtime_ns - info.time_ns;
 	if (m->options.bytes && info.mode < QBIPC_MONITOR_PAYLOAD)
 		tool_complain("%s: the service shows headers only", m->name);
-	if (!m->json)
+	if (m->path && !file_open(m)) {
+		qbipc_monitor_close(monitor);
+		return TOOL_FAILED;
+	}
+	sigprocmask(SIG_BLOCK, NULL, &mask);
+	if (m->file)
+		signals_prepare(&mask);
+	else if (!m->json)
 		heading_print();
-	r = records_show(m, monitor);
+	r = records_take(m, monitor, &mask);
 	qbipc_monitor_close(monitor);
+	if (m->file && fclose(m->file) != 0 && r == TOOL_OK)
+		r = file_fail(m);
 	return r;
 }
 
@@ -267,6 +355,7 @@ static int monitor_run(const struct tool_command *self, int argc, char **argv)
 	struct monitor m = { .options.size = sizeof(m.options),
 			     .timeout_ms = 5000,
 			     .j = { .out = stdout } };
+	bool bytes = false;
 	int option;
 
 	while ((option = tool_option(self, argc, argv)) != -1) {
@@ -279,31 +368,33 @@ static int monitor_run(const struct tool_command *self, int argc, char **argv)
 			m.options.id = id_of(self, optarg);
 			break;
 		case 'b':
-			m.options.bytes = (uint32_t)tool_number(self, optarg, 0, 65536);
+			m.options.bytes = (uint32_t)tool_number(self, optarg, 0, BYTES_MAX);
+			bytes = true;
 			break;
 		case 'c': m.count = tool_number(self, optarg, 1, UINT64_MAX); break;
 		case 't':
 			m.timeout_ms = (int32_t)(tool_seconds(self, optarg) / NS_PER_MS);
 			break;
 		case 'j': m.json = true; break;
+		case 'r': m.path = optarg; break;
 		}
 	}
 	m.name = tool_only_argument(self, argc, argv);
+	if (m.path && m.json)
+		tool_misused(self, "--json and --record exclude each other");
+	/* As much as a replay needs. */
+	if (m.path && !bytes)
+		m.options.bytes = BYTES_MAX;
 	return monitor_show(&m);
 }
 
 static const struct option monitor_options[] = {
-	{ "kinds", required_argument, NULL, 'k' },
-	{ "number", required_argument, NULL, 'n' },
-	{ "pid", required_argument, NULL, 'p' },
-	{ "id", required_argument, NULL, 'i' },
-	{ "bytes", required_argument, NULL, 'b' },
-	{ "count", required_argument, NULL, 'c' },
-	{ "timeout", required_argument, NULL, 't' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 },
+	{ "kinds", required_argument, NULL, 'k' },   { "number", required_argument, NULL, 'n' },
+	{ "pid", required_argument, NULL, 'p' },     { "id", required_argument, NULL, 'i' },
+	{ "bytes", required_argument, NULL, 'b' },   { "count", required_argument, NULL, 'c' },
+	{ "timeout", required_argument, NULL, 't' }, { "json", no_argument, NULL, 'j' },
+	{ "record", required_argument, NULL, 'r' },  { "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },	     { NULL, 0, NULL, 0 },
 };
 
 const struct tool_command tool_monitor = {
@@ -325,7 +416,7 @@ const struct tool_command tool_monitor = {
 		 "  -j, --json             print an object per line, for each record\n"
 		 "  -h, --help             show this and exit\n"
 		 "  -V, --version          show the version and exit\n",
-	.short_options = ":k:n:p:i:b:c:t:jhV",
+	.short_options = ":k:n:p:i:b:c:t:jr:hV",
 	.options = monitor_options,
 	.run = monitor_run,
 };

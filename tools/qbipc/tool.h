@@ -45,6 +45,7 @@ extern const struct tool_command tool_watch;
 extern const struct tool_command tool_describe;
 extern const struct tool_command tool_call;
 extern const struct tool_command tool_monitor;
+extern const struct tool_command tool_replay;
 
 /* "qbipc: ..." on standard error. */
 void tool_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
