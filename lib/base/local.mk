@@ -31,6 +31,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/owner.h \
 	lib/base/peer.c \
 	lib/base/peer.h \
+	lib/base/random.c \
+	lib/base/random.h \
 	lib/base/reclaim.c \
 	lib/base/reclaim.h \
 	lib/base/refused.c \

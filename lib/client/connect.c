@@ -33,7 +33,7 @@ static qb_ipcc_connection_t *connection_new(void)
 
 	if (!c)
 		return NULL;
-	c->stream = c->old_stream = c->new_stream = -1;
+	c->stream = c->bell = c->old_stream = c->new_stream = -1;
 	c->flow_max = 1;
 	c->shared = mmap(NULL, sizeof(*c->shared), PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -99,7 +99,7 @@ static int client_prepare(const char *name, size_t max_msg_size, qb_ipcc_connect
 
 static int client_ask(qb_ipcc_connection_t *c, uint64_t deadline)
 {
-	int r = qbi_reach(c->name, deadline, c->cancel_state, &c->stream);
+	int r = qbi_reach(c->name, deadline, c->cancel_state, &c->stream, &c->reached);
 
 	if (r < 0)
 		return r;
@@ -141,6 +141,47 @@ static struct qbi_why obstacle_of_client(const struct qbi_answer *a, int error)
 	return why.code ? why : qbi_why_client(QBI_CALL_UNKNOWN, error);
 }
 
+static int join_send(int bell, uint64_t number)
+{
+	struct qbi_hello hello;
+	ssize_t n;
+
+	qbi_hello_join(&hello, number);
+	n = send(bell, &hello, sizeof(hello), MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n < 0)
+		return errno == EPIPE ? -ECONNRESET : -errno;
+	return n == sizeof(hello) ? 0 : -EAGAIN;
+}
+
+/* Is the service gone, or slow, rather than out of our reach? */
+static bool server_is_to_blame(int error)
+{
+	return error == -ECONNREFUSED || error == -ENOENT || error == -ECONNRESET ||
+	       error == -ETIMEDOUT || error == -EAGAIN;
+}
+
+/*
+ * Make the bell and join it to the connection, whose transport is open. Nothing is answered.
+ * Result as answer_accept().
+ */
+static int client_join(qb_ipcc_connection_t *c, uint64_t number, uint64_t deadline,
+		       struct qbi_why *ret_why)
+{
+	bool made;
+	int r;
+
+	if (deadline == 0)
+		deadline = qbi_deadline_from_ms(QBI_REST_OF_ANSWER_MS);
+	r = qbi_reach_again(&c->reached, deadline, c->cancel_state, &c->bell, &made);
+	if (r == 0)
+		r = join_send(c->bell, number);
+	if (r == 0)
+		c->transport->client->join(c->end, qbi_take_fd(&c->bell));
+	else if (!server_is_to_blame(r))
+		*ret_why = qbi_why_client(made ? QBI_CALL_CONNECT : QBI_CALL_SOCKET, r);
+	return r;
+}
+
 /*
  * Wait for one answer and set up the connection from it. Returns 0, -errno, or the error
  * with which the server refused, of any sign. *@ret_why: of a success, why it is not the
@@ -170,6 +211,11 @@ static int answer_accept(qb_ipcc_connection_t *c, uint64_t deadline, struct qbi_
 	(void)setsockopt(c->stream, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
 	qbi_refuse_descriptors(c->stream);
 	r = client_open_end(c, a);
+	if (r == 0 && c->transport->client->join) {
+		/* What is mapped needs no descriptor: there may be few. */
+		qbi_answer_release(a);
+		return client_join(c, a->welcome.opaque, deadline, ret_why);
+	}
 	if (r == 0)
 		*ret_why = qbi_welcome_why(&a->welcome);
 	else if (r != -EBADMSG && r != -EPROTONOSUPPORT && qbi_answer_is_native(a))
@@ -202,6 +248,7 @@ static void client_retract(qb_ipcc_connection_t *c)
 	if (c->end)
 		c->transport->client->close(c->end, QBI_PART_AT_ONCE);
 	free(QBI_TAKE(c->end));
+	c->bell = qbi_close_stream(c->bell);
 	c->transport = NULL;
 	c->max_msg_size = 0;
 }
@@ -218,13 +265,13 @@ static int client_ask_again(qb_ipcc_connection_t *c, uint64_t deadline)
 	if (c->old_stream < 0)
 		r = -errno;
 	if (r == 0)
-		r = qbi_reach(c->name, deadline, c->cancel_state, &c->new_stream);
+		r = qbi_reach(c->name, deadline, c->cancel_state, &c->new_stream, NULL);
 	if (r == -EMFILE || r == -ENFILE) {
 		/* Then close the old one first. Its number is free then, and most likely
 		 * the lowest. */
 		c->old_stream = qbi_close(c->old_stream);
 		c->stream = qbi_close_stream(c->stream);
-		r = qbi_reach(c->name, deadline, c->cancel_state, &c->stream);
+		r = qbi_reach(c->name, deadline, c->cancel_state, &c->stream, NULL);
 	} else if (r == 0 && dup3(c->new_stream, c->stream, O_CLOEXEC) < 0) {
 		r = -errno;
 	}
@@ -286,6 +333,7 @@ void qbi_client_free(qb_ipcc_connection_t *c)
 		c->transport->client->close(c->end, how);
 	free(c->end);
 	answer_drop(c);
+	qbi_close_stream(c->bell);
 	qbi_close_stream(c->old_stream);
 	qbi_close_stream(c->new_stream);
 	c->stream = how == QBI_PART_COPY ? qbi_close(c->stream) : qbi_close_stream(c->stream);

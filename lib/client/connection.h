@@ -22,6 +22,7 @@
 
 #include "base/msg.h"
 #include "base/unfinished.h"
+#include "client/reach.h"
 #include "transport/transport.h"
 #include "wire/names.h"
 
@@ -54,10 +55,12 @@ struct qb_ipcc_connection {
 
 	/* While it is being made. */
 	struct qbi_unfinished making;
-	int cancel_state;	   /* of the caller */
-	struct qbi_answer *answer; /* NULL unless we wait for one */
-	int old_stream;		   /* of the first attempt, during the second; -1: none */
-	int new_stream;		   /* of the second, before it takes the number; -1: none */
+	int cancel_state;	    /* of the caller */
+	struct qbi_answer *answer;  /* NULL unless we wait for one */
+	struct qbi_reached reached; /* where the server listens */
+	int bell;		    /* until the transport has it; -1: none */
+	int old_stream;		    /* of the first attempt, during the second; -1: none */
+	int new_stream;		    /* of the second, before it takes the number; -1: none */
 };
 
 /* By a check of the socket. */

@@ -105,7 +105,7 @@ int qbi_inquire(struct qbi_inquiry *q, const char *name, const struct qbi_hello 
 		uint64_t deadline)
 {
 	uint64_t begin = qbi_now_ns();
-	int r = qbi_reach(name, deadline, q->cancel_state, &q->stream);
+	int r = qbi_reach(name, deadline, q->cancel_state, &q->stream, NULL);
 
 	if (r == 0)
 		r = question_send(q->stream, question);

@@ -74,13 +74,17 @@ static int address_connect(int fd, const struct sockaddr_un *address, socklen_t 
  * padded address refuses, the unpadded one is tried.
  */
 static int service_connect(int fd, const struct sockaddr_un *address, uint64_t deadline,
-			   int cancel_state)
+			   int cancel_state, socklen_t *ret_size)
 {
 	socklen_t unpadded = qbi_address_unpadded(address);
-	int r = address_connect(fd, address, sizeof(*address), deadline, cancel_state);
+	int r;
 
-	if (r == -ECONNREFUSED && unpadded)
-		r = address_connect(fd, address, unpadded, deadline, cancel_state);
+	*ret_size = sizeof(*address);
+	r = address_connect(fd, address, *ret_size, deadline, cancel_state);
+	if (r == -ECONNREFUSED && unpadded) {
+		*ret_size = unpadded;
+		r = address_connect(fd, address, *ret_size, deadline, cancel_state);
+	}
 	if (r == 0 && qbi_deadline_is_a_time(deadline))
 		r = stream_limit(fd, NULL);
 	return r;
@@ -111,16 +115,46 @@ static int stream_open(int *ret_stream)
 	return 0;
 }
 
-int qbi_reach(const char *name, uint64_t deadline, int cancel_state, int *ret_stream)
+int qbi_reach(const char *name, uint64_t deadline, int cancel_state, int *ret_stream,
+	      struct qbi_reached *ret_reached)
 {
-	struct sockaddr_un address;
-	int r = address_find(name, &address);
+	struct qbi_reached to;
+	int r = address_find(name, &to.address);
 
 	if (r < 0)
 		return r;
 	r = stream_open(ret_stream);
 	if (r == 0)
-		r = service_connect(*ret_stream, &address, deadline, cancel_state);
+		r = service_connect(*ret_stream, &to.address, deadline, cancel_state, &to.size);
+	if (r < 0)
+		*ret_stream = qbi_close(*ret_stream);
+	else if (ret_reached)
+		*ret_reached = to;
+	return r;
+}
+
+/* Before it connects, or descriptors could come in between. */
+static int bare_stream_open(int *ret_stream)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	*ret_stream = fd;
+	if (fd < 0)
+		return -errno;
+	qbi_refuse_descriptors(fd);
+	qbi_take_urgent_inline(fd);
+	return 0;
+}
+
+int qbi_reach_again(const struct qbi_reached *reached, uint64_t deadline, int cancel_state,
+		    int *ret_stream, bool *ret_made)
+{
+	int r = bare_stream_open(ret_stream);
+
+	*ret_made = r == 0;
+	if (r == 0)
+		r = address_connect(*ret_stream, &reached->address, reached->size, deadline,
+				    cancel_state);
 	if (r < 0)
 		*ret_stream = qbi_close(*ret_stream);
 	return r;

@@ -36,6 +36,7 @@ int qbi_connection_new(struct qbi_host *h, int fd, qb_ipcs_dispatch_fn_t dispatc
 	qbi_limits_entry_init(&c->quota);
 	qbi_retry_entry_init(&c->retry);
 	qbi_unread_answer_init(&c->unread);
+	qbi_bell_init(&c->bell);
 	c->stream = (struct qbi_watch)QBI_WATCH_INIT;
 	c->request = (struct qbi_watch)QBI_WATCH_INIT;
 	qbi_mutex_init(&c->send);
@@ -295,6 +296,12 @@ int qbi_connection_watch_update(qb_ipcs_connection_t *c)
 	return watch_set(c, &c->request, requests);
 }
 
+int qbi_connection_stream_take(qb_ipcs_connection_t *c)
+{
+	watch_drop(c, &c->stream);
+	return qbi_take_fd(&c->stream.fd);
+}
+
 static void stream_close(qb_ipcs_connection_t *c)
 {
 	int stream = c->stream.fd;
@@ -335,6 +342,7 @@ static void retry_let_go(qb_ipcs_connection_t *c)
 
 void qbi_connection_retract(qb_ipcs_connection_t *c)
 {
+	qbi_bell_remove(&c->bell);
 	watch_drop(c, &c->request);
 	qbi_end_free(QBI_TAKE(c->end), QBI_PART_AT_ONCE);
 	c->request.fd = -1;
@@ -356,6 +364,7 @@ static void connection_release(qb_ipcs_connection_t *c)
 	bool keep_queued = !c->hung_up && !c->broken && !c->misbehaved;
 	struct qbi_tally counted;
 
+	qbi_bell_remove(&c->bell);
 	watch_drop(c, &c->request);
 	watch_drop(c, &c->stream);
 	qbi_mutex_lock(&c->send);

@@ -32,6 +32,7 @@
 #include "base/mutex.h"
 #include "base/owner.h"
 #include "base/unfinished.h"
+#include "server/bells.h"
 #include "server/cost.h"
 #include "server/counters.h"
 #include "server/host.h"
@@ -81,6 +82,7 @@ struct qb_ipcs_connection {
 	struct qbi_retry_entry retry;	 /* when to try again to send the rest */
 	bool holds_retry;		 /* counts as a user of the host's epoll */
 	struct qbi_unread_answer unread; /* its answer, while it may be unread */
+	struct qbi_bell bell;		 /* while it waits for one */
 	void *context;
 	struct qbi_unfinished dispatch_unfinished;
 
@@ -212,6 +214,9 @@ struct qbi_why qbi_connection_why_not(const qb_ipcs_connection_t *c, bool *ret_u
 
 /* End it before ESTABLISHED, without connection_closed. */
 void qbi_connection_abandon(qb_ipcs_connection_t *c);
+
+/* Take the stream away from it, also out of the loop; the caller owns the descriptor. */
+int qbi_connection_stream_take(qb_ipcs_connection_t *c);
 
 /* In OPENING: close the transport with all its resources; another one may follow. */
 void qbi_connection_retract(qb_ipcs_connection_t *c);

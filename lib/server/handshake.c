@@ -208,6 +208,10 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 	if (r < 0)
 		return r;
 	c->holds_retry = true;
+	if (ops->join)
+		r = qbi_bells_add(&h->bells, &c->bell);
+	if (r < 0)
+		return r;
 	c->request.fd = ops->request_fd(c->end);
 	c->flow = h->set.flow;
 	ops->flow_set(c->end, c->flow);
@@ -220,7 +224,7 @@ static void welcome_fill(qb_ipcs_connection_t *c, struct qbi_welcome *welcome)
 
 	welcome->type = (int32_t)t->type;
 	welcome->max_msg_size = c->max_msg_size;
-	welcome->opaque = (uint64_t)c->stream.fd;
+	welcome->opaque = c->bell.number ? c->bell.number : (uint64_t)c->stream.fd;
 	if (t->version) {
 		welcome->mark = QBI_WIRE_MARK;
 		welcome->version = t->version;
@@ -367,6 +371,49 @@ static int connection_admit(qb_ipcs_connection_t *c)
 	return r;
 }
 
+/* -- Bells --------------------------------------------------------------------- */
+
+/*
+ * The connection that waits for @c as its bell; NULL: there is none, or none that is this
+ * user's, or @c brought more than it should.
+ */
+static qb_ipcs_connection_t *bell_owner(const qb_ipcs_connection_t *c)
+{
+	struct qbi_bell *e = qbi_bells_find(&c->host->bells, qbi_hello_bell_number(&c->hello));
+	qb_ipcs_connection_t *owner =
+		e ? qbi_container_of(e, struct qb_ipcs_connection, bell) : NULL;
+	char byte;
+
+	if (!owner || owner->peer.uid != c->peer.uid)
+		return NULL;
+	/* From now on nothing can come, and what has come would stay until the end. */
+	qbi_send_only(c->stream.fd);
+	return recv(c->stream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0 ? NULL : owner;
+}
+
+/* @c was no client of its own: its stream goes to the connection, or it is closed. */
+static void bell_join(qb_ipcs_connection_t *c)
+{
+	qb_ipcs_connection_t *owner = bell_owner(c);
+
+	if (owner) {
+		qbi_bell_remove(&owner->bell);
+		qbi_send_join(owner, qbi_connection_stream_take(c));
+	}
+	/* The next client gets the number, so that clients are counted. */
+	if (c->number == c->host->last_number)
+		c->host->last_number--;
+	qbi_connection_abandon(c);
+}
+
+bool qbi_handshake_is_of_bell(int fd)
+{
+	struct qbi_hello hello;
+
+	return recv(fd, &hello, sizeof(hello), MSG_PEEK | MSG_DONTWAIT) == sizeof(hello) &&
+	       qbi_hello_is_bell(&hello);
+}
+
 static void handshake_finish(qb_ipcs_connection_t *c)
 {
 	struct qbi_host *h = c->host;
@@ -377,6 +424,10 @@ static void handshake_finish(qb_ipcs_connection_t *c)
 		qbi_refusals_note(&h->refusals, QBI_REFUSED_BAD_HANDSHAKE, &c->peer,
 				  "sent no handshake");
 		qbi_connection_abandon(c);
+		return;
+	}
+	if (qbi_hello_is_bell(&c->hello)) {
+		bell_join(c);
 		return;
 	}
 	if (r == 0)

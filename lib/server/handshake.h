@@ -25,6 +25,9 @@ int qbi_handshake_begin(qb_ipcs_connection_t *c);
  */
 void qbi_handshake_continue(qb_ipcs_connection_t *c);
 
+/* Does the first message on the new stream @fd, which stays there, join a bell? */
+bool qbi_handshake_is_of_bell(int fd);
+
 /* Out of descriptors: close a handshake of a user with limits. False: there is none. */
 bool qbi_handshake_make_room(struct qbi_host *h);
 

@@ -15,6 +15,7 @@ void qbi_host_init(struct qbi_host *h, void (*free)(struct qbi_host *h))
 	qbi_deadline_init(&h->overdue, NULL);
 	qbi_retry_init(&h->retry);
 	qbi_unread_init(&h->unread, &h->deadlines);
+	qbi_bells_init(&h->bells);
 	qbi_roster_init(&h->connections);
 	qbi_monitors_init(&h->monitors, &h->set, &h->deadlines);
 }

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/bells.h"
 #include "server/counters.h"
 #include "server/deadlines.h"
 #include "server/limits.h"
@@ -48,6 +49,7 @@ struct qbi_host {
 	struct qbi_deadline overdue; /* of the oldest handshake */
 	struct qbi_retry retry;
 	struct qbi_unread unread;
+	struct qbi_bells bells;
 	struct qbi_roster connections; /* from state OPENING on */
 	struct qbi_host_counters count;
 	/* Of connections that have ended; of the others what was cleared. */

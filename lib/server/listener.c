@@ -172,8 +172,11 @@ static void listener_resume(struct qbi_deadline *d)
  * Close the spare descriptor, use its place to accept and close the next client, and open a
  * new spare. So the backlog becomes empty instead of waking the loop for ever. False: there
  * is no spare, or it did not help.
+ *
+ * A bell is not closed, but goes to *@ret_bell: its connection keeps a place for it, which is
+ * free when it has joined.
  */
-static bool listener_turn_away(struct qbi_listener *l)
+static bool listener_turn_away(struct qbi_listener *l, int *ret_bell)
 {
 	bool empty;
 	int fd;
@@ -182,6 +185,10 @@ static bool listener_turn_away(struct qbi_listener *l)
 		return false;
 	l->spare = qbi_close(l->spare);
 	fd = client_accept(l);
+	if (fd >= 0 && qbi_handshake_is_of_bell(fd)) {
+		*ret_bell = fd;
+		return true;
+	}
 	if (fd >= 0)
 		qbi_refusals_note(&l->host->refusals, QBI_REFUSED_DESCRIPTORS, NULL,
 				  "out of descriptors");
@@ -197,7 +204,7 @@ static int listener_accept_when_short(struct qbi_listener *l)
 {
 	int fd = qbi_handshake_make_room(l->host) ? client_accept(l) : -1;
 
-	if (fd < 0 && is_shortage(errno) && listener_turn_away(l))
+	if (fd < 0 && is_shortage(errno) && listener_turn_away(l, &fd))
 		errno = EAGAIN;
 	return fd;
 }
@@ -239,6 +246,7 @@ static bool client_take(struct qbi_listener *l)
 {
 	int fd = listener_accept(l);
 	qb_ipcs_connection_t *c;
+	bool closed;
 
 	if (fd < 0)
 		return false;
@@ -248,7 +256,11 @@ static bool client_take(struct qbi_listener *l)
 		client_turn_away(fd);
 		return false;
 	}
-	return client_begin(c);
+	closed = client_begin(c);
+	/* A bell has given back the place that was kept for it. */
+	if (l->spare < 0 && l->fd >= 0)
+		l->spare = spare_open();
+	return closed;
 }
 
 static int32_t listener_dispatch(int32_t listen_fd, int32_t revents, void *data)

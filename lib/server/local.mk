@@ -3,6 +3,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/access.h \
 	lib/server/app-loop.c \
 	lib/server/app-loop.h \
+	lib/server/bells.c \
+	lib/server/bells.h \
 	lib/server/broadcast.c \
 	lib/server/broadcast.h \
 	lib/server/cost.c \

@@ -303,6 +303,16 @@ void qbi_send_resume(qb_ipcs_connection_t *c, bool in_turn)
 		fn(c, set->writable_data);
 }
 
+void qbi_send_join(qb_ipcs_connection_t *c, int fd)
+{
+	qbi_mutex_lock(&c->send);
+	if (!c->end)
+		(void)qbi_close(fd);
+	else if (c->transport->server->join(c->end, fd) == QBI_UNSENT && c->sendable)
+		unsent_begun(c, QBI_RESPONSES);
+	qbi_mutex_unlock(&c->send);
+}
+
 static void connection_due(struct qbi_retry_entry *e)
 {
 	qb_ipcs_connection_t *c = qbi_container_of(e, struct qb_ipcs_connection, retry);

@@ -29,6 +29,9 @@ void qbi_send_go_on(qb_ipcs_connection_t *c);
 /* The transport is up: from now on messages are accepted. Dispatching thread. */
 void qbi_send_begin(qb_ipcs_connection_t *c);
 
+/* The client has joined @fd to the connection, which owns it. Dispatching thread. */
+void qbi_send_join(qb_ipcs_connection_t *c, int fd);
+
 /* 0, QBI_FULL, QBI_GONE, -errno. */
 int qbi_send_response(qb_ipcs_connection_t *c, const struct qbi_msg *msg);
 int qbi_send_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg);

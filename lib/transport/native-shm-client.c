@@ -7,8 +7,11 @@
  * poll it. So the last event is taken together with the byte that announced it, and an event
  * whose byte has not arrived counts as not there yet.
  *
- * Death of the server: the kernel closes both sockets, and every sleep here is on one of
- * them.
+ * The bell is a second stream to the server, which the core makes and joins after open().
+ * Until a byte has come from it, nobody knows whether the server has taken it.
+ *
+ * Death of the server: the kernel closes both streams, and every sleep here is on one of
+ * them that the server has.
  */
 #include <errno.h>
 #include <poll.h>
@@ -38,7 +41,8 @@ struct native_shm_client {
 	bool opened;
 	int stream; /* borrowed */
 	struct qbi_client_turns turns;
-	int bell; /* readable when a response waits for a sleeper */
+	int bell;      /* readable when a response waits for a sleeper; -1: not joined yet */
+	bool was_rung; /* by the bell: the server has taken it */
 	struct qbi_region region;
 	struct qbi_ring request;
 	struct qbi_ring response;
@@ -61,22 +65,25 @@ static int native_shm_client_open(void *st, const struct qbi_client_spec *spec)
 	c->bell = -1;
 	c->stream = spec->stream;
 	c->turns = spec->turns;
-	if (spec->n_fds != 3)
+	if (spec->n_fds != 2 || spec->welcome->opaque == 0)
 		return -EBADMSG;
-	r = qbi_socket_check(spec->fds[2], SOCK_STREAM);
-	if (r < 0)
-		return r;
 	r = qbi_region_open(&c->region, spec->welcome->max_msg_size,
 			    &(struct qbi_region_fds){ spec->fds[0], spec->fds[1] });
 	if (r < 0)
 		return r;
-	c->bell = qbi_take_fd(&spec->fds[2]);
 	qbi_region_ring(&c->region, QBI_REGION_REQUEST, &c->request);
 	qbi_region_ring(&c->region, QBI_REGION_RESPONSE, &c->response);
 	qbi_region_ring(&c->region, QBI_REGION_EVENT, &c->event);
 	qbi_busy_poll_init(&c->busy_poll);
 	qbi_arrivals_init(&c->responses);
 	return 0;
+}
+
+static void native_shm_client_join(void *st, int fd)
+{
+	struct native_shm_client *c = st;
+
+	c->bell = fd;
 }
 
 static int native_shm_client_event_fd(void *st)
@@ -235,17 +242,20 @@ static void bell_take_junk(struct native_shm_client *c)
  */
 static int native_shm_response_sleep(struct native_shm_client *c, uint64_t deadline)
 {
-	struct pollfd p = { .fd = c->bell, .events = POLLIN };
+	struct pollfd p[] = { { .fd = c->bell, .events = POLLIN },
+			      { .fd = c->stream, .events = POLLRDHUP } };
 	int timeout = qbi_deadline_to_poll(deadline);
-	int r = qbi_turn_poll(c->turns.recv, &p, 1, timeout);
+	/* The hang-up of a bell that the server has is enough: a system call is cheaper. */
+	int r = qbi_turn_poll(c->turns.recv, p, c->was_rung ? 1 : 2, timeout);
 
 	if (r)
 		return r;
-	if (!p.revents)
+	if (!p[0].revents && !p[1].revents)
 		return timeout == 0 ? QBI_EMPTY : 0;
-	if (p.revents & HUNG_UP)
+	if ((p[0].revents | p[1].revents) & HUNG_UP)
 		return QBI_GONE;
 	c->woken = qbi_now_ns();
+	c->was_rung = true;
 	bell_take_junk(c);
 	/* Junk that keeps coming must not extend the time. */
 	return timeout == 0 && qbi_ring_is_empty(&c->response) ? QBI_EMPTY : 0;
@@ -433,7 +443,7 @@ static void native_shm_client_close(void *st, enum qbi_parting how)
 
 	if (!c->opened)
 		return;
-	c->bell = how == QBI_PART_COPY ? qbi_close(c->bell) : qbi_close_foreign(c->bell);
+	c->bell = how == QBI_PART_COPY ? qbi_close(c->bell) : qbi_close_stream(c->bell);
 	qbi_region_close(&c->region);
 }
 
@@ -441,6 +451,7 @@ extern const struct qbi_client_ops qbi_native_shm_client;
 const struct qbi_client_ops qbi_native_shm_client = {
 	.state_size = sizeof(struct native_shm_client),
 	.open = native_shm_client_open,
+	.join = native_shm_client_join,
 	.event_fd = native_shm_client_event_fd,
 	.flow = native_shm_client_flow,
 	.sendv = native_shm_client_sendv,

@@ -4,9 +4,14 @@
  * sealed memfds (ring/region.h), no file, no name.
  *
  * Wake-ups: a request rings the server on the stream. An event rings the client on the
- * stream, which its application polls. A response rings the client on a separate socket, so
- * that only events make the stream readable. All follow the protocol of ring/ring.h, so
- * waking an end that is awake needs no system call.
+ * stream, which its application polls. A response rings the client on a separate stream, the
+ * bell, so that only events make the first one readable. All follow the protocol of
+ * ring/ring.h, so waking an end that is awake needs no system call.
+ *
+ * The bell: the client makes this stream, and joins it when it has the answer, so that no
+ * socket has to be passed. Until then a byte for a response stays due, and nothing waits for
+ * it: the byte is sent when the bell joins. A descriptor is kept for it meanwhile, or a
+ * connection could be made that lacks one afterwards.
  *
  * Staying awake: as long as the byte of a request is unread, the application's loop calls
  * again at once, and every other descriptor gets its turn. If this is the only busy
@@ -15,6 +20,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -31,7 +37,8 @@
 struct native_shm_server {
 	bool opened;
 	int stream; /* borrowed */
-	int bell;   /* wakes the client for responses */
+	int bell;   /* wakes the client for responses; until it joins, keeps the place */
+	bool has_bell;
 	struct qbi_region region;
 	struct qbi_ring request;
 	struct qbi_ring response;
@@ -53,7 +60,6 @@ static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
 {
 	struct native_shm_server *s = st;
 	struct qbi_region_fds memory;
-	int pair[2];
 	int r;
 
 	s->opened = true;
@@ -72,12 +78,8 @@ static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
 	qbi_region_ring(&s->region, QBI_REGION_REQUEST, &s->request);
 	qbi_region_ring(&s->region, QBI_REGION_RESPONSE, &s->response);
 	qbi_region_ring(&s->region, QBI_REGION_EVENT, &s->event);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	s->bell = pair[0];
-	qbi_send_only(s->bell);
-	reply->fds[reply->n_fds++] = pair[1];
-	return 0;
+	s->bell = fcntl(memory.common, F_DUPFD_CLOEXEC, 0);
+	return s->bell < 0 ? -errno : 0;
 }
 
 static int native_shm_server_request_fd(const void *st)
@@ -248,39 +250,60 @@ static void native_shm_server_established(void *st)
 	(void)native_shm_server_settle(st, 0);
 }
 
+/* Without a bell they stay due, but nobody needs to try again: it tells when it joins. */
+static int responses_ring(struct native_shm_server *s)
+{
+	return s->has_bell ? qbi_wakeup_send_due(s->bell, &s->due_responses) : 0;
+}
+
+static int events_ring(struct native_shm_server *s)
+{
+	return qbi_wakeup_send_due(s->stream, &s->due_events);
+}
+
+static int native_shm_server_join(void *st, int fd)
+{
+	struct native_shm_server *s = st;
+
+	qbi_close(s->bell);
+	s->bell = fd;
+	s->has_bell = true;
+	return responses_ring(s);
+}
+
 static int native_shm_server_respondv(void *st, const struct qbi_msg *msg)
 {
 	struct native_shm_server *s = st;
 	bool ring;
-	int err = qbi_ring_put(&s->response, msg, &ring);
+	int r = qbi_ring_put(&s->response, msg, &ring);
 
-	if (err)
-		return err;
+	if (r)
+		return r;
 	if (ring)
 		qbi_region_rings(&s->region, QBI_REGION_SERVER);
 	s->due_responses += ring;
-	return qbi_wakeup_send_due(s->bell, &s->due_responses);
+	return responses_ring(s);
 }
 
 static int native_shm_server_eventv(void *st, const struct qbi_msg *msg)
 {
 	struct native_shm_server *s = st;
 	bool ring;
-	int err = qbi_ring_put(&s->event, msg, &ring);
+	int r = qbi_ring_put(&s->event, msg, &ring);
 
-	if (err)
-		return err;
+	if (r)
+		return r;
 	s->due_events += ring;
-	return qbi_wakeup_send_due(s->stream, &s->due_events);
+	return events_ring(s);
 }
 
 static int native_shm_server_flush(void *st, enum qbi_channel channel)
 {
 	struct native_shm_server *s = st;
 	bool events = channel == QBI_EVENTS;
-	uint64_t *due = events ? &s->due_events : &s->due_responses;
+	const uint64_t *due = events ? &s->due_events : &s->due_responses;
 	uint64_t before = *due;
-	int r = qbi_wakeup_send_due(events ? s->stream : s->bell, due);
+	int r = events ? events_ring(s) : responses_ring(s);
 
 	return r == QBI_UNSENT && *due == before ? QBI_FULL : r;
 }
@@ -299,7 +322,7 @@ static int native_shm_server_wait_fd(void *st, enum qbi_channel channel)
 
 	if (channel == QBI_EVENTS)
 		return s->due_events ? s->stream : -1;
-	return s->due_responses ? s->bell : -1;
+	return s->due_responses && s->has_bell ? s->bell : -1;
 }
 
 static void native_shm_server_flow_set(void *st, uint32_t value)
@@ -316,8 +339,7 @@ static uint32_t native_shm_server_events_queued(void *st)
 	return qbi_ring_queued(&s->event);
 }
 
-/* A byte that cannot be sent now is not needed: the client has unread bytes. */
-static int producer_resume(struct qbi_ring *r, int fd, uint64_t *due)
+static int producer_resume(struct qbi_ring *r, uint64_t *due)
 {
 	bool ring;
 	int err = qbi_ring_resume_producer(r, &ring);
@@ -325,7 +347,6 @@ static int producer_resume(struct qbi_ring *r, int fd, uint64_t *due)
 	if (err)
 		return err;
 	*due += ring;
-	(void)qbi_wakeup_send_due(fd, due);
 	return 0;
 }
 
@@ -337,10 +358,15 @@ static int native_shm_server_resume(void *st)
 	s->asleep = false;
 	s->waiting_since = 0;
 	if (r == 0)
-		r = producer_resume(&s->response, s->bell, &s->due_responses);
+		r = producer_resume(&s->response, &s->due_responses);
 	if (r == 0)
-		r = producer_resume(&s->event, s->stream, &s->due_events);
-	return r;
+		r = producer_resume(&s->event, &s->due_events);
+	if (r < 0)
+		return r;
+	/* A byte that cannot be sent now is not needed: the client has unread bytes. */
+	(void)responses_ring(s);
+	(void)events_ring(s);
+	return 0;
 }
 
 static void native_shm_server_leave(void *st, enum qbi_parting how)
@@ -353,8 +379,9 @@ static void native_shm_server_leave(void *st, enum qbi_parting how)
 		s->shared->busy = NULL;
 	s->shared = NULL;
 	/* Shut down for all processes: a child that has the stream would keep the client. */
-	if (s->bell >= 0 && how != QBI_PART_COPY)
+	if (s->has_bell && how != QBI_PART_COPY)
 		(void)shutdown(s->bell, SHUT_RDWR);
+	s->has_bell = false;
 	s->bell = qbi_close(s->bell);
 }
 
@@ -382,6 +409,7 @@ extern const struct qbi_server_ops qbi_native_shm_server;
 const struct qbi_server_ops qbi_native_shm_server = {
 	.state_size = sizeof(struct native_shm_server),
 	.open = native_shm_server_open,
+	.join = native_shm_server_join,
 	.established = native_shm_server_established,
 	.request_fd = native_shm_server_request_fd,
 	.begin = native_shm_server_begin,

@@ -13,6 +13,8 @@
  *            take, noted, settle, flow_set       the dispatching thread
  *            respondv, eventv, flush, room,
  *            wait_fd, events_queued              one thread at a time
+ *            join                                the dispatching thread, and no other
+ *                                                in the two rows above meanwhile
  *            open, resume, close,
  *            leave, withdraw                     nothing else at the same time
  *   client   sendv, call_sendv, cancel, flow     the thread that has this turn
@@ -21,7 +23,7 @@
  *            response_waits                      the thread that has the turn of recv
  *            response_fd                         any thread, also while others are in these
  *            resume                              the thread that has the turn of the part
- *            open, close                         nothing else at the same time
+ *            open, join, close                   nothing else at the same time
  *
  * So on a server, one thread may be in take while another one is in respondv or eventv. On
  * a client, one thread each may be in sendv, recv and event_recv, besides any number of
@@ -129,6 +131,13 @@ struct qbi_server_ops {
 
 	/* Make this end and describe it in @reply. Called once. */
 	int (*open)(void *st, const struct qbi_server_spec *spec, struct qbi_reply *reply);
+
+	/*
+	 * @fd, which it owns from here on, is the stream that the client has joined to the
+	 * connection. NULL: connections have one stream; else the answer has a number for
+	 * the client to join with. 0; QBI_UNSENT call flush() for responses.
+	 */
+	int (*join)(void *st, int fd);
 
 	/*
 	 * The client has got its answer, and many clients send a request at once: decide
@@ -263,6 +272,12 @@ struct qbi_client_ops {
 	size_t state_size;
 
 	int (*open)(void *st, const struct qbi_client_spec *spec);
+
+	/*
+	 * @fd, which it owns from here on, is the stream that was joined to the connection
+	 * after open(). NULL: connections have one stream.
+	 */
+	void (*join)(void *st, int fd);
 
 	/*
 	 * Descriptor that is readable iff an event waits or the server is gone; -errno. It may

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "base/random.h"
 #include "base/refused.h"
 #include "base/socket.h"
 #include "base/util.h"
@@ -47,13 +48,49 @@ void qbi_trial_release(struct qbi_trial *trial)
 		qbi_close(trial->fds[--trial->n]);
 }
 
+/* A socket that can pass @memory, in *@ret, or -1 if this is not known and not needed. */
+static struct qbi_why passing_try(enum qb_ipc_type type, int memory, int *ret)
+{
+	int pair[2];
+	int r;
+
+	*ret = -1;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return type == QB_IPC_SOCKET ? qbi_why_server(QBI_CALL_SOCKETPAIR, -errno) :
+					       (struct qbi_why){ 0 };
+	r = descriptor_pass(pair, memory);
+	qbi_close(pair[0]);
+	*ret = pair[1];
+	return r < 0 ? qbi_why_server(QBI_CALL_SENDMSG, r) : (struct qbi_why){ 0 };
+}
+
+static struct qbi_why number_try(void)
+{
+	uint64_t number;
+	int r = qbi_random_number(&number);
+
+	return r < 0 ? qbi_why_server(QBI_CALL_GETRANDOM, r) : (struct qbi_why){ 0 };
+}
+
+/* What a connection passes, in its order, from what was tried. */
+static struct qbi_trial sample_of(enum qb_ipc_type type, int *memory, int *second, int *socket)
+{
+	struct qbi_trial sample = { .n = 0 };
+
+	sample.fds[sample.n++] = qbi_take_fd(memory);
+	sample.fds[sample.n++] = qbi_take_fd(second);
+	if (type == QB_IPC_SOCKET)
+		sample.fds[sample.n++] = qbi_take_fd(socket);
+	return sample;
+}
+
 struct qbi_why qbi_transport_trial_server(enum qb_ipc_type type, struct qbi_trial *ret_trial)
 {
 	enum qbi_sealed_call call;
 	_cleanup_(qbi_closep) int memory = qbi_sealed_create(TRIAL_SIZE, &call);
 	_cleanup_(qbi_closep) int second = -1; /* of memory, or of a socket */
-	_cleanup_(qbi_closep) int bell = -1;
-	int pair[2];
+	_cleanup_(qbi_closep) int socket = -1;
+	struct qbi_why why = { 0 };
 	int r;
 
 	if (memory < 0)
@@ -66,23 +103,18 @@ struct qbi_why qbi_transport_trial_server(enum qb_ipc_type type, struct qbi_tria
 		if (second < 0)
 			return qbi_why_server(call_names[call], second);
 	}
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return qbi_why_server(QBI_CALL_SOCKETPAIR, -errno);
-	bell = pair[1];
-	r = descriptor_pass(pair, memory);
-	qbi_close(pair[0]);
-	if (r < 0)
-		return qbi_why_server(QBI_CALL_SENDMSG, r);
-	if (!ret_trial)
-		return (struct qbi_why){ 0 };
+	if (type != QB_IPC_SOCKET)
+		why = number_try();
+	if (!why.code)
+		why = passing_try(type, memory, &socket);
+	if (why.code || !ret_trial)
+		return why;
 	if (type == QB_IPC_SOCKET)
-		second = fcntl(bell, F_DUPFD_CLOEXEC, 0);
+		second = fcntl(socket, F_DUPFD_CLOEXEC, 0);
 	if (second < 0)
 		return qbi_why_server(QBI_CALL_SOCKETPAIR, -errno);
-	*ret_trial = (struct qbi_trial){ { qbi_take_fd(&memory), qbi_take_fd(&second),
-					   qbi_take_fd(&bell) },
-					 3 };
-	return (struct qbi_why){ 0 };
+	*ret_trial = sample_of(type, &memory, &second, &socket);
+	return why;
 }
 
 /* What is no sealed memory at all is not this process's obstacle. */

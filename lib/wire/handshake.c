@@ -85,6 +85,22 @@ uint32_t qbi_hello_describe_from(const struct qbi_hello *hello)
 	return hello->version;
 }
 
+void qbi_hello_join(struct qbi_hello *hello, uint64_t number)
+{
+	qbi_hello_ask(hello, 0, (uint32_t)number, QBI_ABILITY_BELL);
+	hello->max_msg_size = (uint32_t)(number >> 32);
+}
+
+bool qbi_hello_is_bell(const struct qbi_hello *hello)
+{
+	return hello->mark == QBI_WIRE_MARK && (hello->abilities & QBI_ABILITY_BELL);
+}
+
+uint64_t qbi_hello_bell_number(const struct qbi_hello *hello)
+{
+	return (uint64_t)hello->max_msg_size << 32 | hello->version;
+}
+
 uint32_t qbi_hello_question(const struct qbi_hello *hello)
 {
 	if (hello->mark != QBI_WIRE_MARK)

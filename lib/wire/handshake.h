@@ -11,6 +11,7 @@
 #ifndef QBI_WIRE_HANDSHAKE_H
 #define QBI_WIRE_HANDSHAKE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,9 @@
 #define QBI_ABILITY_SAMPLE 0x8u	  /* with a probe: descriptors like a connection's */
 /* Each message from now on, if the service allows it: monitor.h. The stream stays. */
 #define QBI_ABILITY_MONITOR 0x20u
+
+/* No question: this stream is the bell of a connection that waits for it. No answer comes. */
+#define QBI_ABILITY_BELL 0x10u
 
 /*
  * The upper half: why not the native wire (wire/why.h), of a client with the mark and no
@@ -66,7 +70,7 @@ struct qbi_welcome {
 	uint32_t abilities;    /* the bit of the question that this answers; why not native */
 	int32_t type;	       /* enum qb_ipc_type: socket or shm */
 	uint32_t max_msg_size; /* bytes agreed */
-	uint64_t opaque;       /* a number; never an address */
+	uint64_t opaque;       /* a number; never an address. The one to join the bell with */
 	char request[QBI_WIRE_NAME_SIZE];
 	char response[QBI_WIRE_NAME_SIZE];
 	char event[QBI_WIRE_NAME_SIZE];
@@ -120,6 +124,16 @@ uint64_t qbi_hello_watch_below(const struct qbi_hello *hello);
  */
 void qbi_hello_ask_describe(struct qbi_hello *hello, uint32_t from);
 uint32_t qbi_hello_describe_from(const struct qbi_hello *hello);
+
+/*
+ * Fill in the message with which a stream becomes the bell of the connection whose answer had
+ * that number. It has the place of version and size.
+ */
+void qbi_hello_join(struct qbi_hello *hello, uint64_t number);
+
+/* Is a checked first message, also one that asks for too large messages, this one? */
+bool qbi_hello_is_bell(const struct qbi_hello *hello);
+uint64_t qbi_hello_bell_number(const struct qbi_hello *hello);
 
 /* The bit of the question in a checked first message; 0: the client wants a connection. */
 uint32_t qbi_hello_question(const struct qbi_hello *hello);

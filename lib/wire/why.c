@@ -47,6 +47,9 @@ static const char *const calls[QBI_CALLS] = {
 	[QBI_CALL_GETSOCKOPT] = "getsockopt",
 	[QBI_CALL_OPEN] = "open",
 	[QBI_CALL_FCHMOD] = "fchmod",
+	[QBI_CALL_GETRANDOM] = "getrandom",
+	[QBI_CALL_SOCKET] = "socket",
+	[QBI_CALL_CONNECT] = "connect",
 };
 
 /* Does @error mean a shortage, which may be temporary? */

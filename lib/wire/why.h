@@ -35,6 +35,9 @@ enum qbi_why_call {
 	QBI_CALL_GETSOCKOPT,
 	QBI_CALL_OPEN, /* of /proc/self/fd */
 	QBI_CALL_FCHMOD,
+	QBI_CALL_GETRANDOM,
+	QBI_CALL_SOCKET,  /* of the bell */
+	QBI_CALL_CONNECT, /* likewise */
 	QBI_CALLS,
 };
 

@@ -76,6 +76,40 @@ START_TEST(service_without_descriptors_turns_clients_away_and_resumes)
 }
 END_TEST
 
+static void created_then_fill(struct server *sv, qb_ipcs_connection_t *c)
+{
+	static const int64_t none[CALL_ARGS];
+
+	remote_fill(sv, none);
+}
+
+/* Its second stream comes when there is no descriptor left: one was kept for it. */
+START_TEST(client_that_has_its_answer_lacks_no_descriptor_any_more)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
+							   .prepare = prepare_few_descriptors,
+							   .created = created_then_fill });
+	qb_ipcc_connection_t *c = client_connect(h->name, 0);
+	char buf[100];
+
+	/* Sleeps until the time is over, or hears that it is over with the connection. */
+	errno = 0;
+	ck_assert_int_eq(qb_ipcc_recv(c, buf, sizeof(buf), 50), -ETIMEDOUT);
+	client_echo(c, 100);
+	host_call(h, remote_nothing);
+	ck_assert_int_eq(qb_ipcc_recv(c, buf, sizeof(buf), 50), -ETIMEDOUT);
+	ck_assert_uint_eq(host_refusals(h).descriptors, 0);
+	/* And the one that is kept for turning clients away is there again. */
+	ck_assert_ptr_null(qb_ipcc_connect(h->name, 0));
+	ck_assert_uint_eq(host_refusals(h).descriptors, 1);
+	ck_assert_uint_eq(host_refusals(h).listener_rests, 0);
+	client_echo(c, 100);
+	host_call(h, remote_empty);
+	qb_ipcc_disconnect(c);
+	host_stop(h);
+}
+END_TEST
+
 START_TEST(client_for_whom_descriptors_do_not_suffice_is_refused_with_emfile)
 {
 	struct host *h = host_with_few_descriptors(_i);
@@ -397,6 +431,7 @@ int main(void)
 	add_variant_test(tc, service_without_descriptors_turns_clients_away_and_resumes);
 	add_variant_test(tc,
 			 service_without_descriptors_removes_the_files_of_whom_it_disconnects);
+	add_variant_test(tc, client_that_has_its_answer_lacks_no_descriptor_any_more);
 	add_transport_test(tc,
 			   client_for_whom_descriptors_do_not_suffice_is_refused_with_emfile);
 	add_test_of_users(tc, unfinished_handshake_makes_room_when_descriptors_run_out);

@@ -177,7 +177,9 @@ static void print_why(void)
 	printf("| %d | `mmap` | %d | `getsockopt` |\n", QBI_CALL_MMAP, QBI_CALL_GETSOCKOPT);
 	printf("| %d | `socketpair` | %d | `open` of `/proc/self/fd` |\n", QBI_CALL_SOCKETPAIR,
 	       QBI_CALL_OPEN);
-	printf("| | | %d | `fchmod` |\n", QBI_CALL_FCHMOD);
+	printf("| %d | `getrandom` | %d | `fchmod` |\n", QBI_CALL_GETRANDOM, QBI_CALL_FCHMOD);
+	printf("| %d | `socket` of the bell | %d | `connect` of the bell |\n", QBI_CALL_SOCKET,
+	       QBI_CALL_CONNECT);
 }
 
 static void print_old_ring(void)

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -170,6 +171,8 @@ WRAP(int, fstatfs, (int fd, struct statfs *st), (fd, st), -1, ENOMEM, EINTR)
 WRAP(int, ftruncate, (int fd, off_t n), (fd, n), -1, EINTR, ENOSPC, EFBIG)
 WRAP(int, getsockopt, (int fd, int l, int o, void *v, socklen_t *n), (fd, l, o, v, n), -1,
      ENOBUFS, ENOPROTOOPT)
+WRAP(ssize_t, getrandom, (void *buf, size_t n, unsigned int flags), (buf, n, flags), -1, EAGAIN,
+     EINTR, ENOSYS)
 WRAP(int, listen, (int fd, int n), (fd, n), -1, EADDRINUSE)
 WRAP(int, madvise, (void *p, size_t n, int advice), (p, n, advice), -1, EINVAL, ENOMEM)
 WRAP(int, memfd_create, (const char *name, unsigned int flags), (name, flags), -1, NO_MORE_FDS,

@@ -19,6 +19,7 @@
 static void bells_ring(struct truth *t)
 {
 	(void)send(t->stream, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)truth_bell(t);
 	for (unsigned int i = 1; i < t->mine.n_fds; i++)
 		(void)send(t->mine.fds[i], "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

@@ -217,9 +217,15 @@ static void pass_on_passed_sockets(struct truth *t, unsigned int which)
 	truth_send(t);
 	if (which)
 		AWAIT(truth_client_left(t) || truth_take(t, buf, sizeof(buf)) > 0);
-	for (unsigned int i = 1; i < t->n_fds; i++) {
+	for (unsigned int i = raw_first_socket(&t->mine); i < t->n_fds; i++) {
 		(void)setsockopt(t->fds[i], SOL_SOCKET, SO_PASSRIGHTS, &on, sizeof(on));
 		slow_pass(t->mine.fds[i], TRUTH_FDS, "", 1, 0);
+	}
+	/* Nobody passed it. */
+	if (variants[t->variant].type == QB_IPC_SHM && !variants[t->variant].libqb_wire) {
+		AWAIT(truth_client_left(t) || truth_bell(t) >= 0);
+		if (truth_bell(t) >= 0)
+			slow_pass(truth_bell(t), TRUTH_FDS, "", 1, 0);
 	}
 	/* Theirs are ours too: the client's are to be the last. */
 	while (t->n_fds > 0)
@@ -239,7 +245,7 @@ END_TEST
 static void pass_inside_of_sockets(struct truth *t, unsigned int which)
 {
 	static const char bytes[100];
-	for (unsigned int i = 1; i < t->n_fds; i++)
+	for (unsigned int i = raw_first_socket(&t->mine); i < t->n_fds; i++)
 		slow_pass(t->mine.fds[i], TRUTH_FDS, bytes, which == 1 ? 1 : sizeof(bytes), 0);
 	if (which == 2)
 		t->welcome.max_msg_size = 0;

@@ -88,17 +88,19 @@ struct false_job {
 static void false_main(void *data)
 {
 	struct false_job *job = data;
-	struct truth t = { .variant = job->variant, .name = job->server->name };
+	struct truth t = { .variant = job->variant,
+			   .name = job->server->name,
+			   .listener = job->listener };
 
 	REQUIRE_EQ(listen(job->listener, 5), 0);
 	t.stream = accept4(job->listener, NULL, NULL, SOCK_CLOEXEC);
 	REQUIRE(t.stream >= 0);
-	close(job->listener);
 	hello_receive(&t);
 	truth_make(&t);
 	job->lie(&t, job->which);
 	AWAIT(truth_client_left(&t));
 	truth_end(&t);
+	close(job->listener);
 }
 
 /* -- The test's process ---------------------------------------------------------------- */

@@ -21,6 +21,7 @@ enum { TRUTH_FDS = 253 };
 struct truth {
 	int variant;
 	const char *name; /* of the service */
+	int listener;	  /* for the bell */
 	int stream;
 	pid_t client;
 	struct wire_hello hello; /* what the client said */
@@ -55,6 +56,8 @@ void truth_send_part(struct truth *t, size_t size);
 ssize_t truth_take(struct truth *t, void *buf, size_t size);
 int truth_put(struct truth *t, enum wire_channel channel, const void *msg, size_t size);
 bool truth_client_left(struct truth *t);
+/* The bell, when the client has joined it; else -1. */
+int truth_bell(struct truth *t);
 /* Serve the client until it leaves: echo. */
 void truth_serve(struct truth *t);
 

@@ -2,6 +2,7 @@
 # and the arena in which they meet an honest end of it. Each suite is one program.
 # QBIPC_HOSTILE_EFFORT (percent) scales heavy loops, QBIPC_HOSTILE_SEED repeats a run.
 hostile_suites = \
+	tests/hostile/bells \
 	tests/hostile/descriptors \
 	tests/hostile/false-answers \
 	tests/hostile/false-behavior \

@@ -31,7 +31,7 @@ void native_memory_open(struct raw *p)
 {
 	uint64_t capacity = native_capacity(p->max_msg_size);
 
-	REQUIRE_EQ(p->n_fds, NATIVE_FDS);
+	REQUIRE_EQ(p->n_fds, NATIVE_MEMORY_FDS);
 	p->memory_size = native_common(p->max_msg_size);
 	p->memory = file_map(p->fds[NATIVE_COMMON_FD], p->memory_size);
 	p->sent_size = native_sent(p->max_msg_size);
@@ -96,7 +96,7 @@ ssize_t native_take(struct raw *p, enum wire_channel channel, void *buf, size_t 
 
 void native_sockets_open(struct raw *p)
 {
-	REQUIRE_EQ(p->n_fds, NATIVE_FDS);
+	REQUIRE_EQ(p->n_fds, NATIVE_SOCKET_FDS);
 	p->memory_size = NATIVE_DATA;
 	p->memory = file_map(p->fds[NATIVE_COMMON_FD], p->memory_size);
 }

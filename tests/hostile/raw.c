@@ -107,6 +107,40 @@ void raw_open(struct raw *p)
 		qb_sockets_open(p);
 }
 
+struct wire_hello raw_join_hello(uint64_t number)
+{
+	return (struct wire_hello){
+		.id = WIRE_AUTHENTICATE,
+		.size = sizeof(struct wire_hello),
+		.mark = WIRE_MARK,
+		.version = (uint32_t)number,
+		.max_msg_size = (uint32_t)(number >> 32),
+		.abilities = ABILITY_BELL,
+	};
+}
+
+int raw_join(const char *service, uint64_t number)
+{
+	struct wire_hello hello = raw_join_hello(number);
+	int fd = raw_dial(service);
+
+	if (fd >= 0)
+		REQUIRE_EQ(send(fd, &hello, sizeof(hello), MSG_NOSIGNAL), sizeof(hello));
+	return fd;
+}
+
+void raw_bell(struct raw *p, const char *service)
+{
+	int fd;
+
+	if (!p->native || p->type != WIRE_MEMORY)
+		return;
+	REQUIRE_EQ(p->n_fds, NATIVE_BELL_FD);
+	fd = raw_join(service, p->welcome.opaque);
+	REQUIRE(fd >= 0);
+	p->fds[p->n_fds++] = fd;
+}
+
 unsigned int raw_first_socket(const struct raw *p)
 {
 	return p->type == WIRE_MEMORY ? NATIVE_BELL_FD : NATIVE_CALL_FD;
@@ -138,6 +172,7 @@ int raw_try_connect(struct raw *p, const struct raw_wish *wish)
 		return r;
 	}
 	raw_open(p);
+	raw_bell(p, wish->service);
 	return 0;
 }
 

@@ -34,7 +34,7 @@ struct raw {
 	int type; /* WIRE_SOCKETS or WIRE_MEMORY */
 	uint32_t max_msg_size;
 	struct wire_welcome welcome;
-	int fds[RAW_FDS]; /* as they came: see docs/protocol.md */
+	int fds[RAW_FDS]; /* as they came: see docs/protocol.md; then the bell, if there is one */
 	unsigned int n_fds;
 	unsigned char *memory; /* the common one, or the control file */
 	size_t memory_size;
@@ -61,6 +61,11 @@ void raw_begin(struct raw *p, int stream);
 int raw_welcome(struct raw *p);
 /* Opens all that the answer names or brought. */
 void raw_open(struct raw *p);
+/* A first message that joins a bell, and a stream that has sent it. -errno. */
+struct wire_hello raw_join_hello(uint64_t number);
+int raw_join(const char *service, uint64_t number);
+/* Joins the bell of an open connection, if it is of the kind that has one. */
+void raw_bell(struct raw *p, const char *service);
 /* Of the descriptors that came: those before it are memory. */
 unsigned int raw_first_socket(const struct raw *p);
 /* From nothing to an open connection. */

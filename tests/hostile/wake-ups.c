@@ -152,6 +152,13 @@ ATTACK(twenty_clients_with_messages_for_ever)
 	free(r);
 }
 
+/* Nothing is sent in order to find out: it would be there when the server takes the bell. */
+static bool bell_is_closed_to_us(const struct raw *p)
+{
+	return send(p->fds[NATIVE_BELL_FD], "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) == -1 &&
+	       errno == EPIPE;
+}
+
 /* The bell is the server's to ring: nothing goes in from the other side. */
 ATTACK(bell_filled_from_the_wrong_side)
 {
@@ -159,6 +166,7 @@ ATTACK(bell_filled_from_the_wrong_side)
 	struct raw p;
 
 	working_connect(a, &p);
+	AWAIT(bell_is_closed_to_us(&p));
 	REQUIRE_EQ(
 		send(p.fds[NATIVE_BELL_FD], bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL),
 		-1);

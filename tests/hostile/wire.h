@@ -54,11 +54,15 @@ enum wire_channel { REQUEST, RESPONSE, EVENT, CHANNELS };
 enum {
 	NATIVE_COMMON_FD = 0,
 	NATIVE_SENT_FD = 1, /* shared memory */
-	NATIVE_BELL_FD = 2,
+	NATIVE_MEMORY_FDS = 2,
+	NATIVE_BELL_FD = 2, /* did not come, but was joined */
 	NATIVE_CALL_FD = 1, /* sockets */
 	NATIVE_EVENT_FD = 2,
-	NATIVE_FDS = 3,
+	NATIVE_SOCKET_FDS = 3,
 };
+
+/* Of a first message that joins a bell. */
+enum { ABILITY_BELL = 0x10 };
 
 /* Native shared memory: offsets in the common memory, and records. */
 enum {

@@ -48,11 +48,14 @@ struct refusal {
 static const struct refusal server_refusals[] = {
 	{ "memfd_create", SYS_memfd_create, -1, 0 },
 	{ "fcntl", SYS_fcntl, 1, F_ADD_SEALS },
-	{ "socketpair", SYS_socketpair, -1, 0 },
 	{ "sendmsg", SYS_sendmsg, -1, 0 },
 };
-/* Over shared memory only. */
-static const struct refusal memory_refusal = { "fchmod", SYS_fchmod, 1, 0 };
+/* Over one transport only. */
+static const struct refusal memory_refusals[] = {
+	{ "fchmod", SYS_fchmod, 1, 0 },
+	{ "getrandom", SYS_getrandom, -1, 0 },
+};
+static const struct refusal socket_refusal = { "socketpair", SYS_socketpair, -1, 0 };
 static const struct refusal client_refusals[] = {
 	{ "fcntl", SYS_fcntl, 1, F_GET_SEALS },
 	{ "fstatfs", SYS_fstatfs, -1, 0 },
@@ -62,6 +65,7 @@ static const int errors[] = { EPERM, EACCES, ENOSYS };
 enum {
 	ERRORS = sizeof(errors) / sizeof(errors[0]),
 	SERVER_REFUSALS = sizeof(server_refusals) / sizeof(server_refusals[0]),
+	MEMORY_REFUSALS = sizeof(memory_refusals) / sizeof(memory_refusals[0]),
 	CLIENT_REFUSALS = sizeof(client_refusals) / sizeof(client_refusals[0]),
 	/* By loop variable: transport, call, errno. */
 	SERVER_CASES = NATIVE_TRANSPORTS * SERVER_REFUSALS * ERRORS,
@@ -264,7 +268,31 @@ END_TEST
 
 START_TEST(call_for_memory_that_a_server_may_not_make_is_told_by_name)
 {
-	server_is_refused(0, &memory_refusal, errors[_i]);
+	server_is_refused(0, &memory_refusals[_i / ERRORS], errors[_i % ERRORS]);
+}
+END_TEST
+
+START_TEST(call_for_sockets_that_a_server_may_not_make_is_told_by_name)
+{
+	server_is_refused(1, &socket_refusal, errors[_i]);
+}
+END_TEST
+
+/* It passes no socket. */
+START_TEST(shared_memory_needs_no_socketpair)
+{
+	struct host *h;
+	qb_ipcc_connection_t *c;
+
+	server_refusal = &socket_refusal;
+	server_error = errors[_i];
+	h = host_start(&(struct server_spec){ VARIANT_SPEC(0), .prepare = prepare });
+	probe_expect(h->name, QBIPC_WHY_NATIVE, NULL, 0);
+	c = client_connect(h->name, 0);
+	client_echo(c, 100);
+	record_expect(h->name, QBIPC_WHY_NATIVE, NULL, 0);
+	qb_ipcc_disconnect(c);
+	host_stop(h);
 }
 END_TEST
 
@@ -556,7 +584,10 @@ int main(void)
 	tcase_add_loop_test(tc, call_that_a_server_may_not_make_is_told_by_name, 0,
 			    SERVER_CASES);
 	tcase_add_loop_test(tc, call_for_memory_that_a_server_may_not_make_is_told_by_name, 0,
+			    MEMORY_REFUSALS * ERRORS);
+	tcase_add_loop_test(tc, call_for_sockets_that_a_server_may_not_make_is_told_by_name, 0,
 			    ERRORS);
+	tcase_add_loop_test(tc, shared_memory_needs_no_socketpair, 0, ERRORS);
 	tcase_add_loop_test(tc, server_that_switched_it_off_says_so, NATIVE_TRANSPORTS,
 			    transport_count);
 	tcase_add_loop_test(tc, client_that_switched_it_off_says_so, 0, NATIVE_TRANSPORTS);

@@ -160,6 +160,86 @@ START_TEST(wait_ends_at_its_deadline)
 }
 END_TEST
 
+/* -- The bell ---------------------------------------------------------------------- */
+
+/* Both ends are open, and the client has made a bell that nobody has taken. */
+static void open_without_bell(int bell[2])
+{
+	ends_open_server(&e, NATIVE_SHM);
+	ck_assert_int_eq(ends_open_client(&e, e.fds, e.n_fds), 0);
+	ends_bell(&e, bell);
+	e.cops->join(e.client, bell[1]);
+}
+
+static void *thread_recv(void *data)
+{
+	int *result = data;
+
+	*result = response_recv(0, QBI_FOREVER);
+	return NULL;
+}
+
+START_TEST(byte_for_a_sleeper_stays_due_until_the_bell_is_there)
+{
+	int bell[2];
+
+	open_without_bell(bell);
+	/* Armed: as before a sleep. */
+	ck_assert_int_eq(response_recv(0, 0), QBI_EMPTY);
+	/* Nobody is to try again, or to wait for a socket. */
+	ck_assert_int_eq(ends_send(e.sops->respondv, e.server, 40, 0), 0);
+	ck_assert_int_eq(e.sops->flush(e.server, QBI_RESPONSES), 0);
+	ck_assert_int_eq(e.sops->wait_fd(e.server, QBI_RESPONSES), -1);
+	ck_assert(!fd_readable_within(bell[1], 0));
+	ck_assert_int_eq(e.sops->join(e.server, bell[0]), 0);
+	ck_assert(fd_readable_within(bell[1], 0));
+	ck_assert_int_eq(response_recv(0, QBI_FOREVER), 0);
+	ck_assert_int_eq(response_recv(0, 0), QBI_EMPTY);
+	ck_assert(!fd_readable_within(bell[1], 0));
+	ends_close(&e);
+}
+END_TEST
+
+/* In whatever queue the bell lies: the stream tells. */
+START_TEST(end_wakes_a_client_whose_bell_nobody_has_taken)
+{
+	int bell[2], result = -1;
+	pthread_t thread;
+
+	open_without_bell(bell);
+	ck_assert_int_eq(pthread_create(&thread, NULL, thread_recv, &result), 0);
+	ends_close_server(&e, true);
+	WAIT_FOR(pthread_tryjoin_np(thread, NULL) == 0);
+	ck_assert_int_eq(result, QBI_GONE);
+	close(bell[0]);
+	ends_close(&e);
+}
+END_TEST
+
+START_TEST(bell_that_hangs_up_is_the_end)
+{
+	int bell[2];
+
+	open_without_bell(bell);
+	close(bell[0]);
+	ck_assert_int_eq(response_recv(0, QBI_FOREVER), QBI_GONE);
+	ends_close(&e);
+}
+END_TEST
+
+START_TEST(answer_without_a_number_is_refused)
+{
+	struct qbi_welcome welcome = { .max_msg_size = ENDS_MAX };
+	struct qbi_client_spec spec = { .welcome = &welcome, .n_fds = 2 };
+
+	ends_open_server(&e, NATIVE_SHM);
+	spec.stream = e.stream[1];
+	spec.fds = e.fds;
+	ck_assert_int_eq(e.cops->open(e.client, &spec), -EBADMSG);
+	ends_close(&e);
+}
+END_TEST
+
 /* -- The end ----------------------------------------------------------------------- */
 
 START_TEST(queued_responses_are_read_before_the_end_is_told)
@@ -201,14 +281,6 @@ static pid_t keep_descriptors(void)
 		_exit(0);
 	}
 	return pid;
-}
-
-static void *thread_recv(void *data)
-{
-	int *result = data;
-
-	*result = response_recv(0, QBI_FOREVER);
-	return NULL;
 }
 
 START_TEST(client_learns_of_the_end_though_a_child_keeps_the_servers_descriptors)
@@ -262,15 +334,12 @@ static struct qbi_region_words *words;
 
 static void open_as_server(void)
 {
-	int pair[2], fds[3];
+	int pair[2];
 
 	ends_open_server(&e, NATIVE_SHM);
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	fds[0] = e.fds[0];
-	fds[1] = e.fds[1];
-	fds[2] = pair[1];
-	ck_assert_int_eq(ends_open_client(&e, fds, 3), 0);
-	close(pair[1]);
+	ck_assert_int_eq(ends_open_client(&e, e.fds, e.n_fds), 0);
+	ends_bell(&e, pair);
+	e.cops->join(e.client, pair[1]);
 	bell = pair[0];
 	words = mmap(NULL, sizeof(*words), PROT_READ | PROT_WRITE, MAP_SHARED, e.fds[0], 0);
 	ck_assert_ptr_ne(words, MAP_FAILED);
@@ -413,6 +482,12 @@ int main(void)
 	tc = tcase_new(s, "responses");
 	tcase_add_loop_test(tc, response_wakes_a_client_at_any_moment, 0, NATIVE_TRANSPORTS);
 	tcase_add_loop_test(tc, wait_ends_at_its_deadline, 0, NATIVE_TRANSPORTS);
+
+	tc = tcase_new(s, "bell");
+	tcase_add_test(tc, byte_for_a_sleeper_stays_due_until_the_bell_is_there);
+	tcase_add_test(tc, end_wakes_a_client_whose_bell_nobody_has_taken);
+	tcase_add_test(tc, bell_that_hangs_up_is_the_end);
+	tcase_add_test(tc, answer_without_a_number_is_refused);
 
 	tc = tcase_new(s, "end");
 	tcase_add_loop_test(tc, queued_responses_are_read_before_the_end_is_told, 0,

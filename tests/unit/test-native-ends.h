@@ -67,6 +67,7 @@ static inline int ends_open_client(struct native_ends *e, const int *fds, unsign
 	int r;
 
 	welcome.max_msg_size = ENDS_MAX;
+	welcome.opaque = 1;
 	for (unsigned int i = 0; i < n; i++)
 		given[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
 	r = e->cops->open(e->client, &spec);
@@ -75,11 +76,26 @@ static inline int ends_open_client(struct native_ends *e, const int *fds, unsign
 	return r;
 }
 
+/* The second stream of a connection that has one: its server's end, its client's end. */
+static inline void ends_bell(struct native_ends *e, int bell[2])
+{
+	bell[0] = bell[1] = -1;
+	if (e->cops->join)
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, bell), 0);
+}
+
 /* The test keeps the memory and lets go of the sockets: they are the client's. */
 static inline void ends_open(struct native_ends *e, int index)
 {
+	int bell[2];
+
 	ends_open_server(e, index);
 	ck_assert_int_eq(ends_open_client(e, e->fds, e->n_fds), 0);
+	ends_bell(e, bell);
+	if (e->cops->join) {
+		e->cops->join(e->client, bell[1]);
+		ck_assert_int_eq(e->sops->join(e->server, bell[0]), 0);
+	}
 	while (e->n_fds > 1)
 		close(e->fds[--e->n_fds]);
 }

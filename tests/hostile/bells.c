@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Streams that are to become the bell of a connection, and should not: with numbers that
+ * nobody was told, or somebody else, or used before, with more than the number; and
+ * connections that wait for a bell for ever.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/hostile/tools.h"
+
+/* A connection without its bell. */
+static void bare_connect(struct arena *a, struct raw *p)
+{
+	struct wire_hello hello = raw_hello(a->wish.native, WIRE_SMALLEST);
+
+	raw_begin(p, raw_dial(a->wish.service));
+	REQUIRE_EQ(send(p->stream, &hello, sizeof(hello), MSG_NOSIGNAL), sizeof(hello));
+	REQUIRE_EQ(raw_welcome(p), 0);
+	raw_open(p);
+}
+
+/* The server has closed it, and has said nothing before. */
+static bool is_turned_away(int fd)
+{
+	char byte;
+	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return n == 0 || (n < 0 && errno != EAGAIN);
+}
+
+/* The server has it and lets nothing in. To send nothing only asks. */
+static bool is_joined(int fd)
+{
+	return send(fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) == -1 && errno == EPIPE &&
+	       !is_turned_away(fd);
+}
+
+static void must_be_turned_away(struct arena *a, uint64_t number)
+{
+	int fd = raw_join(a->wish.service, number);
+
+	REQUIRE(fd >= 0);
+	AWAIT(is_turned_away(fd));
+	close(fd);
+}
+
+static void must_join(struct arena *a, const struct raw *p, int *ret_bell)
+{
+	*ret_bell = raw_join(a->wish.service, p->welcome.opaque);
+	REQUIRE(*ret_bell >= 0);
+	AWAIT(is_joined(*ret_bell));
+}
+
+ATTACK(numbers_that_nobody_was_told)
+{
+	static const uint64_t numbers[] = { 0, 1, UINT64_MAX, 1ull << 32, UINT32_MAX };
+	struct raw p;
+
+	bare_connect(a, &p);
+	for (size_t i = 0; i < COUNT(numbers); i++)
+		must_be_turned_away(a, numbers[i]);
+	for (int bit = 0; bit < 64; bit++)
+		must_be_turned_away(a, p.welcome.opaque ^ 1ull << bit);
+	raw_call(&p, 5, 100);
+	raw_close(&p);
+	arena_honest_goes_on(a);
+}
+
+/* Nobody waits for them to be looked at. */
+ATTACK(numbers_tried_by_the_thousand)
+{
+	for (unsigned int i = 0; i < effort(5000) || arena_honest_wants_more(a); i++) {
+		int fd = raw_join(a->wish.service, chance());
+
+		if (fd >= 0)
+			close(fd);
+	}
+	arena_honest_goes_on(a);
+}
+
+ATTACK(bell_joined_twice)
+{
+	struct raw p;
+	int bell;
+
+	bare_connect(a, &p);
+	must_join(a, &p, &bell);
+	for (int i = 0; i < 5; i++)
+		must_be_turned_away(a, p.welcome.opaque);
+	REQUIRE(is_joined(bell));
+	raw_call(&p, 5, 100);
+	close(bell);
+	raw_close(&p);
+	arena_honest_goes_on(a);
+}
+
+ATTACK(bell_of_a_connection_that_has_ended)
+{
+	struct raw p;
+	uint64_t number;
+
+	bare_connect(a, &p);
+	number = p.welcome.opaque;
+	REQUIRE_EQ(shutdown(p.stream, SHUT_WR), 0);
+	raw_must_be_dropped(&p);
+	must_be_turned_away(a, number);
+	raw_close(&p);
+	arena_honest_goes_on(a);
+}
+
+/* Such connections have no bell, and the number of the answer means nothing. */
+ATTACK(bell_of_a_connection_that_has_none)
+{
+	struct raw p;
+
+	bare_connect(a, &p);
+	must_be_turned_away(a, p.welcome.opaque);
+	raw_call(&p, 5, 100);
+	raw_close(&p);
+	arena_honest_goes_on(a);
+}
+
+/* Behind the number, where the server never reads. */
+ATTACK(more_than_a_number)
+{
+	char bytes[sizeof(struct wire_hello) + 1] = "";
+	struct wire_hello hello;
+	struct raw p;
+	int fd, bell;
+
+	bare_connect(a, &p);
+	hello = raw_join_hello(p.welcome.opaque);
+	memcpy(bytes, &hello, sizeof(hello));
+	fd = raw_dial(a->wish.service);
+	REQUIRE_EQ(send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL), sizeof(bytes));
+	AWAIT(is_turned_away(fd));
+	close(fd);
+	/* The connection still waits for a better one. */
+	must_join(a, &p, &bell);
+	close(bell);
+	raw_close(&p);
+	arena_honest_goes_on(a);
+}
+
+ATTACK(descriptors_with_the_number)
+{
+	struct wire_hello hello;
+	struct raw p;
+	int fd, r, null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	REQUIRE(null >= 0);
+	for (int i = 0; i < 20; i++) {
+		bare_connect(a, &p);
+		hello = raw_join_hello(p.welcome.opaque);
+		fd = raw_dial(a->wish.service);
+		/* Some kernels refuse them on the server's behalf. */
+		r = raw_pass(fd, &null, 1, &hello, sizeof(hello));
+		if (r < 0)
+			REQUIRE_EQ(send(fd, &hello, sizeof(hello), MSG_NOSIGNAL),
+				   sizeof(hello));
+		AWAIT(is_joined(fd) || is_turned_away(fd));
+		close(fd);
+		raw_call(&p, 5, 100);
+		raw_close(&p);
+	}
+	close(null);
+	arena_honest_goes_on(a);
+}
+
+ATTACK(bell_that_is_half_closed)
+{
+	struct wire_hello hello;
+	struct raw p;
+	int fd;
+
+	bare_connect(a, &p);
+	hello = raw_join_hello(p.welcome.opaque);
+	fd = raw_dial(a->wish.service);
+	REQUIRE_EQ(send(fd, &hello, sizeof(hello), MSG_NOSIGNAL), sizeof(hello));
+	REQUIRE_EQ(shutdown(fd, SHUT_WR), 0);
+	AWAIT(is_turned_away(fd) || is_joined(fd));
+	raw_call(&p, 5, 100);
+	close(fd);
+	raw_close(&p);
+	arena_honest_goes_on(a);
+}
+
+ATTACK(number_that_comes_byte_by_byte)
+{
+	struct wire_hello hello;
+	struct raw p;
+	int fd;
+
+	bare_connect(a, &p);
+	hello = raw_join_hello(p.welcome.opaque);
+	fd = raw_dial(a->wish.service);
+	for (size_t i = 0; i < sizeof(hello); i++) {
+		REQUIRE_EQ(send(fd, (char *)&hello + i, 1, MSG_NOSIGNAL), 1);
+		if (i % 8 == 0)
+			raw_call(&p, 5, 100);
+	}
+	AWAIT(is_joined(fd));
+	close(fd);
+	raw_close(&p);
+	arena_honest_goes_on(a);
+}
+
+static void armed_call(struct raw *p)
+{
+	__atomic_fetch_and((uint64_t *)(void *)(p->ring[RESPONSE].words + NATIVE_TAIL),
+			   ~(uint64_t)NATIVE_RUNG, __ATOMIC_SEQ_CST);
+	raw_call(p, 5, 100);
+}
+
+/*
+ * Every response has a byte that cannot be sent. The server neither waits for the bell nor
+ * tries again all the time; if it comes at last, one byte says that there was something.
+ */
+ATTACK(bells_that_never_come)
+{
+	struct raw p[50];
+	char bytes[100];
+	int bell;
+
+	for (size_t i = 0; i < COUNT(p); i++) {
+		bare_connect(a, &p[i]);
+		for (int k = 0; k < 3; k++)
+			armed_call(&p[i]);
+	}
+	arena_honest_goes_on(a);
+	must_join(a, &p[0], &bell);
+	REQUIRE(fd_readable_within(bell, deadline_ms()));
+	REQUIRE_EQ(recv(bell, bytes, sizeof(bytes), MSG_DONTWAIT), 3);
+	close(bell);
+	for (size_t i = 0; i < COUNT(p); i++)
+		raw_close(&p[i]);
+	arena_honest_goes_on(a);
+}
+
+struct thief {
+	struct arena *arena;
+	uint64_t number;
+};
+
+static void thief_main(void *data)
+{
+	struct thief *t = data;
+
+	must_be_turned_away(t->arena, t->number);
+}
+
+ATTACK(bell_of_another_user, .as_root = true, .needs = "root: two users")
+{
+	struct thief thief = { .arena = a };
+	struct raw p;
+	int bell;
+
+	bare_connect(a, &p);
+	thief.number = p.welcome.opaque;
+	child_end(child_start(ACCOMPLICE_UID, thief_main, &thief));
+	must_join(a, &p, &bell);
+	close(bell);
+	raw_close(&p);
+	arena_honest_goes_on(a);
+}
+
+/* Numbers are drawn anew for each connection. */
+ATTACK(numbers_that_are_told_repeat)
+{
+	uint64_t numbers[100];
+
+	for (size_t i = 0; i < COUNT(numbers); i++) {
+		struct raw p;
+
+		bare_connect(a, &p);
+		numbers[i] = p.welcome.opaque;
+		REQUIRE(numbers[i] != 0);
+		for (size_t k = 0; k < i; k++)
+			REQUIRE(numbers[k] != numbers[i]);
+		raw_close(&p);
+	}
+	arena_honest_goes_on(a);
+}
+
+int main(void)
+{
+	Suite *s = suite_create("hostile: bells");
+	TCase *tc = tcase_new(s, "bells");
+
+	add_attack(tc, numbers_that_nobody_was_told, ON_NATIVE_MEMORY);
+	add_attack(tc, numbers_tried_by_the_thousand, ON_ALL);
+	add_attack(tc, bell_joined_twice, ON_NATIVE_MEMORY);
+	add_attack(tc, bell_of_a_connection_that_has_ended, ON_NATIVE_MEMORY);
+	add_attack(tc, bell_of_a_connection_that_has_none, ON_ALL & ~ON_NATIVE_MEMORY);
+	add_attack(tc, more_than_a_number, ON_NATIVE_MEMORY);
+	add_attack(tc, descriptors_with_the_number, ON_NATIVE_MEMORY);
+	add_attack(tc, bell_that_is_half_closed, ON_NATIVE_MEMORY);
+	add_attack(tc, number_that_comes_byte_by_byte, ON_NATIVE_MEMORY);
+	add_attack(tc, bells_that_never_come, ON_NATIVE_MEMORY);
+	add_attack(tc, bell_of_another_user, ON_NATIVE_MEMORY);
+	add_attack(tc, numbers_that_are_told_repeat, ON_NATIVE_MEMORY);
+	return arena_main(s);
+}
