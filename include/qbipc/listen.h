@@ -33,7 +33,8 @@ extern "C" {
  * Serve the clients of a descriptor that listens already, instead of binding the name of
  * the service. It becomes close-on-exec and non-blocking. The service closes it at its
  * end, also when qb_ipcs_run() fails, and leaves its address as it is: nothing is
- * unlinked, and a process that keeps a copy of the descriptor keeps the queue of clients.
+ * unlinked, and a process that keeps a copy of the descriptor keeps the queue of clients. One
+ * process at a time accepts clients there: a client on native shared memory connects twice.
  *
  * @param s   service that was not run yet
  * @param fd  a unix stream socket that listens; the service's on success, the caller's

@@ -462,7 +462,8 @@ void qbi_handshake_continue(qb_ipcs_connection_t *c)
 {
 	int r = hello_read(c);
 
-	if (r == 0 && handshake_client_has_left(c))
+	/* A bell costs nothing that could be saved. */
+	if (r == 0 && !qbi_hello_is_bell(&c->hello) && handshake_client_has_left(c))
 		r = QBI_GONE;
 	if (r == 0)
 		handshake_finish(c);

@@ -36,7 +36,7 @@
 #define DEFAULT_JUNK_WAKEUPS 1000
 /*
  * A client reads its answer as soon as it runs. The kernel slows down a server with two
- * thousand descriptors under way, of all services of its user; an answer has three.
+ * thousand descriptors under way, of all services of its user; an answer has up to three.
  */
 #define DEFAULT_UNREAD_ANSWERS 256
 #define DEFAULT_UNREAD_ANSWERS_PER_UID 64

@@ -54,8 +54,7 @@ static void record_put(struct false_server *s, struct input *in, uint8_t how)
 	tail += sizeof(record) + (how & 4 ? 1 : 0);
 	(void)!pwrite(s->memory, &tail, sizeof(tail), words);
 	if (how & 8)
-		(void)send_with(which == QBI_REGION_EVENT || !s->n_sockets ? s->stream :
-									     s->sockets[0],
+		(void)send_with(which == QBI_REGION_EVENT || s->bell < 0 ? s->stream : s->bell,
 				"", 1, NULL, 0);
 }
 
@@ -159,11 +158,18 @@ static void datagram_send(struct false_server *s, const struct qbi_welcome *w, s
 	}
 }
 
+/* One of its ends, else the stream; -1: that is closed. */
+static int socket_pick(const struct false_server *s, unsigned int which)
+{
+	if (which < s->n_sockets)
+		return s->sockets[which];
+	return which == 3 && s->bell >= 0 ? s->bell : s->stream;
+}
+
 /* A packet with a header that fits, or anything; and descriptors now and then. */
 static void socket_send(struct false_server *s, struct input *in, uint8_t how)
 {
-	unsigned int which = how % 4;
-	int fd = which < s->n_sockets ? s->sockets[which] : s->stream;
+	int fd = socket_pick(s, how % 4);
 	uint8_t bytes[512];
 	uint32_t packet[2 + MESSAGE / 4] = { MESSAGE, 0 };
 	const int fds[] = { STDERR_FILENO, STDERR_FILENO, STDERR_FILENO };
@@ -184,12 +190,10 @@ static void socket_send(struct false_server *s, struct input *in, uint8_t how)
 
 static void hang_up(struct false_server *s, uint8_t how)
 {
-	unsigned int which = how / 4 % 4;
+	int fd = socket_pick(s, how / 4 % 4);
 
-	if (which < s->n_sockets)
-		shutdown(s->sockets[which], how % 3);
-	else if (s->stream >= 0)
-		shutdown(s->stream, how % 3);
+	if (fd >= 0)
+		shutdown(fd, how % 3);
 }
 
 void false_server_act(struct false_server *s, const struct qbi_welcome *w, const char *dir,
@@ -214,6 +218,7 @@ void false_server_close(struct false_server *s)
 	for (unsigned int i = 0; i < s->n_sockets; i++)
 		close(s->sockets[i]);
 	qbi_close(s->stream);
+	qbi_close(s->bell);
 	qbi_close(s->memory);
 	qbi_close(s->sent);
 	qbi_close(s->request);

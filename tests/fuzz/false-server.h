@@ -17,12 +17,14 @@ struct false_server {
 	int sent;		    /* what the server sends lies there; likewise */
 	int sockets[FALSE_SOCKETS]; /* other ends of those sent */
 	unsigned int n_sockets;
+	int bell;	     /* that the client has joined; -1: none */
 	int request, events; /* of libqb's wire over sockets; -1: none */
 };
 
 #define FALSE_SERVER_INIT                                                                      \
 	{                                                                                      \
-		.stream = -1, .memory = -1, .sent = -1, .request = -1, .events = -1            \
+		.stream = -1, .memory = -1, .sent = -1, .bell = -1, .request = -1,             \
+		.events = -1                                                                   \
 	}
 
 /* The names that a client sends datagrams to and expects them from. */

@@ -366,7 +366,9 @@ static void operation_run(struct input *in)
 	case 7: hostile_truncate(h, how); break;
 	case 8: hostile_read(h); break;
 	case 9:
-		if (h->fd >= 0)
+		if (how & 128)
+			hostile_join(h, how);
+		else if (h->fd >= 0)
 			shutdown(h->fd, how % 3);
 		break;
 	case 10: hostile_close(h); break;

@@ -15,6 +15,7 @@
  */
 #include "config.h"
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -168,6 +169,7 @@ static void welcome_make(struct input *in, struct qbi_welcome *w, bool native)
 	w->version = native;
 	w->type = wrong & 1 ? QB_IPC_SOCKET : QB_IPC_SHM;
 	w->max_msg_size = MAX;
+	w->opaque = 1;
 	name_fill(in, w->request, "qb-request-f", names);
 	name_fill(in, w->response, "qb-response-f", names / 4);
 	name_fill(in, w->event, "qb-event-f", names / 16);
@@ -185,6 +187,8 @@ static void welcome_make(struct input *in, struct qbi_welcome *w, bool native)
 		w->version = input_u32(in);
 	if (wrong & 128)
 		w->mark = input_u32(in);
+	if (wrong & 256)
+		w->opaque = input_u8(in) ? input_u64(in) : 0;
 }
 
 static bool welcome_may_connect(const struct qbi_welcome *w)
@@ -216,6 +220,18 @@ static bool answer_send(struct false_server *s, struct input *in, const struct q
 	if (cut & 2 || size < sizeof(*w))
 		s->stream = qbi_close(s->stream);
 	return size == sizeof(*w);
+}
+
+/* The bell, if the client has made one; or its second stream, on which it is not answered. */
+static void listener_empty(struct false_server *s)
+{
+	struct pollfd p = { .fd = listener, .events = POLLIN };
+
+	while (poll(&p, 1, 0) > 0) {
+		s->bell = qbi_close(s->bell);
+		s->bell = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		FUZZ_CHECK(s->bell >= 0);
+	}
 }
 
 /* -- A client that believes that it is connected. None of what it calls waits. ------ */
@@ -320,6 +336,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	false_server_bind(&server, &w);
 	whole = answer_send(&server, &in, &w);
 	r = qb_ipcc_connect_continue(c);
+	listener_empty(&server);
 	FUZZ_CHECK(r != 0 || (whole && welcome_may_connect(&w)));
 	if (r == 0) {
 		connection_use(c, &server, &w, &in);

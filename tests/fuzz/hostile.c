@@ -123,6 +123,8 @@ void hostile_read(struct hostile *h)
 		memcpy(h->fds, CMSG_DATA(c), h->n_fds * sizeof(int));
 		map_add(h, h->fds[0], false);
 	}
+	if (n == sizeof(w))
+		h->number = w.opaque;
 	if (n == sizeof(w) && !c && w.error == 0 && w.type == QB_IPC_SHM) {
 		file_add(h, w.request, "-header");
 		file_add(h, w.request, "-data");
@@ -178,6 +180,27 @@ void hostile_connect(struct hostile *h, uint8_t how)
 	else
 		(void)pump_settle(TURNS);
 	hostile_read(h);
+}
+
+void hostile_join(struct hostile *h, uint8_t how)
+{
+	struct sockaddr_un address = service_address(service);
+	const int fds[] = { STDERR_FILENO };
+	struct qbi_hello hello;
+	int fd;
+
+	if (h->fd < 0 || h->n_fds == QBI_ARRAY_SIZE(h->fds))
+		return;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	FUZZ_CHECK(fd >= 0);
+	if (how & 4)
+		stranger_become(fd, how / 8 % 2);
+	FUZZ_CHECK(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	qbi_hello_join(&hello, h->number + (how & 1));
+	(void)send_with(fd, &hello, sizeof(hello), fds, how & 2 ? 1 : 0);
+	if (how & 16)
+		(void)send_with(fd, &hello, sizeof(hello), NULL, 0);
+	h->fds[h->n_fds++] = fd;
 }
 
 void hostile_close(struct hostile *h)

@@ -19,9 +19,10 @@
 enum { HOSTILE = 4, HOSTILE_MAPS = 6, HOSTILE_LARGEST = 200000 };
 
 struct hostile {
-	int fd; /* -1: none */
-	int fds[3];
+	int fd;	    /* -1: none */
+	int fds[4]; /* that came, and one that was joined */
 	unsigned int n_fds;
+	uint64_t number; /* of the answer */
 	struct {
 		unsigned char *at;
 		size_t size;
@@ -42,6 +43,8 @@ void hostile_send(struct hostile *h, struct input *in, uint8_t how);
 void hostile_write(struct hostile *h, struct input *in, uint8_t how);
 void hostile_record(struct hostile *h, struct input *in);
 void hostile_truncate(struct hostile *h, uint8_t how);
+/* Joins a bell, with its number or nearly, if it has none. */
+void hostile_join(struct hostile *h, uint8_t how);
 void hostile_close(struct hostile *h);
 
 /* How many there are, and those which are held open by descriptors under way. */
