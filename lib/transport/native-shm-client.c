@@ -245,7 +245,7 @@ static int native_shm_response_sleep(struct native_shm_client *c, uint64_t deadl
 	struct pollfd p[] = { { .fd = c->bell, .events = POLLIN },
 			      { .fd = c->stream, .events = POLLRDHUP } };
 	int timeout = qbi_deadline_to_poll(deadline);
-	/* The hang-up of a bell that the server has is enough: a system call is cheaper. */
+	/* When the server has the bell, its hang-up is enough, and the call is cheaper. */
 	int r = qbi_turn_poll(c->turns.recv, p, c->was_rung ? 1 : 2, timeout);
 
 	if (r)

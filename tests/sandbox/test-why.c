@@ -59,8 +59,10 @@ static const struct refusal socket_refusal = { "socketpair", SYS_socketpair, -1,
 static const struct refusal client_refusals[] = {
 	{ "fcntl", SYS_fcntl, 1, F_GET_SEALS },
 	{ "fstatfs", SYS_fstatfs, -1, 0 },
-	{ "getsockopt", SYS_getsockopt, 2, SO_DOMAIN },
 };
+/* Over sockets only: the others pass none. */
+static const struct refusal client_socket_refusal = { "getsockopt", SYS_getsockopt, 2,
+						      SO_DOMAIN };
 static const int errors[] = { EPERM, EACCES, ENOSYS };
 enum {
 	ERRORS = sizeof(errors) / sizeof(errors[0]),
@@ -427,37 +429,51 @@ static void client_stop(const struct client *c)
 	munmap(report, sizeof(*report));
 }
 
-static void client_refuse(int i)
+static const struct refusal *client_refusal;
+
+static void client_refuse(int error)
 {
-	if (!filter_install(&client_refusals[REFUSAL_OF(i)], ERROR_OF(i)))
+	if (!filter_install(client_refusal, error))
 		_exit(1);
 }
 
-START_TEST(call_that_a_client_may_not_make_is_told_by_name)
+static void client_is_refused(int transport, const struct refusal *r, int error)
 {
-	const struct refusal *r = &client_refusals[REFUSAL_OF(_i)];
-	const char *why =
-		detailed("the system keeps the client from it", r->call, ERROR_OF(_i));
-	struct host *h = start(TRANSPORT_OF(_i));
-	struct client c = client_start(h->name, client_refuse, _i);
+	const char *why = detailed("the system keeps the client from it", r->call, error);
+	struct host *h = start(transport);
+	struct client c;
+
+	client_refusal = r;
+	c = client_start(h->name, client_refuse, error);
 
 	ck_assert(report->connected);
-	record_expect(h->name, QBIPC_WHY_CLIENT_REFUSED, r->call, ERROR_OF(_i));
+	record_expect(h->name, QBIPC_WHY_CLIENT_REFUSED, r->call, error);
 	server_lines_expect(h, c.pid, why);
 	lines_expect(&report->log, h->name, "", why);
 	/* It is found without connecting, too. */
 	ck_assert_int_eq(report->before.why, QBIPC_WHY_CLIENT_REFUSED);
 	ck_assert_uint_eq(report->before.native, 0);
-	ck_assert_int_eq(report->before.why_error, ERROR_OF(_i));
+	ck_assert_int_eq(report->before.why_error, error);
 	ck_assert_str_eq(report->call_before, r->call);
 	/* That process remembers it; others are not concerned. */
 	ck_assert_int_eq(report->probe.why, QBIPC_WHY_REMEMBERED);
 	ck_assert_uint_eq(report->probe.native, 0);
-	ck_assert_int_eq(report->probe.why_error, ERROR_OF(_i));
+	ck_assert_int_eq(report->probe.why_error, error);
 	ck_assert_str_eq(report->call, r->call);
 	probe_expect(h->name, QBIPC_WHY_NATIVE, NULL, 0);
 	client_stop(&c);
 	host_stop(h);
+}
+
+START_TEST(call_that_a_client_may_not_make_is_told_by_name)
+{
+	client_is_refused(TRANSPORT_OF(_i), &client_refusals[REFUSAL_OF(_i)], ERROR_OF(_i));
+}
+END_TEST
+
+START_TEST(call_for_sockets_that_a_client_may_not_make_is_told_by_name)
+{
+	client_is_refused(1, &client_socket_refusal, errors[_i]);
 }
 END_TEST
 
@@ -594,6 +610,8 @@ int main(void)
 	tc = tcase_new(s, "client");
 	tcase_add_loop_test(tc, call_that_a_client_may_not_make_is_told_by_name, 0,
 			    CLIENT_CASES);
+	tcase_add_loop_test(tc, call_for_sockets_that_a_client_may_not_make_is_told_by_name, 0,
+			    ERRORS);
 	tcase_add_test(tc, client_short_of_descriptors_says_so_and_remembers_nothing);
 	tcase_add_loop_test(tc, client_that_the_owner_keeps_out_is_told_in_the_log, 0,
 			    NATIVE_TRANSPORTS);
