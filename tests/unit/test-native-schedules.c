@@ -31,6 +31,7 @@ static int hooked_poll(struct pollfd *p, nfds_t n, int timeout);
 #define qbi_poll(...) hooked_poll(__VA_ARGS__)
 #define qbi_poll_once(...) hooked_poll(__VA_ARGS__)
 #define qbi_foreign_recv(...) hooked_recv(__VA_ARGS__)
+#define qbi_socket_receive(fd, buf, size) hooked_recv(fd, buf, size, MSG_DONTWAIT)
 
 #include "base/turn.c"
 #include "ring/wakeup.c"
@@ -43,6 +44,7 @@ static int hooked_poll(struct pollfd *p, nfds_t n, int timeout);
 #undef qbi_poll
 #undef qbi_poll_once
 #undef qbi_foreign_recv
+#undef qbi_socket_receive
 
 #include "tests/lib/census.h"
 #include "tests/lib/deadline.h"
