@@ -35,6 +35,15 @@ static int mapping_fill(char *base, const struct qbi_mapping_file *files, size_t
 	return 0;
 }
 
+/* In place of the last page at @at, which is never accessed. */
+static void *beyond_map(char *at, const struct qbi_mapping_file *file)
+{
+	void *page = mmap(at, page_round(1), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			  file->fd, (off_t)page_round(file->size));
+
+	return page == MAP_FAILED ? NULL : page;
+}
+
 int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files, size_t n)
 {
 	void *parts[QBI_MAPPING_PARTS] = { NULL };
@@ -47,7 +56,8 @@ int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files
 	assert(!m->guard.base);
 	for (i = 0; i < n; i++)
 		total += page_round(files[i].size);
-	base = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	base = mmap(NULL, total + page_round(1), PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED)
 		return -errno;
 	r = mapping_fill(base, files, n, parts);
@@ -56,11 +66,12 @@ int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files
 	if (r == 0)
 		r = qbi_fault_guard_add(&m->guard, base, total);
 	if (r) {
-		munmap(base, total);
+		munmap(base, total + page_round(1));
 		return r == QBI_AGAIN ? qbi_mapping_open(m, files, n) : r;
 	}
 	for (i = 0; i < QBI_MAPPING_PARTS; i++)
 		m->part[i] = parts[i];
+	m->beyond = beyond_map((char *)base + total, &files[0]);
 	return 0;
 }
 
@@ -78,6 +89,11 @@ int qbi_mapping_punch(struct qbi_mapping *m, size_t from, size_t to)
 	return qbi_punch(last, size, from, to);
 }
 
+int qbi_mapping_probe(struct qbi_mapping *m)
+{
+	return m->beyond ? qbi_punch(m->beyond, page_round(1), 0, page_round(1)) : 0;
+}
+
 void qbi_mapping_close(struct qbi_mapping *m)
 {
 	void *base = m->guard.base;
@@ -87,7 +103,8 @@ void qbi_mapping_close(struct qbi_mapping *m)
 	if (!base)
 		return;
 	qbi_fault_guard_remove(&m->guard);
-	munmap(base, size);
+	munmap(base, size + page_round(1));
+	m->beyond = NULL;
 	for (i = 0; i < QBI_MAPPING_PARTS; i++)
 		m->part[i] = NULL;
 }

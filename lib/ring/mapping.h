@@ -19,12 +19,13 @@
 struct qbi_mapping {
 	void *part[QBI_MAPPING_PARTS]; /* page-aligned start of each file */
 	struct qbi_fault_guard guard;  /* base and size of the whole range */
-	struct qbi_locking *locking;   /* set before it is opened; borrowed; may be NULL */
+	void *beyond; /* a page of the first file behind its end, which has nothing; or NULL */
+	struct qbi_locking *locking; /* set before it is opened; borrowed; may be NULL */
 };
 
 #define QBI_MAPPING_INIT                                                                       \
 	{                                                                                      \
-		{ NULL }, QBI_FAULT_GUARD_INIT, NULL                                           \
+		{ NULL }, QBI_FAULT_GUARD_INIT, NULL, NULL                                     \
 	}
 
 struct qbi_mapping_file {
@@ -48,6 +49,12 @@ int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files
  * that has the file's lock. 0; QBI_AGAIN that took long (ring/punch.h).
  */
 int qbi_mapping_punch(struct qbi_mapping *m, size_t from, size_t to);
+
+/*
+ * The same of nothing: for the first file, whose pages stay. It only tells whether a process
+ * that punches it holds up qbi_mapping_close().
+ */
+int qbi_mapping_probe(struct qbi_mapping *m);
 
 /* No thread may access the mapping. Idempotent. */
 void qbi_mapping_close(struct qbi_mapping *m);

@@ -29,6 +29,11 @@ int qbi_qbcontrol_open(struct qbi_qbcontrol *c, int fd)
 	return qbi_mapping_open(&c->map, &file, 1);
 }
 
+int qbi_qbcontrol_probe(struct qbi_qbcontrol *c)
+{
+	return qbi_mapping_probe(&c->map);
+}
+
 void qbi_qbcontrol_close(struct qbi_qbcontrol *c)
 {
 	qbi_mapping_close(&c->map);

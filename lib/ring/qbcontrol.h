@@ -36,6 +36,9 @@ struct qbi_qbcontrol {
 /* Map @fd, a file of QBI_QBCONTROL_SIZE bytes; the caller keeps it. 0 or -errno. */
 int qbi_qbcontrol_open(struct qbi_qbcontrol *c, int fd);
 
+/* As qbi_mapping_probe(). */
+int qbi_qbcontrol_probe(struct qbi_qbcontrol *c);
+
 /* Idempotent. */
 void qbi_qbcontrol_close(struct qbi_qbcontrol *c);
 

@@ -197,7 +197,10 @@ void qbi_qbring_take_larger(struct qbi_qbring *r)
 
 int qbi_qbring_punch(struct qbi_qbring *r)
 {
-	return qbi_mapping_punch(&r->map, 0, SIZE_MAX);
+	int data = qbi_mapping_punch(&r->map, 0, SIZE_MAX);
+	int header = qbi_mapping_probe(&r->map);
+
+	return data || header ? QBI_AGAIN : 0;
 }
 
 /* The first byte that the consumer, as it says, has not taken. */
@@ -217,17 +220,21 @@ static uint32_t ring_untaken(struct qbi_qbring *r)
 int qbi_qbring_punch_taken(struct qbi_qbring *r)
 {
 	size_t read, write;
-	int before, after;
+	int before, after, header;
 
 	if (!r->head)
 		return 0;
 	read = ring_untaken(r) * sizeof(uint32_t);
 	write = r->write * sizeof(uint32_t);
-	if (read > write)
-		return qbi_mapping_punch(&r->map, write, read);
-	before = qbi_mapping_punch(&r->map, 0, read);
-	after = qbi_mapping_punch(&r->map, write, SIZE_MAX);
-	return before || after ? QBI_AGAIN : 0;
+	if (read > write) {
+		before = qbi_mapping_punch(&r->map, write, read);
+		after = 0;
+	} else {
+		before = qbi_mapping_punch(&r->map, 0, read);
+		after = qbi_mapping_punch(&r->map, write, SIZE_MAX);
+	}
+	header = qbi_mapping_probe(&r->map);
+	return before || after || header ? QBI_AGAIN : 0;
 }
 
 void qbi_qbring_close(struct qbi_qbring *r)

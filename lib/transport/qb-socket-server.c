@@ -410,6 +410,7 @@ static int socket_server_withdraw(void *st, enum qbi_parting how)
 {
 	struct socket_server *s = st;
 	int channel;
+	int r = 0;
 
 	if (!s->opened)
 		return 0;
@@ -420,7 +421,9 @@ static int socket_server_withdraw(void *st, enum qbi_parting how)
 	}
 	if (how == QBI_PART_COPY)
 		return 0;
-	return qbi_shm_dir_remove(&s->dir);
+	if (how != QBI_PART_UNPUNCHED)
+		r = qbi_qbcontrol_probe(&s->control);
+	return qbi_shm_dir_remove(&s->dir) ? QBI_AGAIN : r;
 }
 
 static void socket_server_close(void *st, enum qbi_parting how)

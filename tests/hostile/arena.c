@@ -407,7 +407,10 @@ void arena_run(int variant, const char *name, const struct arena_terms *terms, a
 	if (terms->cpu_not_judged)
 		printf("# not judged: what %s has the server compute (%s)\n", name,
 		       terms->cpu_not_judged);
-	watch_check(a.host, !terms->cpu_not_judged);
+	if (terms->blocking_not_judged)
+		printf("# not judged: how long %s blocks the server (%s)\n", name,
+		       terms->blocking_not_judged);
+	watch_check(a.host, !terms->cpu_not_judged, !terms->blocking_not_judged);
 	honest_resume(&a);
 	arena_close(&a);
 }

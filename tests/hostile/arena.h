@@ -92,6 +92,7 @@ struct arena_terms {
 	/* A reason why what a dispatch computes is printed and not judged: the kernel leaves no
 	 * way to bound it. */
 	const char *cpu_not_judged;
+	const char *blocking_not_judged; /* the same of how long one was blocked */
 };
 
 void arena_run(int variant, const char *name, const struct arena_terms *terms,
@@ -163,8 +164,8 @@ enum {
 /* The server counts requests of that id, and the ends of connections that had one. */
 enum { MSG_COUNTED = 900 };
 struct lap watch_worst(struct host *h);
-/* No dispatch was blocked for long, nor, if that is judged, did one compute for long. */
-void watch_check(struct host *h, bool cpu_judged);
+/* As far as that is judged, no dispatch was blocked or computed for long. */
+void watch_check(struct host *h, bool cpu_judged, bool blocking_judged);
 /* For attackers, while the honest client holds: the server has nothing to do. */
 void watch_rest(struct arena *a);
 

@@ -13,6 +13,7 @@ hostile_suites = \
 	tests/hostile/handshake \
 	tests/hostile/hang-ups \
 	tests/hostile/kills \
+	tests/hostile/many-mappings \
 	tests/hostile/memory-held \
 	tests/hostile/memory-kept \
 	tests/hostile/memory-messages \

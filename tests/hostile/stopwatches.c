@@ -163,7 +163,7 @@ START_TEST(dispatch_that_shares_its_cpu_is_not)
 		slow_call(h, MSG_SHARE);
 	neighbors_end(pids, NEIGHBORS);
 	ck_assert(was_shared(h));
-	watch_check(h, true);
+	watch_check(h, true, true);
 	host_stop(h);
 }
 END_TEST

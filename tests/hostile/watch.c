@@ -157,9 +157,9 @@ struct lap watch_worst(struct host *h)
 	};
 }
 
-void watch_check(struct host *h, bool cpu_judged)
+void watch_check(struct host *h, bool cpu_judged, bool blocking_judged)
 {
-	long long blocked = host_slot(h, SLOT_BLOCKED_COUNT);
+	long long blocked = blocking_judged ? host_slot(h, SLOT_BLOCKED_COUNT) : 0;
 	long long computing = cpu_judged ? host_slot(h, SLOT_RAN_COUNT) : 0;
 	struct lap worst = watch_worst(h);
 	char text[200];

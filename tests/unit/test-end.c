@@ -17,6 +17,7 @@
 
 #include "base/reclaim.h"
 #include "base/util.h"
+#include "ring/mapping.h"
 #include "ring/punch.h"
 #include "ring/region.h"
 #include "server/end.h"
@@ -230,6 +231,37 @@ START_TEST(of_a_region_the_memory_counts_that_the_client_can_punch)
 }
 END_TEST
 
+/* Nothing is taken out of the first file, whose end is in the middle of a page. */
+START_TEST(of_a_file_that_stays_it_is_told_without_taking_anything)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	struct qbi_mapping m = QBI_MAPPING_INIT;
+	struct qbi_mapping_file files[2];
+	unsigned char *bytes;
+
+	for (int i = 0; i < 2; i++) {
+		files[i] = (struct qbi_mapping_file){ memfd_create("file", MFD_CLOEXEC),
+						      page + 100 };
+		ck_assert_int_eq(ftruncate(files[i].fd, (off_t)files[i].size), 0);
+	}
+	ck_assert_int_eq(qbi_mapping_open(&m, files, 2), 0);
+	bytes = m.part[0];
+	memset(bytes, 1, page + 100);
+	/* All that is mapped, and what is behind it. */
+	slow_begin(m.guard.base, m.guard.size + page);
+	ck_assert_int_eq(qbi_mapping_probe(&m), QBI_AGAIN);
+	slow_end();
+	AWAIT(qbi_mapping_probe(&m) == 0);
+	ck_assert_uint_eq(bytes[0], 1);
+	ck_assert_uint_eq(bytes[page + 99], 1);
+	ck_assert_int_eq(lseek(files[0].fd, 0, SEEK_END), (long)page + 100);
+	qbi_mapping_close(&m);
+	ck_assert_int_eq(qbi_mapping_probe(&m), 0);
+	close(files[0].fd);
+	close(files[1].fd);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("the end of a connection");
@@ -246,6 +278,7 @@ int main(void)
 	tcase_add_test(tc, without_a_thread_the_pages_are_left_to_the_client);
 	tcase_add_test(tc, punching_tells_whether_it_was_held_up);
 	tcase_add_test(tc, of_a_region_the_memory_counts_that_the_client_can_punch);
+	tcase_add_test(tc, of_a_file_that_stays_it_is_told_without_taking_anything);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
