@@ -20,6 +20,7 @@ hostile_suites = \
 	tests/hostile/memory-words \
 	tests/hostile/options \
 	tests/hostile/processes \
+	tests/hostile/second-attempts \
 	tests/hostile/sockets \
 	tests/hostile/stopwatches \
 	tests/hostile/unread-answers \
