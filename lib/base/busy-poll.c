@@ -15,10 +15,12 @@
 #define DEBT_MAX 4000000
 
 /*
- * With one usable CPU: how long an end sleeps for messages instead of polling, after another
- * thread took a time slice. The time doubles whenever the next poll loses one too.
+ * How long an end sleeps for messages instead of polling, after another thread took a time
+ * slice: on its only usable CPU, and where it may be moved to another one. The time doubles
+ * whenever the next poll loses one too.
  */
-#define CROWDED_MIN_NS 500000000
+#define CROWDED_ONE_CPU_NS 500000000
+#define CROWDED_MIN_NS 20000000
 #define CROWDED_MAX_NS 4000000000
 
 /* How long a thread that never sleeps keeps its CPU before it yields. */
@@ -84,10 +86,12 @@ static uint64_t longest_here(const struct qbi_busy_poll *b)
 /* An administrator may have changed affinity or scheduling class. */
 static void surroundings_note(struct qbi_busy_poll *b, uint64_t now)
 {
+	bool one_cpu = qbi_cpus_is_one();
+
 	b->noted = now;
-	b->one_cpu = qbi_cpus_is_one();
-	if (!b->one_cpu)
-		b->not_before = 0;
+	if (b->one_cpu != one_cpu)
+		b->not_before = b->crowded = 0;
+	b->one_cpu = one_cpu;
 	b->longest = longest_here(b);
 }
 
@@ -115,21 +119,21 @@ bool qbi_busy_poll_is_on(struct qbi_busy_poll *b)
 	return b->longest;
 }
 
-/* Another thread is busy on the only usable CPU. */
+/*
+ * Another thread is busy on this CPU and took a time slice. Where there are others, the
+ * scheduler may move one of the two; but if all are busy, each yield loses another one.
+ */
 static void crowd_note(struct qbi_busy_poll *b, uint64_t now)
 {
 	bool still = b->crowded && now - b->not_before < 2 * b->crowded;
 
-	b->crowded = still ? b->crowded * 2 : CROWDED_MIN_NS;
+	b->crowded = still ? b->crowded * 2 : b->one_cpu ? CROWDED_ONE_CPU_NS : CROWDED_MIN_NS;
 	if (b->crowded > CROWDED_MAX_NS)
 		b->crowded = CROWDED_MAX_NS;
 	b->not_before = now + b->crowded;
 }
 
-/*
- * Polled in vain from @start to @now. A thread that cannot move to another CPU and lost a
- * time slice would lose one at the next yield as well.
- */
+/* Polled in vain from @start to @now. */
 static void allowance_spend(struct qbi_busy_poll *b, uint64_t start, uint64_t now)
 {
 	b->allowance -= (int64_t)(now - start);
@@ -138,8 +142,7 @@ static void allowance_spend(struct qbi_busy_poll *b, uint64_t start, uint64_t no
 	if (now - start <= b->longest + QBI_BUSY_POLL_GIVEN_NS)
 		return;
 	surroundings_note(b, now);
-	if (b->one_cpu)
-		crowd_note(b, now);
+	crowd_note(b, now);
 }
 
 /*

@@ -16,8 +16,9 @@
  * on the CPUs instead of sleeping and being woken (docs/performance.md).
  *
  * With one usable CPU it works the same way, whether the other end runs on that CPU or on
- * another one, until a yield costs a time slice. Then another thread is busy on that CPU, and
- * an end that sleeps runs again sooner than one that yields.
+ * another one. Until a yield costs a time slice: then another thread is busy on this CPU, and
+ * an end that sleeps runs again sooner than one that yields. So it does not poll for a while,
+ * and for twice as long each time if the next poll loses a slice, too.
  *
  * Owner: one struct qbi_busy_poll per service, or per client connection and channel.
  * Threads: one at a time per struct. The setting is for the process, any thread.
@@ -49,7 +50,7 @@ struct qbi_busy_poll {
 	int64_t allowance;   /* ns that may still be polled in vain; below 0: in debt */
 	uint64_t filled;     /* when the allowance was last filled */
 	uint64_t crowded;    /* ns; how long polling was last put off; 0 never */
-	uint64_t not_before; /* no poll until then: the only usable CPU is crowded */
+	uint64_t not_before; /* no poll until then: the CPU is crowded */
 	uint64_t gave_way;   /* when this thread last yielded to give others the CPU */
 };
 

@@ -385,6 +385,32 @@ START_TEST(slice_that_somebody_took_of_our_only_cpu_ends_polling_for_half_a_seco
 }
 END_TEST
 
+/* All CPUs are busy: it would lose one slice after the other. */
+START_TEST(slices_that_are_lost_on_one_of_several_cpus_end_polling_for_longer_and_longer)
+{
+	struct qbi_busy_poll b = busy_poll_new();
+	uint64_t now = b.filled, pause = 20 * MS;
+	cpu_set_t all;
+
+	ck_assert_int_eq(sched_getaffinity(0, sizeof(all), &all), 0);
+	if (!may_poll() || CPU_COUNT(&all) < 2)
+		return;
+	for (int i = 0; i < 7; i++, pause *= 2) {
+		qbi_busy_poll_gave_up(&b, &from, now, now + 4 * MS);
+		now += 4 * MS;
+		from.length = LONGEST;
+		ck_assert_uint_eq(allowed_at(&b, now + pause - MS - 4 * MS), 0);
+		now += pause;
+		ck_assert_uint_gt(allowed_at(&b, now), 0);
+	}
+	/* Gone for long: as the first time. */
+	now += 60 * S;
+	qbi_busy_poll_gave_up(&b, &from, now, now + 4 * MS);
+	from.length = LONGEST;
+	ck_assert_uint_gt(allowed_at(&b, now + 25 * MS), 0);
+}
+END_TEST
+
 /* As an administrator does it with a program that runs. */
 START_TEST(thread_that_is_moved_to_one_cpu_and_back_polls_as_is_right_there)
 {
@@ -398,7 +424,7 @@ START_TEST(thread_that_is_moved_to_one_cpu_and_back_polls_as_is_right_there)
 	qbi_busy_poll_init(&b);
 	now = qbi_now_ns();
 	qbi_busy_poll_gave_up(&b, &from, now, now + 4 * MS);
-	/* There are others: the debt is all. */
+	/* There are others: not for long. */
 	ck_assert_uint_gt(allowed_at(&b, now + 50 * MS), 0);
 	stay_on_one_cpu();
 	/* Seen as soon as somebody takes a slice. */
@@ -475,6 +501,9 @@ int main(void)
 	tcase_add_test(tc, one_usable_cpu_is_enough_to_poll);
 	tcase_add_test(tc,
 		       slice_that_somebody_took_of_our_only_cpu_ends_polling_for_half_a_second);
+	tcase_add_test(
+		tc,
+		slices_that_are_lost_on_one_of_several_cpus_end_polling_for_longer_and_longer);
 	tcase_add_test(tc, thread_that_is_moved_to_one_cpu_and_back_polls_as_is_right_there);
 	tcase_add_test(tc,
 		       real_time_thread_with_one_cpu_does_not_poll_until_it_is_an_ordinary_one);
