@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/arrivals.h"
 
-#include <stdbool.h>
-
 /* Messages that are assumed beside those that came. */
 #define ASSUMED 4
+
+/* On one CPU: the other end ran for so long at most between two messages. */
+#define SAME_CPU_NS 50000
 
 /* What is believed of a wake-up is at least this: no system call is shorter. */
 #define WAKE_MIN_NS 500
@@ -132,7 +133,7 @@ static void wake_note(struct qbi_arrivals *a, uint64_t took)
 	}
 }
 
-void qbi_arrivals_woken(struct qbi_arrivals *a, uint64_t now, uint64_t rang)
+void qbi_arrivals_woken(struct qbi_arrivals *a, uint64_t now, uint64_t rang, bool same_cpu)
 {
 	uint64_t began = a->began, after;
 
@@ -149,6 +150,8 @@ void qbi_arrivals_woken(struct qbi_arrivals *a, uint64_t now, uint64_t rang)
 
 		after = now - began > wake ? now - began - wake : 0;
 	}
+	if (same_cpu && after <= SAME_CPU_NS)
+		after = 0;
 	/* It was not there while this end polled. */
 	qbi_arrivals_note(a, after > a->vain ? after : a->vain + 1ull);
 }

@@ -24,6 +24,7 @@
 #ifndef QBI_BASE_ARRIVALS_H
 #define QBI_BASE_ARRIVALS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Four steps for each doubling, from a microsecond to 224; the last count is of later ones. */
@@ -63,8 +64,10 @@ void qbi_arrivals_sleep(struct qbi_arrivals *a, uint64_t began, uint64_t now);
 
 /*
  * A message woke this end, which runs again since @now. @rang: when the other end rang, as it
- * says; 0: it does not say.
+ * says; 0: it does not say. @same_cpu: the other end runs on the CPU of this one. Then it has
+ * had the CPU, as it would have when this end had polled and yielded, and that time counts no
+ * more than it does in a poll; if it is not too long to have been idle time.
  */
-void qbi_arrivals_woken(struct qbi_arrivals *a, uint64_t now, uint64_t rang);
+void qbi_arrivals_woken(struct qbi_arrivals *a, uint64_t now, uint64_t rang, bool same_cpu);
 
 #endif

@@ -284,7 +284,7 @@ void qbi_region_rings(struct qbi_region *m, enum qbi_region_end me)
 	bool server = me == QBI_REGION_SERVER;
 	qbi_shared_u64 *mine = server ? &m->words->server_rang : &m->words->client_rang;
 
-	/* order R7 (rang): no other data depends on it; pairs with R7 (when) below. The byte
+	/* order R8 (rang): no other data depends on it; pairs with R8 (when) below. The byte
 	 * that is sent next orders it before whatever reads it. */
 	qbi_shared_store64(mine, qbi_now_ns(), memory_order_relaxed);
 }
@@ -294,7 +294,7 @@ uint64_t qbi_region_rang(struct qbi_region *m, enum qbi_region_end other)
 	bool server = other == QBI_REGION_SERVER;
 	qbi_shared_u64 *its = server ? &m->words->server_rang : &m->words->client_rang;
 
-	/* order R7 (when): pairs with R7 (rang) above, of the other end. */
+	/* order R8 (when): pairs with R8 (rang) above, of the other end. */
 	return qbi_shared_load64(its, memory_order_relaxed);
 }
 

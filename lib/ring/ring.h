@@ -47,10 +47,10 @@
  *   R3  statistics: relaxed, for display; own positions after a fork
  *   R4  region.h: the flow-control value, relaxed, alone
  *   R6  region.h: the CPU an end runs on, relaxed, alone
- *   R7  region.h: when an end rang, relaxed; the byte orders it
  *   R5  arm       compare-and-swap of tail; one location orders it against R1 publish
  *   R7  claim     exchange of a deadline in take: from here on the request is not waiting
  *       cancel    compare-and-swap of it by the producer; one location orders the two
+ *   R8  region.h: when an end rang, relaxed; the byte orders it
  */
 #ifndef QBI_RING_RING_H
 #define QBI_RING_RING_H

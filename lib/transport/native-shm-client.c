@@ -286,8 +286,10 @@ static int native_shm_client_recv(void *st, void *buf, size_t size, uint64_t dea
 
 		if (r == 0 && c->slept) {
 			c->slept = false;
-			qbi_arrivals_woken(&c->responses, c->woken,
-					   qbi_region_rang(&c->region, QBI_REGION_SERVER));
+			qbi_arrivals_woken(
+				&c->responses, c->woken,
+				qbi_region_rang(&c->region, QBI_REGION_SERVER),
+				qbi_region_shares_cpu(&c->region, QBI_REGION_CLIENT));
 		}
 		if (r != QBI_EMPTY)
 			return r;

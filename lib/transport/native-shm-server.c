@@ -95,7 +95,8 @@ static int native_shm_server_take(void *st, void *buf, size_t size, size_t *ret_
 	if ((r == 0 || r == QBI_TIMED) && s->asleep) {
 		s->asleep = false;
 		qbi_arrivals_woken(&s->requests, s->woken,
-				   qbi_region_rang(&s->region, QBI_REGION_CLIENT));
+				   qbi_region_rang(&s->region, QBI_REGION_CLIENT),
+				   qbi_region_shares_cpu(&s->region, QBI_REGION_SERVER));
 	}
 	return r;
 }

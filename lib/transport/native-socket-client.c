@@ -247,7 +247,7 @@ static int native_socket_client_recv(void *st, void *buf, size_t size, uint64_t 
 		return r;
 	r = message_wait(c, &c->call, c->turns.recv, buf, size, deadline, ret_size);
 	if (r == 0 && deadline != 0)
-		qbi_arrivals_woken(&c->responses, qbi_now_ns(), 0);
+		qbi_arrivals_woken(&c->responses, qbi_now_ns(), 0, false);
 	return r;
 }
 

@@ -102,7 +102,7 @@ static int native_socket_server_take(void *st, void *buf, size_t size, size_t *r
 
 	if ((r == 0 || r == QBI_TIMED) && s->asleep) {
 		s->asleep = false;
-		qbi_arrivals_woken(&s->requests, qbi_now_ns(), 0);
+		qbi_arrivals_woken(&s->requests, qbi_now_ns(), 0, false);
 	}
 	return r;
 }

@@ -18,12 +18,14 @@ enum { MANY = 2 * QBI_ARRIVALS_KEPT };
 static struct qbi_arrivals a;
 static uint64_t now;
 static uint64_t polled, sleeps; /* ns; number */
+static bool same_cpu;
 
 static void setup(void)
 {
 	qbi_arrivals_init(&a);
 	now = 60 * 1000 * MS;
 	polled = sleeps = 0;
+	same_cpu = false;
 }
 
 /* The next message comes @after this end began to wait, and a wake-up takes @wake. */
@@ -41,7 +43,7 @@ static void message(uint64_t after, uint64_t wake)
 	sleeps++;
 	qbi_arrivals_sleep(&a, began, began + length);
 	now += after + wake;
-	qbi_arrivals_woken(&a, now, began + after);
+	qbi_arrivals_woken(&a, now, began + after, same_cpu);
 }
 
 static void messages(unsigned int n, uint64_t after, uint64_t wake)
@@ -142,6 +144,27 @@ START_TEST(groups_are_polled_for_within_them_and_hardly_between)
 }
 END_TEST
 
+/*
+ * A wake-up takes little there, and the other end has to run before the next message comes:
+ * which it does when this end yields.
+ */
+START_TEST(other_end_on_this_cpu_is_yielded_to_for_a_moment)
+{
+	same_cpu = true;
+	messages(MANY, 5 * MS, 2 * US);
+	ck_assert_uint_eq(length(), 0);
+	messages(8, 10 * US, 2 * US);
+	ck_assert_uint_gt(length(), 0);
+	ck_assert_uint_le(length(), 4 * US);
+	/* But if the CPU was idle meanwhile, yielding finds nothing. */
+	polled = 0;
+	messages(100, 10 * US, 2 * US);
+	ck_assert_uint_le(polled, 100 * 4 * US);
+	messages(MANY, 100 * US, 2 * US);
+	ck_assert_uint_eq(length(), 0);
+}
+END_TEST
+
 /* Whatever the pattern: not much more than twice what sleeping at once would have cost. */
 START_TEST(polls_cost_little_more_than_sleeping_at_once_would)
 {
@@ -208,7 +231,7 @@ START_TEST(a_time_that_cannot_be_is_no_measurement)
 
 		qbi_arrivals_sleep(&a, began, began);
 		now += 5 * MS;
-		qbi_arrivals_woken(&a, now, said[i % 4]);
+		qbi_arrivals_woken(&a, now, said[i % 4], false);
 	}
 	ck_assert_uint_eq(a.wake, 0);
 	ck_assert_uint_eq(length(), 0);
@@ -226,7 +249,7 @@ START_TEST(a_message_did_not_come_while_this_end_polled)
 		vain += l;
 		qbi_arrivals_sleep(&a, began, began + l);
 		now += 10 * MS;
-		qbi_arrivals_woken(&a, now, began + 1);
+		qbi_arrivals_woken(&a, now, began + 1, false);
 	}
 	/* Lies do not pay: each longer poll in vain speaks against the next one. */
 	ck_assert_uint_le(vain, 1000 * 100 * US);
@@ -248,7 +271,7 @@ START_TEST(anything_leaves_it_sound)
 		switch ((state >> 20) % 3) {
 		case 0: qbi_arrivals_note(&a, word); break;
 		case 1: qbi_arrivals_sleep(&a, now, now + word % MS); break;
-		default: qbi_arrivals_woken(&a, now, now - word % (2 * MS));
+		default: qbi_arrivals_woken(&a, now, now - word % (2 * MS), false);
 		}
 		now += state % MS;
 		for (size_t k = 0; k <= QBI_ARRIVALS_STEPS; k++)
@@ -264,10 +287,10 @@ START_TEST(a_message_that_woke_nobody_is_not_counted)
 {
 	struct qbi_arrivals before = a;
 
-	qbi_arrivals_woken(&a, now, now);
+	qbi_arrivals_woken(&a, now, now, false);
 	ck_assert_int_eq(memcmp(&a, &before, sizeof(a)), 0);
 	qbi_arrivals_sleep(&a, now, now);
-	qbi_arrivals_woken(&a, now - 1, now - 1);
+	qbi_arrivals_woken(&a, now - 1, now - 1, false);
 	ck_assert_uint_eq(a.n, 0);
 }
 END_TEST
@@ -287,6 +310,7 @@ int main(void)
 	tcase_add_test(tc, messages_that_come_soon_again_are_polled_for_after_one_of_them);
 	tcase_add_test(tc, one_pause_in_a_stream_changes_nothing);
 	tcase_add_test(tc, groups_are_polled_for_within_them_and_hardly_between);
+	tcase_add_test(tc, other_end_on_this_cpu_is_yielded_to_for_a_moment);
 	tcase_add_loop_test(tc, polls_cost_little_more_than_sleeping_at_once_would, 0, 10);
 
 	tc = tcase_new(s, "wake-ups");

@@ -88,7 +88,7 @@ START_TEST(peer_whose_messages_come_late_does_not_end_polling_for_others)
 	qbi_arrivals_init(&soon);
 	for (int i = 0; i < 100; i++, now += S) {
 		qbi_busy_poll_gave_up(&b, &late, now, now + min(late.length, LONGEST));
-		qbi_arrivals_woken(&late, now + 100 * MS, now + 99 * MS);
+		qbi_arrivals_woken(&late, now + 100 * MS, now + 99 * MS, false);
 	}
 	b.gave_way = now;
 	ck_assert_uint_eq(qbi_busy_poll_allowed(&b, &late, now), 0);
