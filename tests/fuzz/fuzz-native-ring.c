@@ -102,12 +102,23 @@ static void check_consumer(const struct qbi_ring *before)
 	FUZZ_CHECK(consumer.capacity == arena.data_size && consumer.data == arena.data);
 }
 
-/* One look at the tail, and one at the header of the oldest record; the payload is what
- * lay there when it was read. */
-static void check_taken(const struct qbi_ring *before, const unsigned char *buf, size_t n)
+/* The next access to the data, of @size bytes: what lay there. Returns its index. */
+static unsigned int check_word(unsigned int i, uint64_t word)
+{
+	while (i < arena_logged && !arena_log[i].in_data)
+		i++;
+	FUZZ_CHECK(i < arena_logged && arena_log[i].size == sizeof(word) &&
+		   memcmp(&word, arena_log[i].before, sizeof(word)) == 0);
+	return i;
+}
+
+/* One look at the tail, and one at the header of the oldest record, and at the word behind it,
+ * if there is one; the payload is what lay there when it was read. */
+static void check_taken(const struct qbi_ring *before, const unsigned char *buf, size_t n,
+			uint32_t kind, uint64_t word)
 {
 	struct record record = { 0, 0 };
-	size_t compared = 0;
+	size_t compared = 0, extra = kind == RECORD_MESSAGE ? 0 : sizeof(word);
 	unsigned int i = 0;
 
 	FUZZ_CHECK(arena_count(offsetof(struct qbi_ring_words, tail)) <= 1);
@@ -116,7 +127,9 @@ static void check_taken(const struct qbi_ring *before, const unsigned char *buf,
 	FUZZ_CHECK(i < arena_logged && arena_log[i].size == sizeof(record) &&
 		   arena_log[i].offset == before->head_offset);
 	memcpy(&record, arena_log[i].before, sizeof(record));
-	FUZZ_CHECK(record.length == n && record.kind == RECORD_MESSAGE);
+	FUZZ_CHECK(record.length == n + extra && record.kind == kind);
+	if (extra)
+		i = check_word(i + 1, word);
 	for (i++; i < arena_logged; i++) {
 		if (!arena_log[i].in_data)
 			continue;
@@ -125,7 +138,7 @@ static void check_taken(const struct qbi_ring *before, const unsigned char *buf,
 		compared += arena_log[i].size;
 	}
 	FUZZ_CHECK(compared == n);
-	FUZZ_CHECK(consumer.head == before->head + record_stride(n));
+	FUZZ_CHECK(consumer.head == before->head + record_stride(n + extra));
 }
 
 static void operation_take(size_t room)
@@ -142,7 +155,7 @@ static void operation_take(size_t room)
 	case 0:
 		FUZZ_CHECK(n <= room && n <= max_msg_size);
 		FUZZ_CHECK(consumer.taken == before.taken + 1);
-		check_taken(&before, buf, n);
+		check_taken(&before, buf, n, RECORD_MESSAGE, 0);
 		break;
 	case -ENOBUFS:
 		FUZZ_CHECK(n > room && n <= max_msg_size && consumer.head == before.head);
@@ -150,6 +163,31 @@ static void operation_take(size_t room)
 	default:
 		FUZZ_CHECK((r == QBI_EMPTY || r == -EBADMSG) && consumer.head == before.head);
 		break;
+	}
+	free(buf);
+}
+
+static void operation_take_request(void)
+{
+	struct qbi_ring before = consumer;
+	unsigned char *buf = malloc(max_msg_size);
+	uint64_t word = 0;
+	size_t n = SIZE_MAX;
+	int r;
+
+	FUZZ_CHECK(buf);
+	r = qbi_ring_take_request(&consumer, buf, max_msg_size, &n, &word);
+	check_consumer(&before);
+	if (r == 0 || r == QBI_TIMED || r == QBI_CANCEL) {
+		FUZZ_CHECK(n <= max_msg_size && (n == 0 || r != QBI_CANCEL));
+		FUZZ_CHECK(consumer.taken == before.taken + 1);
+		check_taken(&before, buf, n,
+			    r == 0	   ? RECORD_MESSAGE :
+			    r == QBI_TIMED ? RECORD_TIMED :
+					     RECORD_CANCEL,
+			    word);
+	} else {
+		FUZZ_CHECK((r == QBI_EMPTY || r == -EBADMSG) && consumer.head == before.head);
 	}
 	free(buf);
 }
@@ -221,6 +259,42 @@ static void operation_put(size_t n, unsigned int pieces)
 		FUZZ_CHECK((r == QBI_FULL || r == -EBADMSG) && producer.tail == before.tail);
 }
 
+/* A cancel in place writes into what waits, and nothing but the number 1. */
+static void operation_cancel(uint64_t back, uint64_t deadline)
+{
+	struct qbi_ring before = producer;
+	int r = qbi_ring_cancel(&producer, producer.tail - back % arena.data_size, deadline);
+	unsigned int writes = 0;
+
+	FUZZ_CHECK(r == 0 || r == QBI_EMPTY || r == -EBADMSG);
+	FUZZ_CHECK(producer.tail == before.tail && producer.put == before.put &&
+		   producer.tail_offset == before.tail_offset);
+	for (unsigned int i = 0; i < arena_logged; i++)
+		if (arena_log[i].in_data) {
+			FUZZ_CHECK(arena_log[i].size == 8 && ++writes == 1);
+			FUZZ_CHECK(arena_log[i].offset % 8 == 0);
+		}
+	FUZZ_CHECK(writes == 1 || r != 0);
+}
+
+static void operation_put_word(struct input *in, size_t n, unsigned int how)
+{
+	static unsigned char zeros[ARENA_PAGE];
+	struct qbi_ring before = producer;
+	struct iovec iov = { zeros, n };
+	struct qbi_msg msg = { &iov, 1, n };
+	uint64_t place = 0;
+	bool ring = false;
+	int r = how & 1 ? qbi_ring_put_timed(&producer, &msg, input_u8(in), &place, &ring) :
+			  qbi_ring_put_cancel(&producer, input_u8(in), &ring);
+
+	if (r == 0)
+		check_put(&before, how & 1 ? n + 8 : 8);
+	else
+		FUZZ_CHECK((r == QBI_FULL || r == -EBADMSG) && producer.tail == before.tail);
+	FUZZ_CHECK(r != 0 || !(how & 1) || place == before.tail);
+}
+
 static void operation_ask(void)
 {
 	uint64_t offset = UINT64_MAX;
@@ -234,16 +308,22 @@ static void operation_ask(void)
 }
 
 /* A record as it should be, where the peer believes that its tail is. */
-static void friend_put(struct input *in, size_t n)
+static void friend_put(struct input *in, size_t n, unsigned int kind)
 {
 	unsigned char buf[ARENA_PAGE];
 	struct iovec iov = { buf, n };
 	struct qbi_msg msg = { &iov, 1, n };
+	uint64_t place;
 	bool ring;
 
 	input_bytes(in, buf, n);
 	peer.watch = NULL;
-	(void)qbi_ring_put(&friend, &msg, &ring);
+	if (kind == 1)
+		(void)qbi_ring_put_timed(&friend, &msg, 1 + n, &place, &ring);
+	else if (kind == 2)
+		(void)qbi_ring_put_cancel(&friend, n, &ring);
+	else
+		(void)qbi_ring_put(&friend, &msg, &ring);
 	peer.watch = arena_watch;
 }
 
@@ -254,18 +334,33 @@ static void operation_run(struct input *in)
 
 	if (what % 8 == 7) {
 		peer_script_set(NULL, 0);
-		friend_put(in, n);
+		friend_put(in, n, what / 8 % 4);
 		return;
 	}
 	script_read(in, what / 8 % (WRITES_MAX + 1));
 	switch (what % 8) {
 	case 0: operation_take(n); break;
-	case 1: operation_take(max_msg_size); break;
+	case 1:
+		if (n % 2)
+			operation_take_request();
+		else
+			operation_take(max_msg_size);
+		break;
 	case 2: operation_event(); break;
 	case 3: operation_arm(); break;
-	case 4: operation_put(n, what / 8); break;
+	case 4:
+		if (what & 0x80)
+			operation_put_word(in, n, what / 32);
+		else
+			operation_put(n, what / 8);
+		break;
 	case 5: operation_put(max_msg_size, what / 8); break;
-	default: operation_ask(); break;
+	default:
+		if (n % 2)
+			operation_cancel(8 * (uint64_t)input_u8(in), input_u8(in));
+		else
+			operation_ask();
+		break;
 	}
 }
 

@@ -4,8 +4,9 @@
  * whose small buffer makes it send in pieces, against a reading of docs/protocol.md that is
  * written down here a second time.
  *
- * The input is the receiver's maximum and a list of packets and receive calls. Each call
- * returns what the second reading says; what a sender sends is put together again.
+ * The input is the receiver's maximum, whether it receives requests, and a list of packets and
+ * receive calls. Each call returns what the second reading says; what a sender sends is put
+ * together again.
  */
 #include "config.h"
 
@@ -32,6 +33,12 @@ static uint32_t whole_size, whole_done;
 static bool in_pieces;
 static uint32_t max_msg_size;
 
+/* Requests may have a deadline, and may be cancelled: what the last eight bytes said. */
+enum { WORD = 8 };
+#define TIMED_BIT 0x80000000u
+static bool requests, timed;
+static uint64_t deadline, number;
+
 static uint32_t word(const struct packet *p, size_t at)
 {
 	uint32_t v;
@@ -40,7 +47,15 @@ static uint32_t word(const struct packet *p, size_t at)
 	return v;
 }
 
-/* 0 the message is whole, QBI_EMPTY more is needed, -EBADMSG. */
+/* 0 or QBI_TIMED the message is whole, QBI_EMPTY more is needed. */
+static int message_state(void)
+{
+	if (!in_pieces || whole_done != whole_size)
+		return QBI_EMPTY;
+	return timed ? QBI_TIMED : 0;
+}
+
+/* As above; or QBI_CANCEL, -EBADMSG. */
 static int packet_read(const struct packet *p)
 {
 	uint32_t size, offset, piece;
@@ -50,6 +65,21 @@ static int packet_read(const struct packet *p)
 	size = word(p, 0);
 	offset = word(p, 4);
 	piece = (uint32_t)p->size - 8;
+	if (requests && !in_pieces && size & TIMED_BIT) {
+		uint64_t said;
+
+		if (piece < WORD)
+			return -EBADMSG;
+		piece -= WORD;
+		memcpy(&said, p->bytes + 8 + piece, WORD);
+		if (size == UINT32_MAX) {
+			number = said;
+			return offset == 0 && piece == 0 ? QBI_CANCEL : -EBADMSG;
+		}
+		size &= ~TIMED_BIT;
+		timed = true;
+		deadline = said;
+	}
 	if (size > max_msg_size || offset != whole_done || (in_pieces && size != whole_size) ||
 	    piece > size - offset || (piece == 0 && size != 0))
 		return -EBADMSG;
@@ -57,12 +87,12 @@ static int packet_read(const struct packet *p)
 	whole_size = size;
 	whole_done = offset + piece;
 	in_pieces = true;
-	return whole_done == size ? 0 : QBI_EMPTY;
+	return message_state();
 }
 
 static int message_read(void)
 {
-	int r = in_pieces && whole_done == whole_size ? 0 : QBI_EMPTY;
+	int r = message_state();
 
 	while (r == QBI_EMPTY && first != last)
 		r = packet_read(&queue[first++ % QUEUE]);
@@ -71,8 +101,30 @@ static int message_read(void)
 
 static void message_forget(void)
 {
-	in_pieces = false;
+	in_pieces = timed = false;
 	whole_done = 0;
+}
+
+/* Of a service, whose room is for the largest. As take_compare(). */
+static bool request_compare(struct qbi_packets *p, bool *ret_taken)
+{
+	uint8_t *buf = malloc(max_msg_size);
+	size_t n = SIZE_MAX;
+	uint64_t said = 0;
+	int expected = message_read(), got;
+
+	FUZZ_CHECK(buf);
+	got = qbi_packets_take_request(p, buf, max_msg_size, &n, &said);
+	FUZZ_CHECK(got == expected || (got == QBI_EMPTY && in_pieces && expected >= 0));
+	*ret_taken = got == 0 || got == QBI_TIMED;
+	if (*ret_taken)
+		FUZZ_CHECK(n == whole_size && memcmp(buf, whole, n) == 0);
+	FUZZ_CHECK(got != QBI_TIMED || said == deadline);
+	FUZZ_CHECK(got != QBI_CANCEL || said == number);
+	if (*ret_taken)
+		message_forget();
+	free(buf);
+	return got >= 0;
 }
 
 /* One receive call and what it should say. False: the connection is over. */
@@ -126,6 +178,11 @@ static void packet_make(struct input *in, uint8_t how, struct packet *p)
 		piece = (uint32_t)(piece % ((uint64_t)of - offset + 1)) + (how & 0x80 ? 1 : 0);
 	} else {
 		offset = 0;
+		if (requests && how & 0x10)
+			size = how & 0x20 ? UINT32_MAX : size | TIMED_BIT;
+		if (requests && how & 0x20)
+			piece = size == UINT32_MAX ? WORD :
+						     (size & ~TIMED_BIT) % (MAX + 1) + WORD;
 	}
 	p->size = 8 + piece;
 	memcpy(p->bytes, &size, 4);
@@ -133,8 +190,8 @@ static void packet_make(struct input *in, uint8_t how, struct packet *p)
 	input_bytes(in, p->bytes + 8, piece);
 	if (how & 4)
 		p->size = how / 8 % 9;
-	offset += piece;
-	of = size;
+	offset += piece - (size & TIMED_BIT && !(how & 1) && piece >= WORD ? WORD : 0);
+	of = size & ~TIMED_BIT;
 }
 
 static void receiver_run(struct input *in)
@@ -152,9 +209,10 @@ static void receiver_run(struct input *in)
 		uint8_t how = input_u8(in);
 
 		if (how & 0x40) {
-			alive = take_compare(&receiver,
-					     how & 0x20 ? max_msg_size : input_u8(in) * 8,
-					     &taken);
+			size_t room = how & 0x20 ? max_msg_size : input_u8(in) * 8;
+
+			alive = requests ? request_compare(&receiver, &taken) :
+					   take_compare(&receiver, room, &taken);
 			continue;
 		}
 		packet_make(in, how, &p);
@@ -247,6 +305,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t how = input_u8(&in);
 
 	max_msg_size = 1 + input_u16(&in) % MAX;
+	requests = (how & 3) == 2;
 	if (how & 1)
 		sender_run(&in);
 	else

@@ -55,9 +55,8 @@ static int record_put(struct raw *p, uint32_t length, uint32_t kind, const void 
 
 static int cancel(struct raw *p, uint64_t number)
 {
-	return p->type == WIRE_MEMORY ?
-		       record_put(p, WORD, CANCEL, &number, WORD) :
-		       packet_put(p, UINT32_MAX, &number, 0, &number, WORD);
+	return p->type == WIRE_MEMORY ? record_put(p, WORD, CANCEL, &number, WORD) :
+					packet_put(p, UINT32_MAX, &number, 0, &number, WORD);
 }
 
 static int request(struct raw *p, const struct request *r, uint64_t deadline)
@@ -123,9 +122,15 @@ ATTACK(records_too_short_or_too_long_for_a_deadline_or_a_number)
 {
 	static const struct {
 		uint32_t length, kind;
-	} bad[] = { { 0, TIMED },		     { 7, TIMED },  { WIRE_SMALLEST + 9, TIMED },
-		    { UINT32_MAX, TIMED },	     { 0, CANCEL }, { 7, CANCEL },
-		    { 9, CANCEL },		     { 16, CANCEL }, { UINT32_MAX - 7, CANCEL },
+	} bad[] = { { 0, TIMED },
+		    { 7, TIMED },
+		    { WIRE_SMALLEST + 9, TIMED },
+		    { UINT32_MAX, TIMED },
+		    { 0, CANCEL },
+		    { 7, CANCEL },
+		    { 9, CANCEL },
+		    { 16, CANCEL },
+		    { UINT32_MAX - 7, CANCEL },
 		    { WIRE_SMALLEST + 9, CANCEL } };
 	static const unsigned char zeros[WIRE_SMALLEST + 16];
 
