@@ -27,7 +27,6 @@ static void others_act(void);
 static ssize_t hooked_recv(int fd, void *buf, size_t size, int flags);
 static int hooked_poll(struct pollfd *p, nfds_t n, int timeout);
 #define recv(...) hooked_recv(__VA_ARGS__)
-#define qbi_socket_receive(...) hooked_recv(__VA_ARGS__, MSG_DONTWAIT)
 #define poll(...) hooked_poll(__VA_ARGS__)
 #define qbi_poll(...) hooked_poll(__VA_ARGS__)
 #define qbi_poll_once(...) hooked_poll(__VA_ARGS__)
