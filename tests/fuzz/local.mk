@@ -2,6 +2,7 @@
 # and built by "make fuzzers"; else each has a main that replays its corpus, and is one of
 # the tests.
 fuzz_targets = \
+	tests/fuzz/fuzz-capture \
 	tests/fuzz/fuzz-datagrams \
 	tests/fuzz/fuzz-hello \
 	tests/fuzz/fuzz-inquiry \
@@ -34,6 +35,9 @@ fuzz-coverage: $(fuzz_targets)
 	srcdir='$(srcdir)' $(SHELL) '$(srcdir)/tests/fuzz/coverage.sh' $(FUZZ_TARGETS)
 .PHONY: fuzzers fuzz-coverage
 
+tests_fuzz_fuzz_capture_SOURCES = tests/fuzz/fuzz-capture.c tools/qbipc/capture.c \
+	tools/qbipc/capture.h $(fuzz_common)
+tests_fuzz_fuzz_capture_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_native_ring_SOURCES = tests/fuzz/fuzz-native-ring.c \
 	$(fuzz_common) $(fuzz_rings)
 tests_fuzz_fuzz_native_ring_LDFLAGS = $(fuzz_ldflags)
