@@ -17,6 +17,8 @@ here=$(dirname "$0")
 . "$here/cluster-run.sh"
 # shellcheck source=corosync-watchers.sh
 . "$here/corosync-watchers.sh"
+# shellcheck source=corosync-recording.sh
+. "$here/corosync-recording.sh"
 
 # What sam-process prints; each line but the last ones comes from a child of its own.
 sam_restarts_expected()
@@ -130,6 +132,7 @@ client_checks()
 	check "and all of them" counts_complete
 	check "and were told of the loss" says "^left: $lost, reason 5" cat order.1
 	check "no key of a client is left" no_keys_left
+	[ "$daemons_preloaded" = no ] || recording_checks
 }
 
 preload_choose "$1"

@@ -30,6 +30,12 @@ trap 'rm -rf "$programs"' EXIT
 compile sam-process libsam -lsam -lcmap
 compile cpg-member libcpg -lcpg
 export programs
+# What a daemon with the library shows, for the tool that is built with it.
+export QBIPC_MONITOR=payload
+qbipc=$PWD/tools/qbipc/.libs/qbipc
+[ -x "$qbipc" ] || qbipc=$PWD/tools/qbipc/qbipc
+qbipc_path=$(cd "$(dirname "$library")" && pwd)
+export qbipc qbipc_path
 [ $# -gt 0 ] || set -- none/shm all/shm libqb-wire/shm daemons/shm tools/shm \
 	none/socket all/socket libqb-wire/socket
 run_modes "$here/corosync-inside.sh" 120 "$@"

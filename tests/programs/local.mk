@@ -12,6 +12,7 @@ EXTRA_DIST += \
 	tests/programs/cluster-inside.sh \
 	tests/programs/cluster-run.sh \
 	tests/programs/corosync-inside.sh \
+	tests/programs/corosync-recording.sh \
 	tests/programs/corosync-watchers.sh \
 	tests/programs/cpg-member.c \
 	tests/programs/modes.sh \

@@ -25,6 +25,9 @@
 /* The latest request of so many connections is remembered, to compute latencies. */
 #define REMEMBERED 4096
 
+/* Records that may still be read after a signal: more than a socket holds. */
+#define RECORDS_LEFT 16384
+
 /* Of a message that a service shows. */
 #define BYTES_MAX 65536
 
@@ -273,12 +276,16 @@ static int records_end(const struct monitor *m, int error)
 static int records_take(struct monitor *m, qbipc_monitor_t *monitor, const sigset_t *mask)
 {
 	struct qbipc_monitor_record r = { .size = sizeof(r) };
+	unsigned int more = RECORDS_LEFT;
 	int status = TOOL_OK;
 	uint64_t n = 0;
 
-	while (status == TOOL_OK && (!m->count || n < m->count) && !stopped) {
+	while (status == TOOL_OK && (!m->count || n < m->count)) {
 		int error = qbipc_monitor_next(monitor, 0, &r);
 
+		/* What had passed before the signal is recorded, but this comes to an end. */
+		if (stopped && (error == -ETIMEDOUT || more-- == 0))
+			return TOOL_OK;
 		if (error == -ETIMEDOUT) {
 			status = records_await(m, monitor, mask);
 			continue;
