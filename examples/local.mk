@@ -3,11 +3,13 @@ noinst_PROGRAMS += \
 	examples/activated-server \
 	examples/call-client \
 	examples/deferring-server \
+	examples/describe-client \
 	examples/echo-client \
 	examples/echo-server \
 	examples/handlers-server \
 	examples/minimal-client \
-	examples/minimal-server
+	examples/minimal-server \
+	examples/monitor-client
 
 # As users build them: only the public headers, and the library.
 examples_cppflags = -I$(top_srcdir)/include
