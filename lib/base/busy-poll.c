@@ -16,12 +16,14 @@
 
 /*
  * How long an end sleeps for messages instead of polling, after another thread took a time
- * slice: on its only usable CPU, and where it may be moved to another one. The time doubles
- * whenever the next poll loses one too.
+ * slice: on its only usable CPU, and where it may be moved to another one. Four times as long
+ * whenever the next poll loses one too; so in the end less than one in a hundred messages of a
+ * client that calls twenty times a second is late for it.
  */
 #define CROWDED_ONE_CPU_NS 500000000
-#define CROWDED_MIN_NS 20000000
-#define CROWDED_MAX_NS 4000000000
+#define CROWDED_MIN_NS 50000000
+#define CROWDED_MAX_NS 16000000000
+#define CROWDED_GROWTH 4
 
 /* How long a thread that never sleeps keeps its CPU before it yields. */
 #define GIVE_WAY_NS 50000
@@ -127,7 +129,9 @@ static void crowd_note(struct qbi_busy_poll *b, uint64_t now)
 {
 	bool still = b->crowded && now - b->not_before < 2 * b->crowded;
 
-	b->crowded = still ? b->crowded * 2 : b->one_cpu ? CROWDED_ONE_CPU_NS : CROWDED_MIN_NS;
+	b->crowded = still	? b->crowded * CROWDED_GROWTH :
+		     b->one_cpu ? CROWDED_ONE_CPU_NS :
+				  CROWDED_MIN_NS;
 	if (b->crowded > CROWDED_MAX_NS)
 		b->crowded = CROWDED_MAX_NS;
 	b->not_before = now + b->crowded;

@@ -18,7 +18,7 @@
  * With one usable CPU it works the same way, whether the other end runs on that CPU or on
  * another one. Until a yield costs a time slice: then another thread is busy on this CPU, and
  * an end that sleeps runs again sooner than one that yields. So it does not poll for a while,
- * and for twice as long each time if the next poll loses a slice, too.
+ * and for four times as long each time if the next poll loses a slice, too.
  *
  * Owner: one struct qbi_busy_poll per service, or per client connection and channel.
  * Threads: one at a time per struct. The setting is for the process, any thread.

@@ -150,6 +150,7 @@ START_TEST(allowance_comes_back_with_time)
 
 	ck_assert_uint_gt(allowed_at(&b, now), 0);
 	qbi_busy_poll_gave_up(&b, &from, now, now + S);
+	b.not_before = 0; /* the allowance alone */
 	now += S;
 	b.filled = now;
 	ck_assert_uint_eq(allowed_at(&b, now), 0);
@@ -372,10 +373,10 @@ START_TEST(slice_that_somebody_took_of_our_only_cpu_ends_polling_for_half_a_seco
 	ck_assert_uint_eq(allowed_at(&b, now + 450 * MS), 0);
 	now += 510 * MS;
 	ck_assert_uint_gt(allowed_at(&b, now), 0);
-	/* Still there at the next try: twice as long. */
+	/* Still there at the next try: four times as long. */
 	qbi_busy_poll_gave_up(&b, &from, now, now + 4 * MS);
-	ck_assert_uint_eq(allowed_at(&b, now + 950 * MS), 0);
-	now += 1010 * MS;
+	ck_assert_uint_eq(allowed_at(&b, now + 1950 * MS), 0);
+	now += 2010 * MS;
 	ck_assert_uint_gt(allowed_at(&b, now), 0);
 	/* Gone for long: as the first time. */
 	now += 60 * S;
@@ -389,13 +390,13 @@ END_TEST
 START_TEST(slices_that_are_lost_on_one_of_several_cpus_end_polling_for_longer_and_longer)
 {
 	struct qbi_busy_poll b = busy_poll_new();
-	uint64_t now = b.filled, pause = 20 * MS;
+	uint64_t now = b.filled, pause = 50 * MS;
 	cpu_set_t all;
 
 	ck_assert_int_eq(sched_getaffinity(0, sizeof(all), &all), 0);
 	if (!may_poll() || CPU_COUNT(&all) < 2)
 		return;
-	for (int i = 0; i < 7; i++, pause *= 2) {
+	for (int i = 0; i < 5; i++, pause *= 4) {
 		qbi_busy_poll_gave_up(&b, &from, now, now + 4 * MS);
 		now += 4 * MS;
 		from.length = LONGEST;
@@ -407,7 +408,7 @@ START_TEST(slices_that_are_lost_on_one_of_several_cpus_end_polling_for_longer_an
 	now += 60 * S;
 	qbi_busy_poll_gave_up(&b, &from, now, now + 4 * MS);
 	from.length = LONGEST;
-	ck_assert_uint_gt(allowed_at(&b, now + 25 * MS), 0);
+	ck_assert_uint_gt(allowed_at(&b, now + 60 * MS), 0);
 }
 END_TEST
 
@@ -425,10 +426,10 @@ START_TEST(thread_that_is_moved_to_one_cpu_and_back_polls_as_is_right_there)
 	now = qbi_now_ns();
 	qbi_busy_poll_gave_up(&b, &from, now, now + 4 * MS);
 	/* There are others: not for long. */
-	ck_assert_uint_gt(allowed_at(&b, now + 50 * MS), 0);
+	ck_assert_uint_gt(allowed_at(&b, now + 60 * MS), 0);
 	stay_on_one_cpu();
 	/* Seen as soon as somebody takes a slice. */
-	now += 51 * MS;
+	now += 61 * MS;
 	qbi_busy_poll_gave_up(&b, &from, now, now + 4 * MS);
 	ck_assert_uint_eq(allowed_at(&b, now + 50 * MS), 0);
 	ck_assert_int_eq(sched_setaffinity(0, sizeof(all), &all), 0);
