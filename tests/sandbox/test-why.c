@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -236,9 +237,10 @@ START_TEST(native_wire_has_no_reason_and_no_line)
 }
 END_TEST
 
-static void server_is_refused(int transport, const struct refusal *r, int error)
+/* @told: what is said of it. */
+static void server_is_refused_as(int transport, const struct refusal *r, int error, int told)
 {
-	const char *why = detailed("the system keeps the server from it", r->call, error);
+	const char *why = detailed("the system keeps the server from it", r->call, told);
 	qb_ipcc_connection_t *c, *second;
 	struct host *h;
 
@@ -246,12 +248,12 @@ static void server_is_refused(int transport, const struct refusal *r, int error)
 	server_error = error;
 	h = host_start(&(struct server_spec){ VARIANT_SPEC(transport), .prepare = prepare });
 	/* Before anybody has connected, too. */
-	probe_expect(h->name, QBIPC_WHY_SERVER_REFUSED, r->call, error);
+	probe_expect(h->name, QBIPC_WHY_SERVER_REFUSED, r->call, told);
 	c = client_connect(h->name, 0);
 	client_echo(c, 100);
-	record_expect(h->name, QBIPC_WHY_SERVER_REFUSED, r->call, error);
+	record_expect(h->name, QBIPC_WHY_SERVER_REFUSED, r->call, told);
 	/* It was no fault of the service, so the next one asks again. */
-	probe_expect(h->name, QBIPC_WHY_SERVER_REFUSED, r->call, error);
+	probe_expect(h->name, QBIPC_WHY_SERVER_REFUSED, r->call, told);
 	second = client_connect(h->name, 0);
 	client_echo(second, 100);
 	server_lines_expect(h, getpid(), why);
@@ -260,6 +262,11 @@ static void server_is_refused(int transport, const struct refusal *r, int error)
 	qb_ipcc_disconnect(c);
 	qb_ipcc_disconnect(second);
 	host_stop(h);
+}
+
+static void server_is_refused(int transport, const struct refusal *r, int error)
+{
+	server_is_refused_as(transport, r, error, error);
 }
 
 START_TEST(call_that_a_server_may_not_make_is_told_by_name)
@@ -280,14 +287,14 @@ START_TEST(call_for_sockets_that_a_server_may_not_make_is_told_by_name)
 }
 END_TEST
 
-/* It passes no socket. */
-START_TEST(shared_memory_needs_no_socketpair)
+/* The native wire nevertheless. */
+static void memory_does_without(const struct refusal *r, int error)
 {
 	struct host *h;
 	qb_ipcc_connection_t *c;
 
-	server_refusal = &socket_refusal;
-	server_error = errors[_i];
+	server_refusal = r;
+	server_error = error;
 	h = host_start(&(struct server_spec){ VARIANT_SPEC(0), .prepare = prepare });
 	probe_expect(h->name, QBIPC_WHY_NATIVE, NULL, 0);
 	c = client_connect(h->name, 0);
@@ -295,6 +302,30 @@ START_TEST(shared_memory_needs_no_socketpair)
 	record_expect(h->name, QBIPC_WHY_NATIVE, NULL, 0);
 	qb_ipcc_disconnect(c);
 	host_stop(h);
+}
+
+/* It passes no socket. */
+START_TEST(shared_memory_needs_no_socketpair)
+{
+	memory_does_without(&socket_refusal, errors[_i]);
+}
+END_TEST
+
+/* The kernel has gathered no randomness yet, and gives what it has to those who ask for it. */
+START_TEST(shared_memory_is_native_early_at_boot)
+{
+	static const struct refusal early = { "getrandom", SYS_getrandom, 2, GRND_NONBLOCK };
+
+	memory_does_without(&early, EAGAIN);
+}
+END_TEST
+
+/* Before Linux 5.6 nobody can ask. */
+START_TEST(client_early_at_boot_of_an_older_kernel_gets_the_wire_of_libqb)
+{
+	static const struct refusal early = { "getrandom", SYS_getrandom, -1, 0 };
+
+	server_is_refused_as(0, &early, EAGAIN, EBUSY);
 }
 END_TEST
 
@@ -604,6 +635,8 @@ int main(void)
 	tcase_add_loop_test(tc, call_for_sockets_that_a_server_may_not_make_is_told_by_name, 0,
 			    ERRORS);
 	tcase_add_loop_test(tc, shared_memory_needs_no_socketpair, 0, ERRORS);
+	tcase_add_test(tc, shared_memory_is_native_early_at_boot);
+	tcase_add_test(tc, client_early_at_boot_of_an_older_kernel_gets_the_wire_of_libqb);
 	tcase_add_loop_test(tc, server_that_switched_it_off_says_so, NATIVE_TRANSPORTS,
 			    transport_count);
 	tcase_add_loop_test(tc, client_that_switched_it_off_says_so, 0, NATIVE_TRANSPORTS);
