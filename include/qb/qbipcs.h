@@ -203,8 +203,9 @@ typedef void (*qb_ipcs_connection_destroyed_fn)(qb_ipcs_connection_t *c);
  * A request has come.
  *
  * @param c     connection; qb_ipcs_disconnect() is allowed
- * @param data  the request, starting with a struct qb_ipc_request_header; a private copy
- *              that may be written to, good until this returns; aligned as by malloc()
+ * @param data  the request, starting with a struct qb_ipc_request_header; it may be written
+ *              to, and is good until this returns; aligned as by malloc(). A private copy,
+ *              but see qbipc_service_views_set() for requests of 16 KiB and more
  * @param size  bytes at @p data, already checked against the header; a zero byte follows
  * @return      0; a negative value means busy: this request counts as taken, the next
  *              ones wait for the service's next turn

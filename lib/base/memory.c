@@ -24,6 +24,11 @@ static enum qbi_memory_lock mode_of(const struct qbi_locking *locking)
 	return locking && locking->mode != QBI_MEMORY_LOCK_PROCESS ? locking->mode : lock_mode;
 }
 
+bool qbi_memory_is_locked(const struct qbi_locking *locking)
+{
+	return mode_of(locking) != QBI_MEMORY_LOCK_OFF;
+}
+
 /* 0 it is locked, or need not be: see *@ret_locked; -errno it must be and cannot. */
 static int pages_lock(void *base, size_t size, struct qbi_locking *locking, bool *ret_locked)
 {

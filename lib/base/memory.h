@@ -31,6 +31,9 @@ struct qbi_locking {
 /* For the process, and for memory that is mapped afterwards; not QBI_MEMORY_LOCK_PROCESS. */
 void qbi_memory_lock_set(enum qbi_memory_lock mode);
 
+/* Is memory locked that is mapped now? */
+bool qbi_memory_is_locked(const struct qbi_locking *locking);
+
 /*
  * The protection of memory that is activated later: PROT_NONE, if it can be changed, else
  * @active.

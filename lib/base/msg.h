@@ -9,6 +9,12 @@
 #include <string.h>
 #include <sys/uio.h>
 
+/*
+ * The smallest message that may be handed out where it lies, bytes: shorter ones are copied
+ * as fast. Part of the native wire (ring/ring.h).
+ */
+#define QBI_IN_PLACE_MIN (16u << 10)
+
 struct qbi_msg {
 	const struct iovec *iov; /* entries may be {NULL, 0} */
 	size_t n;

@@ -2,9 +2,12 @@
 #include "base/peer.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/util.h"
 
@@ -94,4 +97,28 @@ int qbi_peer_pidfd(int fd, int *ret)
 		return -errno;
 	*ret = -1;
 	return 0;
+}
+
+/* Has the process ended, as far as the kernel can tell? */
+static bool peer_has_ended(int fd)
+{
+	_cleanup_(qbi_closep) int pidfd = -1;
+	struct pollfd p = { .events = POLLIN };
+
+	if (qbi_peer_pidfd(fd, &pidfd) < 0)
+		return true;
+	p.fd = pidfd;
+	return pidfd >= 0 && poll(&p, 1, 0) != 0;
+}
+
+bool qbi_peer_is_in_our_namespace(int fd, pid_t pid)
+{
+	char path[sizeof("/proc//ns/user") + 10];
+	struct stat ours, theirs;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	/* The id belonged to it all the time, if it has not ended after the look. */
+	return pid > 0 && stat("/proc/self/ns/user", &ours) == 0 && stat(path, &theirs) == 0 &&
+	       ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino &&
+	       !peer_has_ended(fd);
 }

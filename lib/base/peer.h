@@ -7,6 +7,7 @@
 #ifndef QBI_BASE_PEER_H
 #define QBI_BASE_PEER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -21,5 +22,12 @@ int qbi_peer_label(int fd, char **ret);
  * the kernel does not provide one. 0; -errno this process is short of descriptors.
  */
 int qbi_peer_pidfd(int fd, int *ret);
+
+/*
+ * Is the peer of @fd, process @pid as of its connect, in the user namespace of this process?
+ * Without Linux 6.5, which tells whether that process is still there, a process that has got
+ * its id since could be looked at instead. False: no, or this cannot be found out.
+ */
+bool qbi_peer_is_in_our_namespace(int fd, pid_t pid);
 
 #endif

@@ -67,18 +67,36 @@ static bool fault_map_zeros(uintptr_t start, size_t size)
 		    0) != MAP_FAILED;
 }
 
+static bool guard_covers(const struct qbi_fault_guard *g, uintptr_t address)
+{
+	uintptr_t start = (uintptr_t)g->base;
+
+	return address >= start && address - start < g->size;
+}
+
+/* The guard that this thread is in, by itself or by what it has lent; NULL: none. */
+static struct qbi_fault_guard *guard_at(uintptr_t address)
+{
+	struct qbi_fault_guard *g = qbi_fault_thread.current;
+
+	if (g && guard_covers(g, address))
+		return g;
+	for (g = qbi_fault_thread.lent; g; g = g->outer)
+		if (guard_covers(g, address))
+			break;
+	return g;
+}
+
 /* True: the fault was in the guarded mapping, and cannot occur there again. */
 static bool fault_take(const siginfo_t *info)
 {
-	struct qbi_fault_guard *g = qbi_fault_thread.current;
 	uintptr_t address = (uintptr_t)info->si_addr;
+	struct qbi_fault_guard *g = fault_is_synchronous(info) ? guard_at(address) : NULL;
 	uintptr_t start, page;
 
-	if (!g || !fault_is_synchronous(info))
+	if (!g)
 		return false;
 	start = (uintptr_t)g->base;
-	if (address < start || address - start >= g->size)
-		return false;
 	atomic_store_explicit(&g->faulted, true, memory_order_relaxed);
 	if (fault_map_zeros(start, g->size))
 		return true;

@@ -21,9 +21,10 @@
 #include <stdint.h>
 
 struct qbi_fault_guard {
-	void *base;	       /* NULL: not added */
-	size_t size;	       /* bytes, whole pages */
-	_Atomic(bool) faulted; /* set by the handler, never cleared while added */
+	void *base;		       /* NULL: not added */
+	size_t size;		       /* bytes, whole pages */
+	_Atomic(bool) faulted;	       /* set by the handler, never cleared while added */
+	struct qbi_fault_guard *outer; /* see qbi_fault_lend() */
 };
 
 #define QBI_FAULT_GUARD_INIT                                                                   \
@@ -35,6 +36,7 @@ struct qbi_fault_guard {
  * any instruction of any thread, so its access to this must not allocate. */
 struct qbi_fault_thread {
 	struct qbi_fault_guard *current; /* inside its mapping, or NULL */
+	struct qbi_fault_guard *lent;	 /* the last one lent by this thread, or NULL */
 	bool blocks;	  /* this thread has SIGBUS blocked, as of the last check */
 	uint64_t checked; /* coarse clock at the last check */
 };
@@ -91,6 +93,25 @@ static inline bool qbi_fault_leave(struct qbi_fault_guard *g)
 	qbi_fault_thread.current = NULL;
 	if (qbi_fault_thread.blocks)
 		qbi_fault_mask(true);
+	return !qbi_fault_happened(g);
+}
+
+/*
+ * The application of this thread uses memory in the mapping of @g, until the return. In other
+ * threads it is not guarded, nor while the application blocks SIGBUS. The last one lent is the
+ * first to be returned. False: a fault has happened.
+ */
+static inline void qbi_fault_lend(struct qbi_fault_guard *g)
+{
+	g->outer = qbi_fault_thread.lent;
+	atomic_signal_fence(memory_order_seq_cst);
+	qbi_fault_thread.lent = g;
+}
+
+static inline bool qbi_fault_return(struct qbi_fault_guard *g)
+{
+	if (qbi_fault_thread.lent == g)
+		qbi_fault_thread.lent = g->outer;
 	return !qbi_fault_happened(g);
 }
 

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -44,40 +45,60 @@ static void *beyond_map(char *at, const struct qbi_mapping_file *file)
 	return page == MAP_FAILED ? NULL : page;
 }
 
-int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files, size_t n)
+/* Open it; the last file is mapped @copies times. 0; QBI_AGAIN try again; -errno. */
+static int mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files, size_t n,
+			size_t copies)
 {
-	void *parts[QBI_MAPPING_PARTS] = { NULL };
+	struct qbi_mapping_file all[QBI_MAPPING_PARTS + 1];
+	void *parts[QBI_MAPPING_PARTS + 1] = { NULL };
 	size_t total = 0;
 	void *base;
 	size_t i;
 	int r;
 
-	assert(n > 0 && n <= QBI_MAPPING_PARTS);
-	assert(!m->guard.base);
-	for (i = 0; i < n; i++)
-		total += page_round(files[i].size);
+	memcpy(all, files, n * sizeof(*files));
+	all[n] = files[n - 1];
+	for (i = 0; i < n + copies - 1; i++)
+		total += page_round(all[i].size);
 	base = mmap(NULL, total + page_round(1), PROT_NONE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED)
 		return -errno;
-	r = mapping_fill(base, files, n, parts);
+	r = mapping_fill(base, all, n + copies - 1, parts);
 	if (r == 0)
 		r = qbi_memory_activate(base, total, PROT_READ | PROT_WRITE, m->locking);
 	if (r == 0)
 		r = qbi_fault_guard_add(&m->guard, base, total);
 	if (r) {
 		munmap(base, total + page_round(1));
-		return r == QBI_AGAIN ? qbi_mapping_open(m, files, n) : r;
+		return r;
 	}
 	for (i = 0; i < QBI_MAPPING_PARTS; i++)
-		m->part[i] = parts[i];
+		m->part[i] = i < n ? parts[i] : NULL;
+	m->last_size = page_round(files[n - 1].size);
 	m->beyond = beyond_map((char *)base + total, &files[0]);
 	return 0;
 }
 
+int qbi_mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *files, size_t n)
+{
+	int r = -EAGAIN;
+
+	assert(n > 0 && n <= QBI_MAPPING_PARTS);
+	assert(!m->guard.base);
+	/* Locked memory would count twice. */
+	m->twice = m->twice && !qbi_memory_is_locked(m->locking);
+	if (m->twice)
+		r = mapping_open(m, files, n, 2);
+	if (r < 0) {
+		m->twice = false;
+		r = mapping_open(m, files, n, 1);
+	}
+	return r == QBI_AGAIN ? qbi_mapping_open(m, files, n) : r;
+}
+
 int qbi_mapping_punch(struct qbi_mapping *m, size_t from, size_t to)
 {
-	size_t size;
 	char *last = NULL;
 	size_t i;
 
@@ -85,8 +106,7 @@ int qbi_mapping_punch(struct qbi_mapping *m, size_t from, size_t to)
 		last = m->part[i];
 	if (!last)
 		return 0;
-	size = (size_t)((char *)m->guard.base + m->guard.size - last);
-	return qbi_punch(last, size, from, to);
+	return qbi_punch(last, m->last_size, from, to);
 }
 
 int qbi_mapping_probe(struct qbi_mapping *m)

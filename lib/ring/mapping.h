@@ -9,6 +9,7 @@
 #ifndef QBI_RING_MAPPING_H
 #define QBI_RING_MAPPING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/memory.h"
@@ -21,11 +22,14 @@ struct qbi_mapping {
 	struct qbi_fault_guard guard;  /* base and size of the whole range */
 	void *beyond; /* a page of the first file behind its end, which has nothing; or NULL */
 	struct qbi_locking *locking; /* set before it is opened; borrowed; may be NULL */
+	size_t last_size;	     /* bytes of the last file, whole pages */
+	bool twice; /* set before it is opened: map the last file once more behind itself, its
+		     * size is whole pages; afterwards: that was possible */
 };
 
 #define QBI_MAPPING_INIT                                                                       \
 	{                                                                                      \
-		{ NULL }, QBI_FAULT_GUARD_INIT, NULL, NULL                                     \
+		{ NULL }, QBI_FAULT_GUARD_INIT, NULL, NULL, 0, false                           \
 	}
 
 struct qbi_mapping_file {

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/msg.h"
 #include "base/util.h"
 #include "ring/qbring-wire.h"
 
@@ -147,7 +148,7 @@ static void chunk_write(struct qbi_qbring *r, const struct iovec *iov, size_t n,
 /* 0, QBI_FULL, -EBADMSG. */
 static int ring_room(struct qbi_qbring *r, size_t total)
 {
-	/* order Q3 (room): pairs with Q3 (free) in ring_consume(). */
+	/* order Q3 (room): pairs with Q3 (free) in ring_free(). */
 	uint32_t read = qbi_shared_load(&r->head->read_pt, memory_order_acquire);
 
 	if (read >= r->word_size)
@@ -200,7 +201,15 @@ static int ring_chunk_size(struct qbi_qbring *r, uint32_t *ret_size)
 	return 0;
 }
 
-static void ring_consume(struct qbi_qbring *r, uint32_t size)
+static void ring_free(struct qbi_qbring *r)
+{
+	/* order Q3 (free): pairs with Q3 (room) in ring_room(). */
+	if (!r->in_use)
+		qbi_shared_store(&r->head->read_pt, r->read, memory_order_release);
+}
+
+/* The chunk at our index is taken. */
+static void chunk_pass(struct qbi_qbring *r, uint32_t size)
 {
 	uint32_t at = r->read;
 
@@ -211,8 +220,6 @@ static void ring_consume(struct qbi_qbring *r, uint32_t size)
 	qbi_shared_store(ring_word(r, word_after(r, at, 1)), QBI_QBRING_CONSUMED,
 			 memory_order_relaxed);
 	r->read = word_after(r, at, chunk_words(size));
-	/* order Q3 (free): pairs with Q3 (room) in ring_room(). */
-	qbi_shared_store(&r->head->read_pt, r->read, memory_order_release);
 }
 
 static int ring_take(struct qbi_qbring *r, void *buf, size_t size, size_t *ret_size)
@@ -232,7 +239,8 @@ static int ring_take(struct qbi_qbring *r, void *buf, size_t size, size_t *ret_s
 	from = (size_t)word_after(r, r->read, QBI_QBRING_CHUNK_WORDS) * sizeof(uint32_t);
 	if (chunk > 0)
 		ring_copy_out(r, from, buf, chunk);
-	ring_consume(r, chunk);
+	chunk_pass(r, chunk);
+	ring_free(r);
 	return 0;
 }
 
@@ -248,6 +256,77 @@ int qbi_qbring_take(struct qbi_qbring *r, void *buf, size_t size, size_t *ret_si
 	if (err == 0 || err == -ENOBUFS)
 		*ret_size = taken;
 	return err;
+}
+
+/*
+ * Put a zero behind the @n bytes at @payload. Where they fill their last word, the next byte
+ * is the producer's: the size of the next chunk. False: that one is not zero.
+ */
+static bool zero_behind(char *payload, size_t n)
+{
+	char byte = 0;
+
+	if (n % sizeof(uint32_t))
+		qbi_shared_write(payload + n, &byte, sizeof(byte));
+	else
+		qbi_shared_read(&byte, payload + n, sizeof(byte));
+	return byte == 0;
+}
+
+static int ring_take_in_place(struct qbi_qbring *r, void **ret, size_t *ret_size)
+{
+	size_t end = (size_t)r->word_size * sizeof(uint32_t);
+	uint32_t chunk;
+	size_t from;
+	int err;
+
+	if (!ring_has_message(r))
+		return QBI_EMPTY;
+	err = ring_chunk_size(r, &chunk);
+	if (err < 0)
+		return err;
+	from = (size_t)word_after(r, r->read, QBI_QBRING_CHUNK_WORDS) * sizeof(uint32_t);
+	if (chunk < QBI_IN_PLACE_MIN || from % QBI_IN_PLACE_ALIGN ||
+	    (!r->map.twice && from + chunk >= end) ||
+	    !zero_behind((char *)r->data + from, chunk))
+		return QBI_AGAIN;
+	r->in_use = true;
+	r->in_use_at = r->read;
+	chunk_pass(r, chunk);
+	r->in_use_next = r->read;
+	*ret = (char *)r->data + from;
+	*ret_size = chunk;
+	return 0;
+}
+
+int qbi_qbring_take_in_place(struct qbi_qbring *r, void **ret, size_t *ret_size)
+{
+	int err;
+
+	/* A fault that is blocked ends the process. */
+	if (r->in_use || qbi_fault_thread.blocks)
+		return QBI_AGAIN;
+	qbi_fault_enter(&r->map.guard);
+	err = ring_take_in_place(r, ret, ret_size);
+	if (!qbi_fault_leave(&r->map.guard)) {
+		r->in_use = false;
+		return -EBADMSG;
+	}
+	if (err == 0)
+		qbi_fault_lend(&r->map.guard);
+	return err;
+}
+
+int qbi_qbring_done(struct qbi_qbring *r, bool free)
+{
+	bool whole = qbi_fault_return(&r->map.guard);
+
+	if (!free)
+		return 0;
+	r->in_use = false;
+	qbi_fault_enter(&r->map.guard);
+	ring_free(r);
+	return qbi_fault_leave(&r->map.guard) && whole ? 0 : -EBADMSG;
 }
 
 uint32_t qbi_qbring_count(struct qbi_qbring *r)

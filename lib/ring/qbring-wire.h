@@ -50,6 +50,8 @@ _Static_assert(sizeof(struct qbi_qbring_header) == 8248, "wire");
 
 /* A chunk is its size in bytes, a magic, and the payload rounded up to words. */
 #define QBI_QBRING_CHUNK_WORDS 2
+/* Alignment of a message that is used where it lies: that of its header. */
+#define QBI_IN_PLACE_ALIGN 8
 /* Bytes that must be free beyond a payload, so that write never meets read. */
 #define QBI_QBRING_MARGIN 12
 

@@ -93,7 +93,7 @@ static int ring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, bool user_
 }
 
 int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char *channel,
-		      const char *service, uint32_t max_msg_size, bool user_data,
+		      const char *service, uint32_t max_msg_size, unsigned int flags,
 		      const struct qbi_owner *owner, struct qbi_locking *locking)
 {
 	size_t data_size;
@@ -102,6 +102,7 @@ int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char 
 	assert(!r->head);
 	*r = (struct qbi_qbring)QBI_QBRING_INIT;
 	r->map.locking = locking;
+	r->map.twice = flags & QBI_QBRING_IN_PLACE;
 	err = ring_data_size(max_msg_size, &data_size);
 	if (err < 0)
 		return err;
@@ -113,7 +114,7 @@ int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char 
 		return -ENOMEM;
 	}
 	r->max_msg_size = max_msg_size;
-	err = ring_create(r, dir, user_data, data_size, owner);
+	err = ring_create(r, dir, flags & QBI_QBRING_USER_DATA, data_size, owner);
 	if (err < 0)
 		qbi_qbring_close(r);
 	return err;
@@ -146,6 +147,9 @@ int qbi_qbring_resume(struct qbi_qbring *r)
 
 	/* It may have passed the end meanwhile; that cannot be known. */
 	r->wrapped |= r->write != before;
+	/* What is in use where it lies was taken, although its place is not free. */
+	if (r->in_use && r->read == r->in_use_at)
+		r->read = r->in_use_next;
 	return err;
 }
 

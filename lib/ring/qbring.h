@@ -33,6 +33,9 @@ struct qbi_qbring {
 	uint32_t write;			  /* producer's index; this copy counts */
 	bool wrapped;			  /* it has passed the end of the ring once */
 	uint32_t read;			  /* consumer's index; this copy counts */
+	bool in_use;			  /* a message where it lies: its place is not freed */
+	uint32_t in_use_at;		  /* where that one begins */
+	uint32_t in_use_next;		  /* and the one behind it */
 	char *prefix;			  /* name as in the response */
 	struct qbi_shm_peer_file file[2]; /* client: header and data, verified */
 };
@@ -42,6 +45,11 @@ struct qbi_qbring {
 		QBI_MAPPING_INIT, .file = { QBI_SHM_PEER_FILE_INIT, QBI_SHM_PEER_FILE_INIT }   \
 	}
 
+enum qbi_qbring_flags {
+	QBI_QBRING_USER_DATA = 1, /* the header has room for the user data word */
+	QBI_QBRING_IN_PLACE = 2,  /* large messages are taken where they lie, if that can be */
+};
+
 /**
  * Server: make the files of one channel in @dir, which was not handed over yet, and map
  * them. No descriptor stays open; the files are removed with @dir.
@@ -50,12 +58,12 @@ struct qbi_qbring {
  * @param channel       "request", "response" or "event"
  * @param service       name of the service, no slash
  * @param max_msg_size  bytes of the largest message; the data file follows from it
- * @param user_data     the header has room for the user data word
+ * @param flags         of enum qbi_qbring_flags
  * @param locking       how its memory is locked; may be NULL
  * @return              0 or -errno; after a failure @r is closed
  */
 int qbi_qbring_create(struct qbi_qbring *r, struct qbi_shm_dir *dir, const char *channel,
-		      const char *service, uint32_t max_msg_size, bool user_data,
+		      const char *service, uint32_t max_msg_size, unsigned int flags,
 		      const struct qbi_owner *owner, struct qbi_locking *locking);
 
 /**
@@ -122,6 +130,18 @@ int qbi_qbring_room(struct qbi_qbring *r, size_t total);
  *                  -EBADMSG
  */
 int qbi_qbring_take(struct qbi_qbring *r, void *buf, size_t size, size_t *ret_size);
+
+/*
+ * Consumer: take the oldest message, of at least QBI_IN_PLACE_MIN bytes, without a copy. It is
+ * in one piece, aligned to 8; the byte behind it is zero, until the producer appends a message.
+ * Its place is freed by qbi_qbring_done(); other messages may be taken before. Both are called
+ * by the thread that uses it. 0; QBI_EMPTY; QBI_AGAIN take it by a copy; -EBADMSG.
+ */
+int qbi_qbring_take_in_place(struct qbi_qbring *r, void **ret, size_t *ret_size);
+
+/* @free: as done() of transport.h. 0; -EBADMSG the file was truncated meanwhile, and the
+ * message was not all there. */
+int qbi_qbring_done(struct qbi_qbring *r, bool free);
 
 /**
  * Client as consumer: sleep until there is a message. A server never waits.

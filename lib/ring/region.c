@@ -52,24 +52,64 @@ static int part_map(int fd, size_t size, int protection, struct qbi_locking *loc
 	return 0;
 }
 
+/* As part_map(), for the common memory with its data once more behind it. */
+static int twice_map(int fd, size_t size, void **ret)
+{
+	size_t again = size - WORDS_SIZE;
+	unsigned char *base = mmap(NULL, size + again, PROT_NONE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int r = 0;
+
+	if (base == MAP_FAILED)
+		return -errno;
+	/* Pages that are larger than the words refuse the second one. */
+	if (mmap(base, size, qbi_memory_protection(PROT_READ | PROT_WRITE),
+		 MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED ||
+	    mmap(base + size, again, qbi_memory_protection(PROT_READ | PROT_WRITE),
+		 MAP_SHARED | MAP_FIXED, fd, WORDS_SIZE) == MAP_FAILED)
+		r = -errno;
+	if (r == 0)
+		r = qbi_memory_activate(base, size + again, PROT_READ | PROT_WRITE, NULL);
+	if (r) {
+		munmap(base, size + again);
+		return r == QBI_AGAIN ? twice_map(fd, size, ret) : r;
+	}
+	*ret = base;
+	return 0;
+}
+
+/* Locked memory is not mapped twice, because it would count twice. */
+static int common_map(struct qbi_region *m, uint32_t max_msg_size, int fd, void **ret)
+{
+	size_t size = common_size(max_msg_size);
+
+	m->twice = m->twice && max_msg_size != QBI_REGION_NO_RINGS &&
+		   !qbi_memory_is_locked(m->locking) && twice_map(fd, size, ret) == 0;
+	return m->twice ? 0 : part_map(fd, size, PROT_READ | PROT_WRITE, m->locking, ret);
+}
+
+static size_t common_mapped(const struct qbi_region *m)
+{
+	return m->twice ? 2 * m->common_size - WORDS_SIZE : m->common_size;
+}
+
 static int region_map(struct qbi_region *m, uint32_t max_msg_size,
 		      const struct qbi_region_fds *fds, int sent_protection)
 {
 	void *words = NULL, *sent = NULL;
-	int r = part_map(fds->common, common_size(max_msg_size), PROT_READ | PROT_WRITE,
-			 m->locking, &words);
+	int r = common_map(m, max_msg_size, fds->common, &words);
 
 	if (r < 0)
 		return r;
+	m->common_size = common_size(max_msg_size);
 	if (sent_size(max_msg_size))
 		r = part_map(fds->sent, sent_size(max_msg_size), sent_protection, m->locking,
 			     &sent);
 	if (r < 0) {
-		munmap(words, common_size(max_msg_size));
+		munmap(words, common_mapped(m));
 		return r;
 	}
 	m->words = words;
-	m->common_size = common_size(max_msg_size);
 	m->sent = sent;
 	m->sent_size = sent_size(max_msg_size);
 	m->max_msg_size = max_msg_size;
@@ -157,6 +197,7 @@ void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qb
 	if (which != QBI_REGION_REQUEST)
 		data = m->sent + (which == QBI_REGION_EVENT ? capacity : 0);
 	qbi_ring_init(r, &m->words->ring[which], data, capacity, m->max_msg_size);
+	r->twice = m->twice && which == QBI_REGION_REQUEST;
 }
 
 /* -- Pages released ----------------------------------------------------------------------- */
@@ -216,7 +257,7 @@ void qbi_region_close(struct qbi_region *m)
 {
 	if (!m->words)
 		return;
-	munmap(m->words, m->common_size);
+	munmap(m->words, common_mapped(m));
 	if (m->sent)
 		munmap(m->sent, m->sent_size);
 	if (m->own)

@@ -66,6 +66,8 @@ struct qbi_region_words {
 struct qbi_region {
 	struct qbi_region_words *words; /* where the common memory begins; NULL: not open */
 	size_t common_size;
+	bool twice; /* set before it is opened: map the data of the requests once more behind
+		     * itself; afterwards: that was possible */
 	unsigned char *sent; /* NULL: no rings, or not open */
 	size_t sent_size;
 	uint32_t max_msg_size;

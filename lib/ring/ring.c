@@ -16,6 +16,7 @@ struct record {
 #define RECORD_TIMED 0x716d7464u  /* a deadline, then a message; among requests only */
 #define RECORD_CANCEL 0x7163616eu /* the number of a request; likewise */
 #define RECORD_ALIGN 8
+#define IN_PLACE_ALIGN 16 /* as memory by malloc */
 
 /* Of a deadline or a number, which is aligned, and so never in two pieces either. */
 #define WORD_SIZE sizeof(uint64_t)
@@ -29,15 +30,48 @@ _Static_assert(sizeof(struct record) == RECORD_ALIGN, "a header is never in two 
 #define CAPACITY_SPARE (64u << 10)
 #define CAPACITY_UNIT 4096u
 
-static uint64_t record_stride(uint64_t length)
+static uint64_t record_round(uint64_t length)
 {
-	return sizeof(struct record) +
-	       ((length + RECORD_ALIGN - 1) & ~(uint64_t)(RECORD_ALIGN - 1));
+	return (length + RECORD_ALIGN - 1) & ~(uint64_t)(RECORD_ALIGN - 1);
+}
+
+/* Large messages, which a consumer may use where they lie. */
+static bool record_is_for_use(uint32_t kind, uint64_t length)
+{
+	return kind == RECORD_MESSAGE && length >= QBI_IN_PLACE_MIN;
+}
+
+/* From the beginning of a record at @offset to its payload. */
+static uint64_t record_lead(uint32_t kind, uint64_t offset, uint64_t length)
+{
+	if (!record_is_for_use(kind, length))
+		return sizeof(struct record);
+	return sizeof(struct record) + (offset + sizeof(struct record)) % IN_PLACE_ALIGN;
+}
+
+/* All of the record at @offset. */
+static uint64_t record_stride(uint32_t kind, uint64_t offset, uint64_t length)
+{
+	return record_lead(kind, offset, length) +
+	       record_round(length + record_is_for_use(kind, length));
+}
+
+/* The same for messages. */
+static uint64_t message_stride(uint64_t offset, uint64_t length)
+{
+	return record_stride(RECORD_MESSAGE, offset, length);
+}
+
+/* Of the largest message, wherever it is. */
+static uint64_t record_longest(const struct qbi_ring *r)
+{
+	return message_stride(0, r->max_msg_size);
 }
 
 uint64_t qbi_ring_capacity(uint32_t max_msg_size)
 {
-	uint64_t need = record_stride(max_msg_size) + CAPACITY_SPARE + CAPACITY_UNIT - 1;
+	uint64_t need = sizeof(struct record) + record_round(max_msg_size) + CAPACITY_SPARE +
+			CAPACITY_UNIT - 1;
 
 	return need - need % CAPACITY_UNIT;
 }
@@ -92,7 +126,7 @@ static int ring_make_room(struct qbi_ring *r, uint64_t stride)
 
 int qbi_ring_room(struct qbi_ring *r, size_t size)
 {
-	return ring_make_room(r, record_stride(size));
+	return ring_make_room(r, message_stride(r->tail_offset, size));
 }
 
 static qbi_shared_u64 *word_at(struct qbi_ring *r, uint64_t offset)
@@ -106,8 +140,8 @@ static inline int record_put(struct qbi_ring *r, uint32_t kind, const uint64_t *
 {
 	uint64_t length = msg->size + (word ? WORD_SIZE : 0);
 	struct record record = { .length = (uint32_t)length, .kind = kind };
-	uint64_t stride = record_stride(length);
 	uint64_t at = r->tail_offset;
+	uint64_t stride = record_stride(kind, at, length);
 	uint64_t old;
 	size_t i;
 	int err;
@@ -117,7 +151,7 @@ static inline int record_put(struct qbi_ring *r, uint32_t kind, const uint64_t *
 		return err;
 	qbi_shared_write(r->data + at, &record,
 			 sizeof(record)); /* does not wrap: multiple of 8 */
-	at = ring_advance(r, at, sizeof(record));
+	at = ring_advance(r, at, record_lead(kind, at, length));
 	if (word)
 		at = ring_write(r, at, word, WORD_SIZE);
 	for (i = 0; i < msg->n; i++)
@@ -250,7 +284,7 @@ static int ring_oldest(struct qbi_ring *r, struct record *ret)
 	/* It does not wrap. Read once. */
 	qbi_shared_read(&record, r->data + r->head_offset, sizeof(record));
 	if (!record_is_sound(r, &record) ||
-	    record_stride(record.length) > r->tail_seen - r->head)
+	    record_stride(record.kind, r->head_offset, record.length) > r->tail_seen - r->head)
 		return -EBADMSG;
 	*ret = record;
 	return 0;
@@ -279,15 +313,33 @@ int qbi_ring_peek(struct qbi_ring *r, size_t *ret_size)
 	return err;
 }
 
-/* The oldest record, of @length bytes, has been copied. */
-static void ring_leave(struct qbi_ring *r, uint32_t length)
+/* The payload of the oldest record, a message. */
+static uint64_t message_at(const struct qbi_ring *r, uint32_t length)
 {
-	r->head += record_stride(length);
-	r->head_offset = ring_advance(r, r->head_offset, record_stride(length));
+	return ring_advance(r, r->head_offset,
+			    record_lead(RECORD_MESSAGE, r->head_offset, length));
+}
+
+/* The oldest record is taken. */
+static void ring_pass(struct qbi_ring *r, uint32_t kind, uint32_t length)
+{
+	uint64_t stride = record_stride(kind, r->head_offset, length);
+
+	r->head += stride;
+	r->head_offset = ring_advance(r, r->head_offset, stride);
 	r->taken++;
 	/* order R3 (statistics): pairs with R3 in qbi_ring_queued(). */
 	qbi_shared_store(&r->words->taken, r->taken, memory_order_relaxed);
-	/* order R2 (release): the copy before the room; pairs with R2 (reuse). */
+}
+
+/* Give the producer the room of all that was taken. */
+static void ring_publish(struct qbi_ring *r)
+{
+	if (r->in_use)
+		return;
+	r->published = r->head;
+	/* order R2 (release): the copy, or the use in place, before the room; pairs with R2
+	 * (reuse). */
 	qbi_shared_store64(&r->words->head, r->head, memory_order_release);
 }
 
@@ -301,8 +353,9 @@ int qbi_ring_take(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size)
 	*ret_size = length;
 	if (length > size)
 		return -ENOBUFS;
-	ring_read(r, ring_advance(r, r->head_offset, sizeof(struct record)), buf, length);
-	ring_leave(r, length);
+	ring_read(r, message_at(r, length), buf, length);
+	ring_pass(r, RECORD_MESSAGE, length);
+	ring_publish(r);
 	return 0;
 }
 
@@ -310,12 +363,14 @@ int qbi_ring_take_request(struct qbi_ring *r, void *buf, size_t size, size_t *re
 			  uint64_t *ret_word)
 {
 	struct record record;
-	uint64_t at = ring_advance(r, r->head_offset, sizeof(record));
+	uint64_t at;
 	size_t before;
 	int err = ring_oldest(r, &record);
 
 	if (err)
 		return err;
+	at = ring_advance(r, r->head_offset,
+			  record_lead(record.kind, r->head_offset, record.length));
 	before = record.kind == RECORD_MESSAGE ? 0 : WORD_SIZE;
 	*ret_size = record.length - before;
 	if (*ret_size > size)
@@ -327,8 +382,45 @@ int qbi_ring_take_request(struct qbi_ring *r, void *buf, size_t size, size_t *re
 	else if (before)
 		ring_read(r, at, ret_word, before);
 	ring_read(r, ring_advance(r, at, before), buf, *ret_size);
-	ring_leave(r, record.length);
+	ring_pass(r, record.kind, record.length);
+	ring_publish(r);
 	return !before ? 0 : record.kind == RECORD_TIMED ? QBI_TIMED : QBI_CANCEL;
+}
+
+int qbi_ring_take_in_place(struct qbi_ring *r, void **ret, size_t *ret_size)
+{
+	static const char zero;
+	struct record record;
+	uint32_t length;
+	uint64_t at;
+	int err = ring_oldest(r, &record);
+
+	if (err)
+		return err;
+	length = record.length;
+	if (record.kind != RECORD_MESSAGE || length < QBI_IN_PLACE_MIN || r->in_use)
+		return QBI_AGAIN;
+	at = message_at(r, length);
+	if (!r->twice && at + length + sizeof(zero) > r->capacity)
+		return QBI_AGAIN;
+	/* What stayed until now. */
+	if (r->published != r->head)
+		ring_publish(r);
+	qbi_shared_write(r->data + at + length, &zero, sizeof(zero));
+	ring_pass(r, RECORD_MESSAGE, length);
+	/* order R3 (resume): for a process that goes on here after a fork. */
+	qbi_shared_store64(&r->words->passed, r->head, memory_order_relaxed);
+	r->in_use = true;
+	*ret = r->data + at;
+	*ret_size = length;
+	return 0;
+}
+
+void qbi_ring_done(struct qbi_ring *r)
+{
+	r->in_use = false;
+	if (r->capacity - (r->head - r->published) < record_longest(r))
+		ring_publish(r);
 }
 
 bool qbi_ring_is_empty(struct qbi_ring *r)
@@ -339,7 +431,7 @@ bool qbi_ring_is_empty(struct qbi_ring *r)
 
 bool qbi_ring_is_last(struct qbi_ring *r, size_t size)
 {
-	uint64_t next = r->head + record_stride(size);
+	uint64_t next = r->head + message_stride(r->head_offset, size);
 
 	if (r->tail_seen != next)
 		return false;
@@ -352,7 +444,7 @@ bool qbi_ring_arm(struct qbi_ring *r, ssize_t last_size)
 	uint64_t tail = tail_load(r);
 
 	if (last_size >= 0)
-		expected += record_stride((uint64_t)last_size);
+		expected += message_stride(r->head_offset, (uint64_t)last_size);
 	if ((tail & ~(uint64_t)RUNG) != expected)
 		return false;
 	if (!(tail & RUNG))
@@ -404,13 +496,17 @@ int qbi_ring_resume_consumer(struct qbi_ring *r)
 {
 	/* order R3 (resume): the consumer's own; alone. */
 	uint64_t head = qbi_shared_load64(&r->words->head, memory_order_relaxed);
+	/* order R3 (resume): likewise. */
+	uint64_t passed = qbi_shared_load64(&r->words->passed, memory_order_relaxed);
 	uint64_t tail = tail_load(r) & ~(uint64_t)RUNG;
+	uint64_t own = passed > head ? passed : head;
 
-	if (!positions_are_sound(r, r->head, head, tail, head))
+	if (!positions_are_sound(r, r->head, own, tail, own) || tail - head > r->capacity)
 		return -EBADMSG;
-	r->head = head;
-	r->head_offset = head % r->capacity;
-	r->tail_seen = head;
+	r->head = own;
+	r->head_offset = own % r->capacity;
+	r->tail_seen = own;
+	r->published = head;
 	/* order R3 (statistics) */
 	r->taken = qbi_shared_load(&r->words->taken, memory_order_relaxed);
 	r->owed = 0;

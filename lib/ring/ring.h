@@ -7,8 +7,10 @@
  * counts bytes taken, and tail - head bytes are queued. Each end keeps its own count
  * privately and publishes it. It reads the count of the other end only when the ring looks
  * full or empty. A record is an 8-byte header and the payload, rounded up to 8; it wraps
- * around the end of the data. The ring of the requests has records of other kinds, too: a
- * request with a deadline, and the cancel of one that was taken.
+ * around the end of the data. The payload of a large one, which a consumer may use where it
+ * lies, is aligned to 16 and has at least one more byte behind it, for a zero. The
+ * ring of the requests has records of other kinds, too: a request with a deadline, and the
+ * cancel of one that was taken.
  *
  * A child that continues in place of its parent reads its own positions again, once, because
  * threads of the parent may have moved them after the fork.
@@ -45,6 +47,7 @@
  *   R2  release   store of head in take, after the copy
  *       reuse     load of head in put: bytes below it may be overwritten
  *   R3  statistics: relaxed, for display; own positions after a fork
+ *   Messages handed out in place: R2 release is the end of their use.
  *   R4  region.h: the flow-control value, relaxed, alone
  *   R6  region.h: the CPU an end runs on, relaxed, alone
  *   R5  arm       compare-and-swap of tail; one location orders it against R1 publish
@@ -71,6 +74,7 @@ struct qbi_ring_words {
 	qbi_shared_u32 put;			      /* messages put; producer */
 	_Alignas(QBI_CACHE_LINE) qbi_shared_u64 head; /* bytes taken; consumer */
 	qbi_shared_u32 taken;			      /* messages taken; consumer */
+	qbi_shared_u64 passed; /* head, and a message that is in use where it lies; consumer */
 };
 
 _Static_assert(sizeof(struct qbi_ring_words) == 2 * QBI_CACHE_LINE, "part of the wire");
@@ -80,6 +84,7 @@ struct qbi_ring {
 	unsigned char *data;	      /* shared: capacity bytes */
 	uint64_t capacity;	      /* a multiple of 8 */
 	uint32_t max_msg_size;	      /* agreed */
+	bool twice;		      /* the data is mapped twice, one behind the other */
 
 	/* Producer's. */
 	uint64_t tail;	      /* this copy counts */
@@ -92,6 +97,8 @@ struct qbi_ring {
 	uint64_t head;		    /* this copy counts */
 	uint64_t head_offset;	    /* its offset in the data */
 	uint64_t tail_seen;
+	uint64_t published; /* as head says in shared memory */
+	bool in_use;	    /* a message where it lies: nothing is published */
 	uint32_t taken;
 	int64_t owed; /* bytes sent to us, or to be sent, and not received;
 					 * below 0: received before they were counted */
@@ -145,6 +152,20 @@ int qbi_ring_take(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size);
  */
 int qbi_ring_take_request(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size,
 			  uint64_t *ret_word);
+
+/*
+ * Consumer: take the oldest message, of at least QBI_IN_PLACE_MIN bytes, without a copy. It is
+ * in one piece with a zero behind it, and the producer does not overwrite it before
+ * qbi_ring_done(); other messages may be taken before. 0; QBI_EMPTY; QBI_AGAIN take it by a
+ * copy; -EBADMSG.
+ */
+int qbi_ring_take_in_place(struct qbi_ring *r, void **ret, size_t *ret_size);
+
+/*
+ * Consumer: the message in place is not used any more. If there is room for the largest
+ * message besides, it stays until the next one is taken.
+ */
+void qbi_ring_done(struct qbi_ring *r);
 
 /* Consumer: size of the oldest message without taking it. 0, QBI_EMPTY, -EBADMSG. */
 int qbi_ring_peek(struct qbi_ring *r, size_t *ret_size);

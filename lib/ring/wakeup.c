@@ -3,6 +3,7 @@
 
 #include <linux/sockios.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -19,6 +20,11 @@
  * small packet (768 bytes measured on 6.18).
  */
 #define TRUESIZE 1024
+
+/* How often a client gives way to a handler that is about to return, and how many
+ * milliseconds it sleeps for one that is not. */
+#define ROOM_YIELDS 50
+#define ROOM_SLEEPS 100
 
 ssize_t qbi_wakeup_send(int stream, size_t n)
 {
@@ -115,4 +121,24 @@ size_t qbi_wakeup_room(int stream, size_t send_buffer)
 		return 0;
 	used = (size_t)queued + TRUESIZE;
 	return used < send_buffer ? (send_buffer - used) / TRUESIZE : 0;
+}
+
+int qbi_wakeup_await_room(int stream, struct qbi_turn *turn, uint64_t deadline,
+			  unsigned int *tries)
+{
+	struct pollfd p = { .fd = stream, .events = POLLRDHUP };
+	int timeout;
+	int r;
+
+	if ((*tries)++ < ROOM_YIELDS) {
+		sched_yield();
+		return 0;
+	}
+	timeout = qbi_deadline_to_poll_at_most(deadline, 1);
+	if (timeout == 0 || *tries > ROOM_YIELDS + ROOM_SLEEPS)
+		return QBI_FULL;
+	r = qbi_turn_poll(turn, &p, 1, timeout);
+	if (r)
+		return r < 0 ? r : QBI_GONE;
+	return p.revents ? QBI_GONE : 0;
 }

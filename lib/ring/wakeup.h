@@ -70,4 +70,12 @@ bool qbi_wakeup_is_over(int stream);
  */
 size_t qbi_wakeup_room(int stream, size_t send_buffer);
 
+/*
+ * A client has found no room in a ring of which the server has taken everything: a handler
+ * uses a request where it lies, and may have answered it already. Wait a little for its
+ * return; *@tries is 0 at first. 0 try again; QBI_FULL that was long enough; QBI_GONE; -errno.
+ */
+int qbi_wakeup_await_room(int stream, struct qbi_turn *turn, uint64_t deadline,
+			  unsigned int *tries);
+
 #endif

@@ -18,4 +18,11 @@
  */
 bool qbi_access_granted(int stream, const struct ucred *peer, const struct qbi_owner *owner);
 
+/*
+ * Does memory that the peer shares protect nothing from it? It is root or the user of this
+ * process, and in its user namespace: it may trace the process. If this cannot be found out
+ * (no procfs, or the process may not be looked at), it is not trusted.
+ */
+bool qbi_access_is_trusted(int stream, const struct ucred *peer);
+
 #endif

@@ -63,7 +63,7 @@ static void connection_free(qb_ipcs_connection_t *c)
 	struct qbi_host *h = c->host;
 
 	/* Only the dispatching thread may change lists, and this may be another thread. */
-	assert(!c->end && c->stream.fd < 0 && qbi_list_is_empty(&c->listed.link) &&
+	assert(!c->end && !c->ended && c->stream.fd < 0 && qbi_list_is_empty(&c->listed.link) &&
 	       c->quota.counted == QBI_COUNTED_NOT);
 	if (c->announced && h->set.on.connection_destroyed) {
 		/* The callback may use the connection, and even take and drop references:
@@ -88,6 +88,7 @@ static void dispatch_undo(struct qbi_unfinished *u)
 	qb_ipcs_connection_t *c =
 		qbi_container_of(u, struct qb_ipcs_connection, dispatch_unfinished);
 
+	(void)qbi_connection_request_done(c);
 	qbi_memory_free(atomic_exchange(&c->lent, NULL));
 	qbi_unfinished_forget(u);
 	qbi_connection_unref(c);
@@ -323,14 +324,43 @@ static void stream_close(qb_ipcs_connection_t *c)
 		qbi_end_stream(stream, c->peer.uid, c->costly);
 }
 
-static void end_close(qb_ipcs_connection_t *c, enum qbi_parting how)
+static void end_part(qb_ipcs_connection_t *c, void *end, enum qbi_parting how)
 {
 	/* A child lets go of a copy, which the client cannot hold up. */
 	if (how == QBI_PART_COPY || qbi_limits_is_exempt(c->peer.uid))
-		qbi_end_free(QBI_TAKE(c->end), how);
+		qbi_end_free(end, how);
 	else
-		qbi_end_hand_over(QBI_TAKE(c->end), how, c->peer.uid, c->quota.memory);
+		qbi_end_hand_over(end, how, c->peer.uid, c->quota.memory);
+}
+
+static void end_close(qb_ipcs_connection_t *c, enum qbi_parting how)
+{
 	c->request.fd = -1; /* the transport's, closed by it */
+	if (c->in_use) {
+		c->ended = QBI_TAKE(c->end);
+		c->part = how;
+		return;
+	}
+	end_part(c, QBI_TAKE(c->end), how);
+}
+
+void qbi_connection_request_use(qb_ipcs_connection_t *c)
+{
+	c->in_use = true;
+}
+
+int qbi_connection_request_done(qb_ipcs_connection_t *c)
+{
+	void *end = c->ended ? c->ended : c->end;
+	int r;
+
+	if (!c->in_use)
+		return 0;
+	r = c->transport->server->done(end, !c->ended || c->part != QBI_PART_COPY);
+	c->in_use = false;
+	if (c->ended)
+		end_part(c, QBI_TAKE(c->ended), c->part);
+	return r;
 }
 
 static void retry_let_go(qb_ipcs_connection_t *c)

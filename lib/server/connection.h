@@ -102,14 +102,17 @@ struct qb_ipcs_connection {
 
 	const struct qbi_transport *transport; /* NULL before OPENING */
 	void *end;			       /* its state; NULL when closed */
-	struct qbi_mutex send;		       /* guards end against close while sending */
-	_Atomic(uint32_t) flow;		       /* flow-control value last published */
-	bool stream_moved;     /* another object has it: closing is not the end */
-	bool announced;	       /* connection_accept ran, so connection_destroyed will */
-	bool disconnect_asked; /* inside connection_created */
-	_Atomic(bool) broken;  /* a sender found it unusable: drop it, do not drain */
-	bool hung_up;	       /* the client is gone; drain and close */
-	bool sendable;	       /* under `send`: from CREATED on, to the end */
+	bool in_use;		/* a request is, in memory of @end that the client shares */
+	void *ended;		/* an end that is closed when that is over, or NULL */
+	enum qbi_parting part;	/* how */
+	struct qbi_mutex send;	/* guards end against close while sending */
+	_Atomic(uint32_t) flow; /* flow-control value last published */
+	bool stream_moved;	/* another object has it: closing is not the end */
+	bool announced;		/* connection_accept ran, so connection_destroyed will */
+	bool disconnect_asked;	/* inside connection_created */
+	_Atomic(bool) broken;	/* a sender found it unusable: drop it, do not drain */
+	bool hung_up;		/* the client is gone; drain and close */
+	bool sendable;		/* under `send`: from CREATED on, to the end */
 	_Atomic(uint32_t)
 		generation; /* of the process whose positions @end has; written under `send` */
 	struct qbi_unsent unsent[QBI_CHANNELS]; /* under `send` */
@@ -147,6 +150,13 @@ char *qbi_connection_request_settle(qb_ipcs_connection_t *c, void *buffer, size_
  */
 void *qbi_connection_buffer_take(qb_ipcs_connection_t *c);
 void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer);
+
+/*
+ * A request in place is handed to the application: until the done, the memory stays, also if
+ * the connection ends meanwhile. 0; -EBADMSG it was not all there. Idempotent.
+ */
+void qbi_connection_request_use(qb_ipcs_connection_t *c);
+int qbi_connection_request_done(qb_ipcs_connection_t *c);
 
 /*
  * Make a connection for an accepted socket, in state HANDSHAKE; on success it owns @fd. The

@@ -127,51 +127,58 @@ static void request_answer(qb_ipcs_connection_t *c, int32_t id, int error)
 		qbi_selector_answered(c->host->selector);
 }
 
+/* A request, and what its header says: that may change where the client can write it. */
+struct request {
+	void *data;
+	size_t size; /* by the header */
+	int32_t id;
+};
+
 /* No handler takes the message, or it is too short. 0; -errno: disconnect the client. */
 static int request_refuse(qb_ipcs_connection_t *c, const struct qbipc_handler *h,
-			  const struct qb_ipc_request_header *message, size_t size, int error)
+			  const struct request *q, int error)
 {
-	switch (qbi_selector_refuse(c->host->selector, c, &c->peer, message, size, error)) {
+	switch (qbi_selector_refuse(c->host->selector, c, &c->peer, q->data, q->id, q->size,
+				    error)) {
 	case QBIPC_REFUSE_IGNORE: return 0;
 	case QBIPC_REFUSE_DISCONNECT: return error;
 	default:
 		if (!h || !(h->flags & QBIPC_HANDLER_ONE_WAY))
-			request_answer(c, message->id, error);
+			request_answer(c, q->id, error);
 		return 0;
 	}
 }
 
 /* 0; QBI_FULL the application takes no more now; -errno: disconnect the client. */
-static int request_select(qb_ipcs_connection_t *c, void *data, size_t size)
+static int request_select(qb_ipcs_connection_t *c, const struct request *q)
 {
 	struct qbi_host *h = c->host;
-	const struct qb_ipc_request_header *header = data;
-	const struct qbipc_handler *picked = qbi_selector_ask(h->selector, c, header, size);
+	const struct qbipc_handler *picked = qbi_selector_ask(h->selector, c, q->data, q->size);
 	struct qbi_selector_choice choice;
 	int r;
 
 	if (!c->end)
 		return 0;
-	qbi_selector_choose(h->selector, picked, header->id, &choice);
+	qbi_selector_choose(h->selector, picked, q->id, &choice);
 	if (!choice.handler && h->set.on.msg_process)
-		return h->set.on.msg_process(c, data, size) < 0 ? QBI_FULL : 0;
-	r = qbi_selector_call(&choice, c, data, size, c->deadline);
-	return r < 0 ? request_refuse(c, choice.handler, data, size, r) : r;
+		return h->set.on.msg_process(c, q->data, q->size) < 0 ? QBI_FULL : 0;
+	r = qbi_selector_call(&choice, c, q->data, q->size, c->deadline);
+	return r < 0 ? request_refuse(c, choice.handler, q, r) : r;
 }
 
-static int request_hand_over(qb_ipcs_connection_t *c, void *data, size_t size)
+static int request_hand_over(qb_ipcs_connection_t *c, const struct request *q)
 {
 	if (c->host->selector)
-		return request_select(c, data, size);
+		return request_select(c, q);
 	if (!c->host->set.on.msg_process)
 		return 0;
-	return c->host->set.on.msg_process(c, data, size) < 0 ? QBI_FULL : 0;
+	return c->host->set.on.msg_process(c, q->data, q->size) < 0 ? QBI_FULL : 0;
 }
 
-static int request_hand_over_timed(qb_ipcs_connection_t *c, void *data, size_t size)
+static int request_hand_over_timed(qb_ipcs_connection_t *c, const struct request *q)
 {
 	uint64_t begin = qbi_now_ns();
-	int r = request_hand_over(c, data, size);
+	int r = request_hand_over(c, q);
 
 	/* It may have been switched off meanwhile. */
 	if (c->host->timing)
@@ -193,42 +200,65 @@ static int cancel_process(qb_ipcs_connection_t *c)
 	return 0;
 }
 
-static void request_note(qb_ipcs_connection_t *c, const struct qb_ipc_request_header *header)
+static void request_note(qb_ipcs_connection_t *c, const struct request *q)
 {
-	struct iovec iov = { (void *)(uintptr_t)header, (size_t)header->size };
+	struct iovec iov = { q->data, q->size };
 	struct qbi_msg msg = { &iov, 1, iov.iov_len };
 
 	qbi_connection_note(c, QBIPC_MONITOR_REQUEST, &msg);
 }
 
-/* As above; or QBI_FAREWELL. */
-static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size)
+/* As above; or QBI_FAREWELL. @in_place: the client can still write the @size bytes at @buf. */
+static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size, bool in_place)
 {
-	struct qb_ipc_request_header *header = buf;
+	struct qb_ipc_request_header header;
+	struct request q = { .data = buf };
 
 	if ((c->hung_up && !hang_up_allows(c, size)) || size == 0)
 		return QBI_FAREWELL;
-	if (size < sizeof(*header))
+	if (size < sizeof(header))
 		return -EBADMSG;
-	if (header->id == QB_IPC_MSG_DISCONNECT || header->size == 0)
+	memcpy(&header, buf, sizeof(header));
+	/* Read once: decisions are not made again by what may have changed. */
+	atomic_signal_fence(memory_order_seq_cst);
+	if (header.id == QB_IPC_MSG_DISCONNECT || header.size == 0)
 		return QBI_FAREWELL;
 	/* Handlers read the header, so only messages with a whole one are passed on. */
-	if (header->size < (int32_t)sizeof(*header) || (size_t)header->size > size)
+	if (header.size < (int32_t)sizeof(header) || (size_t)header.size > size)
 		return -EBADMSG;
-	QBI_TRACE(request, c->host->set.name, c->number, header->id, header->size);
+	q.id = header.id;
+	q.size = (size_t)header.size;
+	QBI_TRACE(request, c->host->set.name, c->number, q.id, header.size);
 	qbi_counter_add(&c->count.requests);
-	request_note(c, header);
+	request_note(c, &q);
 	if (c->junk)
 		c->junk--;
-	/* Handlers may use the rest as a string: the buffer has one more byte. */
-	((char *)buf)[header->size] = '\0';
+	/* Handlers may use the rest as a string: the buffer has one more byte. In place the
+	 * transport has put a zero behind the whole message. */
+	if (!in_place || q.size < size)
+		((char *)buf)[q.size] = '\0';
 	if (__builtin_expect(c->host->timing != NULL, 0))
-		return request_hand_over_timed(c, buf, (size_t)header->size);
-	return request_hand_over(c, buf, (size_t)header->size);
+		return request_hand_over_timed(c, &q);
+	return request_hand_over(c, &q);
+}
+
+/* The same for a request where it lies. */
+static int request_process_in_place(qb_ipcs_connection_t *c, void *data, size_t size)
+{
+	int r, done;
+
+	qbi_connection_request_use(c);
+	r = request_process(c, data, size, true);
+	/* The callback may have forked, and this may be the child. */
+	if (c->end && c->generation != qbi_generation())
+		qbi_send_go_on(c);
+	done = qbi_connection_request_done(c);
+	return done < 0 ? done : r;
 }
 
 /* What was taken: a request, @timed with a deadline. As above. */
-static int request_serve(qb_ipcs_connection_t *c, void *buf, size_t size, bool timed)
+static int request_serve(qb_ipcs_connection_t *c, void *buf, size_t size, bool timed,
+			 bool in_place)
 {
 	uint64_t deadline = timed ? c->transport->server->noted(c->end) : 0;
 	uint64_t outer = c->deadline; /* if a callback runs the loop */
@@ -236,7 +266,8 @@ static int request_serve(qb_ipcs_connection_t *c, void *buf, size_t size, bool t
 
 	c->taken++;
 	c->deadline = deadline == QBI_FOREVER ? 0 : deadline;
-	r = request_process(c, buf, size);
+	r = in_place ? request_process_in_place(c, buf, size) :
+		       request_process(c, buf, size, false);
 	c->deadline = outer;
 	return r;
 }
@@ -290,16 +321,17 @@ static bool share_is_left(struct share *left, const struct qbi_host *h, unsigned
  * The next request, or the end of a series, of which the cost is measured where there is a
  * suspicion. As take and settle of the transport.
  */
-static int request_take(qb_ipcs_connection_t *c, void *buf, size_t *ret_size)
+static int request_take(qb_ipcs_connection_t *c, void *buf, void **ret_in_place,
+			size_t *ret_size)
 {
 	const struct qbi_server_ops *ops = c->transport->server;
 	struct qbi_cost_mark mark;
 	int r;
 
 	if (!qbi_cost_is_watched(&c->take_cost))
-		return ops->take(c->end, buf, c->max_msg_size, ret_size);
+		return ops->take(c->end, buf, c->max_msg_size, ret_in_place, ret_size);
 	mark = qbi_cost_begin(&c->take_cost);
-	r = ops->take(c->end, buf, c->max_msg_size, ret_size);
+	r = ops->take(c->end, buf, c->max_msg_size, ret_in_place, ret_size);
 	c->costly |= qbi_cost_end(&c->take_cost, &mark,
 				  r == 0 || r == QBI_TIMED ? *ret_size : c->max_msg_size);
 	return r;
@@ -350,12 +382,13 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bo
 	int r = 0;
 
 	while (!c->flow && share_is_left(&left, c->host, served)) {
+		void *in_place = NULL;
 		size_t size;
 
 		/* The callback may have forked, and this may be the child. */
 		if (c->generation != qbi_generation())
 			qbi_send_go_on(c);
-		r = request_take(c, qbi_connection_request_place(c, buf), &size);
+		r = request_take(c, qbi_connection_request_place(c, buf), &in_place, &size);
 		if (r == QBI_EMPTY && !looked_again) {
 			looked_again = true;
 			r = requests_settle(c, taken, suspected);
@@ -372,10 +405,13 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bo
 		served++;
 		taken++;
 		share_spend(&left, r == QBI_CANCEL ? 0 : size);
-		r = r == QBI_CANCEL ?
-			    cancel_process(c) :
-			    request_serve(c, qbi_connection_request_settle(c, buf, size), size,
-					  r == QBI_TIMED);
+		if (r == QBI_CANCEL)
+			r = cancel_process(c);
+		else if (in_place)
+			r = request_serve(c, in_place, size, false, true);
+		else
+			r = request_serve(c, qbi_connection_request_settle(c, buf, size), size,
+					  r == QBI_TIMED, false);
 		if (r < 0 || r == QBI_FAREWELL)
 			return r;
 		if (!c->end)

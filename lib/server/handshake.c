@@ -169,6 +169,18 @@ static int transport_open(qb_ipcs_connection_t *c, const struct qbi_server_spec 
 	return r;
 }
 
+/* May its large requests be handed out in memory that it can still write? */
+static bool in_place_is_granted(const qb_ipcs_connection_t *c)
+{
+	if (c->max_msg_size < QBI_IN_PLACE_MIN)
+		return false;
+	switch (c->host->set.views) {
+	case QBI_VIEWS_NEVER: return false;
+	case QBI_VIEWS_ALWAYS: return true;
+	default: return qbi_access_is_trusted(c->stream.fd, &c->peer);
+	}
+}
+
 static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 {
 	struct qbi_host *h = c->host;
@@ -198,6 +210,7 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 	if (!c->transport)
 		return -ENOTSUP;
 	ops = c->transport->server;
+	spec.in_place = ops->done && in_place_is_granted(c);
 	c->end = qbi_end_new(ops);
 	if (!c->end)
 		return -ENOMEM;

@@ -334,8 +334,8 @@ int qbi_selector_call(const struct qbi_selector_choice *choice, qb_ipcs_connecti
 
 enum qbipc_refuse qbi_selector_refuse(struct qbi_selector *sel, qb_ipcs_connection_t *c,
 				      const struct ucred *peer,
-				      const struct qb_ipc_request_header *message, size_t size,
-				      int error)
+				      const struct qb_ipc_request_header *message, int32_t id,
+				      size_t size, int error)
 {
 	enum qbipc_refuse what = QBIPC_REFUSE_ANSWER;
 
@@ -350,7 +350,7 @@ enum qbipc_refuse qbi_selector_refuse(struct qbi_selector *sel, qb_ipcs_connecti
 		qbi_log_paced(&sel->pace, LOG_NOTICE,
 			      "service %s: refused message %" PRId32
 			      " of %zu bytes from pid %d: %s",
-			      sel->service, message->id, size, peer->pid, strerror(-error));
+			      sel->service, id, size, peer->pid, strerror(-error));
 	if (sel->refuse)
 		what = sel->refuse(c, message, size, error, sel->refuse_data);
 	if (what == QBIPC_REFUSE_DISCONNECT)

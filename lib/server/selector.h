@@ -83,11 +83,11 @@ void qbi_selector_choose(struct qbi_selector *sel, const struct qbipc_handler *p
 int qbi_selector_call(const struct qbi_selector_choice *choice, qb_ipcs_connection_t *c,
 		      void *data, size_t size, uint64_t deadline);
 
-/* Count and log a message that is refused with @error. Returns what has to be done. */
+/* Count and log a message of @id that is refused with @error. Returns what has to be done. */
 enum qbipc_refuse qbi_selector_refuse(struct qbi_selector *sel, qb_ipcs_connection_t *c,
 				      const struct ucred *peer,
-				      const struct qb_ipc_request_header *message, size_t size,
-				      int error);
+				      const struct qb_ipc_request_header *message, int32_t id,
+				      size_t size, int error);
 
 /* A refused message has been answered. */
 void qbi_selector_answered(struct qbi_selector *sel);

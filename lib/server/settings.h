@@ -24,6 +24,13 @@
 
 typedef void (*qbi_writable_fn)(struct qb_ipcs_connection *c, void *data);
 
+/* Whose requests are handed out in memory that the client can write. All zero: the default. */
+enum qbi_views {
+	QBI_VIEWS_TRUSTED, /* of who could do anything to this process (access.h) */
+	QBI_VIEWS_NEVER,
+	QBI_VIEWS_ALWAYS,
+};
+
 struct qbi_settings {
 	/* Of the process that dispatches the service. After fork(2) the other process has
 	 * a copy, which must not touch the timers, epoll, files and sockets they share. */
@@ -39,6 +46,7 @@ struct qbi_settings {
 	uint32_t flow;			/* flow-control value of its clients */
 	uint32_t batch;			/* most requests in one dispatch */
 	uint32_t min_msg_size;		/* enforced; 0: none */
+	enum qbi_views views;		/* whose requests are handed out where they lie */
 	struct qbi_owner watchers;	/* may watch, besides root and our user */
 
 	_Atomic(qbi_writable_fn) writable; /* called when there is room again; or NULL */

@@ -159,9 +159,17 @@ static int record_announce(struct native_shm_client *c, int r, bool ring, uint64
 static int native_shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
 {
 	struct native_shm_client *c = st;
+	unsigned int tries = 0;
 	bool ring = false;
-	int r = qbi_ring_put(&c->request, msg, &ring);
+	int r;
 
+	while ((r = qbi_ring_put(&c->request, msg, &ring)) == QBI_FULL &&
+	       qbi_ring_queued(&c->request) == 0) {
+		int waited = qbi_wakeup_await_room(c->stream, c->turns.send, deadline, &tries);
+
+		if (waited)
+			return waited;
+	}
 	if (r == 0)
 		(void)qbi_request_count(&c->turns);
 	return record_announce(c, r, ring, deadline);
@@ -171,9 +179,15 @@ static int native_shm_client_call_sendv(void *st, const struct qbi_msg *msg,
 					struct qbi_call_mark *mark)
 {
 	struct native_shm_client *c = st;
+	unsigned int tries = 0;
 	bool ring = false;
-	int r = qbi_ring_put_timed(&c->request, msg, mark->expires, &mark->place, &ring);
+	int r;
 
+	while ((r = qbi_ring_put_timed(&c->request, msg, mark->expires, &mark->place, &ring)) ==
+		       QBI_FULL &&
+	       qbi_ring_queued(&c->request) == 0)
+		if (qbi_wakeup_await_room(c->stream, c->turns.send, 0, &tries))
+			break;
 	if (r == 0)
 		mark->number = qbi_request_count(&c->turns);
 	return record_announce(c, r, ring, 0);

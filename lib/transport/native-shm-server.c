@@ -39,6 +39,7 @@ struct native_shm_server {
 	int stream; /* borrowed */
 	int bell;   /* wakes the client for responses; until it joins, keeps the place */
 	bool has_bell;
+	bool in_place; /* large requests are */
 	struct qbi_region region;
 	struct qbi_ring request;
 	struct qbi_ring response;
@@ -68,6 +69,7 @@ static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
 	s->shared = spec->shared;
 	qbi_arrivals_init(&s->requests);
 	s->region.locking = spec->locking;
+	s->region.twice = s->in_place = spec->in_place;
 	r = qbi_region_create(&s->region, spec->max_msg_size, &memory);
 	if (r < 0)
 		return r;
@@ -87,11 +89,16 @@ static int native_shm_server_request_fd(const void *st)
 	return -1;
 }
 
-static int native_shm_server_take(void *st, void *buf, size_t size, size_t *ret_size)
+static int native_shm_server_take(void *st, void *buf, size_t size, void **ret_in_place,
+				  size_t *ret_size)
 {
 	struct native_shm_server *s = st;
-	int r = qbi_ring_take_request(&s->request, buf, size, ret_size, &s->noted);
+	int r = QBI_AGAIN;
 
+	if (s->in_place)
+		r = qbi_ring_take_in_place(&s->request, ret_in_place, ret_size);
+	if (r == QBI_AGAIN)
+		r = qbi_ring_take_request(&s->request, buf, size, ret_size, &s->noted);
 	if ((r == 0 || r == QBI_TIMED) && s->asleep) {
 		s->asleep = false;
 		qbi_arrivals_woken(&s->requests, s->woken,
@@ -106,6 +113,15 @@ static uint64_t native_shm_server_noted(const void *st)
 	const struct native_shm_server *s = st;
 
 	return s->noted;
+}
+
+static int native_shm_server_done(void *st, bool free)
+{
+	struct native_shm_server *s = st;
+
+	if (free)
+		qbi_ring_done(&s->request);
+	return 0;
 }
 
 /* Is there a byte that keeps the stream readable, or will there be one at once? */
@@ -416,6 +432,7 @@ const struct qbi_server_ops qbi_native_shm_server = {
 	.begin = native_shm_server_begin,
 	.take = native_shm_server_take,
 	.noted = native_shm_server_noted,
+	.done = native_shm_server_done,
 	.settle = native_shm_server_settle,
 	.respondv = native_shm_server_respondv,
 	.eventv = native_shm_server_eventv,

@@ -95,7 +95,8 @@ static void native_socket_server_begin(void *st, bool readable)
 {
 }
 
-static int native_socket_server_take(void *st, void *buf, size_t size, size_t *ret_size)
+static int native_socket_server_take(void *st, void *buf, size_t size, void **ret_in_place,
+				     size_t *ret_size)
 {
 	struct native_socket_server *s = st;
 	int r = qbi_packets_take_request(&s->call, buf, size, ret_size, &s->noted);

@@ -145,12 +145,21 @@ static int wake_server(struct shm_client *c, uint64_t deadline)
 static int shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
 {
 	struct shm_client *c = st;
-	int r = credit_get(c, deadline);
+	unsigned int tries = 0;
+	int r;
 
-	if (r)
-		return r;
-	qbi_fault_guard_check(false);
-	r = qbi_qbring_put(&c->request, msg->iov, msg->n, msg->size);
+	for (;;) {
+		r = credit_get(c, deadline);
+		if (r)
+			return r;
+		qbi_fault_guard_check(false);
+		r = qbi_qbring_put(&c->request, msg->iov, msg->n, msg->size);
+		if (r != QBI_FULL || qbi_qbring_count(&c->request) > 0)
+			break;
+		r = qbi_wakeup_await_room(c->stream, c->turns.send, deadline, &tries);
+		if (r)
+			return r;
+	}
 	if (r)
 		return r == QBI_FULL && qbi_wakeup_is_over(c->stream) ? QBI_GONE : r;
 	c->credit--;

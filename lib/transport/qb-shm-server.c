@@ -22,6 +22,7 @@
 
 struct shm_server {
 	bool opened;
+	bool in_place; /* large requests are */
 	int stream;
 	struct qbi_shm_dir dir;
 	struct qbi_qbring request;
@@ -36,9 +37,13 @@ static int server_create_ring(struct shm_server *s, struct qbi_qbring *ring,
 			      const char *channel, const struct qbi_server_spec *spec,
 			      char *ret_name)
 {
-	int r = qbi_qbring_create(ring, &s->dir, channel, spec->service, spec->max_msg_size,
-				  ring == &s->request, &spec->owner, spec->locking);
+	unsigned int flags = 0;
+	int r;
 
+	if (ring == &s->request)
+		flags = QBI_QBRING_USER_DATA | (spec->in_place ? QBI_QBRING_IN_PLACE : 0);
+	r = qbi_qbring_create(ring, &s->dir, channel, spec->service, spec->max_msg_size, flags,
+			      &spec->owner, spec->locking);
 	if (r < 0)
 		return r;
 	/* The buffer is zeroed, and a prefix is much shorter. */
@@ -55,6 +60,7 @@ static int shm_server_open(void *st, const struct qbi_server_spec *spec,
 
 	s->opened = true;
 	s->stream = spec->stream;
+	s->in_place = spec->in_place;
 	s->dir = (struct qbi_shm_dir)QBI_SHM_DIR_INIT;
 	s->request = (struct qbi_qbring)QBI_QBRING_INIT;
 	s->response = (struct qbi_qbring)QBI_QBRING_INIT;
@@ -97,11 +103,23 @@ static void shm_server_begin(void *st, bool readable)
 	qbi_fault_guard_check(true);
 }
 
-static int shm_server_take(void *st, void *buf, size_t size, size_t *ret_size)
+static int shm_server_take(void *st, void *buf, size_t size, void **ret_in_place,
+			   size_t *ret_size)
+{
+	struct shm_server *s = st;
+	int r = QBI_AGAIN;
+
+	if (s->in_place)
+		r = qbi_qbring_take_in_place(&s->request, ret_in_place, ret_size);
+	return r == QBI_AGAIN ? qbi_qbring_take(&s->request, buf, size, ret_size) : r;
+}
+
+static int shm_server_done(void *st, bool free)
 {
 	struct shm_server *s = st;
 
-	return qbi_qbring_take(&s->request, buf, size, ret_size);
+	qbi_fault_guard_check(false);
+	return qbi_qbring_done(&s->request, free);
 }
 
 static int shm_server_settle(void *st, unsigned int taken)
@@ -260,6 +278,7 @@ const struct qbi_server_ops qbi_qb_shm_server = {
 	.request_fd = shm_server_request_fd,
 	.begin = shm_server_begin,
 	.take = shm_server_take,
+	.done = shm_server_done,
 	.settle = shm_server_settle,
 	.respondv = shm_server_respondv,
 	.eventv = shm_server_eventv,

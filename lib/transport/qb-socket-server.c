@@ -262,7 +262,8 @@ static void socket_server_begin(void *st, bool readable)
 	qbi_fault_guard_check(true);
 }
 
-static int socket_server_take(void *st, void *buf, size_t size, size_t *ret_size)
+static int socket_server_take(void *st, void *buf, size_t size, void **ret_in_place,
+			      size_t *ret_size)
 {
 	struct socket_server *s = st;
 	int strangers;

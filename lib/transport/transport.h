@@ -10,7 +10,7 @@
  * rely on no more than that.
  *
  *   server   established, request_fd, begin,
- *            take, noted, settle, flow_set       the dispatching thread
+ *            take, noted, done, settle, flow_set the dispatching thread
  *            respondv, eventv, flush, room,
  *            wait_fd, events_queued              one thread at a time
  *            join                                the dispatching thread, and no other
@@ -86,6 +86,7 @@ struct qbi_server_spec {
 	struct ucred peer;		  /* the client, as of its connect */
 	struct qbi_owner owner;		  /* of files the client is to open */
 	uint32_t max_msg_size;		  /* bytes agreed */
+	bool in_place;			  /* take() may leave large requests where they lie */
 	struct qbi_server_shared *shared; /* of the service */
 	struct qbi_locking *locking;	  /* how its memory is locked; may be NULL */
 };
@@ -152,13 +153,25 @@ struct qbi_server_ops {
 	void (*begin)(void *st, bool readable);
 
 	/*
-	 * Copy the oldest request to @buf, which has @size >= max_msg_size bytes.
-	 * 0, QBI_EMPTY, QBI_GONE, -EBADMSG. Where noted() is not NULL, also QBI_TIMED: the
-	 * request has a deadline; and QBI_CANCEL: no request, but the cancel of one that was
-	 * taken. Then noted() is the deadline, any number, or the number of that request.
+	 * Copy the oldest request to @buf, which has @size >= max_msg_size bytes; or leave
+	 * it in memory that the client can write, in one piece with a zero behind it, and
+	 * set *@ret_in_place, which is NULL before. 0, QBI_EMPTY, QBI_GONE, -EBADMSG. Where
+	 * noted() is not NULL, also QBI_TIMED: the request has a deadline; and QBI_CANCEL: no
+	 * request, but the cancel of one that was taken. Then noted() is the deadline, any
+	 * number, or the number of that request.
 	 */
-	int (*take)(void *st, void *buf, size_t size, size_t *ret_size);
+	int (*take)(void *st, void *buf, size_t size, void **ret_in_place, size_t *ret_size);
 	uint64_t (*noted)(const void *st);
+
+	/*
+	 * The request that take() left in place is not used any more. Until then take()
+	 * leaves no other one there, and neither leave() nor close() is called. 0; -EBADMSG
+	 * it was not all there. Optional.
+	 *
+	 * @free  its place may be used again; false: in a child that does not continue, which
+	 *        leaves that to the parent. In a child that does, resume() comes first
+	 */
+	int (*done)(void *st, bool free);
 
 	/*
 	 * @taken requests were taken since the last settle, and there are no more, or the

@@ -99,7 +99,8 @@ addition_suites = \
 	tests/conformance/misuse \
 	tests/conformance/peer \
 	tests/conformance/sized \
-	tests/conformance/stopped-server
+	tests/conformance/stopped-server \
+	tests/conformance/views
 if HAVE_CHECK
 check_PROGRAMS += $(addition_suites)
 endif

@@ -205,6 +205,7 @@ static void print_region(void)
 	WORD(ring[QBI_REGION_REQUEST].tail, "request `tail` u64");
 	WORD(ring[QBI_REGION_REQUEST].head, "request `head` u64");
 	WORD(ring[QBI_REGION_REQUEST].taken, "request `taken` u32");
+	WORD(ring[QBI_REGION_REQUEST].passed, "request `passed` u64");
 	WORD(ring[QBI_REGION_RESPONSE].tail, "response `tail` u64");
 	WORD(ring[QBI_REGION_RESPONSE].head, "response `head` u64");
 	WORD(ring[QBI_REGION_RESPONSE].taken, "response `taken` u32");

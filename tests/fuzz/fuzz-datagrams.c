@@ -113,6 +113,7 @@ static bool datagram_take(bool at_server, size_t room)
 {
 	static uint8_t expected[2 * MAX];
 	uint8_t *buf = malloc(room ? room : 1);
+	void *in_place = NULL;
 	size_t n = SIZE_MAX;
 	int strangers = 0, r;
 	bool alive = true;
@@ -123,7 +124,7 @@ static bool datagram_take(bool at_server, size_t room)
 		strangers++;
 		first++;
 	}
-	r = at_server ? qbi_qb_socket_server.take(server, buf, room, &n) :
+	r = at_server ? qbi_qb_socket_server.take(server, buf, room, &in_place, &n) :
 			qbi_qb_socket_client.recv(client, buf, room, 0, &n);
 	if (strangers == STRANGERS_AT_ONCE || first == last) {
 		FUZZ_CHECK(r == QBI_EMPTY);

@@ -138,7 +138,8 @@ static void check_taken(const struct qbi_ring *before, const unsigned char *buf,
 		compared += arena_log[i].size;
 	}
 	FUZZ_CHECK(compared == n);
-	FUZZ_CHECK(consumer.head == before->head + record_stride(n + extra));
+	FUZZ_CHECK(consumer.head ==
+		   before->head + message_stride(before->head_offset, n + extra));
 }
 
 static void operation_take(size_t room)
@@ -221,7 +222,7 @@ static void operation_arm(void)
 /* The bytes of the data that were written lie in [tail, tail + stride) of the ring. */
 static void check_put(const struct qbi_ring *before, size_t n)
 {
-	uint64_t stride = record_stride(n);
+	uint64_t stride = message_stride(before->tail_offset, n);
 	uint64_t head = before->head_seen;
 	const struct arena_access *a = arena_first(offsetof(struct qbi_ring_words, head));
 

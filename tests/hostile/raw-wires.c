@@ -58,16 +58,27 @@ static void bytes_get(struct raw_ring *r, uint64_t at, void *to, size_t n)
 		((unsigned char *)to)[i] = r->data[(at + i) % r->size];
 }
 
+/* From a record at @at to its payload, which is aligned where it may be used in place. */
+static uint64_t native_lead(uint64_t at, uint64_t length)
+{
+	return sizeof(struct native_record) + (length >= NATIVE_IN_PLACE ? (at + 8) % 16 : 0);
+}
+
+static uint64_t native_stride(uint64_t at, uint64_t length)
+{
+	return native_lead(at, length) + wire_round(length + (length >= NATIVE_IN_PLACE), 8);
+}
+
 int native_put(struct raw *p, enum wire_channel channel, const struct native_record *record,
 	       const void *msg, size_t size, bool *ret_ring)
 {
 	struct raw_ring *r = &p->ring[channel];
-	uint64_t stride = sizeof(*record) + wire_round(size, 8), old;
+	uint64_t stride = native_stride(r->at, size), old;
 
 	if (r->at - get_u64(r->words + NATIVE_HEAD) + stride > r->size)
 		return -EAGAIN;
 	bytes_put(r, r->at, record, sizeof(*record));
-	bytes_put(r, r->at + sizeof(*record), msg, size);
+	bytes_put(r, r->at + native_lead(r->at, size), msg, size);
 	r->at += stride;
 	old = __atomic_exchange_n((uint64_t *)(void *)(r->words + NATIVE_TAIL),
 				  r->at | NATIVE_RUNG, __ATOMIC_SEQ_CST);
@@ -86,8 +97,8 @@ ssize_t native_take(struct raw *p, enum wire_channel channel, void *buf, size_t 
 	bytes_get(r, r->at, &record, sizeof(record));
 	REQUIRE_EQ(record.kind, NATIVE_MESSAGE);
 	REQUIRE(record.length <= size);
-	bytes_get(r, r->at + sizeof(record), buf, record.length);
-	r->at += sizeof(record) + wire_round(record.length, 8);
+	bytes_get(r, r->at + native_lead(r->at, record.length), buf, record.length);
+	r->at += native_stride(r->at, record.length);
 	put_u64(r->words + NATIVE_HEAD, r->at);
 	return (ssize_t)record.length;
 }

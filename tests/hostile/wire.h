@@ -76,6 +76,9 @@ enum {
 	NATIVE_RUNG = 1,
 };
 
+/* Payloads that may be used where they lie. */
+#define NATIVE_IN_PLACE 16384u
+
 struct native_record {
 	uint32_t length;
 	uint32_t kind;

@@ -345,8 +345,9 @@ END_TEST
 static bool request_take(void)
 {
 	struct qb_ipc_request_header hdr[ENDS_MAX / sizeof(struct qb_ipc_request_header)];
+	void *in_place = NULL;
 	size_t size;
-	int r = e.sops->take(e.server, hdr, sizeof(hdr), &size);
+	int r = e.sops->take(e.server, hdr, sizeof(hdr), &in_place, &size);
 
 	ck_assert(r == 0 || r == QBI_EMPTY);
 	if (r == 0)
@@ -484,6 +485,7 @@ END_TEST
 START_TEST(request_to_a_server_that_sleeps_costs_it_one_system_call_and_teaches_it)
 {
 	char buf[ENDS_MAX];
+	void *in_place = NULL;
 	size_t size;
 
 	ends_open_expecting_nothing();
@@ -495,11 +497,12 @@ START_TEST(request_to_a_server_that_sleeps_costs_it_one_system_call_and_teaches_
 		ck_assert(bytes_wait(e.stream[0]));
 		system_calls = 0;
 		e.sops->begin(e.server, true);
-		ck_assert_int_eq(e.sops->take(e.server, buf, sizeof(buf), &size), 0);
+		ck_assert_int_eq(e.sops->take(e.server, buf, sizeof(buf), &in_place, &size), 0);
 		ck_assert_uint_gt(server()->requests.wake, 0);
 		ck_assert_uint_eq(server()->requests.n, i);
 		server()->requests.length = 0;
-		ck_assert_int_eq(e.sops->take(e.server, buf, sizeof(buf), &size), QBI_EMPTY);
+		ck_assert_int_eq(e.sops->take(e.server, buf, sizeof(buf), &in_place, &size),
+				 QBI_EMPTY);
 		ck_assert_int_eq(e.sops->settle(e.server, 1), 0);
 		ck_assert(server()->asleep);
 		ck_assert_uint_eq(system_calls, 1);
