@@ -22,6 +22,7 @@ hostile_suites = \
 	tests/hostile/options \
 	tests/hostile/processes \
 	tests/hostile/second-attempts \
+	tests/hostile/slow-answers \
 	tests/hostile/sockets \
 	tests/hostile/stopwatches \
 	tests/hostile/unread-answers \
