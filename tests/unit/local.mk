@@ -4,6 +4,7 @@
 ring_tests = \
 	tests/unit/test-fault \
 	tests/unit/test-foreign \
+	tests/unit/test-monitors \
 	tests/unit/test-mutex \
 	tests/unit/test-end \
 	tests/unit/test-reclaim \
@@ -30,6 +31,7 @@ tests_unit_test_fault_SOURCES = \
 tests_unit_test_ring_hostile_SOURCES = \
 	tests/unit/test-ring-hostile.c tests/unit/test-ring-truncated.c
 tests_unit_test_datagram_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=bind
+tests_unit_test_monitors_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=send -Wl,--wrap=clock_gettime
 tests_unit_test_end_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=madvise
 
 # Their ring functions and nothing else of theirs, so which library comes first is no
