@@ -283,9 +283,10 @@ static int sample_ask(const char *name)
 START_TEST(answer_to_a_probe_has_descriptors_if_it_asks_for_them)
 {
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
+	unsigned int native = variants[_i].type == QB_IPC_SHM ? 2 : 3;
 
 	ck_assert_uint_eq(answer_descriptors(sample_ask(h->name)),
-			  variants[_i].libqb_wire ? 0 : 3);
+			  variants[_i].libqb_wire ? 0 : native);
 	host_stop(h);
 }
 END_TEST
@@ -304,8 +305,9 @@ static void hello_is_a_clients(int i, const struct qbi_hello *hello)
 
 START_TEST(unknown_abilities_ask_nothing)
 {
-	struct qbi_hello hello = fake_hello(~(QBI_ABILITY_PROBE | QBI_ABILITY_WATCH |
-					      QBI_ABILITY_DESCRIBE | QBI_ABILITY_MONITOR));
+	struct qbi_hello hello =
+		fake_hello(~(QBI_ABILITY_PROBE | QBI_ABILITY_WATCH | QBI_ABILITY_DESCRIBE |
+			     QBI_ABILITY_MONITOR | QBI_ABILITY_BELL));
 
 	hello_is_a_clients(_i, &hello);
 }
@@ -313,8 +315,9 @@ END_TEST
 
 START_TEST(abilities_without_the_mark_ask_nothing)
 {
-	struct qbi_hello hello = fake_hello(QBI_ABILITY_PROBE | QBI_ABILITY_WATCH |
-					    QBI_ABILITY_DESCRIBE | QBI_ABILITY_MONITOR);
+	struct qbi_hello hello =
+		fake_hello(QBI_ABILITY_PROBE | QBI_ABILITY_WATCH | QBI_ABILITY_DESCRIBE |
+			   QBI_ABILITY_MONITOR | QBI_ABILITY_BELL);
 
 	hello.mark = 0;
 	hello.version = 0;
