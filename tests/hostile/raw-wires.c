@@ -86,21 +86,53 @@ int native_put(struct raw *p, enum wire_channel channel, const struct native_rec
 	return 0;
 }
 
-/* We never arm, so nobody rings us: we look. */
+/* The deadline of a request is exchanged for 0 as it is taken; true: it was cancelled before. */
+static bool native_claim(struct raw_ring *r)
+{
+	uint64_t at = (r->at + sizeof(struct native_record)) % r->size;
+
+	return __atomic_exchange_n((uint64_t *)(void *)(r->data + at), 0, __ATOMIC_SEQ_CST) ==
+	       1;
+}
+
+/* A request with a deadline, or a cancel. The size of the message; -1: cancelled. */
+static ssize_t native_take_timed(struct raw_ring *r, const struct native_record *record,
+				 void *buf, size_t size)
+{
+	size_t length = record->length - NATIVE_WORD;
+	bool seen = record->kind == NATIVE_TIMED && !native_claim(r);
+
+	REQUIRE(record->length >= NATIVE_WORD && length <= size);
+	bytes_get(r, r->at + sizeof(*record) + NATIVE_WORD, buf, length);
+	r->at += sizeof(*record) + wire_round(record->length, 8);
+	return seen ? (ssize_t)length : -1;
+}
+
+/* We never arm, so nobody rings us: we look. What is cancelled goes unseen. */
 ssize_t native_take(struct raw *p, enum wire_channel channel, void *buf, size_t size)
 {
 	struct raw_ring *r = &p->ring[channel];
 	struct native_record record;
+	ssize_t n = -1;
 
-	if ((get_u64(r->words + NATIVE_TAIL) & ~(uint64_t)NATIVE_RUNG) == r->at)
-		return -EAGAIN;
-	bytes_get(r, r->at, &record, sizeof(record));
-	REQUIRE_EQ(record.kind, NATIVE_MESSAGE);
-	REQUIRE(record.length <= size);
-	bytes_get(r, r->at + native_lead(r->at, record.length), buf, record.length);
-	r->at += native_stride(r->at, record.length);
-	put_u64(r->words + NATIVE_HEAD, r->at);
-	return (ssize_t)record.length;
+	while (n < 0) {
+		if ((get_u64(r->words + NATIVE_TAIL) & ~(uint64_t)NATIVE_RUNG) == r->at)
+			return -EAGAIN;
+		bytes_get(r, r->at, &record, sizeof(record));
+		if (channel == REQUEST &&
+		    (record.kind == NATIVE_TIMED || record.kind == NATIVE_CANCEL)) {
+			n = native_take_timed(r, &record, buf, size);
+		} else {
+			REQUIRE_EQ(record.kind, NATIVE_MESSAGE);
+			REQUIRE(record.length <= size);
+			bytes_get(r, r->at + native_lead(r->at, record.length), buf,
+				  record.length);
+			r->at += native_stride(r->at, record.length);
+			n = (ssize_t)record.length;
+		}
+		put_u64(r->words + NATIVE_HEAD, r->at);
+	}
+	return n;
 }
 
 /* -- Native sockets ------------------------------------------------------------- */
@@ -126,10 +158,15 @@ static ssize_t packet_take(int fd, void *buf, size_t size)
 	struct native_packet packet;
 	struct iovec iov[2] = { { &packet, sizeof(packet) }, { buf, size } };
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
-	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT);
+	ssize_t n;
 
+	do
+		n = recvmsg(fd, &m, MSG_DONTWAIT);
+	while (n > 0 && packet.size == NATIVE_CANCELS);
 	if (n <= 0)
 		return n < 0 ? -errno : -ECONNRESET;
+	if (packet.size & NATIVE_HAS_DEADLINE)
+		n -= NATIVE_WORD;
 	return n - (ssize_t)sizeof(packet);
 }
 

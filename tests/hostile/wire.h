@@ -73,6 +73,9 @@ enum {
 	NATIVE_FLOW = 768,
 	NATIVE_DATA = 4096,
 	NATIVE_MESSAGE = 0x716d7367,
+	NATIVE_TIMED = 0x716d7464, /* a deadline, then a message */
+	NATIVE_CANCEL = 0x7163616e,
+	NATIVE_WORD = 8, /* the deadline, or the number that is cancelled */
 	NATIVE_RUNG = 1,
 };
 
@@ -89,6 +92,10 @@ struct native_packet {
 	uint32_t size;
 	uint32_t offset;
 };
+
+/* Of a packet with a request: its last bytes are a deadline; it is a cancel. */
+#define NATIVE_HAS_DEADLINE (1u << 31)
+#define NATIVE_CANCELS UINT32_MAX
 
 /* libqb's wire: offsets in a header file, words of a chunk. */
 enum {
