@@ -37,12 +37,18 @@ static int mapping_fill(char *base, const struct qbi_mapping_file *files, size_t
 }
 
 /* In place of the last page at @at, which is never accessed. */
-static void *beyond_map(char *at, const struct qbi_mapping_file *file)
+static void *beyond_map(char *at, const struct qbi_mapping_file *file,
+			struct qbi_locking *locking)
 {
 	void *page = mmap(at, page_round(1), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
 			  file->fd, (off_t)page_round(file->size));
 
-	return page == MAP_FAILED ? NULL : page;
+	if (page == MAP_FAILED)
+		return NULL;
+	/* Locked as the rest, so that there is no mapping of these files that is not. */
+	return qbi_memory_activate(page, page_round(1), PROT_READ | PROT_WRITE, locking) ?
+		       NULL :
+		       page;
 }
 
 /* Open it; the last file is mapped @copies times. 0; QBI_AGAIN try again; -errno. */
@@ -76,7 +82,7 @@ static int mapping_open(struct qbi_mapping *m, const struct qbi_mapping_file *fi
 	for (i = 0; i < QBI_MAPPING_PARTS; i++)
 		m->part[i] = i < n ? parts[i] : NULL;
 	m->last_size = page_round(files[n - 1].size);
-	m->beyond = beyond_map((char *)base + total, &files[0]);
+	m->beyond = beyond_map((char *)base + total, &files[0], m->locking);
 	return 0;
 }
 
