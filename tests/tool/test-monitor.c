@@ -475,6 +475,36 @@ START_TEST(monitors_end_with_the_permission_and_with_the_service)
 }
 END_TEST
 
+/* Its monitors are the parent's. */
+static int64_t remote_child_destroys(struct server *sv, const int64_t *args)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		qb_ipcs_destroy(sv->service);
+		_exit(0);
+	}
+	SERVER_REQUIRE_EQ(sv, waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+START_TEST(child_that_destroys_its_copy_leaves_the_monitors_alone)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i), .untraced = true,
+							   .prepare = payload_allow });
+	qbipc_monitor_t *m = monitor(h->name, NULL);
+
+	ck_assert_int_eq(host_call(h, remote_child_destroys), 0);
+	nothing_expect(m);
+	qb_ipcc_disconnect(client_connect(h->name, 0));
+	ck_assert_uint_eq(record_of(m, QBIPC_MONITOR_CONNECTED).lost, 0);
+	ck_assert_uint_eq(record_of(m, QBIPC_MONITOR_ENDED).lost, 0);
+	qbipc_monitor_close(m);
+	host_stop(h);
+}
+END_TEST
+
 START_TEST(bad_arguments_are_refused)
 {
 	struct host *h = monitored_start(_i);
@@ -520,6 +550,7 @@ static Suite *suite(void)
 	add_transport_test(tc, monitor_sees_only_what_it_asked_for);
 	add_transport_test(tc, monitor_that_does_not_read_is_told_how_much_it_lost);
 	add_variant_test(tc, monitors_end_with_the_permission_and_with_the_service);
+	add_transport_test(tc, child_that_destroys_its_copy_leaves_the_monitors_alone);
 	/* One transport is enough: native shm, which is the first. */
 	tcase_add_loop_test(tc, nothing_is_shown_unless_it_is_allowed, 0, 1);
 	tcase_add_loop_test(tc, environment_allows_it_for_an_unchanged_program, 0, 1);
