@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/msg.h"
 #include "tests/lib/census.h"
 #include "tests/unit/test-ring-hostile.h"
 
@@ -132,6 +133,28 @@ START_TEST(a_thousand_truncated_rings_leave_nothing)
 }
 END_TEST
 
+/* The one who has it reads zeros and is told afterwards. */
+START_TEST(file_truncated_under_a_message_in_place_is_told_by_done)
+{
+	enum { LARGE = 2 * QBI_IN_PLACE_MIN };
+	static unsigned char buf[LARGE], zeros[LARGE];
+	void *message;
+	size_t n;
+
+	pair_close(&p);
+	pair_open(&p, LARGE);
+	memset(buf, 'x', sizeof(buf));
+	ck_assert_int_eq(put_bytes(&p.client, buf, LARGE), 0);
+	ck_assert_int_eq(qbi_qbring_take_in_place(&p.server, &message, &n), 0);
+	ck_assert_uint_eq(n, LARGE);
+	ck_assert_mem_eq(message, buf, LARGE);
+	truncate_file(_i);
+	ck_assert_mem_eq(message, _i ? zeros : buf, LARGE);
+	ck_assert_int_eq(qbi_qbring_done(&p.server, true), -EBADMSG);
+	everything_says_bad(&p.server);
+}
+END_TEST
+
 void add_truncation_tests(Suite *s)
 {
 	TCase *tc = tcase_create("files");
@@ -143,6 +166,7 @@ void add_truncation_tests(Suite *s)
 	tcase_add_loop_test(tc, file_truncated_with_messages_in_it_is_bad, 0, 2);
 	tcase_add_loop_test(tc, file_truncated_and_grown_again_is_survived, 0, 2);
 	tcase_add_loop_test(tc, file_truncated_at_close_is_survived, 0, 2);
+	tcase_add_loop_test(tc, file_truncated_under_a_message_in_place_is_told_by_done, 0, 2);
 	tcase_add_test(tc, file_truncated_during_use_is_survived);
 	tcase_add_loop_test(tc, holes_punched_are_survived, 0, 2);
 	tcase_add_test(tc, a_thousand_truncated_rings_leave_nothing);
