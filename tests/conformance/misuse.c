@@ -271,7 +271,7 @@ START_TEST(table_of_handlers_is_refused_with_the_row_and_what_is_wrong_with_it)
 	ck_assert_int_eq(qbipc_service_handlers_register(s, bad, 2), -EINVAL);
 	check_said("handler 1 of the table: its function is NULL");
 	bad[1] = good;
-	bad[1].flags = 2;
+	bad[1].flags = 1u << 31;
 	ck_assert_int_eq(qbipc_service_handlers_register(s, bad, 2), -EINVAL);
 	check_said("handler 1 of the table: it has an unknown flag");
 	bad[0].id = QB_IPC_MSG_DISCONNECT;
