@@ -87,13 +87,14 @@ int qbipc_log_hook_set(qbipc_log_fn fn, void *data);
 int qbipc_native_set(int on);
 
 /**
- * Busy polling: set how long an end of a native connection polls for the next message
- * before it sleeps. A message that is found this way takes half a microsecond, one that
- * has to wake a process takes five to fifty. The time actually spent follows from when
- * messages came and from what wake-ups take on this machine. Polling in vain takes at most a quarter of one CPU per service and per
- * client's connection, nothing at all while they are idle or when another process is busy
- * on the only CPU that the process may use. Real-time threads poll for 20 microseconds at a
- * time at most. The environment variable QBIPC_BUSY_POLL_US sets it from the start.
+ * Busy polling: set how long an end of a native connection polls for the next message before it
+ * sleeps. A message that is found this way takes half a microsecond, one that has to wake a
+ * process takes five to fifty. The time actually spent follows from when messages came and from
+ * what wake-ups take on this machine. Polling in vain takes at most a quarter of one CPU per
+ * service and per client's connection, nothing at all while they are idle or when another
+ * process is busy on the only CPU that the process may use. Real-time threads poll for 20
+ * microseconds at a time at most. The environment variable QBIPC_BUSY_POLL_US sets it from the
+ * start.
  *
  * @param us    longest time in microseconds, 0 to 1000; 0: no busy polling; default 200,
  *              twice the longest wake-up that is believed in

@@ -20,13 +20,14 @@
  *   qbipc_calls_dispatch(c);       when it is readable
  * @endcode
  *
- * Servers of libqb answer calls too. Where both ends use this library and the native wire,
- * the server is told until when a call waits, and that it is cancelled or its time is over
- * (qbipc/deadline.h); it may ignore that. A server answers each request that is sent as a call once, in the order in which they
- * came. The first response belongs to the oldest request, and so on. A call that was
- * cancelled, or whose time is over, keeps its place: its response, when it comes, is thrown
- * away and never given to the next call. So a request that a server never answers is none
- * to be sent as a call; send it with qb_ipcc_send(), which does not wait for a response.
+ * Servers of libqb answer calls too. Where both ends use this library and the native wire, the
+ * server is told until when a call waits, and that it is cancelled or its time is over
+ * (qbipc/deadline.h); it may ignore that. A server answers each request that is sent as a call
+ * once, in the order in which they came. The first response belongs to the oldest request, and
+ * so on. A call that was cancelled, or whose time is over, keeps its place: its response, when
+ * it comes, is thrown away and never given to the next call. So a request that a server never
+ * answers is none to be sent as a call; send it with qb_ipcc_send(), which does not wait for a
+ * response.
  *
  * From the first call on, or after qbipc_late_responses_drop(), this holds for all responses
  * of the connection:
@@ -119,9 +120,10 @@ int qbipc_call_cancel(qb_ipcc_connection_t *c, int64_t call);
  * of the library, level-triggered; poll it, or put it into any loop, for POLLIN.
  *
  * It is readable now and then although nothing is to be done, and quiet when no call is under
- * way and the server has been told of all that were cancelled. On libqb's wire no descriptor reports the responses in shared memory: there, while
- * calls are under way, the descriptor is readable at intervals, which grow with the time
- * since the last response, from 0.1 ms to 10 ms.
+ * way and the server has been told of all that were cancelled. On libqb's wire no descriptor
+ * reports the responses in shared memory: there, while calls are under way, the descriptor is
+ * readable at intervals, which grow with the time since the last response, from 0.1 ms to 10
+ * ms.
  *
  * @param c     connection
  * @return      the descriptor, the same until qb_ipcc_disconnect(), which closes it: take it

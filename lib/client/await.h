@@ -17,8 +17,8 @@
 #include "client/calls.h"
 
 /*
- * Send a request whose response the caller is going to wait for, until @deadline. 0, and *@ret_call is for
- * qbi_await_response(); QBI_FULL; QBI_GONE; -errno.
+ * Send a request whose response the caller is going to wait for, until @deadline. 0, and
+ * *@ret_call is for qbi_await_response(); QBI_FULL; QBI_GONE; -errno.
  */
 int qbi_await_send(struct qbi_calls *calls, const struct qbi_msg *msg, uint64_t deadline,
 		   struct qbi_request **ret_call);

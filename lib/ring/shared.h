@@ -85,8 +85,9 @@ static inline uint64_t qbi_shared_add64(qbi_shared_u64 *word, uint64_t n, memory
 
 /*
  * Payload: the label of the word that publishes it gives the order. It is read in place only
- * where it is handed out there (QBI_IN_PLACE_MIN). The fence needs no instruction: it only tells the compiler that the memory may
- * change after the copy, so that it does not read there again instead of in the copy.
+ * where it is handed out there (QBI_IN_PLACE_MIN). The fence needs no instruction: it only
+ * tells the compiler that the memory may change after the copy, so that it does not read there
+ * again instead of in the copy.
  */
 static inline void qbi_shared_read(void *to, const void *shared, size_t n)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Busy polling before sleeping: what it never exceeds, and when there is none. Times are given, so nothing here waits.
+ * Busy polling before sleeping: what it never exceeds, and when there is none. Times are given,
+ * so nothing here waits.
  */
 #include <pthread.h>
 #include <sched.h>
