@@ -170,7 +170,8 @@ static int client_join(qb_ipcc_connection_t *c, uint64_t number, uint64_t deadli
 	bool made;
 	int r;
 
-	if (deadline == 0)
+	/* The answer was there: a server that leaves its queue full may not keep us for ever. */
+	if (deadline == 0 || !qbi_deadline_is_a_time(deadline))
 		deadline = qbi_deadline_from_ms(QBI_REST_OF_ANSWER_MS);
 	r = qbi_reach_again(&c->reached, deadline, c->cancel_state, &c->bell, &made);
 	if (r == 0)

@@ -10,11 +10,14 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <qbipc/connect.h>
 #include <qbipc/describe.h>
 #include <qbipc/snapshot.h>
 
+#include "tests/hostile/raw-wires.h"
 #include "tests/hostile/tools.h"
 #include "tests/hostile/truth.h"
 
@@ -49,6 +52,7 @@ END_TEST
 /* -- Fields ------------------------------------------------------------------------------ */
 
 enum { FIELD_LIES = 19, BEGINNING = 12000, SHORT_MS = 200, ABILITY_DESCRIBE = 4 };
+enum { QUEUE_MAX = 20 };
 
 static void lie_about_a_field(struct truth *t, unsigned int which)
 {
@@ -222,6 +226,39 @@ START_TEST(table_that_stops_is_given_up)
 }
 END_TEST
 
+/* An answer that is as it should be, and no place in the queue for the bell, ever. */
+static void lie_with_a_full_queue(struct truth *t, unsigned int which)
+{
+	struct sockaddr_un address;
+	int fds[QUEUE_MAX], n = 0, error = 0;
+
+	raw_address(&address, t->name);
+	while (n < QUEUE_MAX && !error) {
+		fds[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		REQUIRE(fds[n] >= 0);
+		if (connect(fds[n], (struct sockaddr *)&address, sizeof(address)) < 0)
+			error = errno;
+		n++;
+	}
+	REQUIRE_EQ(error, EAGAIN);
+	truth_send(t);
+	AWAIT(truth_client_left(t));
+	while (n > 0)
+		close(fds[--n]);
+}
+
+START_TEST(answer_without_a_place_for_the_bell_is_given_up)
+{
+	struct false_server f;
+
+	client_must_be_refused(_i, lie_with_a_full_queue, 0);
+	false_begin(&f, _i, lie_with_a_full_queue, 0);
+	ck_assert_ptr_null(TIMED(SHORT_MS, qbipc_connect_timeout(f.name, 0, SHORT_MS)));
+	ck_assert_int_eq(errno, ETIMEDOUT);
+	false_end(&f);
+}
+END_TEST
+
 /* -- Descriptors ---------------------------------------------------------------------------- */
 
 /* Another number than there should be: @which of the first one. */
@@ -368,6 +405,7 @@ int main(void)
 	add_transport_test(tc, table_that_stops_is_given_up);
 	/* It is the same before the transport is known, and takes a while. */
 	add_attack(tc, answer_that_comes_byte_by_byte_is_given_up, ON_MEMORY);
+	add_attack(tc, answer_without_a_place_for_the_bell_is_given_up, ON_NATIVE_MEMORY);
 	add_transport_test(tc, answer_that_goes_on_for_ever_is_survived);
 
 	tc = tcase_new(s, "descriptors");
