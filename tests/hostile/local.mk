@@ -19,6 +19,7 @@ hostile_suites = \
 	tests/hostile/memory-kept \
 	tests/hostile/memory-messages \
 	tests/hostile/memory-words \
+	tests/hostile/monitors \
 	tests/hostile/options \
 	tests/hostile/processes \
 	tests/hostile/second-attempts \

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A client that maps what it shares with the server many times over: whatever takes a page of
- * it out then visits all of these mappings, and holds locks of the kernel meanwhile.
+ * it out then visits all of these mappings, and holds locks of the kernel meanwhile. And a
+ * false server that does the same.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #include "tests/hostile/tools.h"
+#include "tests/hostile/truth.h"
 
 enum {
 	MAPPINGS = 50000, /* of each process; the kernel allows 65,530 */
@@ -181,6 +184,59 @@ ATTACK(mapped_many_times_and_punched_while_it_is_not_used)
 	arena_honest_goes_on(a);
 }
 
+/* -- A false server ------------------------------------------------------------------------ */
+
+static atomic_uint *walks; /* so many it has begun */
+
+static void map_many_and_punch(struct truth *t, unsigned int which)
+{
+	pid_t pids[PROCESSES];
+	uint64_t walk = 0;
+
+	others.common = common_of(&t->mine);
+	others_start(pids);
+	truth_send(t);
+	while (!truth_client_left(t)) {
+		uint64_t took;
+
+		atomic_fetch_add(walks, 1);
+		took = walk_us(&others.common);
+		walk = took > walk ? took : walk;
+	}
+	printf("# map_many_and_punch (%s): a walk takes up to %llu us\n",
+	       variants[t->variant].name, (unsigned long long)walk);
+	fflush(stdout);
+	others_end(pids);
+}
+
+/* Nobody can unmap meanwhile. What a disconnect waits for that is printed, and not judged. */
+START_TEST(mapped_many_times_and_punched_while_a_client_disconnects)
+{
+	struct false_server f;
+	qb_ipcc_connection_t *c;
+	struct stopwatch watch;
+	struct lap lap;
+	uint64_t end;
+
+	walks = mmap(NULL, sizeof(*walks), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		     -1, 0);
+	ck_assert_ptr_ne(walks, MAP_FAILED);
+	false_begin(&f, _i, map_many_and_punch, 0);
+	c = client_connect(f.name, 0);
+	end = now_ms() + (uint64_t)deadline_ms();
+	while (atomic_load(walks) < 2) {
+		ck_assert_uint_lt(now_ms(), end);
+		pause_briefly();
+	}
+	stopwatch_start(&watch, -1);
+	qb_ipcc_disconnect(c);
+	lap = stopwatch_read(&watch, -1);
+	worst_note("map_many_and_punch", _i, "disconnects", &lap);
+	false_end(&f);
+	munmap((void *)(uintptr_t)walks, sizeof(*walks));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("hostile: many mappings");
@@ -189,5 +245,6 @@ int main(void)
 	add_attack(tc, mapped_many_times_at_the_end, ON_ALL);
 	add_attack(tc, mapped_many_times_and_punched_while_it_is_used, ON_MEMORY | ON_QB);
 	add_attack(tc, mapped_many_times_and_punched_while_it_is_not_used, ON_NATIVE_SOCKETS);
+	add_attack(tc, mapped_many_times_and_punched_while_a_client_disconnects, ON_NATIVE);
 	return arena_main(s);
 }

@@ -14,6 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <qbipc/monitor.h>
+#include <qbipc/snapshot.h>
+
 #include "tests/hostile/tools.h"
 #include "tests/lib/remote.h"
 
@@ -310,6 +313,54 @@ ATTACK(eighty_thousand_waiters_and_a_handshake_in_pieces, .cpu_not_judged = JUDG
 	arena_honest_goes_on(a);
 }
 
+/* -- Monitors ------------------------------------------------------------------------------ */
+
+enum { ABILITY_MONITOR = 0x20, MONITOR_MARK = 0x314d4951, WISH = 40, PATIENT_MS = 500 };
+
+static void monitors_allow(struct server *sv)
+{
+	SERVER_REQUIRE(sv, qbipc_service_monitor_set(sv->service, QBIPC_MONITOR_PAYLOAD) == 0);
+	SERVER_REQUIRE(sv,
+		       qbipc_service_snapshot_allow(sv->service, ATTACKER_UID, (gid_t)-1) == 0);
+}
+
+/* Of its wish each byte is a piece of its own; then it never reads. */
+static void monitor_main(void *data)
+{
+	const uint32_t wish[WISH / 4] = { MONITOR_MARK, WISH, 0, WIRE_SMALLEST };
+	struct wire_hello hello = raw_hello(true, WIRE_SMALLEST);
+	struct arena *a = data;
+	struct wire_welcome w;
+	uint64_t wake_up, end;
+	int stream;
+
+	descriptors_allow();
+	wake_up = wake_up_ns(WAITERS);
+	stream = raw_dial(a->wish.service);
+	REQUIRE(stream >= 0);
+	hello.version = 0;
+	hello.abilities = ABILITY_MONITOR;
+	REQUIRE_EQ(send(stream, &hello, sizeof(hello), MSG_NOSIGNAL), sizeof(hello));
+	REQUIRE_EQ(recv(stream, &w, sizeof(w), MSG_WAITALL), sizeof(w));
+	REQUIRE_EQ(w.error, 0);
+	room_raise(stream);
+	waiters_add(stream, WAITERS);
+	arena_freeze(a);
+	for (size_t i = 0; i < sizeof(wish); i++)
+		REQUIRE_EQ(send(stream, (const char *)wish + i, 1, MSG_NOSIGNAL), 1);
+	arena_thaw(a);
+	for (end = now_ms() + PATIENT_MS; now_ms() < end;)
+		arena_honest_goes_on(a);
+	server_has_computed_little(a, wake_up);
+}
+
+ATTACK(eighty_thousand_waiters_at_a_monitor, .cpu_not_judged = JUDGED_HERE,
+       .prepare = monitors_allow, .needs = "root: two users")
+{
+	child_end(child_start(0, monitor_main, a));
+	arena_honest_goes_on(a);
+}
+
 /* -- Many clients ------------------------------------------------------------------------ */
 
 enum { LEFT = 24, LEFT_EPOLLS = 20, LEFT_COPIES = 2000, LEFT_WAITERS = 40000 };
@@ -360,5 +411,6 @@ int main(void)
 	add_attack(tc, eighty_thousand_waiters_and_bytes_that_mean_nothing, ON_ALL);
 	add_attack(tc, eighty_thousand_waiters_and_a_handshake_in_pieces, ON_ALL);
 	add_attack(tc, forty_thousand_waiters_at_each_client_that_has_left, ON_QB_SOCKETS);
+	add_attack(tc, eighty_thousand_waiters_at_a_monitor, ON_NATIVE);
 	return arena_main(s);
 }
