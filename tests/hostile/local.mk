@@ -13,6 +13,7 @@ hostile_suites = \
 	tests/hostile/files \
 	tests/hostile/handshake \
 	tests/hostile/hang-ups \
+	tests/hostile/in-place \
 	tests/hostile/kills \
 	tests/hostile/many-mappings \
 	tests/hostile/memory-held \

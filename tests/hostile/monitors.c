@@ -31,8 +31,8 @@ static const struct wish everything = { .mark = MARK,
 static void monitors_allow(struct server *sv)
 {
 	SERVER_REQUIRE(sv, qbipc_service_monitor_set(sv->service, QBIPC_MONITOR_PAYLOAD) == 0);
-	SERVER_REQUIRE(sv, qbipc_service_snapshot_allow(sv->service, ATTACKER_UID,
-							(gid_t)-1) == 0);
+	SERVER_REQUIRE(sv,
+		       qbipc_service_snapshot_allow(sv->service, ATTACKER_UID, (gid_t)-1) == 0);
 }
 
 static void monitors_allow_nobody(struct server *sv)
