@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/reclaim.h"
 #include "base/socket.h"
@@ -89,6 +91,16 @@ void qbi_end_hand_over(void *state, enum qbi_parting how, uid_t uid, uint64_t me
 
 /* -- The stream --------------------------------------------------------------- */
 
+/*
+ * With so much waiting for the thread of a user, a stream that is cheap is emptied here: the
+ * thread may have no CPU, or be held up, and each stream that waits is a descriptor.
+ */
+#define WAITING_MANY 64
+/* What emptying it may cost. */
+#define CHEAP_NS QBI_NS_PER_MS
+/* What waits for one thread never holds more than this part of RLIMIT_NOFILE. */
+#define DESCRIPTORS_PART 8
+
 struct stream_end {
 	struct qbi_reclaim reclaim; /* as above */
 	int stream;
@@ -119,6 +131,29 @@ static bool stream_hand_over(int stream, uid_t uid)
 	return false;
 }
 
+/* It is shut down. True: nothing is left in it. */
+static bool stream_is_emptied(int stream)
+{
+	uint64_t until = qbi_cpu_ns() + CHEAP_NS;
+	char junk[256];
+	ssize_t n;
+
+	do
+		n = qbi_socket_receive(stream, junk, sizeof(junk));
+	while (n > 0 && qbi_cpu_ns() < until);
+	return n <= 0;
+}
+
+/* May it wait for the thread? */
+static bool stream_may_wait(int stream, uid_t uid, bool costly)
+{
+	uint32_t waiting = qbi_reclaim_pending(uid).in_all;
+
+	if (waiting >= qbi_descriptors_allowed() / DESCRIPTORS_PART)
+		return false;
+	return costly || waiting < WAITING_MANY || !stream_is_emptied(stream);
+}
+
 void qbi_end_stream(int stream, uid_t uid, bool costly)
 {
 	if (stream < 0)
@@ -126,6 +161,7 @@ void qbi_end_stream(int stream, uid_t uid, bool costly)
 	/* The client is to notice it now, and to send no more. */
 	if (!costly)
 		(void)shutdown(stream, SHUT_RDWR);
-	if ((!costly && !qbi_socket_holds_bytes(stream)) || !stream_hand_over(stream, uid))
+	if ((!costly && !qbi_socket_holds_bytes(stream)) ||
+	    !stream_may_wait(stream, uid, costly) || !stream_hand_over(stream, uid))
 		stream_discard(stream);
 }

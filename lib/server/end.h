@@ -7,7 +7,8 @@
  * its connection stays counted until it is done.
  *
  * So is the closing of a socket that has something in its queue: the kernel discards it piece by
- * piece, and for each it wakes all who wait at the client's end, who may be many.
+ * piece, and for each it wakes all who wait at the client's end, who may be many. How many
+ * sockets wait for the thread is limited, so that no user makes the server run out of descriptors.
  *
  * Threads: the dispatching thread.
  */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -162,6 +163,79 @@ START_TEST(without_a_thread_the_pages_are_left_to_the_client)
 }
 END_TEST
 
+/* -- Streams in which something is left ------------------------------------------ */
+
+enum { STREAMS = 300, MANY = 64, LITTLE = 10, MUCH = 100000, DESCRIPTORS = 640 };
+
+static int holding[2] = { -1, -1 };
+
+/* Until the pipe has no more writer. */
+static int hold(struct qbi_reclaim *r)
+{
+	char byte;
+
+	while (read(holding[0], &byte, 1) > 0)
+		;
+	return 0;
+}
+
+static void hold_begin(void)
+{
+	struct qbi_reclaim *r = malloc(sizeof(*r));
+
+	ck_assert_ptr_nonnull(r);
+	ck_assert_int_eq(pipe(holding), 0);
+	ck_assert_int_eq(qbi_reclaim_add(r, hold, BYTES, ALICE), 0);
+}
+
+static void hold_end(void)
+{
+	close(holding[1]);
+	AWAIT(qbi_reclaim_pending(ALICE).in_all == 0);
+	close(holding[0]);
+}
+
+/* End one in which Alice has left so many bytes. What waits for her thread afterwards. */
+static uint32_t stream_left(size_t bytes)
+{
+	static const char junk[MUCH];
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	ck_assert_int_eq(send(pair[0], junk, bytes, MSG_DONTWAIT), (long)bytes);
+	qbi_end_stream(pair[1], ALICE, false);
+	close(pair[0]);
+	return qbi_reclaim_pending(ALICE).in_all;
+}
+
+START_TEST(streams_that_are_cheap_do_not_pile_up)
+{
+	hold_begin();
+	for (uint32_t i = 2; i <= MANY; i++)
+		ck_assert_uint_eq(stream_left(LITTLE), i);
+	/* An interrupt may make one dear. */
+	for (int i = 0; i < STREAMS; i++)
+		ck_assert_uint_lt(stream_left(LITTLE), MANY + STREAMS / 10);
+	hold_end();
+}
+END_TEST
+
+/* Those that are not cheap: more than can be received in the time that a stream has. */
+START_TEST(streams_that_wait_leave_descriptors_for_others)
+{
+	struct rlimit before, few = { DESCRIPTORS, DESCRIPTORS };
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few.rlim_max = before.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	hold_begin();
+	for (int i = 0; i < STREAMS; i++)
+		ck_assert_uint_le(stream_left(MUCH), DESCRIPTORS / 8);
+	hold_end();
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+END_TEST
+
 /* -- Taking out pages that somebody holds up ---------------------------------------- */
 
 static const void *slow_from, *slow_to; /* memory where it takes 5 ms */
@@ -276,6 +350,8 @@ int main(void)
 	tcase_add_test(tc, handed_over_it_is_unmapped_when_nobody_holds_it_up);
 	tcase_add_test(tc, what_cannot_be_held_up_is_closed_at_once);
 	tcase_add_test(tc, without_a_thread_the_pages_are_left_to_the_client);
+	tcase_add_test(tc, streams_that_are_cheap_do_not_pile_up);
+	tcase_add_test(tc, streams_that_wait_leave_descriptors_for_others);
 	tcase_add_test(tc, punching_tells_whether_it_was_held_up);
 	tcase_add_test(tc, of_a_region_the_memory_counts_that_the_client_can_punch);
 	tcase_add_test(tc, of_a_file_that_stays_it_is_told_without_taking_anything);
