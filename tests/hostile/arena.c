@@ -147,12 +147,13 @@ static void processes_check(struct arena *a)
 {
 	int status;
 
-	report_check();
+	/* The server first: what the others report may follow from its end. */
 	host_check(a->host);
 	if (waitpid(a->host->pid, &status, WNOHANG) == a->host->pid) {
 		a->host->pid = -1;
 		ck_abort_msg("the server ended with status 0x%x", status);
 	}
+	report_check();
 	if (a->honest > 0 && waitpid(a->honest, &status, WNOHANG) == a->honest) {
 		a->honest = -1;
 		ck_abort_msg("the honest client ended with status 0x%x", status);

@@ -68,7 +68,8 @@ static int32_t watched_dispatch(int32_t fd, int32_t revents, void *data)
 static void watched_note(int32_t fd, qb_ipcs_dispatch_fn_t fn, void *data)
 {
 	if (fd < 0 || fd >= FDS_MAX)
-		abort();
+		server_fail(the_server, __FILE__, __LINE__, "the descriptor %d is in the loop",
+			    fd);
 	watched[fd].fn = fn;
 	watched[fd].data = data;
 }
