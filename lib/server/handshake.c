@@ -29,8 +29,27 @@ qb_ipcs_connection_t *qbi_handshake_oldest(struct qbi_host *h)
 	return limits_connection(qbi_limits_oldest(&h->limits));
 }
 
+/*
+ * The bell of a client that has its answer, which is here and was not looked at yet: to close it
+ * would end that connection. True: it has joined, or was closed.
+ */
+static bool handshake_joins(qb_ipcs_connection_t *c)
+{
+	bool closed;
+
+	if (c->hello_size || !qbi_handshake_is_of_bell(c->stream.fd))
+		return false;
+	qbi_connection_ref(c);
+	qbi_handshake_continue(c);
+	closed = c->state == QBI_CONNECTION_CLOSED;
+	qbi_connection_unref(c);
+	return closed;
+}
+
 static void handshake_close(qb_ipcs_connection_t *c, const struct qbi_limits_verdict *v)
 {
+	if (handshake_joins(c))
+		return;
 	qbi_refusals_note(&c->host->refusals, v->why, &c->peer, "%s", v->text);
 	qbi_connection_abandon(c);
 }

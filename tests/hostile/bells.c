@@ -7,11 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <qbipc/limits.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/hostile/tools.h"
+
+enum { FEW_HANDSHAKES = 4 };
 
 /* A connection without its bell. */
 static void bare_connect(struct arena *a, struct raw *p)
@@ -242,6 +245,45 @@ ATTACK(bells_that_never_come)
 	arena_honest_goes_on(a);
 }
 
+static void few_handshakes(struct server *sv)
+{
+	struct qbipc_service_limits limits = { .size = sizeof(limits),
+					       .handshakes_per_uid = FEW_HANDSHAKES };
+
+	SERVER_REQUIRE(sv, qbipc_service_limits_set(sv->service, &limits) == 0);
+}
+
+/* The oldest has to go, and it is a bell that has its number by now. */
+ATTACK(bell_among_more_handshakes_than_its_user_may_have, .prepare = few_handshakes,
+       .needs = "root: several users")
+{
+	int silent[FEW_HANDSHAKES], bell;
+	struct wire_hello hello;
+	struct raw p;
+
+	bare_connect(a, &p);
+	hello = raw_join_hello(p.welcome.opaque);
+	bell = raw_dial(a->wish.service);
+	REQUIRE(bell >= 0);
+	for (size_t i = 0; i < COUNT(silent) - 1; i++)
+		REQUIRE((silent[i] = raw_dial(a->wish.service)) >= 0);
+	/* Somebody who came later was accepted: so were they. */
+	arena_honest_goes_on(a);
+	arena_freeze(a);
+	silent[COUNT(silent) - 1] = raw_dial(a->wish.service);
+	REQUIRE(silent[COUNT(silent) - 1] >= 0);
+	REQUIRE_EQ(send(bell, &hello, sizeof(hello), MSG_NOSIGNAL), sizeof(hello));
+	arena_thaw(a);
+	AWAIT(is_joined(bell) || is_turned_away(bell));
+	REQUIRE(is_joined(bell));
+	raw_call(&p, 5, 100);
+	for (size_t i = 0; i < COUNT(silent); i++)
+		close(silent[i]);
+	close(bell);
+	raw_close(&p);
+	arena_honest_goes_on(a);
+}
+
 struct thief {
 	struct arena *arena;
 	uint64_t number;
@@ -302,6 +344,7 @@ int main(void)
 	add_attack(tc, bell_that_is_half_closed, ON_NATIVE_MEMORY);
 	add_attack(tc, number_that_comes_byte_by_byte, ON_NATIVE_MEMORY);
 	add_attack(tc, bells_that_never_come, ON_NATIVE_MEMORY);
+	add_attack(tc, bell_among_more_handshakes_than_its_user_may_have, ON_NATIVE_MEMORY);
 	add_attack(tc, bell_of_another_user, ON_NATIVE_MEMORY);
 	add_attack(tc, numbers_that_are_told_repeat, ON_NATIVE_MEMORY);
 	return arena_main(s);

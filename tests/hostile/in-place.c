@@ -61,8 +61,8 @@ ATTACK(words_and_body_flipped_under_the_handler, .prepare = views_always)
 		large_connect(a, &p);
 		for (unsigned int k = 0; k < effort(ROUNDS) && !raw_is_dropped(&p); k++, i++) {
 			size_t size = NATIVE_IN_PLACE + i * 1237 % (LARGEST - NATIVE_IN_PLACE);
-			struct request *r = request_make(ids[i % COUNT(ids)], (int32_t)size,
-							 size);
+			struct request *r =
+				request_make(ids[i % COUNT(ids)], (int32_t)size, size);
 			struct flipping f;
 
 			flip_choose(&f, &p, i);
