@@ -77,9 +77,11 @@ int qbipc_log_hook_set(qbipc_log_fn fn, void *data);
 /**
  * Allow or forbid the native wire, which is used when both ends are this library. When
  * one of them forbids it, both stay on libqb's. The environment variable QBIPC_NATIVE=0
- * forbids it from the start.
+ * forbids it from the start. Where overcommit is forbidden (vm.overcommit_memory=2 when the
+ * library is first used), it is forbidden unless this function or QBIPC_NATIVE=1 allows it,
+ * because an access to shared memory could then be a fault.
  *
- * @param on    0 forbid, else allow (the default)
+ * @param on    0 forbid, else allow (the default where overcommit is not forbidden)
  * @return      0
  * @note        Connections that are up stay as they are.
  * @note        Threads: any.

@@ -33,6 +33,8 @@ enum qbipc_why {
 	QBIPC_WHY_SERVER_SHORT = 7, /**< the server has no descriptors, memory, or quota left */
 	QBIPC_WHY_CLIENT_SHORT = 8, /**< likewise the client */
 	QBIPC_WHY_REMEMBERED = 9,   /**< it failed less than a minute ago, and is not tried */
+	QBIPC_WHY_OVERCOMMIT = 10,  /**< overcommit is forbidden here: a page of shared memory
+				       may be missing at any access */
 };
 
 /** The process that answered, and the properties that a connection would have. */

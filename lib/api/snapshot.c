@@ -31,7 +31,7 @@ static struct qbi_why probe_why(const char *name, const struct qbi_inquiry *q)
 	if (welcome->error != 0)
 		return (struct qbi_why){ 0 };
 	if (!qbi_transport_version())
-		return (struct qbi_why){ .code = QBIPC_WHY_CLIENT_OFF };
+		return (struct qbi_why){ qbi_transport_why_not_native(QBIPC_WHY_CLIENT_OFF) };
 	if (!why.code) {
 		why = qbi_welcome_why(welcome);
 		return why.code ? why : q->obstacle;

@@ -53,7 +53,7 @@ static qb_ipcc_connection_t *connection_new(void)
 static struct qbi_why why_not(const char *service)
 {
 	if (!qbi_transport_version())
-		return (struct qbi_why){ .code = QBIPC_WHY_CLIENT_OFF };
+		return (struct qbi_why){ qbi_transport_why_not_native(QBIPC_WHY_CLIENT_OFF) };
 	return qbi_degraded_why(service);
 }
 

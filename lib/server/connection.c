@@ -451,7 +451,7 @@ struct qbi_why qbi_connection_why_not(const qb_ipcs_connection_t *c, bool *ret_u
 
 	*ret_unread = false;
 	if (!why.code && !qbi_transport_version())
-		why.code = QBIPC_WHY_SERVER_OFF;
+		why.code = qbi_transport_why_not_native(QBIPC_WHY_SERVER_OFF);
 	if (!why.code)
 		*ret_unread =
 			!qbi_unread_allows(&c->host->unread, c->peer.uid, &c->host->limits.at);

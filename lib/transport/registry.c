@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <qbipc/snapshot.h>
+
+#include "base/file.h"
 #include "base/once.h"
 #include "base/util.h"
 
@@ -62,27 +65,50 @@ static enum qb_ipc_type type_on_wire(enum qb_ipc_type type)
 	return type == QB_IPC_NATIVE ? QB_IPC_SHM : type;
 }
 
+enum native_setting {
+	NATIVE_ON,
+	NATIVE_OFF,
+	NATIVE_LACKS_OVERCOMMIT,
+};
+
 static struct qbi_once once;
-static _Atomic(bool) native_on = true;
+static _Atomic(enum native_setting) native_setting = NATIVE_ON;
+
+/* Where /proc cannot be read: no, which is what nearly all systems say. */
+static bool overcommit_is_forbidden(void)
+{
+	char text[8];
+
+	return qbi_file_text("/proc/sys/vm/overcommit_memory", text, sizeof(text)) == 0 &&
+	       text[0] == '2';
+}
 
 static void native_setting_read(void)
 {
 	const char *text = getenv("QBIPC_NATIVE");
 
 	if (text && strcmp(text, "0") == 0)
-		native_on = false;
+		native_setting = NATIVE_OFF;
+	else if (!(text && strcmp(text, "1") == 0) && overcommit_is_forbidden())
+		native_setting = NATIVE_LACKS_OVERCOMMIT;
 }
 
 void qbi_transport_native_set(bool on)
 {
 	qbi_once_run(&once, native_setting_read);
-	native_on = on;
+	native_setting = on ? NATIVE_ON : NATIVE_OFF;
+}
+
+uint8_t qbi_transport_why_not_native(uint8_t off)
+{
+	qbi_once_run(&once, native_setting_read);
+	return native_setting == NATIVE_LACKS_OVERCOMMIT ? QBIPC_WHY_OVERCOMMIT : off;
 }
 
 uint32_t qbi_transport_version(void)
 {
 	qbi_once_run(&once, native_setting_read);
-	return native_on ? NATIVE_VERSION : 0;
+	return native_setting == NATIVE_ON ? NATIVE_VERSION : 0;
 }
 
 /* The version that both ends support; a peer without the mark has only libqb's wire. */

@@ -17,9 +17,15 @@
 
 /*
  * May this process use the native wire? The environment variable QBIPC_NATIVE=0 and the
- * setter say no; connections that are up stay as they are.
+ * setter say no; connections that are up stay as they are. If neither says anything: not where
+ * overcommit is forbidden (vm.overcommit_memory=2) when this is asked first. The kernel then
+ * gives no page beyond what it has, and memory of the native wire, whose pages the other end can
+ * take out, is not guarded against the fault.
  */
 void qbi_transport_native_set(bool on);
+
+/* Why it may not: a code of enum qbipc_why, @off if it was switched off. */
+uint8_t qbi_transport_why_not_native(uint8_t off);
 
 /* The highest version of the native wire that may be used, 0 none: goes into the hello. */
 uint32_t qbi_transport_version(void);

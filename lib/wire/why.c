@@ -19,6 +19,7 @@ static const char *const texts[] = {
 	[QBIPC_WHY_SERVER_SHORT] = "the server is short of what it needs",
 	[QBIPC_WHY_CLIENT_SHORT] = "the client is short of what it needs",
 	[QBIPC_WHY_REMEMBERED] = "it failed less than a minute ago",
+	[QBIPC_WHY_OVERCOMMIT] = "overcommit is forbidden, so memory may be missing later",
 };
 
 /* A misconfiguration has a high priority; a setting of an end, or libqb, a low one. */
@@ -112,7 +113,8 @@ struct qbi_why qbi_why_of_client(uint32_t packed)
 	switch (why.code) {
 	case QBIPC_WHY_CLIENT_OFF:
 	case QBIPC_WHY_CLIENT_REFUSED:
-	case QBIPC_WHY_CLIENT_SHORT: return why;
+	case QBIPC_WHY_CLIENT_SHORT:
+	case QBIPC_WHY_OVERCOMMIT: return why;
 	default: return (struct qbi_why){ .code = QBIPC_WHY_LIBQB };
 	}
 }
@@ -125,7 +127,8 @@ struct qbi_why qbi_why_of_server(uint32_t packed)
 	case QBIPC_WHY_SERVER_OFF:
 	case QBIPC_WHY_OWNER:
 	case QBIPC_WHY_SERVER_REFUSED:
-	case QBIPC_WHY_SERVER_SHORT: return why;
+	case QBIPC_WHY_SERVER_SHORT:
+	case QBIPC_WHY_OVERCOMMIT: return why;
 	default: return (struct qbi_why){ .code = QBIPC_WHY_LIBQB };
 	}
 }

@@ -170,6 +170,7 @@ static void print_why(void)
 	       QBIPC_WHY_CLIENT_REFUSED);
 	printf("| %d | the server is short of", QBIPC_WHY_SERVER_SHORT);
 	printf("\n| %d | the client is, likewise | client |\n", QBIPC_WHY_CLIENT_SHORT);
+	printf("| %d | overcommit is forbidden | either |\n", QBIPC_WHY_OVERCOMMIT);
 	printf("| %d | `memfd_create` | %d | `recvmsg` with descriptors |\n",
 	       QBI_CALL_MEMFD_CREATE, QBI_CALL_RECVMSG);
 	printf("| %d | `ftruncate` | %d | `fstat` |\n", QBI_CALL_FTRUNCATE, QBI_CALL_FSTAT);

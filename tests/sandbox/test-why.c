@@ -8,12 +8,14 @@
 #include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -34,7 +36,7 @@
 #include "tests/lib/variant.h"
 #include "tests/tool/ask.h"
 
-enum { NOBODY = 65534, NATIVE_TRANSPORTS = 2, DESCRIPTORS_MAX = 20 };
+enum { NOBODY = 65534, NATIVE_TRANSPORTS = 2, DESCRIPTORS_MAX = 20, NO_MOUNTS = 250 };
 
 /* -- The filter ----------------------------------------------------------------- */
 
@@ -368,6 +370,70 @@ START_TEST(client_that_switched_it_off_says_so)
 }
 END_TEST
 
+/* -- Where overcommit is forbidden -------------------------------------------------- */
+
+/*
+ * In this process alone, by a mount over the file that says so. Exits where that is not possible.
+ * What the library has read before does not count: nothing has asked it yet in this process.
+ */
+static void overcommit_forbid(void)
+{
+	char path[] = "/tmp/overcommit-XXXXXX";
+	int fd = mkstemp(path);
+	bool done = fd >= 0 && write(fd, "2\n", 2) == 2 && unshare(CLONE_NEWNS) == 0 &&
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		    mount(path, "/proc/sys/vm/overcommit_memory", NULL, MS_BIND, NULL) == 0;
+
+	close(fd);
+	unlink(path);
+	if (!done)
+		_exit(NO_MOUNTS);
+	unsetenv("QBIPC_NATIVE");
+}
+
+static bool mounts_are_possible(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		overcommit_forbid();
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_MOUNTS)
+		printf("# not tried: mounts are not permitted\n");
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void prepare_without_overcommit(struct server *sv)
+{
+	prepare(sv);
+	overcommit_forbid();
+}
+
+START_TEST(server_without_overcommit_offers_the_guarded_wire)
+{
+	static const char why[] = "overcommit is forbidden, so memory may be missing later";
+	struct host *h;
+	qb_ipcc_connection_t *c;
+
+	if (!mounts_are_possible())
+		return;
+	h = host_start(&(struct server_spec){ VARIANT_SPEC(_i),
+					      .prepare = prepare_without_overcommit });
+	probe_expect(h->name, QBIPC_WHY_OVERCOMMIT, NULL, 0);
+	c = client_connect(h->name, 0);
+	client_echo(c, 100);
+	record_expect(h->name, QBIPC_WHY_OVERCOMMIT, NULL, 0);
+	server_lines_expect(h, getpid(), why);
+	lines_expect(&here, h->name, "", why);
+	qb_ipcc_disconnect(c);
+	host_stop(h);
+}
+END_TEST
+
 /* -- Clients in processes of their own -------------------------------------------- */
 
 /* Of client and parent. */
@@ -459,6 +525,48 @@ static void client_stop(const struct client *c)
 	close(c->done);
 	munmap(report, sizeof(*report));
 }
+
+static void forbid(int i)
+{
+	overcommit_forbid();
+}
+
+/* The program, or who starts it, may know better. */
+static void forbid_and_insist(int i)
+{
+	overcommit_forbid();
+	if (i)
+		setenv("QBIPC_NATIVE", "1", 1);
+	else
+		qbipc_native_set(1);
+}
+
+START_TEST(client_without_overcommit_takes_the_guarded_wire)
+{
+	static const char why[] = "overcommit is forbidden, so memory may be missing later";
+	struct host *h;
+	struct client c;
+
+	if (!mounts_are_possible())
+		return;
+	h = start(_i);
+	/* Before this process asks the library, which its children would inherit. */
+	for (int i = 0; i < 2; i++) {
+		c = client_start(h->name, forbid_and_insist, i);
+		ck_assert(report->connected);
+		ck_assert_int_eq(report->before.why, QBIPC_WHY_NATIVE);
+		client_stop(&c);
+	}
+	c = client_start(h->name, forbid, 0);
+	ck_assert(report->connected);
+	ck_assert_int_eq(report->before.why, QBIPC_WHY_OVERCOMMIT);
+	record_expect(h->name, QBIPC_WHY_OVERCOMMIT, NULL, 0);
+	server_lines_expect(h, c.pid, why);
+	lines_expect(&report->log, h->name, "", why);
+	client_stop(&c);
+	host_stop(h);
+}
+END_TEST
 
 static const struct refusal *client_refusal;
 
@@ -640,6 +748,10 @@ int main(void)
 	tcase_add_loop_test(tc, server_that_switched_it_off_says_so, NATIVE_TRANSPORTS,
 			    transport_count);
 	tcase_add_loop_test(tc, client_that_switched_it_off_says_so, 0, NATIVE_TRANSPORTS);
+	tcase_add_loop_test(tc, server_without_overcommit_offers_the_guarded_wire, 0,
+			    NATIVE_TRANSPORTS);
+	tcase_add_loop_test(tc, client_without_overcommit_takes_the_guarded_wire, 0,
+			    NATIVE_TRANSPORTS);
 	tc = tcase_new(s, "client");
 	tcase_add_loop_test(tc, call_that_a_client_may_not_make_is_told_by_name, 0,
 			    CLIENT_CASES);

@@ -186,7 +186,8 @@ START_TEST(reason_of_a_server_is_believed_of_itself_only)
 	w.version = 0;
 	for (code = 0; code < 16; code++) {
 		bool own = code == QBIPC_WHY_SERVER_OFF || code == QBIPC_WHY_OWNER ||
-			   code == QBIPC_WHY_SERVER_REFUSED || code == QBIPC_WHY_SERVER_SHORT;
+			   code == QBIPC_WHY_SERVER_REFUSED || code == QBIPC_WHY_SERVER_SHORT ||
+			   code == QBIPC_WHY_OVERCOMMIT;
 
 		w.abilities = QBI_ABILITY_PROBE | (0xff00u | code << 4 | code)
 							  << QBI_ABILITIES_WHY_SHIFT;

@@ -333,7 +333,7 @@ START_TEST(reason_of_a_client_is_believed_of_itself_only)
 
 	for (code = 0; code < 16; code++) {
 		bool own = code == QBIPC_WHY_CLIENT_OFF || code == QBIPC_WHY_CLIENT_REFUSED ||
-			   code == QBIPC_WHY_CLIENT_SHORT;
+			   code == QBIPC_WHY_CLIENT_SHORT || code == QBIPC_WHY_OVERCOMMIT;
 		struct qbi_hello hello =
 			fake_hello((0xff00u | code << 4 | code) << QBI_ABILITIES_WHY_SHIFT);
 		struct qbipc_snapshot_connection c;

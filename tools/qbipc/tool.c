@@ -175,6 +175,7 @@ const char *tool_why_name(int why)
 		[QBIPC_WHY_SERVER_SHORT] = "server-short",
 		[QBIPC_WHY_CLIENT_SHORT] = "client-short",
 		[QBIPC_WHY_REMEMBERED] = "remembered",
+		[QBIPC_WHY_OVERCOMMIT] = "overcommit",
 	};
 
 	return why >= 0 && (size_t)why < sizeof(names) / sizeof(names[0]) ? names[why] : "?";
