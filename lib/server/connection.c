@@ -14,7 +14,6 @@
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/trace.h"
 #include "base/util.h"
 #include "server/end.h"
 #include "transport/registry.h"
@@ -29,7 +28,6 @@ int qbi_connection_new(struct qbi_host *h, int fd, qb_ipcs_dispatch_fn_t dispatc
 	if (!c)
 		return -ENOMEM;
 	c->refs = 1;
-	c->number = ++h->last_number;
 	c->host = qbi_host_ref(h);
 	c->dispatch = dispatch;
 	qbi_roster_entry_init(&c->listed);
@@ -47,7 +45,6 @@ int qbi_connection_new(struct qbi_host *h, int fd, qb_ipcs_dispatch_fn_t dispatc
 	}
 	c->owner = (struct qbi_owner){ c->peer.uid, c->peer.gid, 0600 };
 	c->stream.fd = fd;
-	QBI_TRACE(accept, h->set.name, c->number, c->peer.pid, c->peer.uid);
 	*ret_c = c;
 	return 0;
 }

@@ -86,7 +86,7 @@ struct qb_ipcs_connection {
 	void *context;
 	struct qbi_unfinished dispatch_unfinished;
 
-	uint64_t number;	  /* clients of the service count from 1 */
+	uint64_t number;	  /* clients of the service count from 1; 0: not one yet */
 	struct ucred peer;	  /* SO_PEERCRED, fixed at the client's connect */
 	struct qbi_owner owner;	  /* of what the client opens */
 	struct qbi_watch stream;  /* owns the accepted socket */

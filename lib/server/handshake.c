@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/socket.h"
+#include "base/trace.h"
 #include "base/util.h"
 #include "server/access.h"
 #include "server/connection.h"
@@ -432,9 +433,6 @@ static void bell_join(qb_ipcs_connection_t *c)
 		qbi_bell_remove(&owner->bell);
 		qbi_send_join(owner, qbi_connection_stream_take(c));
 	}
-	/* The next client gets the number, so that clients are counted. */
-	if (c->number == c->host->last_number)
-		c->host->last_number--;
 	qbi_connection_abandon(c);
 }
 
@@ -472,6 +470,9 @@ static void handshake_finish(qb_ipcs_connection_t *c)
 	}
 	if (qbi_inquiry_answer(c))
 		return;
+	/* In the order in which they are listed, and not before it is known to be a client. */
+	c->number = ++h->last_number;
+	QBI_TRACE(accept, h->set.name, c->number, c->peer.pid, c->peer.uid);
 	r = connection_admit(c);
 	if (r < 0) {
 		connection_refuse(c, r);
