@@ -33,7 +33,19 @@ struct qbi_bell *qbi_bells_find(struct qbi_bells *b, uint64_t number)
 	return NULL;
 }
 
-int qbi_bells_add(struct qbi_bells *b, struct qbi_bell *e)
+bool qbi_bells_one_waits(struct qbi_bells *b, uid_t uid)
+{
+	struct qbi_list *pos;
+	size_t i;
+
+	for (i = 0; i < QBI_BELL_BUCKETS; i++)
+		qbi_list_for_each(pos, &b->waiting[i])
+			if (qbi_list_entry(pos, struct qbi_bell, link)->uid == uid)
+				return true;
+	return false;
+}
+
+int qbi_bells_add(struct qbi_bells *b, struct qbi_bell *e, uid_t uid)
 {
 	uint64_t number;
 	int r;
@@ -44,6 +56,7 @@ int qbi_bells_add(struct qbi_bells *b, struct qbi_bell *e)
 			return r;
 	} while (qbi_bells_find(b, number));
 	e->number = number;
+	e->uid = uid;
 	qbi_list_push_back(&b->waiting[number % QBI_BELL_BUCKETS], &e->link);
 	return 0;
 }

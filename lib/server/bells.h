@@ -11,7 +11,9 @@
 #ifndef QBI_SERVER_BELLS_H
 #define QBI_SERVER_BELLS_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/list.h"
 
@@ -26,13 +28,17 @@ struct qbi_bells {
 struct qbi_bell {
 	struct qbi_list link; /* in one of the lists above, or in none */
 	uint64_t number;      /* 0: it never waited */
+	uid_t uid;	      /* of the client */
 };
 
 void qbi_bells_init(struct qbi_bells *b);
 void qbi_bell_init(struct qbi_bell *e);
 
-/* @e waits from now on, with a number that no other one has. 0 or -errno. */
-int qbi_bells_add(struct qbi_bells *b, struct qbi_bell *e);
+/* @e of a client of @uid waits from now on, with a number that no other has. 0 or -errno. */
+int qbi_bells_add(struct qbi_bells *b, struct qbi_bell *e, uid_t uid);
+
+/* Does a client of @uid wait? Looks at all that do. */
+bool qbi_bells_one_waits(struct qbi_bells *b, uid_t uid);
 
 /* The one that waits with @number; NULL: there is none. */
 struct qbi_bell *qbi_bells_find(struct qbi_bells *b, uint64_t number);

@@ -242,7 +242,7 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 		return r;
 	c->holds_retry = true;
 	if (ops->join)
-		r = qbi_bells_add(&h->bells, &c->bell);
+		r = qbi_bells_add(&h->bells, &c->bell, c->peer.uid);
 	if (r < 0)
 		return r;
 	c->request.fd = ops->request_fd(c->end);
@@ -436,12 +436,18 @@ static void bell_join(qb_ipcs_connection_t *c)
 	qbi_connection_abandon(c);
 }
 
-bool qbi_handshake_is_of_bell(int fd)
+bool qbi_handshake_may_be_bell(struct qbi_host *h, int fd)
 {
+	socklen_t len = sizeof(struct ucred);
 	struct qbi_hello hello;
+	struct ucred peer;
+	ssize_t n = recv(fd, &hello, sizeof(hello), MSG_PEEK | MSG_DONTWAIT);
 
-	return recv(fd, &hello, sizeof(hello), MSG_PEEK | MSG_DONTWAIT) == sizeof(hello) &&
-	       qbi_hello_is_bell(&hello);
+	if (n == sizeof(hello))
+		return qbi_hello_is_bell(&hello);
+	return n < 0 && errno == EAGAIN &&
+	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       qbi_bells_one_waits(&h->bells, peer.uid);
 }
 
 static void handshake_finish(qb_ipcs_connection_t *c)

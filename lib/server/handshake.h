@@ -25,8 +25,11 @@ int qbi_handshake_begin(qb_ipcs_connection_t *c);
  */
 void qbi_handshake_continue(qb_ipcs_connection_t *c);
 
-/* Does the first message on the new stream @fd, which stays there, join a bell? */
-bool qbi_handshake_is_of_bell(int fd);
+/*
+ * Is the new stream @fd a bell, by its first message, which stays there? If that has not come
+ * yet: may it be the bell of a client that waits for its own?
+ */
+bool qbi_handshake_may_be_bell(struct qbi_host *h, int fd);
 
 /* Out of descriptors: close a handshake of a user with limits. False: there is none. */
 bool qbi_handshake_make_room(struct qbi_host *h);

@@ -173,8 +173,8 @@ static void listener_resume(struct qbi_deadline *d)
  * new spare. So the backlog becomes empty instead of waking the loop for ever. False: there
  * is no spare, or it did not help.
  *
- * A bell is not closed, but goes to *@ret_bell: its connection keeps a place for it, which is
- * free when it has joined.
+ * What is or may be a bell is not closed, but goes to *@ret_bell: its connection keeps a place
+ * for it, which is free when it has joined. Until then there is no spare.
  */
 static bool listener_turn_away(struct qbi_listener *l, int *ret_bell)
 {
@@ -185,7 +185,7 @@ static bool listener_turn_away(struct qbi_listener *l, int *ret_bell)
 		return false;
 	l->spare = qbi_close(l->spare);
 	fd = client_accept(l);
-	if (fd >= 0 && qbi_handshake_is_of_bell(fd)) {
+	if (fd >= 0 && qbi_handshake_may_be_bell(l->host, fd)) {
 		*ret_bell = fd;
 		return true;
 	}
