@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -106,6 +107,77 @@ START_TEST(client_that_has_its_answer_lacks_no_descriptor_any_more)
 	client_echo(c, 100);
 	host_call(h, remote_empty);
 	qb_ipcc_disconnect(c);
+	host_stop(h);
+}
+END_TEST
+
+/* docs/protocol.md, first message. */
+struct first {
+	int32_t id;
+	uint32_t mark;
+	int32_t size;
+	uint32_t version, max_msg_size, abilities;
+};
+enum { ANSWER_SIZE = 12328, OPAQUE_AT = 32, ABILITY_BELL = 0x10 };
+#define MARK 0x31434951u
+
+static int stream_connect(const char *name)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(a.sun_path + 1, name);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+static void first_send(int fd, uint32_t version, uint32_t max_msg_size, uint32_t abilities)
+{
+	struct first m = { -1, MARK, sizeof(m), version, max_msg_size, abilities };
+
+	ck_assert_int_eq(send(fd, &m, sizeof(m), MSG_NOSIGNAL), sizeof(m));
+}
+
+static uint64_t number_receive(int fd)
+{
+	char answer[ANSWER_SIZE];
+	uint64_t number;
+
+	ck_assert_int_eq(recv(fd, answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
+	memcpy(&number, answer + OPAQUE_AT, sizeof(number));
+	return number;
+}
+
+/* The server has it, and has shut down the direction in which nothing comes any more. */
+static bool bell_is_joined(int fd)
+{
+	char byte;
+
+	return send(fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) == -1 && errno == EPIPE &&
+	       recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == -1 && errno == EAGAIN;
+}
+
+/* It is accepted with nothing in it, and says only later what it is. */
+START_TEST(bell_that_is_silent_at_first_lacks_no_descriptor_either)
+{
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(0),
+							   .prepare = prepare_few_descriptors,
+							   .created = created_then_fill });
+	int fd = stream_connect(h->name), bell;
+	uint64_t number;
+
+	first_send(fd, 1, ANSWER_SIZE, 0);
+	number = number_receive(fd);
+	bell = stream_connect(h->name);
+	/* A turn of the loop, and one more. */
+	host_call(h, remote_nothing);
+	host_call(h, remote_nothing);
+	first_send(bell, (uint32_t)number, (uint32_t)(number >> 32), ABILITY_BELL);
+	WAIT_FOR(bell_is_joined(bell));
+	ck_assert_uint_eq(host_refusals(h).descriptors, 0);
+	host_call(h, remote_empty);
+	close(bell);
+	close(fd);
 	host_stop(h);
 }
 END_TEST
@@ -429,6 +501,7 @@ int main(void)
 	TCase *tc = tcase_new(s, "descriptors");
 
 	add_variant_test(tc, service_without_descriptors_turns_clients_away_and_resumes);
+	tcase_add_test(tc, bell_that_is_silent_at_first_lacks_no_descriptor_either);
 	add_variant_test(tc,
 			 service_without_descriptors_removes_the_files_of_whom_it_disconnects);
 	add_variant_test(tc, client_that_has_its_answer_lacks_no_descriptor_any_more);
