@@ -30,6 +30,15 @@ qb_ipcs_connection_t *qbi_handshake_oldest(struct qbi_host *h)
 	return limits_connection(qbi_limits_oldest(&h->limits));
 }
 
+/* By its first message, which stays there. */
+static bool stream_is_bell(int fd)
+{
+	struct qbi_hello hello;
+
+	return recv(fd, &hello, sizeof(hello), MSG_PEEK | MSG_DONTWAIT) == sizeof(hello) &&
+	       qbi_hello_is_bell(&hello);
+}
+
 /*
  * The bell of a client that has its answer, which is here and was not looked at yet: to close it
  * would end that connection. True: it has joined, or was closed.
@@ -38,7 +47,7 @@ static bool handshake_joins(qb_ipcs_connection_t *c)
 {
 	bool closed;
 
-	if (c->hello_size || !qbi_handshake_is_of_bell(c->stream.fd))
+	if (c->hello_size || !stream_is_bell(c->stream.fd))
 		return false;
 	qbi_connection_ref(c);
 	qbi_handshake_continue(c);
@@ -439,13 +448,12 @@ static void bell_join(qb_ipcs_connection_t *c)
 bool qbi_handshake_may_be_bell(struct qbi_host *h, int fd)
 {
 	socklen_t len = sizeof(struct ucred);
-	struct qbi_hello hello;
 	struct ucred peer;
-	ssize_t n = recv(fd, &hello, sizeof(hello), MSG_PEEK | MSG_DONTWAIT);
+	char byte;
 
-	if (n == sizeof(hello))
-		return qbi_hello_is_bell(&hello);
-	return n < 0 && errno == EAGAIN &&
+	if (stream_is_bell(fd))
+		return true;
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN &&
 	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
 	       qbi_bells_one_waits(&h->bells, peer.uid);
 }
