@@ -164,6 +164,9 @@ enum {
 /* The server counts requests of that id, and the ends of connections that had one. */
 enum { MSG_COUNTED = 900 };
 struct lap watch_worst(struct host *h);
+/* Was a dispatch blocked for long? */
+bool watch_is_blocked(struct host *h);
+
 /* As far as that is judged, no dispatch was blocked or computed for long. */
 void watch_check(struct host *h, bool cpu_judged, bool blocking_judged);
 /* For attackers, while the honest client holds: the server has nothing to do. */

@@ -158,6 +158,11 @@ struct lap watch_worst(struct host *h)
 	};
 }
 
+bool watch_is_blocked(struct host *h)
+{
+	return host_slot(h, SLOT_BLOCKED_COUNT) > 0;
+}
+
 void watch_check(struct host *h, bool cpu_judged, bool blocking_judged)
 {
 	long long blocked = blocking_judged ? host_slot(h, SLOT_BLOCKED_COUNT) : 0;
