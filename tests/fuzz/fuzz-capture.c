@@ -44,9 +44,9 @@ static uint64_t network(const uint8_t *from, unsigned int size)
 	return n;
 }
 
-/* The last option of that code; NULL: there is none. */
+/* The last option of that code, and of @only bytes unless that is 0; NULL: there is none. */
 static const uint8_t *option_find(const struct file *f, const uint8_t *at, const uint8_t *end,
-				  unsigned int code, size_t *size)
+				  unsigned int code, size_t only, size_t *size)
 {
 	const uint8_t *found = NULL;
 
@@ -55,7 +55,7 @@ static const uint8_t *option_find(const struct file *f, const uint8_t *at, const
 
 		if ((size_t)(end - at - 4) < padded)
 			break;
-		if (number(f, at, 2) == code) {
+		if (number(f, at, 2) == code && (!only || n == only)) {
 			found = at + 4;
 			*size = n;
 		}
@@ -84,11 +84,11 @@ static bool interface_model(struct file *f, const uint8_t *b, const uint8_t *end
 
 	if (end - b < 16 || f->n == CAPTURE_INTERFACES)
 		return false;
-	text = option_find(f, b + 16, end, 3, &n);
+	text = option_find(f, b + 16, end, 3, 0, &n);
 	f->ours[f->n] = number(f, b + 8, 2) == 147 && text && n == sizeof(words) - 1 &&
 			memcmp(text, words, n) == 0;
-	resolution = option_find(f, b + 16, end, 9, &n);
-	f->ticks[f->n] = resolution && n == 1 ? ticks_of(*resolution) : 1000000;
+	resolution = option_find(f, b + 16, end, 9, 1, &n);
+	f->ticks[f->n] = resolution ? ticks_of(*resolution) : 1000000;
 	if (f->ours[f->n] && !f->ticks[f->n])
 		return false;
 	f->n++;
@@ -116,7 +116,7 @@ static int packet_model(const struct file *f, const uint8_t *b, const uint8_t *e
 	own = network(p + 2, 2);
 	if (own < 48 || own > size)
 		return -1;
-	lost = option_find(f, p + (size + 3) / 4 * 4, end, 4, &n);
+	lost = option_find(f, p + (size + 3) / 4 * 4, end, 4, 8, &n);
 	*r = (struct qbipc_monitor_record){
 		.size = sizeof(*r),
 		.kind = (uint32_t)network(p + 4, 4),
@@ -136,7 +136,7 @@ static int packet_model(const struct file *f, const uint8_t *b, const uint8_t *e
 	r->time_ns = (uint64_t)((wide)(number(f, b + 12, 4) << 32 | number(f, b + 16, 4)) *
 				1000000000u / f->ticks[from]);
 	/* Of several, the last one that is whole; one of another size does not count. */
-	if (lost && n == 8)
+	if (lost)
 		r->lost = number(f, lost, 8);
 	return 1;
 }
