@@ -379,22 +379,15 @@ static void arena_close(struct arena *a)
 	munmap(a->shared, sizeof(*a->shared));
 }
 
-/*
- * What holds up the server does so each time. A thread of the server that has lost its CPU while
- * it has a lock of the process does so now and then, on a busy machine, and no account tells
- * that apart. So an attack that seems to have blocked a dispatch has to do it again, and again.
- */
-enum { ATTEMPTS = 3 };
-
-/* True: it blocked a dispatch for long, and that is judged, but not for the last time. */
+/* Did it block a dispatch for long? What it had the server compute is judged here. */
 static bool arena_attempt(int variant, const char *name, const struct arena_terms *terms,
-			  attack_fn attack, int attempt)
+			  attack_fn attack)
 {
 	struct arena a = { .variant = variant, .name = name };
 	struct account before;
 	struct lap worst;
 	char text[200];
-	bool again;
+	bool blocked;
 
 	arena_open(&a, terms);
 	honest_pause(&a);
@@ -412,33 +405,46 @@ static bool arena_attempt(int variant, const char *name, const struct arena_term
 	worst = watch_worst(a.host);
 	worst_note(name, variant, "dispatches", &worst);
 	account_compare(&a, &before, terms->heap_may_grow);
-	again = !terms->blocking_not_judged && attempt < ATTEMPTS && watch_is_blocked(a.host);
-	if (again)
-		printf("# once more: %s (%s): %s\n", name, variants[variant].name,
+	watch_check(a.host, !terms->cpu_not_judged, false);
+	blocked = watch_is_blocked(a.host);
+	if (blocked) {
+		printf("# blocked: %s (%s): %s\n", name, variants[variant].name,
 		       lap_text(&worst, text, sizeof(text)));
-	fflush(stdout);
-	watch_check(a.host, !terms->cpu_not_judged, !again && !terms->blocking_not_judged);
+		fflush(stdout);
+	}
 	honest_resume(&a);
 	arena_close(&a);
-	return again;
+	return blocked;
+}
+
+int arena_blocked(int variant, const char *name, const struct arena_terms *terms,
+		  attack_fn attack)
+{
+	int times = 0;
+
+	while (arena_attempt(variant, name, terms, attack) && ++times < ATTEMPTS &&
+	       !terms->blocking_not_judged)
+		;
+	return times;
 }
 
 void arena_run(int variant, const char *name, const struct arena_terms *terms, attack_fn attack)
 {
-	int attempt = 1;
+	int times;
 
 	if (terms->needs && geteuid() != 0) {
 		printf("# skip %s: needs %s\n", name, terms->needs);
 		return;
 	}
-	while (arena_attempt(variant, name, terms, attack, attempt))
-		attempt++;
+	times = arena_blocked(variant, name, terms, attack);
 	if (terms->cpu_not_judged)
 		printf("# not judged: what %s has the server compute (%s)\n", name,
 		       terms->cpu_not_judged);
 	if (terms->blocking_not_judged)
 		printf("# not judged: how long %s blocks the server (%s)\n", name,
 		       terms->blocking_not_judged);
+	else
+		ck_assert_msg(times < ATTEMPTS, "a dispatch was blocked for long, each time");
 }
 
 void add_attack_test(TCase *tc, const TTest *test, unsigned int where)

@@ -95,8 +95,19 @@ struct arena_terms {
 	const char *blocking_not_judged; /* the same of how long one was blocked */
 };
 
+/*
+ * What holds up the server does so each time. A thread of the server that has lost its CPU while
+ * it has a lock of the process does so now and then, on a busy machine, and no account tells
+ * that apart. So an attack that seems to have blocked a dispatch has to do it again, and again.
+ */
+enum { ATTEMPTS = 3 };
+
 void arena_run(int variant, const char *name, const struct arena_terms *terms,
 	       attack_fn attack);
+
+/* How often in a row the attack blocked a dispatch for long, of at most ATTEMPTS times. */
+int arena_blocked(int variant, const char *name, const struct arena_terms *terms,
+		  attack_fn attack);
 
 /*
  * ATTACK(name, .as_root = true) { ... }: a test of that name, whose body runs in the

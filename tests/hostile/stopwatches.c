@@ -7,7 +7,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -168,6 +170,57 @@ START_TEST(dispatch_that_shares_its_cpu_is_not)
 }
 END_TEST
 
+/* A server that an attacker can have sleep in a dispatch. */
+static void prepare_slow(struct server *sv)
+{
+	witness_dismiss();
+	sv->spec.msg = slow_msg;
+}
+
+/* By all processes: the attacks that have been made. */
+static struct {
+	_Atomic(int) n;
+} * attacks;
+
+static void attack_again(struct arena *a, int last)
+{
+	struct raw p;
+
+	raw_connect(&p, &a->wish);
+	raw_call(&p, atomic_fetch_add(&attacks->n, 1) < last ? MSG_SLEEP : 5, 100);
+	raw_close(&p);
+	arena_honest_goes_on(a);
+}
+
+static void attack_each_time(struct arena *a)
+{
+	attack_again(a, ATTEMPTS);
+}
+
+static void attack_twice(struct arena *a)
+{
+	attack_again(a, ATTEMPTS - 1);
+}
+
+/* An attack fails that blocks a dispatch each time, and only then. */
+START_TEST(attack_that_blocks_has_to_do_so_each_time)
+{
+	static const struct arena_terms terms = { .prepare = prepare_slow };
+
+	if (account_is_missing())
+		return;
+	attacks = mmap(NULL, sizeof(*attacks), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(attacks, MAP_FAILED);
+	ck_assert_int_eq(arena_blocked(_i, "each time", &terms, attack_each_time), ATTEMPTS);
+	ck_assert_int_eq(atomic_load(&attacks->n), ATTEMPTS);
+	atomic_store(&attacks->n, 0);
+	ck_assert_int_eq(arena_blocked(_i, "twice", &terms, attack_twice), ATTEMPTS - 1);
+	ck_assert_int_eq(atomic_load(&attacks->n), ATTEMPTS);
+	munmap(attacks, sizeof(*attacks));
+}
+END_TEST
+
 /* Of what was blocked, as much as somebody else had no CPU; of what computed, nothing. */
 START_TEST(what_others_wait_excuses_as_much)
 {
@@ -262,6 +315,7 @@ int main(void)
 	add_transport_test(tc, dispatch_that_sleeps_is_found);
 	add_transport_test(tc, dispatch_that_computes_is_found);
 	add_transport_test(tc, dispatch_that_shares_its_cpu_is_not);
+	add_transport_test(tc, attack_that_blocks_has_to_do_so_each_time);
 	tcase_add_test(tc, what_others_wait_excuses_as_much);
 	tcase_add_test(tc, witness_waits_among_neighbors);
 	tcase_add_test(tc, laps_tell_sleep_from_work);
