@@ -281,10 +281,10 @@ static void watch_drop(qb_ipcs_connection_t *c, struct qbi_watch *w)
 int qbi_connection_watch_update(qb_ipcs_connection_t *c)
 {
 	/*
-	 * While the flow is stopped, requests stay queued. A loop that still watched for
-	 * them would spin. A hang-up must be noticed nevertheless.
+	 * While the flow is stopped, or the bell has not come, requests stay queued. A loop
+	 * that still watched for them would spin. A hang-up must be noticed nevertheless.
 	 */
-	int32_t requests = c->flow ? POLLPRI | POLLNVAL | POLLHUP : QBI_POLL_EVENTS;
+	int32_t requests = c->flow || c->held ? POLLPRI | POLLNVAL | POLLHUP : QBI_POLL_EVENTS;
 	int32_t stream = c->request.fd >= 0 ? QBI_POLL_EVENTS : requests;
 	int r;
 

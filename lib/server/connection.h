@@ -83,6 +83,7 @@ struct qb_ipcs_connection {
 	bool holds_retry;		 /* counts as a user of the host's epoll */
 	struct qbi_unread_answer unread; /* its answer, while it may be unread */
 	struct qbi_bell bell;		 /* while it waits for one */
+	bool held;			 /* and has requests, which wait for it too */
 	void *context;
 	struct qbi_unfinished dispatch_unfinished;
 

@@ -467,6 +467,29 @@ static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 		qbi_connection_disconnect(c);
 }
 
+/*
+ * A response has no byte before the bell has come, and the callback that sends it may need
+ * the client to go on before it returns to the loop that takes the bell. So requests wait for
+ * it, unless the client has left. False: they do not.
+ */
+static bool requests_hold(qb_ipcs_connection_t *c)
+{
+	char byte;
+
+	if (!c->bell.number || c->hung_up)
+		return false;
+	/* A loop that no longer watches for requests would not report this end. */
+	if (recv(c->stream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
+		hang_up_note(c);
+		return false;
+	}
+	c->held = true;
+	if (qbi_connection_watch_update(c) == 0)
+		return true;
+	c->held = false;
+	return false;
+}
+
 static void connection_wake(qb_ipcs_connection_t *c, int32_t fd, int32_t revents)
 {
 	bool requests_here = c->request.fd < 0 || fd == c->request.fd;
@@ -485,7 +508,7 @@ static void connection_wake(qb_ipcs_connection_t *c, int32_t fd, int32_t revents
 		stream_drain(c);
 	if (c->end && c->costly)
 		connection_drop(c, -ECONNRESET);
-	if (c->end)
+	if (c->end && !requests_hold(c))
 		connection_serve(c, (revents & POLLIN) && requests_here);
 }
 

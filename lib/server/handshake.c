@@ -441,6 +441,10 @@ static void bell_join(qb_ipcs_connection_t *c)
 	if (owner) {
 		qbi_bell_remove(&owner->bell);
 		qbi_send_join(owner, qbi_connection_stream_take(c));
+		owner->held = false;
+		/* The loop reports again what is there. */
+		if (qbi_connection_watch_update(owner) < 0)
+			qbi_connection_disconnect(owner);
 	}
 	qbi_connection_abandon(c);
 }

@@ -9,8 +9,8 @@
  * ring/ring.h, so waking an end that is awake needs no system call.
  *
  * The bell: the client makes this stream, and joins it when it has the answer, so that no
- * socket has to be passed. Until then a byte for a response stays due, and nothing waits for
- * it: the byte is sent when the bell joins. A descriptor is kept for it meanwhile, or a
+ * socket has to be passed. Until then the core takes no request, a byte for a response stays
+ * due, and nothing waits for it: the byte is sent when the bell joins. A descriptor is kept for it meanwhile, or a
  * connection could be made that lacks one afterwards.
  *
  * Staying awake: as long as the byte of a request is unread, the application's loop calls

@@ -180,6 +180,9 @@ void hostile_connect(struct hostile *h, uint8_t how)
 	else
 		(void)pump_settle(TURNS);
 	hostile_read(h);
+	/* Before that no request is taken. */
+	if (how / 64 == 1 && h->number)
+		hostile_join(h, how & 12);
 }
 
 void hostile_join(struct hostile *h, uint8_t how)

@@ -107,6 +107,7 @@ ATTACK(descriptors_with_the_handshake)
 		REQUIRE_EQ(raw_welcome(&p), 0);
 		bait_must_be_gone(&b);
 		raw_open(&p);
+		raw_bell(&p, a->wish.service);
 		raw_call(&p, 5, 100);
 		raw_close(&p);
 	}

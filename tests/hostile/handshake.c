@@ -184,6 +184,7 @@ ATTACK(one_byte_at_a_time)
 	}
 	REQUIRE_EQ(raw_welcome(&p), 0);
 	raw_open(&p);
+	raw_bell(&p, a->wish.service);
 	raw_call(&p, 5, 100);
 	raw_close(&p);
 }
@@ -274,6 +275,7 @@ ATTACK(handshake_too_long_or_twice)
 		say(p.stream, bytes, i ? 2 * sizeof(hello) : sizeof(bytes));
 		REQUIRE_EQ(raw_welcome(&p), 0);
 		raw_open(&p);
+		raw_bell(&p, a->wish.service);
 		raw_call(&p, 5, 100);
 		raw_close(&p);
 	}
@@ -326,6 +328,7 @@ ATTACK(claims_of_the_future)
 		REQUIRE_EQ(raw_welcome(&p), 0);
 		REQUIRE(p.welcome.version <= WIRE_VERSION);
 		raw_open(&p);
+		raw_bell(&p, a->wish.service);
 		raw_call(&p, 5, 100);
 		raw_close(&p);
 	}

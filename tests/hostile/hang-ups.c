@@ -17,11 +17,6 @@ enum {
 	LARGE = 8 << 20,  /* messages, for a ring with more requests than that */
 };
 
-static uint64_t slot(struct arena *a, int which)
-{
-	return (uint64_t)atomic_load(&a->host->shared->slot[which]);
-}
-
 /* As many requests as go in. */
 static void requests_queue(struct raw *p, const struct request *r)
 {
@@ -46,14 +41,14 @@ ATTACK(requests_sent_without_end_after_a_hang_up)
 	requests_queue(&p, r);
 	REQUIRE_EQ(shutdown(p.stream, SHUT_RDWR), 0);
 	arena_thaw(a);
-	while (slot(a, SLOT_COUNTED_ENDED) == 0) {
+	while (arena_slot(a, SLOT_COUNTED_ENDED) == 0) {
 		REQUIRE_MSG(now_ms() < end, "the connection does not end");
 		/* A ring has had enough from the start. */
 		if (p.type == WIRE_SOCKETS)
 			requests_queue(&p, r);
 		pause_briefly();
 	}
-	served = slot(a, SLOT_COUNTED);
+	served = arena_slot(a, SLOT_COUNTED);
 	REQUIRE_MSG(served > 0 && served <= SERVED + EARLIER,
 		    "the server has taken %llu requests of a client that hung up",
 		    (unsigned long long)served);
@@ -84,7 +79,7 @@ static int request_socket(const struct raw *p)
 static void dropped_after(struct arena *a, struct raw *p, uint64_t requests)
 {
 	raw_must_be_dropped(p);
-	REQUIRE_EQ(slot(a, SLOT_COUNTED), requests);
+	REQUIRE_EQ(arena_slot(a, SLOT_COUNTED), requests);
 	arena_honest_goes_on(a);
 	raw_close(p);
 }
@@ -131,7 +126,7 @@ static void stays_without_reading(struct arena *a, struct raw *p, int socket)
 {
 	static const int32_t ids[] = { 5, MSG_EVENT };
 	struct request *r = request_make(5, 100, 100);
-	uint64_t before = slot(a, SLOT_COUNTED);
+	uint64_t before = arena_slot(a, SLOT_COUNTED);
 
 	REQUIRE_EQ(shutdown(socket, SHUT_RD), 0);
 	for (size_t i = 0; i < COUNT(ids); i++) {
@@ -139,7 +134,7 @@ static void stays_without_reading(struct arena *a, struct raw *p, int socket)
 		REQUIRE_EQ(raw_send(p, r, 100), 0);
 	}
 	counted_send(p, 1);
-	AWAIT(slot(a, SLOT_COUNTED) == before + 1);
+	AWAIT(arena_slot(a, SLOT_COUNTED) == before + 1);
 	arena_honest_goes_on(a);
 	free(r);
 }
@@ -180,7 +175,7 @@ ATTACK(rung_without_a_message_is_nothing)
 	/* Behind it no message rings by itself; its byte is the next that comes. */
 	counted_send(&p, 1);
 	raw_wake(&p, 1);
-	AWAIT(slot(a, SLOT_COUNTED) == 1);
+	AWAIT(arena_slot(a, SLOT_COUNTED) == 1);
 	for (int i = 0; i < 5; i++)
 		raw_call(&p, 5 + i, 100);
 	arena_honest_goes_on(a);

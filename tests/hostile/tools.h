@@ -14,6 +14,9 @@
 /* A connection on which the server has answered: both ends are where they say. */
 void working_connect(struct arena *a, struct raw *p);
 
+/* What the server has counted there (arena.h). */
+uint64_t arena_slot(const struct arena *a, int which);
+
 /* @size bytes of which the header says @said. The caller frees. */
 struct request *request_make(int32_t id, int32_t said, size_t size);
 

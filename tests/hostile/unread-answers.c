@@ -174,6 +174,7 @@ ATTACK(answers_that_are_read_late, .needs = "another user", .prepare = descripto
 		raw_begin(&p, streams[i]);
 		REQUIRE_EQ(raw_welcome(&p), 0);
 		raw_open(&p);
+		raw_bell(&p, a->wish.service);
 		raw_call(&p, 5, 100);
 		raw_close(&p);
 	}
