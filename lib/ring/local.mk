@@ -3,6 +3,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/ring/fault.h \
 	lib/ring/mapping.c \
 	lib/ring/mapping.h \
+	lib/ring/mirror.c \
+	lib/ring/mirror.h \
 	lib/ring/punch.c \
 	lib/ring/punch.h \
 	lib/ring/qbcontrol.c \

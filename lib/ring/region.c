@@ -198,6 +198,7 @@ void qbi_region_ring(struct qbi_region *m, enum qbi_region_ring which, struct qb
 		data = m->sent + (which == QBI_REGION_EVENT ? capacity : 0);
 	qbi_ring_init(r, &m->words->ring[which], data, capacity, m->max_msg_size);
 	r->twice = m->twice && which == QBI_REGION_REQUEST;
+	r->locking = m->locking;
 }
 
 /* -- Pages released ----------------------------------------------------------------------- */

@@ -87,6 +87,11 @@ void qbi_ring_init(struct qbi_ring *r, struct qbi_ring_words *words, void *data,
 	};
 }
 
+void qbi_ring_close(struct qbi_ring *r)
+{
+	qbi_mirror_close(&r->mirror);
+}
+
 /* -- Producer ----------------------------------------------------------------- */
 
 /* The offset @n bytes after @offset, wrapped around the end. */
@@ -134,6 +139,25 @@ static qbi_shared_u64 *word_at(struct qbi_ring *r, uint64_t offset)
 	return (qbi_shared_u64 *)(void *)(r->data + offset);
 }
 
+/* The record of @stride bytes behind the tail is complete. True: ring the consumer. */
+static bool record_publish(struct qbi_ring *r, uint64_t stride)
+{
+	uint64_t old;
+
+	r->tail += stride;
+	r->tail_offset = ring_advance(r, r->tail_offset, stride);
+	r->put++;
+	/* order R3 (statistics): for a process that goes on here after a fork. */
+	qbi_shared_store(&r->words->put, r->put, memory_order_relaxed);
+	/*
+	 * order R1 (publish): header and payload before the tail that covers them; pairs
+	 * with R1 (consume) in tail_load(). order R5 (publish): whether the consumer was
+	 * armed is decided in the same step; pairs with R5 (arm) in qbi_ring_arm().
+	 */
+	old = qbi_shared_exchange64(&r->words->tail, r->tail | RUNG, memory_order_acq_rel);
+	return !(old & RUNG);
+}
+
 /* Append a record with @word, unless that is NULL, and @msg. */
 static inline int record_put(struct qbi_ring *r, uint32_t kind, const uint64_t *word,
 			     const struct qbi_msg *msg, bool *ret_ring)
@@ -142,7 +166,6 @@ static inline int record_put(struct qbi_ring *r, uint32_t kind, const uint64_t *
 	struct record record = { .length = (uint32_t)length, .kind = kind };
 	uint64_t at = r->tail_offset;
 	uint64_t stride = record_stride(kind, at, length);
-	uint64_t old;
 	size_t i;
 	int err;
 
@@ -157,24 +180,76 @@ static inline int record_put(struct qbi_ring *r, uint32_t kind, const uint64_t *
 	for (i = 0; i < msg->n; i++)
 		if (msg->iov[i].iov_len)
 			at = ring_write(r, at, msg->iov[i].iov_base, msg->iov[i].iov_len);
-	r->tail += stride;
-	r->tail_offset = ring_advance(r, r->tail_offset, stride);
-	r->put++;
-	/* order R3 (statistics): for a process that goes on here after a fork. */
-	qbi_shared_store(&r->words->put, r->put, memory_order_relaxed);
-	/*
-	 * order R1 (publish): header and payload before the tail that covers them; pairs
-	 * with R1 (consume) in tail_load(). order R5 (publish): whether the consumer was
-	 * armed is decided in the same step; pairs with R5 (arm) in qbi_ring_arm().
-	 */
-	old = qbi_shared_exchange64(&r->words->tail, r->tail | RUNG, memory_order_acq_rel);
-	*ret_ring = !(old & RUNG);
+	*ret_ring = record_publish(r, stride);
 	return 0;
 }
 
 int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring)
 {
 	return record_put(r, RECORD_MESSAGE, NULL, msg, ret_ring);
+}
+
+/* Have the data twice, one behind the other. False: that cannot be. */
+static bool ring_double(struct qbi_ring *r)
+{
+	if (!qbi_mirror_open(&r->mirror, r->data, r->capacity, r->locking))
+		return false;
+	r->data = r->mirror.base;
+	r->twice = true;
+	return true;
+}
+
+/* Are the @n bytes at @offset in one piece? */
+static bool ring_holds_piece(const struct qbi_ring *r, uint64_t offset, uint64_t n)
+{
+	return r->twice || offset + n <= r->capacity;
+}
+
+/* The payload of a message of @size bytes that is appended next. */
+static uint64_t payload_next(const struct qbi_ring *r, size_t size)
+{
+	uint64_t at = r->tail_offset;
+
+	return ring_advance(r, at, record_lead(RECORD_MESSAGE, at, size));
+}
+
+int qbi_ring_reserve(struct qbi_ring *r, size_t size, void **ret)
+{
+	uint64_t at = payload_next(r, size);
+	int err = qbi_ring_room(r, size);
+
+	if (err)
+		return err;
+	if (!ring_holds_piece(r, at, size) && !ring_double(r))
+		return QBI_AGAIN;
+	r->reserved = at;
+	*ret = r->data + at;
+	return 0;
+}
+
+/* Move @n bytes, which are in one piece, from one offset to another one. */
+static void ring_move(struct qbi_ring *r, uint64_t to, uint64_t from, size_t n)
+{
+	uint64_t room = r->capacity - to;
+	size_t first = n < room ? n : (size_t)room;
+
+	qbi_shared_move(r->data + to, r->data + from, first);
+	/* By the first copy of the data: those that overlap must do so by their addresses. */
+	if (n > first)
+		qbi_shared_move(r->data, r->data + (from + first) % r->capacity, n - first);
+}
+
+bool qbi_ring_commit(struct qbi_ring *r, size_t size)
+{
+	struct record record = { .length = (uint32_t)size, .kind = RECORD_MESSAGE };
+	uint64_t stride = message_stride(r->tail_offset, size);
+	uint64_t at = payload_next(r, size);
+
+	qbi_shared_write(r->data + r->tail_offset, &record, sizeof(record));
+	/* A shorter message may be one that begins elsewhere. */
+	if (at != r->reserved)
+		ring_move(r, at, r->reserved, size);
+	return record_publish(r, stride);
 }
 
 int qbi_ring_put_timed(struct qbi_ring *r, const struct qbi_msg *msg, uint64_t deadline,
@@ -387,6 +462,15 @@ int qbi_ring_take_request(struct qbi_ring *r, void *buf, size_t size, size_t *re
 	return !before ? 0 : record.kind == RECORD_TIMED ? QBI_TIMED : QBI_CANCEL;
 }
 
+/* The oldest record, a message, is taken and stays where it is. */
+static void message_use(struct qbi_ring *r, uint32_t length)
+{
+	ring_pass(r, RECORD_MESSAGE, length);
+	/* order R3 (resume): for a process that goes on here after a fork. */
+	qbi_shared_store64(&r->words->passed, r->head, memory_order_relaxed);
+	r->in_use = true;
+}
+
 int qbi_ring_take_in_place(struct qbi_ring *r, void **ret, size_t *ret_size)
 {
 	static const char zero;
@@ -401,19 +485,45 @@ int qbi_ring_take_in_place(struct qbi_ring *r, void **ret, size_t *ret_size)
 	if (record.kind != RECORD_MESSAGE || length < QBI_IN_PLACE_MIN || r->in_use)
 		return QBI_AGAIN;
 	at = message_at(r, length);
-	if (!r->twice && at + length + sizeof(zero) > r->capacity)
+	if (!ring_holds_piece(r, at, length + sizeof(zero)))
 		return QBI_AGAIN;
 	/* What stayed until now. */
 	if (r->published != r->head)
 		ring_publish(r);
 	qbi_shared_write(r->data + at + length, &zero, sizeof(zero));
-	ring_pass(r, RECORD_MESSAGE, length);
-	/* order R3 (resume): for a process that goes on here after a fork. */
-	qbi_shared_store64(&r->words->passed, r->head, memory_order_relaxed);
-	r->in_use = true;
+	message_use(r, length);
 	*ret = r->data + at;
 	*ret_size = length;
 	return 0;
+}
+
+bool qbi_ring_can_view(struct qbi_ring *r, size_t size)
+{
+	return !r->in_use &&
+	       (ring_holds_piece(r, message_at(r, (uint32_t)size), size) || ring_double(r));
+}
+
+int qbi_ring_view(struct qbi_ring *r, const void **ret, size_t *ret_size)
+{
+	uint32_t length;
+	uint64_t at;
+	int err = ring_oldest_message(r, &length);
+
+	if (err)
+		return err;
+	*ret_size = length;
+	if (!qbi_ring_can_view(r, length))
+		return QBI_AGAIN;
+	at = message_at(r, length);
+	message_use(r, length);
+	*ret = r->data + at;
+	return 0;
+}
+
+void qbi_ring_view_done(struct qbi_ring *r)
+{
+	r->in_use = false;
+	ring_publish(r);
 }
 
 void qbi_ring_done(struct qbi_ring *r)

@@ -64,6 +64,7 @@
 #include <sys/types.h>
 
 #include "base/msg.h"
+#include "ring/mirror.h"
 #include "ring/shared.h"
 
 #define QBI_CACHE_LINE 128 /* two lines: neighbours are fetched in pairs */
@@ -85,12 +86,15 @@ struct qbi_ring {
 	uint64_t capacity;	      /* a multiple of 8 */
 	uint32_t max_msg_size;	      /* agreed */
 	bool twice;		      /* the data is mapped twice, one behind the other */
+	struct qbi_mirror mirror;     /* in which it is, if it was not from the beginning */
+	struct qbi_locking *locking;  /* borrowed; may be NULL */
 
 	/* Producer's. */
 	uint64_t tail;	      /* this copy counts */
 	uint64_t tail_offset; /* its offset in the data */
 	uint64_t head_seen;   /* as last read; never above the current one */
 	uint32_t put;	      /* messages put */
+	uint64_t reserved;    /* offset of the payload that was reserved last */
 
 	/* Consumer's. */
 	char apart[QBI_CACHE_LINE]; /* not _Alignas: it lies in memory from calloc */
@@ -104,6 +108,9 @@ struct qbi_ring {
 					 * below 0: received before they were counted */
 };
 
+/* What it has mapped itself; the shared memory stays. Idempotent. */
+void qbi_ring_close(struct qbi_ring *r);
+
 /* Capacity for messages of up to @max_msg_size bytes: one fits in an empty ring. */
 uint64_t qbi_ring_capacity(uint32_t max_msg_size);
 
@@ -116,6 +123,16 @@ void qbi_ring_init(struct qbi_ring *r, struct qbi_ring_words *words, void *data,
  * *@ret_ring says whether the consumer sleeps: then send it one byte.
  */
 int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring);
+
+/*
+ * Producer: room for a message of at most @size bytes, in one piece and aligned to 8, which
+ * the consumer does not see before the commit, with the size that it has. In between nothing
+ * is put; without a commit, nothing has happened. 0; QBI_AGAIN there is room, but not in one
+ * piece; QBI_FULL; -EBADMSG. The commit cannot fail. True: the consumer sleeps, as of
+ * qbi_ring_put().
+ */
+int qbi_ring_reserve(struct qbi_ring *r, size_t size, void **ret);
+bool qbi_ring_commit(struct qbi_ring *r, size_t size);
 
 /*
  * The deadline of a request, in ns of CLOCK_MONOTONIC, lies before it in the ring. Values that
@@ -166,6 +183,15 @@ int qbi_ring_take_in_place(struct qbi_ring *r, void **ret, size_t *ret_size);
  * message besides, it stays until the next one is taken.
  */
 void qbi_ring_done(struct qbi_ring *r);
+
+/*
+ * Consumer that only reads: take the oldest message without a copy, in one piece and aligned
+ * to 8, until qbi_ring_view_done(); other messages may be taken before. 0; QBI_EMPTY; QBI_AGAIN
+ * take it by a copy, *@ret_size is its size; -EBADMSG.
+ */
+int qbi_ring_view(struct qbi_ring *r, const void **ret, size_t *ret_size);
+bool qbi_ring_can_view(struct qbi_ring *r, size_t size); /* of the oldest one */
+void qbi_ring_view_done(struct qbi_ring *r);
 
 /* Consumer: size of the oldest message without taking it. 0, QBI_EMPTY, -EBADMSG. */
 int qbi_ring_peek(struct qbi_ring *r, size_t *ret_size);

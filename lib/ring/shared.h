@@ -102,4 +102,11 @@ static inline void qbi_shared_write(void *shared, const void *from, size_t n)
 	memcpy(shared, from, n);
 }
 
+/* Within the shared memory: what is read may be anything. The two may overlap. */
+static inline void qbi_shared_move(void *to, const void *from, size_t n)
+{
+	QBI_SHARED_HOOK(to, n);
+	memmove(to, from, n);
+}
+
 #endif

@@ -156,6 +156,12 @@ static int record_announce(struct native_shm_client *c, int r, bool ring, uint64
 	return sender_sees_server_gone(c) ? QBI_GONE : 0;
 }
 
+/* May a request that found no room wait for it? The server has taken all, but still uses it. */
+static bool room_is_near(struct native_shm_client *c, int r)
+{
+	return r == QBI_FULL && qbi_ring_queued(&c->request) == 0;
+}
+
 static int native_shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
 {
 	struct native_shm_client *c = st;
@@ -163,8 +169,7 @@ static int native_shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t
 	bool ring = false;
 	int r;
 
-	while ((r = qbi_ring_put(&c->request, msg, &ring)) == QBI_FULL &&
-	       qbi_ring_queued(&c->request) == 0) {
+	while (room_is_near(c, r = qbi_ring_put(&c->request, msg, &ring))) {
 		int waited = qbi_wakeup_await_room(c->stream, c->turns.send, deadline, &tries);
 
 		if (waited)
@@ -175,6 +180,30 @@ static int native_shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t
 	return record_announce(c, r, ring, deadline);
 }
 
+static int native_shm_client_reserve(void *st, size_t size, uint64_t deadline, void **ret)
+{
+	struct native_shm_client *c = st;
+	unsigned int tries = 0;
+	int r;
+
+	while (room_is_near(c, r = qbi_ring_reserve(&c->request, size, ret))) {
+		int waited = qbi_wakeup_await_room(c->stream, c->turns.send, deadline, &tries);
+
+		if (waited)
+			return waited;
+	}
+	return r == QBI_FULL && qbi_wakeup_is_over(c->stream) ? QBI_GONE : r;
+}
+
+static int native_shm_client_commit(void *st, size_t size, uint64_t deadline)
+{
+	struct native_shm_client *c = st;
+	bool ring = qbi_ring_commit(&c->request, size);
+
+	(void)qbi_request_count(&c->turns);
+	return record_announce(c, 0, ring, deadline);
+}
+
 static int native_shm_client_call_sendv(void *st, const struct qbi_msg *msg,
 					struct qbi_call_mark *mark)
 {
@@ -183,9 +212,8 @@ static int native_shm_client_call_sendv(void *st, const struct qbi_msg *msg,
 	bool ring = false;
 	int r;
 
-	while ((r = qbi_ring_put_timed(&c->request, msg, mark->expires, &mark->place, &ring)) ==
-		       QBI_FULL &&
-	       qbi_ring_queued(&c->request) == 0)
+	while (room_is_near(c, r = qbi_ring_put_timed(&c->request, msg, mark->expires,
+						      &mark->place, &ring)))
 		if (qbi_wakeup_await_room(c->stream, c->turns.send, 0, &tries))
 			break;
 	if (r == 0)
@@ -288,15 +316,29 @@ static int owed_receive(struct qbi_ring *r, int fd)
 	return n < 0 && n != -EAGAIN ? QBI_GONE : 0;
 }
 
-static int native_shm_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
-				  size_t *ret_size)
+/* Where a message goes that is taken. */
+struct target {
+	void *buf;	   /* a copy of it */
+	size_t size;	   /* of @buf */
+	const void **view; /* not NULL: no copy, but where it lies */
+};
+
+/* 0, QBI_EMPTY, -ENOBUFS, -EBADMSG; QBI_AGAIN only a copy is possible. */
+static int message_take(struct qbi_ring *r, const struct target *to, size_t *ret_size)
 {
-	struct native_shm_client *c = st;
+	return to->view ? qbi_ring_view(r, to->view, ret_size) :
+			  qbi_ring_take(r, to->buf, to->size, ret_size);
+}
+
+/* 0, QBI_EMPTY, QBI_GONE, -errno; QBI_AGAIN only a copy is possible. */
+static int response_take(struct native_shm_client *c, const struct target *to,
+			 uint64_t deadline, size_t *ret_size)
+{
 	bool polled = false;
 	bool gone = false;
 
 	for (;;) {
-		int r = qbi_ring_take(&c->response, buf, size, ret_size);
+		int r = message_take(&c->response, to, ret_size);
 
 		if (r == 0 && c->slept) {
 			c->slept = false;
@@ -326,6 +368,14 @@ static int native_shm_client_recv(void *st, void *buf, size_t size, uint64_t dea
 			return qbi_wakeup_is_over(c->stream) ? QBI_GONE : QBI_EMPTY;
 		gone = r == QBI_GONE;
 	}
+}
+
+static int native_shm_client_recv(void *st, void *buf, size_t size, uint64_t deadline,
+				  size_t *ret_size)
+{
+	const struct target to = { .buf = buf, .size = size };
+
+	return response_take(st, &to, deadline, ret_size);
 }
 
 static int native_shm_client_response_fd(void *st, short *ret_events)
@@ -364,9 +414,10 @@ static bool event_is_last(struct native_shm_client *c, size_t size)
 	return last;
 }
 
-/* 0, QBI_EMPTY no event, QBI_UNANNOUNCED not announced yet, -ENOBUFS, -EBADMSG. */
-static int native_shm_event_take(struct native_shm_client *c, bool gone, void *buf, size_t size,
-				 size_t *ret_size)
+/* 0, QBI_EMPTY no event, QBI_UNANNOUNCED not announced yet, QBI_AGAIN only a copy is possible,
+ * -ENOBUFS, -EBADMSG. */
+static int native_shm_event_take(struct native_shm_client *c, bool gone,
+				 const struct target *to, size_t *ret_size)
 {
 	struct qbi_ring *ring = &c->event;
 	int r = qbi_ring_peek(ring, ret_size);
@@ -374,13 +425,13 @@ static int native_shm_event_take(struct native_shm_client *c, bool gone, void *b
 
 	if (r)
 		return r;
-	if (*ret_size > size)
-		return -ENOBUFS;
+	if (to->view ? !qbi_ring_can_view(ring, *ret_size) : *ret_size > to->size)
+		return to->view ? QBI_AGAIN : -ENOBUFS;
 	/* Check before a byte is received: an event that comes in between has its own byte,
 	 * which would be taken for the byte of this event. */
 	last = event_is_last(c, *ret_size);
 	if (gone || owed_receive(ring, c->stream) == QBI_GONE || !last)
-		return qbi_ring_take(ring, buf, size, ret_size);
+		return message_take(ring, to, ret_size);
 	if (ring->owed > 0)
 		return QBI_UNANNOUNCED;
 	/* The last event: receive its byte with it. If another event came meanwhile, leave
@@ -388,7 +439,7 @@ static int native_shm_event_take(struct native_shm_client *c, bool gone, void *b
 	if (qbi_ring_arm(ring, (ssize_t)*ret_size) &&
 	    owed_receive(ring, c->stream) != QBI_GONE && ring->owed > 0)
 		return QBI_UNANNOUNCED;
-	return qbi_ring_take(ring, buf, size, ret_size);
+	return message_take(ring, to, ret_size);
 }
 
 /*
@@ -408,14 +459,14 @@ static int event_take_junk(struct native_shm_client *c)
 	return 0;
 }
 
-static int native_shm_client_event_recv(void *st, void *buf, size_t size, uint64_t deadline,
-					size_t *ret_size)
+/* As response_take(). */
+static int event_await(struct native_shm_client *c, const struct target *to, uint64_t deadline,
+		       size_t *ret_size)
 {
-	struct native_shm_client *c = st;
 	bool gone = false;
 
 	for (;;) {
-		int r = native_shm_event_take(c, gone, buf, size, ret_size);
+		int r = native_shm_event_take(c, gone, to, ret_size);
 		int waited;
 
 		if (r != QBI_EMPTY && r != QBI_UNANNOUNCED)
@@ -434,6 +485,30 @@ static int native_shm_client_event_recv(void *st, void *buf, size_t size, uint64
 				return QBI_EMPTY;
 		}
 	}
+}
+
+static int native_shm_client_event_recv(void *st, void *buf, size_t size, uint64_t deadline,
+					size_t *ret_size)
+{
+	const struct target to = { .buf = buf, .size = size };
+
+	return event_await(st, &to, deadline, ret_size);
+}
+
+static int native_shm_client_view(void *st, enum qbi_client_part part, uint64_t deadline,
+				  const void **ret, size_t *ret_size)
+{
+	const struct target to = { .view = ret };
+
+	return part == QBI_PART_EVENT ? event_await(st, &to, deadline, ret_size) :
+					response_take(st, &to, deadline, ret_size);
+}
+
+static void native_shm_client_view_done(void *st, enum qbi_client_part part)
+{
+	struct native_shm_client *c = st;
+
+	qbi_ring_view_done(part == QBI_PART_EVENT ? &c->event : &c->response);
 }
 
 static int native_shm_client_resume(void *st, enum qbi_client_part part)
@@ -460,6 +535,9 @@ static void native_shm_client_close(void *st, enum qbi_parting how)
 	if (!c->opened)
 		return;
 	c->bell = how == QBI_PART_COPY ? qbi_close(c->bell) : qbi_close_stream(c->bell);
+	qbi_ring_close(&c->request);
+	qbi_ring_close(&c->response);
+	qbi_ring_close(&c->event);
 	qbi_region_close(&c->region);
 }
 
@@ -471,10 +549,14 @@ const struct qbi_client_ops qbi_native_shm_client = {
 	.event_fd = native_shm_client_event_fd,
 	.flow = native_shm_client_flow,
 	.sendv = native_shm_client_sendv,
+	.reserve = native_shm_client_reserve,
+	.commit = native_shm_client_commit,
 	.call_sendv = native_shm_client_call_sendv,
 	.cancel = native_shm_client_cancel,
 	.recv = native_shm_client_recv,
 	.event_recv = native_shm_client_event_recv,
+	.view = native_shm_client_view,
+	.view_done = native_shm_client_view_done,
 	.response_fd = native_shm_client_response_fd,
 	.response_waits = native_shm_client_response_waits,
 	.resume = native_shm_client_resume,

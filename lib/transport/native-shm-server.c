@@ -288,18 +288,28 @@ static int native_shm_server_join(void *st, int fd)
 	return responses_ring(s);
 }
 
+/* A message was queued; @ring: the client sleeps. */
+static int response_announce(struct native_shm_server *s, bool ring)
+{
+	if (ring)
+		qbi_region_rings(&s->region, QBI_REGION_SERVER);
+	s->due_responses += ring;
+	return responses_ring(s);
+}
+
+static int event_announce(struct native_shm_server *s, bool ring)
+{
+	s->due_events += ring;
+	return events_ring(s);
+}
+
 static int native_shm_server_respondv(void *st, const struct qbi_msg *msg)
 {
 	struct native_shm_server *s = st;
 	bool ring;
 	int r = qbi_ring_put(&s->response, msg, &ring);
 
-	if (r)
-		return r;
-	if (ring)
-		qbi_region_rings(&s->region, QBI_REGION_SERVER);
-	s->due_responses += ring;
-	return responses_ring(s);
+	return r ? r : response_announce(s, ring);
 }
 
 static int native_shm_server_eventv(void *st, const struct qbi_msg *msg)
@@ -308,10 +318,24 @@ static int native_shm_server_eventv(void *st, const struct qbi_msg *msg)
 	bool ring;
 	int r = qbi_ring_put(&s->event, msg, &ring);
 
-	if (r)
-		return r;
-	s->due_events += ring;
-	return events_ring(s);
+	return r ? r : event_announce(s, ring);
+}
+
+static int native_shm_server_reserve(void *st, enum qbi_channel channel, size_t size,
+				     void **ret)
+{
+	struct native_shm_server *s = st;
+
+	return qbi_ring_reserve(channel == QBI_EVENTS ? &s->event : &s->response, size, ret);
+}
+
+static int native_shm_server_commit(void *st, enum qbi_channel channel, size_t size)
+{
+	struct native_shm_server *s = st;
+
+	return channel == QBI_EVENTS ?
+		       event_announce(s, qbi_ring_commit(&s->event, size)) :
+		       response_announce(s, qbi_ring_commit(&s->response, size));
 }
 
 static int native_shm_server_flush(void *st, enum qbi_channel channel)
@@ -419,6 +443,8 @@ static void native_shm_server_close(void *st, enum qbi_parting how)
 		return;
 	native_shm_server_leave(s, how);
 	(void)native_shm_server_withdraw(s, how);
+	qbi_ring_close(&s->response);
+	qbi_ring_close(&s->event);
 	qbi_region_close(&s->region);
 }
 
@@ -436,6 +462,8 @@ const struct qbi_server_ops qbi_native_shm_server = {
 	.settle = native_shm_server_settle,
 	.respondv = native_shm_server_respondv,
 	.eventv = native_shm_server_eventv,
+	.reserve = native_shm_server_reserve,
+	.commit = native_shm_server_commit,
 	.flush = native_shm_server_flush,
 	.room = native_shm_server_room,
 	.wait_fd = native_shm_server_wait_fd,

@@ -12,14 +12,17 @@
  *   server   established, request_fd, begin,
  *            take, noted, done, settle, flow_set the dispatching thread
  *            respondv, eventv, flush, room,
+ *            reserve, commit,
  *            wait_fd, events_queued              one thread at a time
  *            join                                the dispatching thread, and no other
  *                                                in the two rows above meanwhile
  *            open, resume, close,
  *            leave, withdraw                     nothing else at the same time
- *   client   sendv, call_sendv, cancel, flow     the thread that has this turn
- *            recv                                the thread that has another turn
- *            event_recv, event_fd                the thread that has a third turn
+ *   client   sendv, call_sendv, cancel, flow,
+ *            reserve, commit                     the thread that has this turn
+ *            recv, view                          the thread that has another turn
+ *            event_recv, event_fd, view          the thread that has a third turn
+ *            view_done                           the thread that has the turn of the part
  *            response_waits                      the thread that has the turn of recv
  *            response_fd                         any thread, also while others are in these
  *            resume                              the thread that has the turn of the part
@@ -190,6 +193,17 @@ struct qbi_server_ops {
 	int (*eventv)(void *st, const struct qbi_msg *msg);
 
 	/*
+	 * Memory for a message of at most @size bytes, at most max_msg_size, where the client
+	 * will read it, in one piece and aligned to 8. It is queued by commit, with the size
+	 * that it has, which fails no more than respondv, but never by QBI_FULL. In between
+	 * nothing is queued on the channel; without a commit, nothing has happened. 0;
+	 * QBI_AGAIN there is room, but it must be copied there; QBI_FULL; QBI_GONE; -errno.
+	 * Optional, both: as if it were QBI_AGAIN, but for the room.
+	 */
+	int (*reserve)(void *st, enum qbi_channel channel, size_t size, void **ret);
+	int (*commit)(void *st, enum qbi_channel channel, size_t size);
+
+	/*
 	 * Send the rest of accepted messages. 0 nothing is left; QBI_UNSENT a part was
 	 * sent; QBI_FULL nothing was sent; QBI_GONE; -errno.
 	 */
@@ -316,6 +330,13 @@ struct qbi_client_ops {
 	int (*cancel)(void *st, const struct qbi_call_mark *mark);
 
 	/*
+	 * As reserve and commit of a server, for a request. Until @deadline each waits as sendv
+	 * does. Optional, both.
+	 */
+	int (*reserve)(void *st, size_t size, uint64_t deadline, void **ret);
+	int (*commit)(void *st, size_t size, uint64_t deadline);
+
+	/*
 	 * Copy the oldest response (event) to @buf; wait for it until @deadline
 	 * (base/clock.h). 0; QBI_EMPTY; QBI_GONE, when there is nothing left to read;
 	 * -ENOBUFS @size is too small, the message stays.
@@ -323,6 +344,15 @@ struct qbi_client_ops {
 	int (*recv)(void *st, void *buf, size_t size, uint64_t deadline, size_t *ret_size);
 	int (*event_recv)(void *st, void *buf, size_t size, uint64_t deadline,
 			  size_t *ret_size);
+
+	/*
+	 * As recv (event_recv), but the message stays where it lies, in one piece and aligned
+	 * to 4 at least, until view_done(). Until then there is no other one; recv goes on. Or
+	 * QBI_AGAIN: it waits, and recv with *@ret_size bytes gets it. Optional, both.
+	 */
+	int (*view)(void *st, enum qbi_client_part part, uint64_t deadline, const void **ret,
+		    size_t *ret_size);
+	void (*view_done)(void *st, enum qbi_client_part part);
 
 	/*
 	 * The descriptor to watch after recv() with deadline 0 found nothing, and in

@@ -182,6 +182,9 @@ WRAP(void *, mmap, (void *p, size_t n, int prot, int flags, int fd, off_t at),
      (p, n, prot, flags, fd, at), MAP_FAILED, ENOMEM, EAGAIN)
 WRAP(int, mlock2, (const void *p, size_t n, unsigned int flags), (p, n, flags), -1, ENOMEM,
      EPERM, EAGAIN)
+/* Variable arguments in libc, but always these here. */
+WRAP(void *, mremap, (void *p, size_t from, size_t to, int flags, void *at),
+     (p, from, to, flags, at), MAP_FAILED, ENOMEM, EAGAIN)
 WRAP(int, mprotect, (void *p, size_t n, int prot), (p, n, prot), -1, ENOMEM)
 WRAP(int, getsockname, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n), -1, ENOBUFS)
 WRAP(int, setsockopt, (int fd, int l, int o, const void *v, socklen_t n), (fd, l, o, v, n), -1,

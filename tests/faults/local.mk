@@ -11,7 +11,7 @@ TESTS += $(faults_scripts)
 # What fails on demand: tests/faults/inject.c has a function for each.
 faults_wrapped = accept4 bind chmod clock_gettime close connect epoll_create1 epoll_ctl fchmod fchown \
 	fcntl fstat fstatat fstatfs ftruncate getrandom getsockname getsockopt ioctl listen madvise \
-	memfd_create mkdtemp mlock2 mmap mprotect open openat __openat_2 opendir poll __poll_chk posix_fallocate read \
+	memfd_create mkdtemp mlock2 mmap mprotect mremap open openat __openat_2 opendir poll __poll_chk posix_fallocate read \
 	__read_chk recv __recv_chk recvmsg send sendmsg setsockopt shutdown socket stat \
 	socketpair statx syscall timerfd_create \
 	asprintf __asprintf_chk calloc free malloc realloc strdup strndup

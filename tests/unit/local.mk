@@ -80,6 +80,7 @@ native_tests = \
 	tests/unit/test-native-events \
 	tests/unit/test-native-packets \
 	tests/unit/test-native-region \
+	tests/unit/test-native-loans \
 	tests/unit/test-native-ring \
 	tests/unit/test-native-ring-between \
 	tests/unit/test-native-ring-hostile \
