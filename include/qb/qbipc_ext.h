@@ -32,6 +32,7 @@
 #include <qbipc/peer.h>
 #include <qbipc/memory.h>
 #include <qbipc/monitor.h>
+#include <qbipc/reserve.h>
 #include <qbipc/views.h>
 #include <qbipc/snapshot.h>
 #include <qbipc/limits.h>

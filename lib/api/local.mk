@@ -17,5 +17,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/api/service-loop.c \
 	lib/api/memory.c \
 	lib/api/monitor.c \
+	lib/api/reserve.c \
 	lib/api/views.c \
 	lib/api/snapshot.c

@@ -20,6 +20,7 @@
 #include "client/async.h"
 #include "client/connection.h"
 #include "client/degraded.h"
+#include "client/loans.h"
 #include "client/reach.h"
 #include "transport/registry.h"
 #include "transport/trial.h"
@@ -333,6 +334,7 @@ void qbi_client_free(qb_ipcc_connection_t *c)
 	if (c->end)
 		c->transport->client->close(c->end, how);
 	free(c->end);
+	qbi_client_loans_free(c);
 	answer_drop(c);
 	qbi_close_stream(c->bell);
 	qbi_close_stream(c->old_stream);

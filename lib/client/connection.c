@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 
 #include "base/clock.h"
 #include "base/util.h"
@@ -61,8 +62,17 @@ void qbi_client_part_release(qb_ipcc_connection_t *c, enum qbi_client_part part)
 	qbi_turn_release(&c->shared->turn[part]);
 }
 
-/* Does the server ask to stop? */
-static bool client_is_stopped(qb_ipcc_connection_t *c)
+bool qbi_client_is_lent(qb_ipcc_connection_t *c, enum qbi_client_part part)
+{
+	uint32_t *holder = &c->shared->holder[part];
+
+	if (*holder && *holder != qbi_process_id() && kill((pid_t)*holder, 0) < 0 &&
+	    errno == ESRCH)
+		*holder = 0;
+	return *holder;
+}
+
+bool qbi_client_is_stopped(qb_ipcc_connection_t *c)
 {
 	uint32_t flow = c->transport->client->flow(c->end);
 
@@ -71,25 +81,29 @@ static bool client_is_stopped(qb_ipcc_connection_t *c)
 
 int qbi_client_put(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline)
 {
-	return client_is_stopped(c) ? QBI_FULL :
-				      c->transport->client->sendv(c->end, msg, deadline);
+	return qbi_client_is_lent(c, QBI_PART_SEND) || qbi_client_is_stopped(c) ?
+		       QBI_FULL :
+		       c->transport->client->sendv(c->end, msg, deadline);
 }
 
 int qbi_client_call_put(qb_ipcc_connection_t *c, const struct qbi_msg *msg,
 			struct qbi_call_mark *mark, bool *ret_marked)
 {
 	const struct qbi_client_ops *ops = c->transport->client;
-	int r = client_is_stopped(c) ? QBI_FULL :
-		ops->call_sendv	     ? ops->call_sendv(c->end, msg, mark) :
-				       ops->sendv(c->end, msg, 0);
+	int r = QBI_FULL;
 
+	if (!qbi_client_is_lent(c, QBI_PART_SEND) && !qbi_client_is_stopped(c))
+		r = ops->call_sendv ? ops->call_sendv(c->end, msg, mark) :
+				      ops->sendv(c->end, msg, 0);
 	*ret_marked = r == 0 && ops->call_sendv;
 	return r;
 }
 
 int qbi_client_call_cancel(qb_ipcc_connection_t *c, const struct qbi_call_mark *mark)
 {
-	return c->transport->client->cancel(c->end, mark);
+	return qbi_client_is_lent(c, QBI_PART_SEND) ?
+		       QBI_FULL :
+		       c->transport->client->cancel(c->end, mark);
 }
 
 int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline)

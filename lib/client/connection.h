@@ -33,10 +33,22 @@
 struct qbi_client_shared {
 	struct qbi_turn turn[QBI_CLIENT_PARTS];
 	uint64_t requests; /* sent, by all of them; with the turn of sending */
-	uint32_t maker;	   /* the process that connected */
+	/* The process that a place of the part is lent to (loans.h); with its turn; 0: none. */
+	uint32_t holder[QBI_CLIENT_PARTS];
+	uint32_t maker; /* the process that connected */
 };
 
 struct qbi_calls;
+
+/* A place of one part that is lent to the application; with its turn. */
+struct qbi_client_loan {
+	void *place;	  /* NULL: none is */
+	size_t size;	  /* bytes of it */
+	bool in_place;	  /* in memory of the transport, else the buffer */
+	uint32_t process; /* to which it is lent */
+	void *buffer;	  /* kept for the next one; NULL: none yet */
+	size_t room;	  /* bytes of the buffer */
+};
 
 struct qb_ipcc_connection {
 	int stream;			       /* -1: closed */
@@ -51,6 +63,7 @@ struct qb_ipcc_connection {
 	_Atomic(bool) gone;		       /* the server is gone; stays true */
 	void *context;
 	struct qbi_client_shared *shared;
+	struct qbi_client_loan loan[QBI_CLIENT_PARTS];
 	_Atomic(struct qbi_calls *) calls; /* NULL: responses are not matched (calls.h) */
 
 	/* While it is being made. */
@@ -89,6 +102,12 @@ int qbi_client_put(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t 
 int qbi_client_call_put(qb_ipcc_connection_t *c, const struct qbi_msg *msg,
 			struct qbi_call_mark *mark, bool *ret_marked);
 int qbi_client_call_cancel(qb_ipcc_connection_t *c, const struct qbi_call_mark *mark);
+
+/* With the turn of a part: is a place of it lent, to a process that lives? */
+bool qbi_client_is_lent(qb_ipcc_connection_t *c, enum qbi_client_part part);
+
+/* Does the server ask to stop? With the turn of sending. */
+bool qbi_client_is_stopped(qb_ipcc_connection_t *c);
 
 /*
  * What a result means for the connection, after the turn was released. If the server broke

@@ -21,6 +21,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/client/degraded.h \
 	lib/client/inquire.c \
 	lib/client/inquire.h \
+	lib/client/loans.c \
+	lib/client/loans.h \
 	lib/client/monitoring.c \
 	lib/client/monitoring.h \
 	lib/client/reach.c \

@@ -119,6 +119,8 @@ static int ring_make_room(struct qbi_ring *r, uint64_t stride)
 {
 	uint64_t head;
 
+	if (r->reserved)
+		return QBI_FULL;
 	if (r->tail - r->head_seen + stride <= r->capacity)
 		return 0;
 	/* order R2 (reuse): pairs with R2 (release) in qbi_ring_take(). */
@@ -222,7 +224,7 @@ int qbi_ring_reserve(struct qbi_ring *r, size_t size, void **ret)
 		return err;
 	if (!ring_holds_piece(r, at, size) && !ring_double(r))
 		return QBI_AGAIN;
-	r->reserved = at;
+	r->reserved = true;
 	*ret = r->data + at;
 	return 0;
 }
@@ -239,17 +241,24 @@ static void ring_move(struct qbi_ring *r, uint64_t to, uint64_t from, size_t n)
 		qbi_shared_move(r->data, r->data + (from + first) % r->capacity, n - first);
 }
 
-bool qbi_ring_commit(struct qbi_ring *r, size_t size)
+bool qbi_ring_commit(struct qbi_ring *r, size_t reserved, size_t size)
 {
 	struct record record = { .length = (uint32_t)size, .kind = RECORD_MESSAGE };
 	uint64_t stride = message_stride(r->tail_offset, size);
 	uint64_t at = payload_next(r, size);
+	uint64_t from = payload_next(r, reserved);
 
+	r->reserved = false;
 	qbi_shared_write(r->data + r->tail_offset, &record, sizeof(record));
 	/* A shorter message may be one that begins elsewhere. */
-	if (at != r->reserved)
-		ring_move(r, at, r->reserved, size);
+	if (at != from)
+		ring_move(r, at, from, size);
 	return record_publish(r, stride);
+}
+
+void qbi_ring_abandon(struct qbi_ring *r)
+{
+	r->reserved = false;
 }
 
 int qbi_ring_put_timed(struct qbi_ring *r, const struct qbi_msg *msg, uint64_t deadline,
@@ -593,6 +602,7 @@ int qbi_ring_resume_producer(struct qbi_ring *r, bool *ret_ring)
 
 	if (!positions_are_sound(r, r->tail, tail, tail, head))
 		return -EBADMSG;
+	r->reserved = false;
 	*ret_ring = tail != r->tail && (word & RUNG);
 	r->tail = tail;
 	r->tail_offset = tail % r->capacity;

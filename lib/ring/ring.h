@@ -94,7 +94,7 @@ struct qbi_ring {
 	uint64_t tail_offset; /* its offset in the data */
 	uint64_t head_seen;   /* as last read; never above the current one */
 	uint32_t put;	      /* messages put */
-	uint64_t reserved;    /* offset of the payload that was reserved last */
+	bool reserved;	      /* room for a message that is built there */
 
 	/* Consumer's. */
 	char apart[QBI_CACHE_LINE]; /* not _Alignas: it lies in memory from calloc */
@@ -126,13 +126,15 @@ int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring);
 
 /*
  * Producer: room for a message of at most @size bytes, in one piece and aligned to 8, which
- * the consumer does not see before the commit, with the size that it has. In between nothing
- * is put; without a commit, nothing has happened. 0; QBI_AGAIN there is room, but not in one
- * piece; QBI_FULL; -EBADMSG. The commit cannot fail. True: the consumer sleeps, as of
- * qbi_ring_put().
+ * the consumer does not see before the commit. Until that, or the abandon, there is no room
+ * for another one. 0; QBI_AGAIN there is room, but not in one piece; QBI_FULL; -EBADMSG.
+ *
+ * The commit of @size bytes, where @reserved were reserved, cannot fail. True: the consumer
+ * sleeps, as of qbi_ring_put().
  */
 int qbi_ring_reserve(struct qbi_ring *r, size_t size, void **ret);
-bool qbi_ring_commit(struct qbi_ring *r, size_t size);
+bool qbi_ring_commit(struct qbi_ring *r, size_t reserved, size_t size);
+void qbi_ring_abandon(struct qbi_ring *r);
 
 /*
  * The deadline of a request, in ns of CLOCK_MONOTONIC, lies before it in the ring. Values that

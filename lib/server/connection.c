@@ -330,15 +330,64 @@ static void end_part(qb_ipcs_connection_t *c, void *end, enum qbi_parting how)
 		qbi_end_hand_over(end, how, c->peer.uid, c->quota.memory);
 }
 
+struct qbi_loan *qbi_connection_loan(qb_ipcs_connection_t *c, enum qbi_channel channel)
+{
+	struct qbi_loan *loan = &c->loan[channel];
+
+	return loan->place && loan->generation == qbi_generation() ? loan : NULL;
+}
+
+/* Under `send`: is a message built in memory of the end? */
+static bool end_is_lent(qb_ipcs_connection_t *c)
+{
+	int channel;
+
+	for (channel = 0; channel < QBI_CHANNELS; channel++) {
+		struct qbi_loan *loan = qbi_connection_loan(c, (enum qbi_channel)channel);
+
+		if (loan && loan->in_place)
+			return true;
+	}
+	return false;
+}
+
+/* Places of the parent, whose threads are not in this process. The caller has a reference. */
+static void loans_forget(qb_ipcs_connection_t *c)
+{
+	int channel;
+
+	for (channel = 0; channel < QBI_CHANNELS; channel++) {
+		struct qbi_loan *loan = &c->loan[channel];
+
+		if (!loan->place || loan->generation == qbi_generation())
+			continue;
+		if (!loan->in_place)
+			qbi_memory_free(loan->place);
+		loan->place = NULL;
+		qbi_connection_unref(c);
+	}
+}
+
+/* What other threads must not do, although the end stays open for them. */
+static void end_leave(qb_ipcs_connection_t *c, void *end, enum qbi_parting how)
+{
+	if (c->transport->server->leave)
+		c->transport->server->leave(end, how);
+}
+
+/* Under `send`. */
 static void end_close(qb_ipcs_connection_t *c, enum qbi_parting how)
 {
 	c->request.fd = -1; /* the transport's, closed by it */
-	if (c->in_use) {
-		c->ended = QBI_TAKE(c->end);
-		c->part = how;
+	loans_forget(c);
+	if (!c->in_use && !end_is_lent(c)) {
+		end_part(c, QBI_TAKE(c->end), how);
 		return;
 	}
-	end_part(c, QBI_TAKE(c->end), how);
+	c->ended = QBI_TAKE(c->end);
+	c->part = how;
+	if (c->ended && !c->in_use)
+		end_leave(c, c->ended, how);
 }
 
 void qbi_connection_request_use(qb_ipcs_connection_t *c)
@@ -348,16 +397,35 @@ void qbi_connection_request_use(qb_ipcs_connection_t *c)
 
 int qbi_connection_request_done(qb_ipcs_connection_t *c)
 {
-	void *end = c->ended ? c->ended : c->end;
+	void *end;
 	int r;
 
 	if (!c->in_use)
 		return 0;
+	qbi_mutex_lock(&c->send);
+	end = c->ended ? c->ended : c->end;
 	r = c->transport->server->done(end, !c->ended || c->part != QBI_PART_COPY);
 	c->in_use = false;
-	if (c->ended)
+	if (c->ended && end_is_lent(c))
+		end_leave(c, c->ended, c->part);
+	else if (c->ended)
 		end_part(c, QBI_TAKE(c->ended), c->part);
+	qbi_mutex_unlock(&c->send);
 	return r;
+}
+
+void qbi_connection_loan_end(qb_ipcs_connection_t *c, struct qbi_loan *loan)
+{
+	void *place = loan->in_place ? NULL : loan->place;
+	void *ended = NULL;
+
+	loan->place = NULL;
+	if (c->ended && !c->in_use && !end_is_lent(c))
+		ended = QBI_TAKE(c->ended);
+	qbi_mutex_unlock(&c->send);
+	end_part(c, ended, c->part);
+	qbi_memory_free(place);
+	qbi_connection_unref(c);
 }
 
 static void retry_let_go(qb_ipcs_connection_t *c)

@@ -72,6 +72,18 @@ struct qbi_unsent {
 	size_t size;  /* room for so many bytes: the smallest message refused */
 };
 
+/*
+ * A place where the application builds a message of one channel; under `send`. Each holds a
+ * reference to the connection, and one in memory of the end keeps that open. It is of the
+ * process of that generation; to a child it does not exist.
+ */
+struct qbi_loan {
+	void *place;   /* NULL: none */
+	size_t size;   /* bytes of it */
+	bool in_place; /* in memory of the end, else private */
+	uint32_t generation;
+};
+
 struct qb_ipcs_connection {
 	_Atomic(uint32_t) refs;
 	_Atomic(enum qbi_connection_state) state;
@@ -104,7 +116,7 @@ struct qb_ipcs_connection {
 	const struct qbi_transport *transport; /* NULL before OPENING */
 	void *end;			       /* its state; NULL when closed */
 	bool in_use;		/* a request is, in memory of @end that the client shares */
-	void *ended;		/* an end that is closed when that is over, or NULL */
+	void *ended;		/* an end that is closed when that is over; under `send` */
 	enum qbi_parting part;	/* how */
 	struct qbi_mutex send;	/* guards end against close while sending */
 	_Atomic(uint32_t) flow; /* flow-control value last published */
@@ -117,6 +129,7 @@ struct qb_ipcs_connection {
 	_Atomic(uint32_t)
 		generation; /* of the process whose positions @end has; written under `send` */
 	struct qbi_unsent unsent[QBI_CHANNELS]; /* under `send` */
+	struct qbi_loan loan[QBI_CHANNELS];	/* likewise */
 	_Atomic(bool) waiting;			/* for any of them; written under `send` */
 	bool misbehaved;			/* it is disconnected for what it sent */
 	uint64_t drain_left;			/* bytes still served after the hang-up */
@@ -158,6 +171,15 @@ void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer);
  */
 void qbi_connection_request_use(qb_ipcs_connection_t *c);
 int qbi_connection_request_done(qb_ipcs_connection_t *c);
+
+/* Under `send`: the place of @channel that is lent, or NULL. */
+struct qbi_loan *qbi_connection_loan(qb_ipcs_connection_t *c, enum qbi_channel channel);
+
+/*
+ * A place is not used any more, and @send is taken, which this releases: drop its reference,
+ * and close the end if it waited for that. Any thread.
+ */
+void qbi_connection_loan_end(qb_ipcs_connection_t *c, struct qbi_loan *loan);
 
 /*
  * Make a connection for an accepted socket, in state HANDSHAKE; on success it owns @fd. The

@@ -5,6 +5,8 @@
 #include <qbipc/monitor.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
+#include "base/memory.h"
 #include "base/socket.h"
 #include "base/trace.h"
 #include "base/util.h"
@@ -153,7 +155,9 @@ static int channel_resume(qb_ipcs_connection_t *c, enum qbi_channel channel, boo
 		r = channel_flush(c, channel, ret_moved);
 	if (u->refused && !u->begun) {
 		if (r == 0)
-			r = ops->room(c->end, channel, u->size);
+			r = qbi_connection_loan(c, channel) ?
+				    QBI_FULL :
+				    ops->room(c->end, channel, u->size);
 		u->refused = r == QBI_FULL;
 		*ret_room |= r == 0;
 	}
@@ -185,19 +189,30 @@ static bool connection_try(qb_ipcs_connection_t *c, bool in_turn)
 
 /* -- Sending -------------------------------------------------------------------- */
 
-/* 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -ENOBUFS, -errno. */
-static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
-			const struct qbi_msg *msg)
+/* Queue @msg, which is in @loan, if that is not NULL. As respondv(). */
+static int message_put(qb_ipcs_connection_t *c, enum qbi_channel channel,
+		       const struct qbi_msg *msg, const struct qbi_loan *loan)
 {
 	const struct qbi_server_ops *ops = c->transport->server;
+
+	if (!loan && qbi_connection_loan(c, channel))
+		return QBI_FULL;
+	if (loan && loan->in_place)
+		return ops->commit(c->end, channel, loan->size, msg->size);
+	return channel == QBI_EVENTS ? ops->eventv(c->end, msg) : ops->respondv(c->end, msg);
+}
+
+/* 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -ENOBUFS, -errno. */
+static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
+			const struct qbi_msg *msg, const struct qbi_loan *loan)
+{
 	int r;
 
 	if (msg->size > c->max_msg_size)
 		return -EMSGSIZE;
 	r = unsent_pass_on(c);
 	if (r == 0)
-		r = channel == QBI_EVENTS ? ops->eventv(c->end, msg) :
-					    ops->respondv(c->end, msg);
+		r = message_put(c, channel, msg, loan);
 	if (r == 0 || r == QBI_UNSENT)
 		unsent_progress(c);
 	if (r == QBI_UNSENT) {
@@ -221,16 +236,16 @@ static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
  * one.
  */
 static int message_watch(qb_ipcs_connection_t *c, enum qbi_channel channel,
-			 const struct qbi_msg *msg)
+			 const struct qbi_msg *msg, const struct qbi_loan *loan)
 {
 	bool begun = c->unsent[QBI_RESPONSES].begun || c->unsent[QBI_EVENTS].begun;
 	struct qbi_cost_mark mark;
 	int r;
 
 	if (channel != QBI_EVENTS && !qbi_cost_is_watched(&c->send_cost))
-		return message_pass(c, channel, msg);
+		return message_pass(c, channel, msg, loan);
 	mark = qbi_cost_begin(&c->send_cost);
-	r = message_pass(c, channel, msg);
+	r = message_pass(c, channel, msg, loan);
 	if (qbi_cost_end(&c->send_cost, &mark, begun ? c->max_msg_size : msg->size)) {
 		c->costly = true;
 		connection_break(c);
@@ -238,26 +253,37 @@ static int message_watch(qb_ipcs_connection_t *c, enum qbi_channel channel,
 	return r;
 }
 
-static int message_send(qb_ipcs_connection_t *c, enum qbi_channel channel,
-			const struct qbi_msg *msg, qbi_counter *counter)
+/* Under `send`. */
+static int message_account(qb_ipcs_connection_t *c, enum qbi_channel channel,
+			   const struct qbi_msg *msg, const struct qbi_loan *loan)
 {
-	uint32_t kind = channel == QBI_EVENTS ? QBIPC_MONITOR_EVENT : QBIPC_MONITOR_RESPONSE;
+	bool event = channel == QBI_EVENTS;
 	int r = QBI_GONE;
 
-	qbi_mutex_lock(&c->send);
 	if (c->sendable && connection_go_on(c))
-		r = message_watch(c, channel, msg);
+		r = message_watch(c, channel, msg, loan);
 	if (r == 0) {
-		qbi_counter_add(counter);
-		qbi_connection_note(c, kind, msg);
+		qbi_counter_add(event ? &c->count.events : &c->count.responses);
+		qbi_connection_note(c, event ? QBIPC_MONITOR_EVENT : QBIPC_MONITOR_RESPONSE,
+				    msg);
 	}
+	return r;
+}
+
+static int message_send(qb_ipcs_connection_t *c, enum qbi_channel channel,
+			const struct qbi_msg *msg)
+{
+	int r;
+
+	qbi_mutex_lock(&c->send);
+	r = message_account(c, channel, msg, NULL);
 	qbi_mutex_unlock(&c->send);
 	return r;
 }
 
 int qbi_send_response(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
 {
-	int r = message_send(c, QBI_RESPONSES, msg, &c->count.responses);
+	int r = message_send(c, QBI_RESPONSES, msg);
 
 	QBI_TRACE(response, c->host->set.name, c->number, msg->iov[0].iov_base, msg->size, r);
 	return r;
@@ -265,10 +291,98 @@ int qbi_send_response(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
 
 int qbi_send_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
 {
-	int r = message_send(c, QBI_EVENTS, msg, &c->count.events);
+	int r = message_send(c, QBI_EVENTS, msg);
 
 	QBI_TRACE(event, c->host->set.name, c->number, msg->iov[0].iov_base, msg->size, r);
 	return r;
+}
+
+/* -- Messages that are built where the client reads them ------------------------- */
+
+/* Under `send`, of a connection that can send. As qbi_send_reserve(). */
+static int message_place_find(qb_ipcs_connection_t *c, enum qbi_channel channel, size_t size,
+			      struct qbi_loan *ret)
+{
+	const struct qbi_server_ops *ops = c->transport->server;
+	int r;
+
+	if (qbi_connection_loan(c, channel))
+		return -EBUSY;
+	if (size > c->max_msg_size)
+		return -EMSGSIZE;
+	r = unsent_pass_on(c);
+	if (r == 0)
+		r = ops->reserve ? ops->reserve(c->end, channel, size, &ret->place) : QBI_AGAIN;
+	ret->in_place = r == 0;
+	if (r == QBI_AGAIN) {
+		ret->place = qbi_memory_new(size + !size, &c->host->locking);
+		r = ret->place ? 0 : -ENOMEM;
+	}
+	if (r == QBI_FULL) {
+		qbi_counter_add(&c->count.send_retries);
+		unsent_refused(c, channel, size);
+	}
+	if (r >= 0 || r == -ENOMEM)
+		return r;
+	connection_break(c);
+	return QBI_GONE;
+}
+
+int qbi_send_reserve(qb_ipcs_connection_t *c, enum qbi_channel channel, size_t size, void **ret)
+{
+	struct qbi_loan loan = { .size = size, .generation = qbi_generation() };
+	int r = QBI_GONE;
+
+	qbi_mutex_lock(&c->send);
+	if (c->sendable && connection_go_on(c))
+		r = message_place_find(c, channel, size, &loan);
+	if (r == 0) {
+		/* One of the parent's goes on as that of this process. */
+		if (!c->loan[channel].place)
+			qbi_connection_ref(c);
+		c->loan[channel] = loan;
+		*ret = loan.place;
+	}
+	qbi_mutex_unlock(&c->send);
+	return r;
+}
+
+int qbi_send_commit(qb_ipcs_connection_t *c, enum qbi_channel channel, size_t size)
+{
+	struct iovec iov = { .iov_len = size };
+	struct qbi_msg msg = { .iov = &iov, .n = 1, .size = size };
+	struct qbi_loan *loan;
+	int r;
+
+	qbi_mutex_lock(&c->send);
+	loan = qbi_connection_loan(c, channel);
+	r = loan && size <= loan->size ? 0 : -EMSGSIZE;
+	if (r == 0) {
+		iov.iov_base = loan->place;
+		r = message_account(c, channel, &msg, loan);
+		if (r != QBI_FULL) {
+			qbi_connection_loan_end(c, loan);
+			return r;
+		}
+	}
+	qbi_mutex_unlock(&c->send);
+	return loan ? r : qbi_misuse_of("commit of a message", "nothing is reserved");
+}
+
+int qbi_send_abandon(qb_ipcs_connection_t *c, enum qbi_channel channel)
+{
+	struct qbi_loan *loan;
+
+	qbi_mutex_lock(&c->send);
+	loan = qbi_connection_loan(c, channel);
+	if (loan && loan->in_place && c->end)
+		c->transport->server->abandon(c->end, channel);
+	if (loan) {
+		qbi_connection_loan_end(c, loan);
+		return 0;
+	}
+	qbi_mutex_unlock(&c->send);
+	return qbi_misuse_of("abandon of a message", "nothing is reserved");
 }
 
 uint32_t qbi_send_events_queued(qb_ipcs_connection_t *c)

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/msg.h"
+#include "transport/transport.h"
 
 /*
  * Before the transport is used: if this process was forked from the one that used it last,
@@ -35,6 +36,21 @@ void qbi_send_join(qb_ipcs_connection_t *c, int fd);
 /* 0, QBI_FULL, QBI_GONE, -errno. */
 int qbi_send_response(qb_ipcs_connection_t *c, const struct qbi_msg *msg);
 int qbi_send_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg);
+
+/*
+ * Lend the application a place for a message of @size bytes, one per channel, until it is sent
+ * with the size that it has, or abandoned. Until then nothing else is sent on the channel, the
+ * place stays valid, and so does @c. 0; QBI_FULL; QBI_GONE; -EBUSY there is one; -EMSGSIZE;
+ * -ENOMEM.
+ */
+int qbi_send_reserve(qb_ipcs_connection_t *c, enum qbi_channel channel, size_t size,
+		     void **ret);
+
+/* QBI_FULL and -EMSGSIZE: it stays. 0; QBI_GONE; -EINVAL there is none; another -errno. */
+int qbi_send_commit(qb_ipcs_connection_t *c, enum qbi_channel channel, size_t size);
+
+/* 0; -EINVAL there is none. */
+int qbi_send_abandon(qb_ipcs_connection_t *c, enum qbi_channel channel);
 
 /* Number of events that the client has not taken yet, as far as the transport knows. */
 uint32_t qbi_send_events_queued(qb_ipcs_connection_t *c);

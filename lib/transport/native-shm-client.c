@@ -195,13 +195,20 @@ static int native_shm_client_reserve(void *st, size_t size, uint64_t deadline, v
 	return r == QBI_FULL && qbi_wakeup_is_over(c->stream) ? QBI_GONE : r;
 }
 
-static int native_shm_client_commit(void *st, size_t size, uint64_t deadline)
+static int native_shm_client_commit(void *st, size_t reserved, size_t size, uint64_t deadline)
 {
 	struct native_shm_client *c = st;
-	bool ring = qbi_ring_commit(&c->request, size);
+	bool ring = qbi_ring_commit(&c->request, reserved, size);
 
 	(void)qbi_request_count(&c->turns);
 	return record_announce(c, 0, ring, deadline);
+}
+
+static void native_shm_client_abandon(void *st)
+{
+	struct native_shm_client *c = st;
+
+	qbi_ring_abandon(&c->request);
 }
 
 static int native_shm_client_call_sendv(void *st, const struct qbi_msg *msg,
@@ -551,6 +558,7 @@ const struct qbi_client_ops qbi_native_shm_client = {
 	.sendv = native_shm_client_sendv,
 	.reserve = native_shm_client_reserve,
 	.commit = native_shm_client_commit,
+	.abandon = native_shm_client_abandon,
 	.call_sendv = native_shm_client_call_sendv,
 	.cancel = native_shm_client_cancel,
 	.recv = native_shm_client_recv,

@@ -321,21 +321,29 @@ static int native_shm_server_eventv(void *st, const struct qbi_msg *msg)
 	return r ? r : event_announce(s, ring);
 }
 
+static struct qbi_ring *channel_ring(struct native_shm_server *s, enum qbi_channel channel)
+{
+	return channel == QBI_EVENTS ? &s->event : &s->response;
+}
+
 static int native_shm_server_reserve(void *st, enum qbi_channel channel, size_t size,
 				     void **ret)
 {
-	struct native_shm_server *s = st;
-
-	return qbi_ring_reserve(channel == QBI_EVENTS ? &s->event : &s->response, size, ret);
+	return qbi_ring_reserve(channel_ring(st, channel), size, ret);
 }
 
-static int native_shm_server_commit(void *st, enum qbi_channel channel, size_t size)
+static int native_shm_server_commit(void *st, enum qbi_channel channel, size_t reserved,
+				    size_t size)
 {
 	struct native_shm_server *s = st;
+	bool ring = qbi_ring_commit(channel_ring(s, channel), reserved, size);
 
-	return channel == QBI_EVENTS ?
-		       event_announce(s, qbi_ring_commit(&s->event, size)) :
-		       response_announce(s, qbi_ring_commit(&s->response, size));
+	return channel == QBI_EVENTS ? event_announce(s, ring) : response_announce(s, ring);
+}
+
+static void native_shm_server_abandon(void *st, enum qbi_channel channel)
+{
+	qbi_ring_abandon(channel_ring(st, channel));
 }
 
 static int native_shm_server_flush(void *st, enum qbi_channel channel)
@@ -353,7 +361,7 @@ static int native_shm_server_room(void *st, enum qbi_channel channel, size_t siz
 {
 	struct native_shm_server *s = st;
 
-	return qbi_ring_room(channel == QBI_EVENTS ? &s->event : &s->response, size);
+	return qbi_ring_room(channel_ring(s, channel), size);
 }
 
 /* A socket reports room for bytes; nothing reports room in a ring. */
@@ -464,6 +472,7 @@ const struct qbi_server_ops qbi_native_shm_server = {
 	.eventv = native_shm_server_eventv,
 	.reserve = native_shm_server_reserve,
 	.commit = native_shm_server_commit,
+	.abandon = native_shm_server_abandon,
 	.flush = native_shm_server_flush,
 	.room = native_shm_server_room,
 	.wait_fd = native_shm_server_wait_fd,

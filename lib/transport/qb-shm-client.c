@@ -166,6 +166,30 @@ static int shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadli
 	return wake_server(c, deadline);
 }
 
+/* Not in place: the server could truncate the file under the application. */
+static int shm_client_reserve(void *st, size_t size, uint64_t deadline, void **ret)
+{
+	struct shm_client *c = st;
+	unsigned int tries = 0;
+	int r;
+
+	for (;;) {
+		r = credit_get(c, deadline);
+		if (r)
+			return r;
+		qbi_fault_guard_check(false);
+		r = qbi_qbring_room(&c->request, size);
+		if (r != QBI_FULL || qbi_qbring_count(&c->request) > 0)
+			break;
+		r = qbi_wakeup_await_room(c->stream, c->turns.send, deadline, &tries);
+		if (r)
+			return r;
+	}
+	if (r == QBI_FULL && qbi_wakeup_is_over(c->stream))
+		return QBI_GONE;
+	return r ? r : QBI_AGAIN;
+}
+
 /*
  * Sleep until there is a response, or until @until; then check whether the server is gone.
  * 0, QBI_EMPTY, QBI_GONE, -EBADMSG.
@@ -340,6 +364,7 @@ const struct qbi_client_ops qbi_qb_shm_client = {
 	.event_fd = shm_client_event_fd,
 	.flow = shm_client_flow,
 	.sendv = shm_client_sendv,
+	.reserve = shm_client_reserve,
 	.recv = shm_client_recv,
 	.event_recv = shm_client_event_recv,
 	.response_fd = shm_client_response_fd,

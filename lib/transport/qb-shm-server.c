@@ -171,6 +171,22 @@ static int shm_server_eventv(void *st, const struct qbi_msg *msg)
 	return qbi_wakeup_send_due(s->stream, &s->unannounced);
 }
 
+static int shm_server_room(void *st, enum qbi_channel channel, size_t size)
+{
+	struct shm_server *s = st;
+
+	qbi_fault_guard_check(false);
+	return qbi_qbring_room(channel == QBI_EVENTS ? &s->event : &s->response, size);
+}
+
+/* Not in place: the client could truncate the file under the application. */
+static int shm_server_reserve(void *st, enum qbi_channel channel, size_t size, void **ret)
+{
+	int r = shm_server_room(st, channel, size);
+
+	return r ? r : QBI_AGAIN;
+}
+
 /* A response is announced in its ring, so there is never a rest to send. */
 static int shm_server_flush(void *st, enum qbi_channel channel)
 {
@@ -179,14 +195,6 @@ static int shm_server_flush(void *st, enum qbi_channel channel)
 	int r = channel == QBI_EVENTS ? qbi_wakeup_send_due(s->stream, &s->unannounced) : 0;
 
 	return r == QBI_UNSENT && s->unannounced == before ? QBI_FULL : r;
-}
-
-static int shm_server_room(void *st, enum qbi_channel channel, size_t size)
-{
-	struct shm_server *s = st;
-
-	qbi_fault_guard_check(false);
-	return qbi_qbring_room(channel == QBI_EVENTS ? &s->event : &s->response, size);
 }
 
 /* The stream reports room for bytes; nothing reports room in a ring. */
@@ -282,6 +290,7 @@ const struct qbi_server_ops qbi_qb_shm_server = {
 	.settle = shm_server_settle,
 	.respondv = shm_server_respondv,
 	.eventv = shm_server_eventv,
+	.reserve = shm_server_reserve,
 	.flush = shm_server_flush,
 	.room = shm_server_room,
 	.wait_fd = shm_server_wait_fd,

@@ -12,14 +12,14 @@
  *   server   established, request_fd, begin,
  *            take, noted, done, settle, flow_set the dispatching thread
  *            respondv, eventv, flush, room,
- *            reserve, commit,
+ *            reserve, commit, abandon,
  *            wait_fd, events_queued              one thread at a time
  *            join                                the dispatching thread, and no other
  *                                                in the two rows above meanwhile
  *            open, resume, close,
  *            leave, withdraw                     nothing else at the same time
  *   client   sendv, call_sendv, cancel, flow,
- *            reserve, commit                     the thread that has this turn
+ *            reserve, commit, abandon            the thread that has this turn
  *            recv, view                          the thread that has another turn
  *            event_recv, event_fd, view          the thread that has a third turn
  *            view_done                           the thread that has the turn of the part
@@ -194,14 +194,15 @@ struct qbi_server_ops {
 
 	/*
 	 * Memory for a message of at most @size bytes, at most max_msg_size, where the client
-	 * will read it, in one piece and aligned to 8. It is queued by commit, with the size
-	 * that it has, which fails no more than respondv, but never by QBI_FULL. In between
-	 * nothing is queued on the channel; without a commit, nothing has happened. 0;
-	 * QBI_AGAIN there is room, but it must be copied there; QBI_FULL; QBI_GONE; -errno.
-	 * Optional, both: as if it were QBI_AGAIN, but for the room.
+	 * will read it, in one piece and aligned to 8. It is queued by the commit of @size
+	 * bytes, as by respondv, but never QBI_FULL; @reserved is what reserve() got. Until
+	 * that, or the abandon, nothing else is queued on the channel. 0; QBI_AGAIN there is
+	 * room, but it must be copied there; QBI_FULL; QBI_GONE; -errno. Optional,
+	 * all three; the other two also where the first is never 0.
 	 */
 	int (*reserve)(void *st, enum qbi_channel channel, size_t size, void **ret);
-	int (*commit)(void *st, enum qbi_channel channel, size_t size);
+	int (*commit)(void *st, enum qbi_channel channel, size_t reserved, size_t size);
+	void (*abandon)(void *st, enum qbi_channel channel);
 
 	/*
 	 * Send the rest of accepted messages. 0 nothing is left; QBI_UNSENT a part was
@@ -330,11 +331,12 @@ struct qbi_client_ops {
 	int (*cancel)(void *st, const struct qbi_call_mark *mark);
 
 	/*
-	 * As reserve and commit of a server, for a request. Until @deadline each waits as sendv
-	 * does. Optional, both.
+	 * As those of a server, for a request; the first may wait as sendv does. Optional,
+	 * likewise.
 	 */
 	int (*reserve)(void *st, size_t size, uint64_t deadline, void **ret);
-	int (*commit)(void *st, size_t size, uint64_t deadline);
+	int (*commit)(void *st, size_t reserved, size_t size, uint64_t deadline);
+	void (*abandon)(void *st);
 
 	/*
 	 * Copy the oldest response (event) to @buf; wait for it until @deadline

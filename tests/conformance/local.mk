@@ -98,6 +98,7 @@ addition_suites = \
 	tests/conformance/loop-set \
 	tests/conformance/misuse \
 	tests/conformance/peer \
+	tests/conformance/reserve \
 	tests/conformance/sized \
 	tests/conformance/stopped-server \
 	tests/conformance/views

@@ -35,7 +35,7 @@ static bool put_in_place(size_t reserved, size_t n, uint32_t seed)
 	ck_assert_int_eq(r, 0);
 	ck_assert_uint_eq((uintptr_t)at % ALIGNED, 0);
 	pattern_fill(at, n, seed);
-	(void)qbi_ring_commit(&p.producer, n);
+	(void)qbi_ring_commit(&p.producer, reserved, n);
 	return true;
 }
 
@@ -62,7 +62,7 @@ static void check_around_the_end(bool can_double, size_t reserved, size_t n)
 	uint64_t from = CAPACITY - stride(reserved) - 32, offset;
 
 	loans_open(can_double);
-	for (offset = from; offset < CAPACITY; offset += n > 1000 ? 1000 : 8) {
+	for (offset = from; offset<CAPACITY; offset += n> 1000 ? 1000 : 8) {
 		bool piece;
 
 		pair_go_to(&p, (1ull << 40) * CAPACITY + offset / 8 * 8);
@@ -80,9 +80,9 @@ static void check_around_the_end(bool can_double, size_t reserved, size_t n)
 static const struct {
 	size_t reserved, size;
 } sizes[] = {
-	{ 0, 0 },	   { 1, 1 },	  { 500, 500 },	  { LEAST - 1, LEAST - 1 },
-	{ LEAST, LEAST },  { MAX, MAX },  { LEAST, 100 }, { LEAST + 8, LEAST - 1 },
-	{ MAX, LEAST - 1}, { MAX, LEAST }, { MAX, 0 },
+	{ 0, 0 },	    { 1, 1 },	    { 500, 500 },   { LEAST - 1, LEAST - 1 },
+	{ LEAST, LEAST },   { MAX, MAX },   { LEAST, 100 }, { LEAST + 8, LEAST - 1 },
+	{ MAX, LEAST - 1 }, { MAX, LEAST }, { MAX, 0 },
 };
 
 START_TEST(message_in_place_goes_round_the_end_where_data_is_mapped_twice)
@@ -128,12 +128,15 @@ START_TEST(reservation_shows_nothing_and_rings_nobody_before_its_commit)
 	ck_assert(qbi_ring_is_empty(&p.consumer));
 	ck_assert(!qbi_ring_has_rung(&p.consumer));
 	ck_assert_uint_eq(qbi_ring_queued(&p.producer), 0);
-	/* Without a commit the next message is as any other. */
+	/* Nothing else gets there meanwhile; afterwards it is as if nothing had been. */
+	ck_assert_int_eq(put_pattern(&p.producer, 100, 1), QBI_FULL);
+	ck_assert_int_eq(qbi_ring_reserve(&p.producer, 0, &at), QBI_FULL);
+	qbi_ring_abandon(&p.producer);
 	ck_assert_int_eq(put_pattern(&p.producer, 100, 1), 0);
 	take_pattern(&p.consumer, 100, 1);
 	ck_assert(qbi_ring_arm(&p.consumer, -1));
 	ck_assert_int_eq(qbi_ring_reserve(&p.producer, 10, &at), 0);
-	ck_assert(qbi_ring_commit(&p.producer, 10));
+	ck_assert(qbi_ring_commit(&p.producer, 10, 10));
 	ck_assert_uint_eq(qbi_ring_queued(&p.producer), 1);
 	loans_close();
 }
@@ -146,7 +149,7 @@ START_TEST(reservation_needs_room_as_a_message_does)
 	loans_open(true);
 	ck_assert_int_eq(put_pattern(&p.producer, MAX, 1), 0);
 	ck_assert_int_eq(qbi_ring_reserve(&p.producer, MAX, &at), 0);
-	ck_assert(!qbi_ring_commit(&p.producer, 0));
+	ck_assert(!qbi_ring_commit(&p.producer, MAX, 0));
 	ck_assert_int_eq(put_pattern(&p.producer, MAX, 2), 0);
 	ck_assert_int_eq(qbi_ring_reserve(&p.producer, MAX, &at), QBI_FULL);
 	take_pattern(&p.consumer, MAX, 1);
@@ -200,8 +203,8 @@ int main(void)
 	TCase *tc = tcase_new(s, "loans");
 	int n = (int)QBI_ARRAY_SIZE(sizes);
 
-	tcase_add_loop_test(
-		tc, message_in_place_goes_round_the_end_where_data_is_mapped_twice, 0, n);
+	tcase_add_loop_test(tc, message_in_place_goes_round_the_end_where_data_is_mapped_twice,
+			    0, n);
 	tcase_add_loop_test(tc, message_that_is_not_in_one_piece_is_left_to_a_copy, 0, n);
 	tcase_add_test(tc, shorter_message_than_reserved_begins_where_its_size_says);
 	tcase_add_test(tc, reservation_shows_nothing_and_rings_nobody_before_its_commit);

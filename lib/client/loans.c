@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client/loans.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+
+/* -- Places, with the turn of the part ----------------------------------------------------- */
+
+static struct qbi_client_loan *loan_mine(qb_ipcc_connection_t *c, enum qbi_client_part part)
+{
+	struct qbi_client_loan *l = &c->loan[part];
+
+	return l->place && l->process == qbi_process_id() ? l : NULL;
+}
+
+/* Private memory of at least @size bytes, which is used again. */
+static void *loan_buffer(struct qbi_client_loan *l, size_t size)
+{
+	if (!l->buffer || l->room < size) {
+		free(l->buffer);
+		l->buffer = malloc(size + !size);
+		l->room = l->buffer ? size : 0;
+	}
+	return l->buffer;
+}
+
+static void loan_begin(qb_ipcc_connection_t *c, enum qbi_client_part part, void *place,
+		       size_t size, bool in_place)
+{
+	struct qbi_client_loan *l = &c->loan[part];
+
+	l->place = place;
+	l->size = size;
+	l->in_place = in_place;
+	l->process = qbi_process_id();
+	c->shared->holder[part] = l->process;
+}
+
+static void loan_end(qb_ipcc_connection_t *c, enum qbi_client_part part)
+{
+	c->loan[part].place = NULL;
+	c->shared->holder[part] = 0;
+}
+
+void qbi_client_loans_free(qb_ipcc_connection_t *c)
+{
+	int part;
+
+	for (part = 0; part < QBI_CLIENT_PARTS; part++)
+		free(QBI_TAKE(c->loan[part].buffer));
+}
+
+/* -- Requests -------------------------------------------------------------------------------- */
+
+static int place_is_refused(qb_ipcc_connection_t *c)
+{
+	if (!qbi_client_is_lent(c, QBI_PART_SEND))
+		return 0;
+	return loan_mine(c, QBI_PART_SEND) ? -EBUSY : QBI_FULL;
+}
+
+/* With the turn of sending; it may rest. As qbi_client_reserve(). */
+static int request_place_find(qb_ipcc_connection_t *c, size_t size, void **ret)
+{
+	const struct qbi_client_ops *ops = c->transport->client;
+	void *place = NULL;
+	int r = place_is_refused(c);
+	bool in_place;
+
+	if (r == 0 && qbi_client_is_stopped(c))
+		r = QBI_FULL;
+	if (r)
+		return r;
+	r = ops->reserve ? ops->reserve(c->end, size, QBI_FOREVER, &place) : QBI_AGAIN;
+	in_place = r == 0;
+	if (r != 0 && r != QBI_AGAIN)
+		return r;
+	/* Another thread may have been quicker while this one rested. */
+	r = place_is_refused(c);
+	if (r == 0 && !in_place) {
+		place = loan_buffer(&c->loan[QBI_PART_SEND], size);
+		r = place ? 0 : -ENOMEM;
+	}
+	if (r && in_place)
+		ops->abandon(c->end);
+	if (r)
+		return r;
+	loan_begin(c, QBI_PART_SEND, place, size, in_place);
+	*ret = place;
+	return 0;
+}
+
+int qbi_client_reserve(qb_ipcc_connection_t *c, size_t size, void **ret)
+{
+	int r;
+
+	if (size > c->max_msg_size)
+		return -EMSGSIZE;
+	if (c->gone)
+		return QBI_GONE;
+	r = qbi_client_part_take(c, QBI_PART_SEND, QBI_FOREVER);
+	if (r == 0) {
+		r = request_place_find(c, size, ret);
+		qbi_client_part_release(c, QBI_PART_SEND);
+	}
+	if (r == QBI_FULL && !qbi_client_is_connected(c))
+		r = QBI_GONE;
+	return qbi_client_outcome(c, r);
+}
+
+/* With the turn of sending; it may rest. As qbi_client_commit(); QBI_EMPTY there is none. */
+static int place_send(qb_ipcc_connection_t *c, size_t size)
+{
+	struct qbi_client_loan *l = loan_mine(c, QBI_PART_SEND);
+	struct iovec iov = { .iov_len = size };
+	struct qbi_msg msg = { .iov = &iov, .n = 1, .size = size };
+	const struct qbi_client_ops *ops = c->transport->client;
+	int r;
+
+	if (!l)
+		return QBI_EMPTY;
+	if (size > l->size)
+		return -EMSGSIZE;
+	iov.iov_base = l->place;
+	r = c->gone	? QBI_GONE :
+	    l->in_place ? ops->commit(c->end, l->size, size, QBI_FOREVER) :
+			  ops->sendv(c->end, &msg, QBI_FOREVER);
+	/* Threads that send while it rests must not come before the commit is over. */
+	if (r != QBI_FULL)
+		loan_end(c, QBI_PART_SEND);
+	return r;
+}
+
+int qbi_client_commit(qb_ipcc_connection_t *c, size_t size)
+{
+	int r = qbi_client_part_take(c, QBI_PART_SEND, QBI_FOREVER);
+
+	if (r)
+		return qbi_client_outcome(c, r);
+	r = place_send(c, size);
+	qbi_client_part_release(c, QBI_PART_SEND);
+	if (r == QBI_EMPTY)
+		return qbi_misuse_of("commit of a request", "nothing is reserved");
+	return qbi_client_outcome(c, r);
+}
+
+int qbi_client_abandon(qb_ipcc_connection_t *c)
+{
+	struct qbi_client_loan *l;
+
+	/* A connection that is broken is not used any more. */
+	if (qbi_client_part_take(c, QBI_PART_SEND, QBI_FOREVER))
+		return 0;
+	l = loan_mine(c, QBI_PART_SEND);
+	if (l && l->in_place)
+		c->transport->client->abandon(c->end);
+	if (l)
+		loan_end(c, QBI_PART_SEND);
+	qbi_client_part_release(c, QBI_PART_SEND);
+	return l ? 0 : qbi_misuse_of("abandon of a request", "nothing is reserved");
+}
