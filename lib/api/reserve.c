@@ -16,9 +16,9 @@ static int usable_check(const qb_ipcc_connection_t *c)
 {
 	if (!c)
 		return qbi_misuse_of("a reservation", "the connection is NULL");
-	return c->end ? 0 :
-			qbi_misuse_of("a reservation",
-				      "qb_ipcc_connect_continue() comes first");
+	return c->end ?
+		       0 :
+		       qbi_misuse_of("a reservation", "qb_ipcc_connect_continue() comes first");
 }
 
 int qbipc_request_reserve(qb_ipcc_connection_t *c, size_t size, void **place)

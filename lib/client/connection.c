@@ -72,6 +72,32 @@ bool qbi_client_is_lent(qb_ipcc_connection_t *c, enum qbi_client_part part)
 	return *holder;
 }
 
+/* A place that was lent to the process from which this one was forked, and is no more. */
+static void loan_forget(qb_ipcc_connection_t *c, enum qbi_client_part part)
+{
+	struct qbi_client_loan *l = &c->loan[part];
+
+	if (!l->place || l->process == qbi_process_id())
+		return;
+	if (l->in_place)
+		c->transport->client->view_done(c->end, part);
+	l->place = NULL;
+}
+
+int qbi_client_part_begin(qb_ipcc_connection_t *c, enum qbi_client_part part, uint64_t deadline)
+{
+	int r = qbi_client_part_take(c, part, deadline);
+
+	if (r)
+		return r;
+	if (qbi_client_is_lent(c, part) && c->shared->holder[part] != qbi_process_id()) {
+		qbi_client_part_release(c, part);
+		return -EBUSY;
+	}
+	loan_forget(c, part);
+	return 0;
+}
+
 bool qbi_client_is_stopped(qb_ipcc_connection_t *c)
 {
 	uint32_t flow = c->transport->client->flow(c->end);
@@ -140,7 +166,7 @@ int qbi_client_event_fd(qb_ipcc_connection_t *c)
 int qbi_client_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline,
 		    size_t *ret_size)
 {
-	int r = qbi_client_part_take(c, QBI_PART_RECV, deadline);
+	int r = qbi_client_part_begin(c, QBI_PART_RECV, deadline);
 
 	if (r)
 		return r == QBI_BUSY ? QBI_EMPTY : qbi_client_outcome(c, r);
@@ -152,7 +178,7 @@ int qbi_client_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t de
 int qbi_client_event_recv(qb_ipcc_connection_t *c, void *buf, size_t size, uint64_t deadline,
 			  size_t *ret_size)
 {
-	int r = qbi_client_part_take(c, QBI_PART_EVENT, deadline);
+	int r = qbi_client_part_begin(c, QBI_PART_EVENT, deadline);
 
 	if (r)
 		return r == QBI_BUSY ? QBI_EMPTY : qbi_client_outcome(c, r);

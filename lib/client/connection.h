@@ -46,6 +46,7 @@ struct qbi_client_loan {
 	size_t size;	  /* bytes of it */
 	bool in_place;	  /* in memory of the transport, else the buffer */
 	uint32_t process; /* to which it is lent */
+	pid_t viewer;	  /* the thread that waits for the next message to be lent; 0: none */
 	void *buffer;	  /* kept for the next one; NULL: none yet */
 	size_t room;	  /* bytes of the buffer */
 };
@@ -102,6 +103,13 @@ int qbi_client_put(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t 
 int qbi_client_call_put(qb_ipcc_connection_t *c, const struct qbi_msg *msg,
 			struct qbi_call_mark *mark, bool *ret_marked);
 int qbi_client_call_cancel(qb_ipcc_connection_t *c, const struct qbi_call_mark *mark);
+
+/*
+ * The same for receiving: -EBUSY also if a message is lent to another process, in place. What
+ * this process has of a parent of it is forgotten.
+ */
+int qbi_client_part_begin(qb_ipcc_connection_t *c, enum qbi_client_part part,
+			  uint64_t deadline);
 
 /* With the turn of a part: is a place of it lent, to a process that lives? */
 bool qbi_client_is_lent(qb_ipcc_connection_t *c, enum qbi_client_part part);

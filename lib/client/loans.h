@@ -32,6 +32,17 @@ int qbi_client_commit(qb_ipcc_connection_t *c, size_t size);
 /* 0; -EINVAL there is none. */
 int qbi_client_abandon(qb_ipcc_connection_t *c);
 
+/*
+ * Lend the next response (event), which is waited for until @deadline; one at a time. 0;
+ * QBI_EMPTY; QBI_GONE; -EBUSY one is lent, or another thread waits for one to be; -ENOMEM;
+ * another -errno.
+ */
+int qbi_client_view(qb_ipcc_connection_t *c, enum qbi_client_part part, uint64_t deadline,
+		    const void **ret, size_t *ret_size);
+
+/* 0; -EINVAL none is lent. */
+int qbi_client_release(qb_ipcc_connection_t *c, enum qbi_client_part part);
+
 /* The connection ends: what is private. */
 void qbi_client_loans_free(qb_ipcc_connection_t *c);
 

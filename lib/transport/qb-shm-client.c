@@ -284,6 +284,7 @@ static int event_take(struct shm_client *c, bool gone, void *buf, size_t size, s
 
 	if (r)
 		return r;
+	*ret_size = next;
 	if (next > size)
 		return -ENOBUFS;
 	if (qbi_wakeup_receive(c->stream, 1) == -EAGAIN && !gone)
@@ -323,6 +324,23 @@ static int shm_client_event_recv(void *st, void *buf, size_t size, uint64_t dead
 				return QBI_EMPTY;
 		}
 	}
+}
+
+/* Never in place, as for requests: by the size of the next one. */
+static int shm_client_view(void *st, enum qbi_client_part part, uint64_t deadline,
+			   const void **ret, size_t *ret_size)
+{
+	int r = part == QBI_PART_EVENT ?
+			shm_client_event_recv(st, NULL, 0, deadline, ret_size) :
+			shm_client_recv(st, NULL, 0, deadline, ret_size);
+
+	if (r == 0)
+		*ret = "";
+	return r == -ENOBUFS ? QBI_AGAIN : r;
+}
+
+static void shm_client_view_done(void *st, enum qbi_client_part part)
+{
 }
 
 static int shm_client_resume(void *st, enum qbi_client_part part)
@@ -367,6 +385,8 @@ const struct qbi_client_ops qbi_qb_shm_client = {
 	.reserve = shm_client_reserve,
 	.recv = shm_client_recv,
 	.event_recv = shm_client_event_recv,
+	.view = shm_client_view,
+	.view_done = shm_client_view_done,
 	.response_fd = shm_client_response_fd,
 	.response_waits = shm_client_response_waits,
 	.resume = shm_client_resume,

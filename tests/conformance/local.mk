@@ -101,7 +101,8 @@ addition_suites = \
 	tests/conformance/reserve \
 	tests/conformance/sized \
 	tests/conformance/stopped-server \
-	tests/conformance/views
+	tests/conformance/views \
+	tests/conformance/views-client
 if HAVE_CHECK
 check_PROGRAMS += $(addition_suites)
 endif

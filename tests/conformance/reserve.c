@@ -92,7 +92,8 @@ START_TEST(requests_of_all_sizes_arrive_whole)
 }
 END_TEST
 
-static struct host *large_start_spec(const struct server_spec *spec, qb_ipcc_connection_t **ret_c)
+static struct host *large_start_spec(const struct server_spec *spec,
+				     qb_ipcc_connection_t **ret_c)
 {
 	struct host *h = host_start(spec);
 
@@ -243,8 +244,10 @@ static void response_build(struct server *sv, qb_ipcs_connection_t *c, const str
 	void *place;
 	ssize_t n;
 
-	SERVER_REQUIRE_EQ(sv, event ? qbipc_event_reserve(c, whole, &place) :
-				      qbipc_response_reserve(c, whole, &place), 0);
+	SERVER_REQUIRE_EQ(sv,
+			  event ? qbipc_event_reserve(c, whole, &place) :
+				  qbipc_response_reserve(c, whole, &place),
+			  0);
 	sv->shared->slot[SLOT_SHARED] += lies_in_shared_memory(place);
 	r = place;
 	r->hdr.id = q->hdr.id;
@@ -268,7 +271,8 @@ START_TEST(responses_and_events_of_all_sizes_arrive_whole)
 {
 	qb_ipcc_connection_t *c;
 	struct host *h = large_start_spec(
-		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_builds }, &c);
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_builds },
+		&c);
 	size_t size;
 
 	for (size = AGREED - sizeof(struct response); size > SMALL; size -= 5999) {
@@ -431,9 +435,10 @@ static int32_t msg_keeps_and_ends(struct server *sv, qb_ipcs_connection_t *c, vo
 START_TEST(place_of_a_server_stays_when_it_ends_the_connection_itself)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = large_start_spec(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-								 .msg = msg_keeps_and_ends },
-					  &c);
+	struct host *h =
+		large_start_spec(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
+							.msg = msg_keeps_and_ends },
+				 &c);
 
 	client_must_send(c, ID, LARGE);
 	WAIT_FOR(!qb_ipcc_is_connected(c));
@@ -502,8 +507,7 @@ static int daemon_goes_on(const char *name)
 	int report[2];
 	char ok = 0;
 
-	if (!c || !buffer || pipe(report) < 0 ||
-	    qbipc_request_reserve(c, LARGE, &place) != 0)
+	if (!c || !buffer || pipe(report) < 0 || qbipc_request_reserve(c, LARGE, &place) != 0)
 		return 1;
 	memset(place, 0xff, LARGE);
 	pid = fork();
@@ -569,9 +573,10 @@ static int32_t msg_reserves_and_forks(struct server *sv, qb_ipcs_connection_t *c
 START_TEST(server_that_goes_on_in_a_child_reserves_anew)
 {
 	qb_ipcc_connection_t *c;
-	struct host *h = large_start_spec(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
-								 .msg = msg_reserves_and_forks },
-					  &c);
+	struct host *h =
+		large_start_spec(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
+							.msg = msg_reserves_and_forks },
+				 &c);
 	int n;
 
 	for (n = 0; n < 5; n++) {
@@ -633,7 +638,8 @@ START_TEST(threads_reserve_and_send_on_one_connection)
 {
 	qb_ipcc_connection_t *c;
 	struct host *h = large_start_spec(
-		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_counts }, &c);
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_counts },
+		&c);
 	pthread_t thread[2 * SENDERS];
 	int i;
 
