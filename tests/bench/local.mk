@@ -19,6 +19,8 @@ bench_peer_sources = \
 	tests/bench/rows.c \
 	tests/bench/rows-paced.c \
 	tests/bench/rows-waiting.c \
+	tests/bench/lend.h \
+	tests/bench/rows-lent.c \
 	tests/bench/rows-messages.c \
 	tests/bench/rows-connections.c
 

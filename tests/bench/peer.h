@@ -31,6 +31,8 @@ enum bench_id {
 	BENCH_EVENTS, /* not answered: @count events of @size bytes follow, @pace a second */
 	BENCH_REPORT, /* answered by a struct bench_report */
 	BENCH_PIN,    /* echoed, from the CPU @count on */
+	BENCH_BUILD,  /* read, and answered by one of the same size that is written */
+	BENCH_LEND,   /* the same, written where it lies (lend.h) */
 };
 
 struct bench_request {
@@ -159,6 +161,8 @@ void bench_paced_events(struct bench_run *run);
 void bench_waiting(struct bench_run *run);
 void bench_roundtrip(struct bench_run *run);
 void bench_oneway(struct bench_run *run);
+void bench_built(struct bench_run *run);
+void bench_lent(struct bench_run *run);
 void bench_events(struct bench_run *run);
 void bench_reconnect(struct bench_run *run);
 void bench_many_clients(struct bench_run *run);

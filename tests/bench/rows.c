@@ -59,6 +59,11 @@ const struct bench_row bench_rows[] = {
 	{ "roundtrip-64-pinned", bench_roundtrip, .size = 64, .placement = BENCH_PINNED },
 	{ "roundtrip-64-busy", bench_roundtrip, .size = 64, .company = BENCH_BUSY_EACH },
 
+	{ "built-64K", bench_built, .size = 64 * K, .placement = BENCH_TWO_CPUS },
+	{ "built-1M", bench_built, .size = BENCH_LARGEST_MSG, .placement = BENCH_TWO_CPUS },
+	{ "lent-64K", bench_lent, .size = 64 * K, .placement = BENCH_TWO_CPUS },
+	{ "lent-1M", bench_lent, .size = BENCH_LARGEST_MSG, .placement = BENCH_TWO_CPUS },
+
 	{ "oneway-64", bench_oneway, .size = 64, .placement = BENCH_TWO_CPUS },
 	{ "oneway-4K", bench_oneway, .size = 4 * K, .placement = BENCH_TWO_CPUS },
 	ONEWAY_IN("poll"),

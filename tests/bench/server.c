@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The server end: one service in a loop, default priority; it ends with its client. */
+#include "lend.h"
 #include "loop.h"
 #include "peer.h"
 #include "place.h"
@@ -10,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+volatile uint64_t bench_sum;
 
 static const struct bench_loop *loop;
 
@@ -27,6 +30,36 @@ static void answer(qb_ipcs_connection_t *c, const void *data, size_t size)
 
 	if (r != (ssize_t)size && r != -ENOTCONN)
 		bench_die("response_send", (int)r);
+}
+
+static void answer_built(qb_ipcs_connection_t *c, const struct bench_request *req, size_t size)
+{
+	static union bench_buffer built;
+
+	bench_sum += bench_body_read(req, size);
+	built.head.id = req->head.id;
+	built.head.size = (int32_t)size;
+	bench_body_write(&built, sizeof(built.head), size, 2);
+	answer(c, &built, size);
+}
+
+static void answer_lent(qb_ipcs_connection_t *c, const struct bench_request *req, size_t size)
+{
+	struct qb_ipc_response_header head = { .id = req->head.id, .size = (int32_t)size };
+	void *place;
+	int r;
+
+	bench_sum += bench_body_read(req, size);
+	while ((r = qbipc_response_reserve(c, size, &place)) == -EAGAIN)
+		sched_yield();
+	if (r == 0) {
+		memcpy(place, &head, sizeof(head));
+		bench_body_write(place, sizeof(head), size, 2);
+		while ((r = (int)qbipc_response_commit(c, size)) == -EAGAIN)
+			sched_yield();
+	}
+	if (r < 0 && r != -ENOTCONN)
+		bench_die("response_commit", r);
 }
 
 /* Full queues are waited out here: the client reads until it has what it asked for. */
@@ -79,6 +112,8 @@ static int32_t process(qb_ipcs_connection_t *c, void *data, size_t size)
 		answer(c, data, size);
 		break;
 	case BENCH_ECHO: answer(c, data, size); break;
+	case BENCH_BUILD: answer_built(c, req, size); break;
+	case BENCH_LEND: answer_lent(c, req, size); break;
 	case BENCH_EVENTS: send_events(c, req); break;
 	case BENCH_REPORT: send_report(c, req->count != 0); break;
 	default: break;
