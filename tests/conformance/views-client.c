@@ -39,8 +39,8 @@ static const struct channel channels[] = {
 
 static struct host *looked_at_start(int i, qb_ipcc_connection_t **ret_c)
 {
-	struct host *h = host_start(&(struct server_spec){
-		VARIANT_SPEC(i / 2), .quiet = true, .msg = CHANNEL(i)->msg });
+	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(i / 2), .quiet = true,
+							   .msg = CHANNEL(i)->msg });
 
 	*ret_c = client_connect(h->name, AGREED);
 	return h;
@@ -122,8 +122,10 @@ START_TEST(one_is_looked_at_and_those_behind_it_are_received)
 		ck_assert_int_eq(ch->view(c, &second, deadline_ms()), -EBUSY);
 		receive(ch, c, SMALL);
 	}
-	response_check(first, (ssize_t)(sizeof(struct response) + LARGE) -
-			      (ssize_t)sizeof(struct request), ID, LARGE);
+	response_check(first,
+		       (ssize_t)(sizeof(struct response) + LARGE) -
+			       (ssize_t)sizeof(struct request),
+		       ID, LARGE);
 	ck_assert_int_eq(ch->release(c), 0);
 	client_must_send(c, ID, LARGE);
 	(void)look(ch, c, LARGE);
@@ -176,8 +178,10 @@ START_TEST(message_stays_when_the_server_is_gone)
 	message = look(ch, c, LARGE);
 	host_kill(h);
 	WAIT_FOR(!qb_ipcc_is_connected(c));
-	response_check(message, (ssize_t)(sizeof(struct response) + LARGE) -
-				(ssize_t)sizeof(struct request), ID, LARGE);
+	response_check(message,
+		       (ssize_t)(sizeof(struct response) + LARGE) -
+			       (ssize_t)sizeof(struct request),
+		       ID, LARGE);
 	ck_assert_int_eq(ch->release(c), 0);
 	ck_assert_int_eq(ch->view(c, &message, deadline_ms()), -ENOTCONN);
 	session_stop(h, c);
@@ -215,8 +219,7 @@ static int child_receives(const struct channel *ch, qb_ipcc_connection_t *c, int
 
 	while (rounds-- > 0) {
 		if (!buf || qb_ipcc_send(c, r, LARGE) != LARGE ||
-		    ch->view(c, &message, deadline_ms()) < LARGE - SMALL ||
-		    ch->release(c) != 0)
+		    ch->view(c, &message, deadline_ms()) < LARGE - SMALL || ch->release(c) != 0)
 			return 1;
 		if (qb_ipcc_send(c, r, LARGE) != LARGE ||
 		    ch->recv(c, buf, AGREED, deadline_ms()) < LARGE - SMALL)

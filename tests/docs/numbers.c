@@ -207,6 +207,8 @@ static void print_region(void)
 	WORD(ring[QBI_REGION_REQUEST].head, "request `head` u64");
 	WORD(ring[QBI_REGION_REQUEST].taken, "request `taken` u32");
 	WORD(ring[QBI_REGION_REQUEST].passed, "request `passed` u64");
+	WORD(ring[QBI_REGION_RESPONSE].passed, "response `passed` u64");
+	WORD(ring[QBI_REGION_EVENT].passed, "event `passed` u64");
 	WORD(ring[QBI_REGION_RESPONSE].tail, "response `tail` u64");
 	WORD(ring[QBI_REGION_RESPONSE].head, "response `head` u64");
 	WORD(ring[QBI_REGION_RESPONSE].taken, "response `taken` u32");

@@ -2,6 +2,7 @@
 /* Messages of the native ring that are built and read where they lie. */
 #include "config.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "tests/lib/variant.h"
@@ -197,6 +198,71 @@ START_TEST(second_message_is_not_looked_at_beside_the_first)
 }
 END_TEST
 
+/* -- A peer that writes what it likes ------------------------------------------------------ */
+
+struct record {
+	uint32_t length;
+	uint32_t kind;
+};
+
+START_TEST(record_that_cannot_be_is_not_looked_at)
+{
+	static const struct record wrong[] = {
+		{ MAX + 1, 0x716d7367u },    { UINT32_MAX, 0x716d7367u }, { LEAST, 0 },
+		{ MAX, 0x716d7367u },	     { 8, 0x716d7464u },	  { 8, 0x7163616eu },
+		{ 0x7fffffff, 0x716d7367u },
+	};
+	const void *at;
+	size_t size, i;
+
+	for (i = 0; i < QBI_ARRAY_SIZE(wrong); i++) {
+		loans_open(true);
+		ck_assert_int_eq(put_pattern(&p.producer, LEAST, 1), 0);
+		memcpy(p.data, &wrong[i], sizeof(wrong[i]));
+		ck_assert_int_eq(qbi_ring_view(&p.consumer, &at, &size), -EBADMSG);
+		ck_assert(!p.consumer.in_use);
+		loans_close();
+	}
+}
+END_TEST
+
+START_TEST(head_that_cannot_be_is_found_by_a_reservation)
+{
+	static const uint64_t heads[] = { 1ull << 40, 8 + CAPACITY, 1ull << 63 };
+	size_t i;
+	void *at;
+
+	for (i = 0; i < QBI_ARRAY_SIZE(heads); i++) {
+		loans_open(true);
+		while (put_pattern(&p.producer, MAX, 1) == 0)
+			;
+		atomic_store(&p.words->head, heads[i]);
+		ck_assert_int_eq(qbi_ring_reserve(&p.producer, MAX, &at), -EBADMSG);
+		loans_close();
+	}
+}
+END_TEST
+
+/* Whatever the other end does between the two. */
+START_TEST(commit_uses_nothing_that_the_peer_writes)
+{
+	struct qbi_ring before;
+	void *at;
+
+	loans_open(true);
+	ck_assert_int_eq(qbi_ring_reserve(&p.producer, MAX, &at), 0);
+	before = p.producer;
+	memset(p.words, 0xff, sizeof(*p.words));
+	memset(p.data, 0xff, CAPACITY);
+	pattern_fill(at, LEAST, 5);
+	(void)qbi_ring_commit(&p.producer, MAX, LEAST);
+	ck_assert_uint_eq(p.producer.tail - before.tail, LEAST + 24);
+	ck_assert_uint_eq(p.producer.tail_offset, LEAST + 24);
+	ck_assert_uint_eq(atomic_load(&p.words->tail), p.producer.tail | 1);
+	loans_close();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("native ring, in place");
@@ -211,5 +277,9 @@ int main(void)
 	tcase_add_test(tc, reservation_needs_room_as_a_message_does);
 	tcase_add_test(tc, message_stays_while_it_is_looked_at_though_others_are_taken);
 	tcase_add_test(tc, second_message_is_not_looked_at_beside_the_first);
+	tc = tcase_new(s, "peer");
+	tcase_add_test(tc, record_that_cannot_be_is_not_looked_at);
+	tcase_add_test(tc, head_that_cannot_be_is_found_by_a_reservation);
+	tcase_add_test(tc, commit_uses_nothing_that_the_peer_writes);
 	return suite_main(s);
 }
