@@ -4,6 +4,7 @@
 #include "tests/hostile/arena.h"
 
 #include <malloc.h>
+#include <qb/qbipc_ext.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,35 @@ static void arena_destroyed(struct server *sv, qb_ipcs_connection_t *c)
 		atomic_fetch_add(&sv->shared->slot[SLOT_COUNTED_ENDED], 1);
 }
 
+static qb_ipcs_connection_t *placed; /* the one that has a place */
+static void *placed_at;
+
+static void message_place(struct server *sv, qb_ipcs_connection_t *c)
+{
+	struct qb_ipc_response_header out = { .id = MSG_PLACED, .size = PLACED_SIZE };
+
+	if (placed == c) {
+		placed = NULL;
+		memset(placed_at, 1, PLACED_SIZE);
+		memcpy(placed_at, &out, sizeof(out));
+		(void)qbipc_response_commit(c, PLACED_SIZE);
+	} else if (!placed && qbipc_response_reserve(c, PLACED_SIZE, &placed_at) == 0) {
+		placed = c;
+	}
+	atomic_fetch_add(&sv->shared->slot[SLOT_PLACED], 1);
+}
+
+static int32_t arena_closed(struct server *sv, qb_ipcs_connection_t *c)
+{
+	if (placed == c) {
+		placed = NULL;
+		/* Whatever the client has done, it is still there. */
+		memset(placed_at, 2, PLACED_SIZE);
+		SERVER_REQUIRE_EQ(sv, qbipc_response_abandon(c), 0);
+	}
+	return 0;
+}
+
 /* Echo; whoever does not take its answers is no failure of the server. */
 static int32_t arena_msg(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size)
 {
@@ -62,7 +92,9 @@ static int32_t arena_msg(struct server *sv, qb_ipcs_connection_t *c, void *data,
 	out.size = (int32_t)(sizeof(out) + size - sizeof(*hdr));
 	if (hdr->id == MSG_COUNTED)
 		message_count(sv, c);
-	if (hdr->id == MSG_SILENT || hdr->id == MSG_COUNTED)
+	if (hdr->id == MSG_PLACED)
+		message_place(sv, c);
+	if (hdr->id == MSG_SILENT || hdr->id == MSG_PLACED || hdr->id == MSG_COUNTED)
 		return 0;
 	if (hdr->id == MSG_DISCONNECT_ME)
 		qb_ipcs_disconnect(c);
@@ -355,8 +387,8 @@ static int64_t server_threads(struct arena *a)
 static void arena_open(struct arena *a, const struct arena_terms *terms)
 {
 	struct server_spec spec = { VARIANT_SPEC(a->variant), .untraced = true,
-				    .msg = arena_msg, .destroyed = arena_destroyed,
-				    .prepare = terms->prepare };
+				    .msg = arena_msg,	      .destroyed = arena_destroyed,
+				    .closed = arena_closed,   .prepare = terms->prepare };
 
 	spec.adapter = &adapter_watched;
 	a->shared = share(sizeof(*a->shared));

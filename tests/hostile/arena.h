@@ -171,9 +171,11 @@ enum {
 	SLOT_FROZEN, /* raised before the server is stopped: that dispatch is not judged */
 	SLOT_COUNTED,
 	SLOT_COUNTED_ENDED,
+	SLOT_PLACED, /* requests for a place that were served */
 };
-/* The server counts requests of that id, and the ends of connections that had one. */
-enum { MSG_COUNTED = 900 };
+/* The server counts requests of that id, and the ends of connections that had one. At every
+ * other request of the second id it builds a response in place, and commits that at the next. */
+enum { MSG_COUNTED = 900, MSG_PLACED, PLACED_SIZE = 4000 };
 struct lap watch_worst(struct host *h);
 /* Was a dispatch blocked for long? */
 bool watch_is_blocked(struct host *h);

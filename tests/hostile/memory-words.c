@@ -98,6 +98,48 @@ ATTACK(words_of_the_server_overwritten)
 	raw_close(&p);
 }
 
+/* The server has served one more request for a place. */
+static void place_ask(struct arena *a, struct raw *p)
+{
+	struct request *r = request_make(MSG_PLACED, 100, 100);
+	int64_t before = a->host->shared->slot[SLOT_PLACED];
+
+	REQUIRE_EQ(raw_send(p, r, 100), 0);
+	AWAIT(a->host->shared->slot[SLOT_PLACED] > before || raw_is_dropped(p));
+	free(r);
+}
+
+ATTACK(words_overwritten_while_a_message_is_built)
+{
+	static const size_t words[] = { NATIVE_TAIL, NATIVE_HEAD, NATIVE_TAKEN };
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		for (size_t n = 0; n < COUNT(heads); n++) {
+			struct raw p;
+
+			working_connect(a, &p);
+			place_ask(a, &p);
+			put_u64(p.ring[RESPONSE].words + words[i], heads[n]);
+			place_ask(a, &p);
+			raw_close(&p);
+		}
+	arena_honest_goes_on(a);
+}
+
+ATTACK(client_leaves_while_a_message_is_built)
+{
+	for (int i = 0; i < 20; i++) {
+		struct raw p;
+
+		working_connect(a, &p);
+		place_ask(a, &p);
+		if (i % 2)
+			raw_hang_up(&p);
+		raw_close(&p);
+	}
+	arena_honest_goes_on(a);
+}
+
 /* -- Words of libqb's rings ------------------------------------------------------- */
 
 static const uint32_t values[] = {
@@ -227,6 +269,9 @@ int main(void)
 	add_attack(tc, response_head_ahead_of_the_tail, ON_NATIVE_MEMORY);
 	add_attack(tc, event_head_ahead_of_the_tail, ON_NATIVE_MEMORY);
 	add_attack(tc, words_of_the_server_overwritten, ON_NATIVE_MEMORY);
+
+	add_attack(tc, words_overwritten_while_a_message_is_built, ON_NATIVE_MEMORY);
+	add_attack(tc, client_leaves_while_a_message_is_built, ON_ALL);
 
 	tc = tcase_new(s, "words of libqb's rings");
 	add_attack(tc, words_that_decide_nothing_overwritten, ON_QB_MEMORY);
