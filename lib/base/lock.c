@@ -107,34 +107,59 @@ static uint64_t state_mine(const struct qbi_lock *l)
 	return (l->shared ? 0 : (uint64_t)g << STATE_GENERATION_SHIFT) | self.tid;
 }
 
-/* The state letter of /proc/<tid>/stat, which follows the name in brackets; 0 unknown. */
-static char tid_letter(pid_t tid)
+/* What /proc/<tid>/stat says: the state, and the threads of the process; 0 unknown. */
+struct tid_stat {
+	char letter;
+	int threads;
+};
+
+static struct tid_stat tid_stat_read(pid_t tid)
 {
-	char path[32], text[64];
+	struct tid_stat stat = { 0, 0 };
+	char path[32], text[512];
 	const char *bracket;
 	long fd, n;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)tid);
 	fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return 0;
+		return stat;
 	n = syscall(SYS_read, fd, text, sizeof(text) - 1);
 	(void)syscall(SYS_close, fd);
 	text[n > 0 ? n : 0] = '\0';
+	/* Behind the name in brackets: field 3, and field 20. */
 	bracket = strrchr(text, ')');
-	if (!bracket || bracket[1] != ' ')
-		return '\0';
-	return bracket[2];
+	if (bracket)
+		(void)sscanf(bracket + 1,
+			     " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+			     "%*s %d",
+			     &stat.letter, &stat.threads);
+	return stat;
 }
 
 /*
- * Has the holder ended? The id of a process exists until its parent has waited for it, and
- * the id of its first thread exists while other threads run.
+ * The id of a process exists until its parent has waited for it, and the id of its first
+ * thread exists while other threads run.
  */
+static bool letter_is_of_the_dead(char letter)
+{
+	return letter == 'Z' || letter == 'X';
+}
+
+bool qbi_process_is_over(uint32_t process)
+{
+	struct tid_stat stat;
+
+	if (syscall(SYS_kill, (pid_t)process, 0) < 0 && errno == ESRCH)
+		return true;
+	stat = tid_stat_read((pid_t)process);
+	return letter_is_of_the_dead(stat.letter) && stat.threads <= 1;
+}
+
+/* Has the holder ended? */
 static bool holder_is_dead(const struct qbi_lock *l, uint64_t state)
 {
 	pid_t tid = (pid_t)(state & STATE_TID);
-	char letter;
 	long r;
 
 	if (l->shared)
@@ -145,8 +170,7 @@ static bool holder_is_dead(const struct qbi_lock *l, uint64_t state)
 		return true;
 	if (!l->shared && tid != getpid())
 		return false;
-	letter = tid_letter(tid);
-	return letter == 'Z' || letter == 'X';
+	return letter_is_of_the_dead(tid_stat_read(tid).letter);
 }
 
 /* -- Sleeping ----------------------------------------------------------------- */

@@ -70,6 +70,9 @@ enum qbi_lock_outcome qbi_lock_take(struct qbi_lock *l, uint64_t deadline);
 /* The id of this process. Only the first call in each process is a system call. */
 uint32_t qbi_process_id(void);
 
+/* Has that process ended, whether or not its parent knows? */
+bool qbi_process_is_over(uint32_t process);
+
 /* Release the lock. Does nothing if another thread has taken it over. */
 void qbi_lock_release(struct qbi_lock *l);
 

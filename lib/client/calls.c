@@ -350,7 +350,7 @@ int qbi_calls_read(struct qbi_calls *calls, uint64_t deadline)
 	qb_ipcc_connection_t *c = calls->c;
 	bool given = true;
 	size_t size = 0;
-	int r = qbi_client_part_take(c, QBI_PART_RECV, deadline);
+	int r = qbi_client_part_begin(c, QBI_PART_RECV, deadline);
 
 	if (r == 0) {
 		r = c->transport->client->recv(c->end, calls->buffer, calls->size, deadline,

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 
 #include "base/clock.h"
 #include "base/util.h"
@@ -66,8 +65,7 @@ bool qbi_client_is_lent(qb_ipcc_connection_t *c, enum qbi_client_part part)
 {
 	uint32_t *holder = &c->shared->holder[part];
 
-	if (*holder && *holder != qbi_process_id() && kill((pid_t)*holder, 0) < 0 &&
-	    errno == ESRCH)
+	if (*holder && *holder != qbi_process_id() && qbi_process_is_over(*holder))
 		*holder = 0;
 	return *holder;
 }

@@ -76,27 +76,26 @@ static int request_place_find(qb_ipcc_connection_t *c, size_t size, void **ret)
 {
 	const struct qbi_client_ops *ops = c->transport->client;
 	void *place = NULL;
-	int r = place_is_refused(c);
+	int refused = place_is_refused(c);
 	bool in_place;
+	int r;
 
-	if (r == 0 && qbi_client_is_stopped(c))
-		r = QBI_FULL;
-	if (r)
-		return r;
+	if (refused || qbi_client_is_stopped(c))
+		return refused ? refused : QBI_FULL;
 	r = ops->reserve ? ops->reserve(c->end, size, QBI_FOREVER, &place) : QBI_AGAIN;
 	in_place = r == 0;
-	if (r != 0 && r != QBI_AGAIN)
+	if (r != 0 && r != QBI_AGAIN && r != QBI_FULL)
 		return r;
 	/* Another thread may have been quicker while this one rested. */
-	r = place_is_refused(c);
-	if (r == 0 && !in_place) {
-		place = loan_buffer(&c->loan[QBI_PART_SEND], size);
-		r = place ? 0 : -ENOMEM;
-	}
-	if (r && in_place)
+	refused = place_is_refused(c);
+	if (refused && in_place)
 		ops->abandon(c->end);
-	if (r)
-		return r;
+	if (refused || r == QBI_FULL)
+		return refused ? refused : r;
+	if (!in_place)
+		place = loan_buffer(&c->loan[QBI_PART_SEND], size);
+	if (!place)
+		return -ENOMEM;
 	loan_begin(c, QBI_PART_SEND, place, size, in_place);
 	*ret = place;
 	return 0;

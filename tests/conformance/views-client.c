@@ -365,6 +365,46 @@ START_TEST(thread_that_is_cancelled_while_it_waits_leaves_the_place_to_others)
 }
 END_TEST
 
+/* Without Check. Of the two responses its parent looks at the first. */
+static int child_matches(qb_ipcc_connection_t *c, bool in_place)
+{
+	char *buf = malloc(AGREED);
+	ssize_t n;
+
+	if (!buf || qbipc_late_responses_drop(c) != 0)
+		return 1;
+	n = qb_ipcc_recv(c, buf, AGREED, in_place ? 0 : deadline_ms());
+	free(buf);
+	return in_place ? n != -EBUSY : n < LARGE - SMALL;
+}
+
+START_TEST(child_that_matches_responses_leaves_that_of_its_parent_alone)
+{
+	const struct channel *ch = &channels[0];
+	bool in_place = is_native_shm(2 * _i);
+	qb_ipcc_connection_t *c;
+	struct host *h = looked_at_start(2 * _i, &c);
+	const void *first;
+	pid_t pid;
+
+	client_must_send(c, ID, LARGE);
+	first = look(ch, c, LARGE);
+	client_must_send(c, ID, LARGE);
+	pid = fork();
+	if (pid == 0)
+		_exit(child_matches(c, in_place));
+	ck_assert_int_eq(child_end(pid), 0);
+	response_check(first,
+		       (ssize_t)(sizeof(struct response) + LARGE) -
+			       (ssize_t)sizeof(struct request),
+		       ID, LARGE);
+	ck_assert_int_eq(ch->release(c), 0);
+	if (in_place)
+		receive(ch, c, LARGE);
+	session_stop(h, c);
+}
+END_TEST
+
 START_TEST(matched_responses_are_looked_at_in_private)
 {
 	const struct channel *ch = CHANNEL(_i);
@@ -399,5 +439,6 @@ int main(void)
 	add_channel_test(tc,
 			 thread_that_is_cancelled_while_it_waits_leaves_the_place_to_others);
 	add_channel_test(tc, matched_responses_are_looked_at_in_private);
+	add_transport_test(tc, child_that_matches_responses_leaves_that_of_its_parent_alone);
 	return suite_main(s);
 }
