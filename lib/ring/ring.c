@@ -217,42 +217,35 @@ static uint64_t payload_next(const struct qbi_ring *r, size_t size)
 
 int qbi_ring_reserve(struct qbi_ring *r, size_t size, void **ret)
 {
-	uint64_t at = payload_next(r, size);
+	/* Of a shorter message, which may begin earlier. */
+	uint64_t least = payload_next(r, 0);
+	uint64_t whole = message_stride(r->tail_offset, size) - sizeof(struct record);
 	int err = qbi_ring_room(r, size);
 
 	if (err)
 		return err;
-	if (!ring_holds_piece(r, at, size) && !ring_double(r))
+	if (!ring_holds_piece(r, least, whole) && !ring_double(r))
 		return QBI_AGAIN;
 	r->reserved = true;
-	*ret = r->data + at;
+	*ret = r->data + payload_next(r, size);
 	return 0;
 }
 
-/* Move @n bytes, which are in one piece, from one offset to another one. */
-static void ring_move(struct qbi_ring *r, uint64_t to, uint64_t from, size_t n)
-{
-	uint64_t room = r->capacity - to;
-	size_t first = n < room ? n : (size_t)room;
-
-	qbi_shared_move(r->data + to, r->data + from, first);
-	/* By the first copy of the data: those that overlap must do so by their addresses. */
-	if (n > first)
-		qbi_shared_move(r->data, r->data + (from + first) % r->capacity, n - first);
-}
-
-bool qbi_ring_commit(struct qbi_ring *r, size_t reserved, size_t size)
+bool qbi_ring_commit(struct qbi_ring *r, size_t reserved, size_t size, void **ret)
 {
 	struct record record = { .length = (uint32_t)size, .kind = RECORD_MESSAGE };
 	uint64_t stride = message_stride(r->tail_offset, size);
-	uint64_t at = payload_next(r, size);
-	uint64_t from = payload_next(r, reserved);
+	uint64_t lead = record_lead(RECORD_MESSAGE, r->tail_offset, size);
+	uint64_t before = record_lead(RECORD_MESSAGE, r->tail_offset, reserved);
+	unsigned char *at = r->data + payload_next(r, size);
 
 	r->reserved = false;
 	qbi_shared_write(r->data + r->tail_offset, &record, sizeof(record));
-	/* A shorter message may be one that begins elsewhere. */
-	if (at != from)
-		ring_move(r, at, from, size);
+	/* A shorter message may be one that begins earlier. From there on all is in one piece:
+	 * what overlaps does so by its addresses, although the data may be mapped twice. */
+	if (lead != before)
+		qbi_shared_move(at, at + (before - lead), size);
+	*ret = at;
 	return record_publish(r, stride);
 }
 

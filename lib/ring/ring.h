@@ -129,11 +129,11 @@ int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring);
  * the consumer does not see before the commit. Until that, or the abandon, there is no room
  * for another one. 0; QBI_AGAIN there is room, but not in one piece; QBI_FULL; -EBADMSG.
  *
- * The commit of @size bytes, where @reserved were reserved, cannot fail. True: the consumer
- * sleeps, as of qbi_ring_put().
+ * The commit of @size bytes, where @reserved were reserved, cannot fail; *@ret is where they lie
+ * then. True: the consumer sleeps, as of qbi_ring_put().
  */
 int qbi_ring_reserve(struct qbi_ring *r, size_t size, void **ret);
-bool qbi_ring_commit(struct qbi_ring *r, size_t reserved, size_t size);
+bool qbi_ring_commit(struct qbi_ring *r, size_t reserved, size_t size, void **ret);
 void qbi_ring_abandon(struct qbi_ring *r);
 
 /*

@@ -417,13 +417,11 @@ int qbi_connection_request_done(qb_ipcs_connection_t *c)
 void qbi_connection_loan_end(qb_ipcs_connection_t *c, struct qbi_loan *loan)
 {
 	void *place = loan->in_place ? NULL : loan->place;
-	void *ended = NULL;
 
 	loan->place = NULL;
 	if (c->ended && !c->in_use && !end_is_lent(c))
-		ended = QBI_TAKE(c->ended);
+		end_part(c, QBI_TAKE(c->ended), c->part);
 	qbi_mutex_unlock(&c->send);
-	end_part(c, ended, c->part);
 	qbi_memory_free(place);
 	qbi_connection_unref(c);
 }

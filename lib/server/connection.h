@@ -81,6 +81,7 @@ struct qbi_loan {
 	void *place;   /* NULL: none */
 	size_t size;   /* bytes of it */
 	bool in_place; /* in memory of the end, else private */
+	bool refused;  /* its commit found no room, and is to be told of it */
 	uint32_t generation;
 };
 

@@ -10,7 +10,8 @@
  * piece, and for each it wakes all who wait at the client's end, who may be many. How many
  * sockets wait for the thread is limited, so that no user makes the server run out of descriptors.
  *
- * Threads: the dispatching thread.
+ * Threads: the dispatching thread. Any other one may free an end, or hand it over, that the
+ * dispatching thread has left and nobody uses.
  */
 #ifndef QBI_SERVER_END_H
 #define QBI_SERVER_END_H

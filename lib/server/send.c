@@ -140,6 +140,21 @@ static int unsent_pass_on(qb_ipcs_connection_t *c)
 	return r < 0 ? r : 0;
 }
 
+/* Is there room for a message that was refused? As room() of the transport. */
+static int channel_room(qb_ipcs_connection_t *c, enum qbi_channel channel, size_t size)
+{
+	struct qbi_loan *loan = qbi_connection_loan(c, channel);
+	int r;
+
+	/* Others wait for its commit, and that may wait itself. */
+	if (loan && !loan->refused)
+		return QBI_FULL;
+	r = c->transport->server->room(c->end, channel, size);
+	if (loan && r == 0)
+		loan->refused = false;
+	return r;
+}
+
 /*
  * 0, -errno. *@ret_moved: something was sent; *@ret_room: there is room again for a refused
  * message.
@@ -147,7 +162,6 @@ static int unsent_pass_on(qb_ipcs_connection_t *c)
 static int channel_resume(qb_ipcs_connection_t *c, enum qbi_channel channel, bool *ret_moved,
 			  bool *ret_room)
 {
-	const struct qbi_server_ops *ops = c->transport->server;
 	struct qbi_unsent *u = &c->unsent[channel];
 	int r = 0;
 
@@ -155,9 +169,7 @@ static int channel_resume(qb_ipcs_connection_t *c, enum qbi_channel channel, boo
 		r = channel_flush(c, channel, ret_moved);
 	if (u->refused && !u->begun) {
 		if (r == 0)
-			r = qbi_connection_loan(c, channel) ?
-				    QBI_FULL :
-				    ops->room(c->end, channel, u->size);
+			r = channel_room(c, channel, u->size);
 		u->refused = r == QBI_FULL;
 		*ret_room |= r == 0;
 	}
@@ -191,20 +203,20 @@ static bool connection_try(qb_ipcs_connection_t *c, bool in_turn)
 
 /* Queue @msg, which is in @loan, if that is not NULL. As respondv(). */
 static int message_put(qb_ipcs_connection_t *c, enum qbi_channel channel,
-		       const struct qbi_msg *msg, const struct qbi_loan *loan)
+		       const struct qbi_msg *msg, struct qbi_loan *loan)
 {
 	const struct qbi_server_ops *ops = c->transport->server;
 
 	if (!loan && qbi_connection_loan(c, channel))
 		return QBI_FULL;
 	if (loan && loan->in_place)
-		return ops->commit(c->end, channel, loan->size, msg->size);
+		return ops->commit(c->end, channel, loan->size, msg->size, &loan->place);
 	return channel == QBI_EVENTS ? ops->eventv(c->end, msg) : ops->respondv(c->end, msg);
 }
 
 /* 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -ENOBUFS, -errno. */
 static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
-			const struct qbi_msg *msg, const struct qbi_loan *loan)
+			const struct qbi_msg *msg, struct qbi_loan *loan)
 {
 	int r;
 
@@ -236,7 +248,7 @@ static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
  * one.
  */
 static int message_watch(qb_ipcs_connection_t *c, enum qbi_channel channel,
-			 const struct qbi_msg *msg, const struct qbi_loan *loan)
+			 const struct qbi_msg *msg, struct qbi_loan *loan)
 {
 	bool begun = c->unsent[QBI_RESPONSES].begun || c->unsent[QBI_EVENTS].begun;
 	struct qbi_cost_mark mark;
@@ -255,19 +267,33 @@ static int message_watch(qb_ipcs_connection_t *c, enum qbi_channel channel,
 
 /* Under `send`. */
 static int message_account(qb_ipcs_connection_t *c, enum qbi_channel channel,
-			   const struct qbi_msg *msg, const struct qbi_loan *loan)
+			   const struct qbi_msg *msg, struct qbi_loan *loan)
 {
 	bool event = channel == QBI_EVENTS;
+	struct iovec iov = { .iov_len = msg->size };
+	const struct qbi_msg placed = { .iov = &iov, .n = 1, .size = msg->size };
 	int r = QBI_GONE;
 
 	if (c->sendable && connection_go_on(c))
 		r = message_watch(c, channel, msg, loan);
 	if (r == 0) {
 		qbi_counter_add(event ? &c->count.events : &c->count.responses);
+		/* The commit may have moved it. */
+		iov.iov_base = loan ? loan->place : NULL;
 		qbi_connection_note(c, event ? QBIPC_MONITOR_EVENT : QBIPC_MONITOR_RESPONSE,
-				    msg);
+				    loan ? &placed : msg);
 	}
 	return r;
+}
+
+/* Tracepoints of what was sent, or refused, from @at. */
+static void message_trace(qb_ipcs_connection_t *c, enum qbi_channel channel, const void *at,
+			  size_t size, int r)
+{
+	if (channel == QBI_EVENTS)
+		QBI_TRACE(event, c->host->set.name, c->number, at, size, r);
+	else
+		QBI_TRACE(response, c->host->set.name, c->number, at, size, r);
 }
 
 static int message_send(qb_ipcs_connection_t *c, enum qbi_channel channel,
@@ -278,23 +304,18 @@ static int message_send(qb_ipcs_connection_t *c, enum qbi_channel channel,
 	qbi_mutex_lock(&c->send);
 	r = message_account(c, channel, msg, NULL);
 	qbi_mutex_unlock(&c->send);
+	message_trace(c, channel, msg->iov[0].iov_base, msg->size, r);
 	return r;
 }
 
 int qbi_send_response(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
 {
-	int r = message_send(c, QBI_RESPONSES, msg);
-
-	QBI_TRACE(response, c->host->set.name, c->number, msg->iov[0].iov_base, msg->size, r);
-	return r;
+	return message_send(c, QBI_RESPONSES, msg);
 }
 
 int qbi_send_event(qb_ipcs_connection_t *c, const struct qbi_msg *msg)
 {
-	int r = message_send(c, QBI_EVENTS, msg);
-
-	QBI_TRACE(event, c->host->set.name, c->number, msg->iov[0].iov_base, msg->size, r);
-	return r;
+	return message_send(c, QBI_EVENTS, msg);
 }
 
 /* -- Messages that are built where the client reads them ------------------------- */
@@ -331,16 +352,19 @@ static int message_place_find(qb_ipcs_connection_t *c, enum qbi_channel channel,
 int qbi_send_reserve(qb_ipcs_connection_t *c, enum qbi_channel channel, size_t size, void **ret)
 {
 	struct qbi_loan loan = { .size = size, .generation = qbi_generation() };
+	struct qbi_loan *mine = &c->loan[channel];
 	int r = QBI_GONE;
 
 	qbi_mutex_lock(&c->send);
 	if (c->sendable && connection_go_on(c))
 		r = message_place_find(c, channel, size, &loan);
 	if (r == 0) {
-		/* One of the parent's goes on as that of this process. */
-		if (!c->loan[channel].place)
+		/* The reference of one of the parent's goes on as that of this one. */
+		if (!mine->place)
 			qbi_connection_ref(c);
-		c->loan[channel] = loan;
+		else if (!mine->in_place)
+			qbi_memory_free(mine->place);
+		*mine = loan;
 		*ret = loan.place;
 	}
 	qbi_mutex_unlock(&c->send);
@@ -360,6 +384,8 @@ int qbi_send_commit(qb_ipcs_connection_t *c, enum qbi_channel channel, size_t si
 	if (r == 0) {
 		iov.iov_base = loan->place;
 		r = message_account(c, channel, &msg, loan);
+		message_trace(c, channel, loan->place, size, r);
+		loan->refused = r == QBI_FULL;
 		if (r != QBI_FULL) {
 			qbi_connection_loan_end(c, loan);
 			return r;

@@ -198,7 +198,8 @@ static int native_shm_client_reserve(void *st, size_t size, uint64_t deadline, v
 static int native_shm_client_commit(void *st, size_t reserved, size_t size, uint64_t deadline)
 {
 	struct native_shm_client *c = st;
-	bool ring = qbi_ring_commit(&c->request, reserved, size);
+	void *place;
+	bool ring = qbi_ring_commit(&c->request, reserved, size, &place);
 
 	(void)qbi_request_count(&c->turns);
 	return record_announce(c, 0, ring, deadline);

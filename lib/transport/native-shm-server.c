@@ -333,10 +333,10 @@ static int native_shm_server_reserve(void *st, enum qbi_channel channel, size_t 
 }
 
 static int native_shm_server_commit(void *st, enum qbi_channel channel, size_t reserved,
-				    size_t size)
+				    size_t size, void **ret)
 {
 	struct native_shm_server *s = st;
-	bool ring = qbi_ring_commit(channel_ring(s, channel), reserved, size);
+	bool ring = qbi_ring_commit(channel_ring(s, channel), reserved, size, ret);
 
 	return channel == QBI_EVENTS ? event_announce(s, ring) : response_announce(s, ring);
 }

@@ -195,13 +195,15 @@ struct qbi_server_ops {
 	/*
 	 * Memory for a message of at most @size bytes, at most max_msg_size, where the client
 	 * will read it, in one piece and aligned to 8. It is queued by the commit of @size
-	 * bytes, as by respondv, but never QBI_FULL; @reserved is what reserve() got. Until
-	 * that, or the abandon, nothing else is queued on the channel. 0; QBI_AGAIN there is
-	 * room, but it must be copied there; QBI_FULL; QBI_GONE; -errno. Optional,
-	 * all three; the other two also where the first is never 0.
+	 * bytes, as by respondv, but never QBI_FULL; @reserved is what reserve() got, and
+	 * *@ret is where the message lies then. Until that, or the abandon, nothing else is
+	 * queued on the channel. 0; QBI_AGAIN there is room, but it must be copied there;
+	 * QBI_FULL; QBI_GONE; -errno. Optional, all three; the other two also where the first
+	 * is never 0.
 	 */
 	int (*reserve)(void *st, enum qbi_channel channel, size_t size, void **ret);
-	int (*commit)(void *st, enum qbi_channel channel, size_t reserved, size_t size);
+	int (*commit)(void *st, enum qbi_channel channel, size_t reserved, size_t size,
+		      void **ret);
 	void (*abandon)(void *st, enum qbi_channel channel);
 
 	/*

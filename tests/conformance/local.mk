@@ -99,6 +99,7 @@ addition_suites = \
 	tests/conformance/misuse \
 	tests/conformance/peer \
 	tests/conformance/reserve \
+	tests/conformance/reserve-others \
 	tests/conformance/sized \
 	tests/conformance/stopped-server \
 	tests/conformance/views \

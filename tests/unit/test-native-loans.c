@@ -36,7 +36,8 @@ static bool put_in_place(size_t reserved, size_t n, uint32_t seed)
 	ck_assert_int_eq(r, 0);
 	ck_assert_uint_eq((uintptr_t)at % ALIGNED, 0);
 	pattern_fill(at, n, seed);
-	(void)qbi_ring_commit(&p.producer, reserved, n);
+	(void)qbi_ring_commit(&p.producer, reserved, n, &at);
+	ck_assert(pattern_matches(at, n, seed));
 	return true;
 }
 
@@ -137,7 +138,7 @@ START_TEST(reservation_shows_nothing_and_rings_nobody_before_its_commit)
 	take_pattern(&p.consumer, 100, 1);
 	ck_assert(qbi_ring_arm(&p.consumer, -1));
 	ck_assert_int_eq(qbi_ring_reserve(&p.producer, 10, &at), 0);
-	ck_assert(qbi_ring_commit(&p.producer, 10, 10));
+	ck_assert(qbi_ring_commit(&p.producer, 10, 10, &at));
 	ck_assert_uint_eq(qbi_ring_queued(&p.producer), 1);
 	loans_close();
 }
@@ -150,7 +151,7 @@ START_TEST(reservation_needs_room_as_a_message_does)
 	loans_open(true);
 	ck_assert_int_eq(put_pattern(&p.producer, MAX, 1), 0);
 	ck_assert_int_eq(qbi_ring_reserve(&p.producer, MAX, &at), 0);
-	ck_assert(!qbi_ring_commit(&p.producer, MAX, 0));
+	ck_assert(!qbi_ring_commit(&p.producer, MAX, 0, &at));
 	ck_assert_int_eq(put_pattern(&p.producer, MAX, 2), 0);
 	ck_assert_int_eq(qbi_ring_reserve(&p.producer, MAX, &at), QBI_FULL);
 	take_pattern(&p.consumer, MAX, 1);
@@ -255,7 +256,7 @@ START_TEST(commit_uses_nothing_that_the_peer_writes)
 	memset(p.words, 0xff, sizeof(*p.words));
 	memset(p.data, 0xff, CAPACITY);
 	pattern_fill(at, LEAST, 5);
-	(void)qbi_ring_commit(&p.producer, MAX, LEAST);
+	(void)qbi_ring_commit(&p.producer, MAX, LEAST, &at);
 	ck_assert_uint_eq(p.producer.tail - before.tail, LEAST + 24);
 	ck_assert_uint_eq(p.producer.tail_offset, LEAST + 24);
 	ck_assert_uint_eq(atomic_load(&p.words->tail), p.producer.tail | 1);

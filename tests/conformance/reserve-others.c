@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reservations beside monitors, refusals, the end of a service, and processes that die. */
+#include <errno.h>
+#include <pthread.h>
+#include <qb/qbipc_ext.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/lib/deadline.h"
+#include "tests/lib/message.h"
+#include "tests/lib/remote.h"
+#include "tests/lib/session.h"
+#include "tests/lib/task.h"
+#include "tests/lib/variant.h"
+
+enum { AGREED = 300000, LARGE = 100000, SMALL = 100, ID = 100 };
+
+enum { SLOT_STEP, SLOT_REFUSED };
+
+static struct host *large_start(const struct server_spec *spec, qb_ipcc_connection_t **ret_c)
+{
+	struct host *h = host_start(spec);
+
+	*ret_c = client_connect(h->name, AGREED);
+	return h;
+}
+
+/* A response or event of @size bytes, as the client checks it. */
+static void response_build(void *place, int32_t id, size_t size)
+{
+	struct response *r = place;
+
+	r->hdr = (struct qb_ipc_response_header){ .id = id, .size = (int32_t)size };
+	pattern_fill(r->body, size - sizeof(*r), (uint32_t)id);
+}
+
+static bool is_response(const struct response *r, size_t n, int32_t id, size_t size)
+{
+	return n == size && r->hdr.id == id && r->hdr.size == (int32_t)size &&
+	       pattern_matches(r->body, size - sizeof(*r), (uint32_t)id);
+}
+
+/* -- Monitors ------------------------------------------------------------------------------ */
+
+static void monitors_allow(struct server *sv)
+{
+	SERVER_REQUIRE_EQ(sv, qbipc_service_monitor_set(sv->service, QBIPC_MONITOR_PAYLOAD), 0);
+}
+
+/* Both shorter than reserved, so that they may have to begin elsewhere. */
+static int32_t msg_commits_less(struct server *sv, qb_ipcs_connection_t *c, void *data,
+				size_t size)
+{
+	void *place;
+
+	SERVER_REQUIRE_EQ(sv, qbipc_response_reserve(c, LARGE, &place), 0);
+	response_build(place, ID, SMALL);
+	SERVER_REQUIRE_EQ(sv, qbipc_response_commit(c, SMALL), SMALL);
+	SERVER_REQUIRE_EQ(sv, qbipc_event_reserve(c, LARGE, &place), 0);
+	response_build(place, ID + 1, SMALL);
+	SERVER_REQUIRE_EQ(sv, qbipc_event_commit(c, SMALL), SMALL);
+	return 0;
+}
+
+static void monitor_must_see(qbipc_monitor_t *m, uint32_t kind, int32_t id)
+{
+	struct qbipc_monitor_record r = { .size = sizeof(r) };
+
+	ck_assert_int_eq(qbipc_monitor_next(m, deadline_ms(), &r), 0);
+	ck_assert_uint_eq(r.kind, kind);
+	ck_assert_int_eq(r.id, id);
+	ck_assert_uint_eq(r.message_size, SMALL);
+	ck_assert(is_response(r.data, r.bytes, id, SMALL));
+}
+
+START_TEST(monitor_sees_what_was_committed)
+{
+	struct qbipc_monitor_options sent = {
+		.size = sizeof(sent),
+		.kinds = 1u << QBIPC_MONITOR_RESPONSE | 1u << QBIPC_MONITOR_EVENT,
+		.bytes = 1000,
+	};
+	qb_ipcc_connection_t *c;
+	struct host *h = large_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
+							    .prepare = monitors_allow,
+							    .msg = msg_commits_less },
+				     &c);
+	qbipc_monitor_t *m;
+	int n;
+
+	ck_assert_int_eq(qbipc_monitor_open(h->name, &sent, deadline_ms(), &m), 0);
+	for (n = 0; n < 4; n++) {
+		client_must_send(c, MSG_ECHO, SMALL);
+		monitor_must_see(m, QBIPC_MONITOR_RESPONSE, ID);
+		monitor_must_see(m, QBIPC_MONITOR_EVENT, ID + 1);
+	}
+	qbipc_monitor_close(m);
+	session_stop(h, c);
+}
+END_TEST
+
+/* -- Commits that find no room --------------------------------------------------------------- */
+
+enum { EVENT = 60000, MORE = 30 };
+
+static struct {
+	qb_ipcs_connection_t *c;
+	void *place; /* NULL: none is reserved */
+	int32_t id, end;
+} filler;
+
+/* One more event. False: there is no room for it. */
+static bool event_build(struct server *sv)
+{
+	int n;
+
+	if (!filler.place) {
+		n = qbipc_event_reserve(filler.c, EVENT, &filler.place);
+		if (n == -EAGAIN)
+			return false;
+		SERVER_REQUIRE_EQ(sv, n, 0);
+		response_build(filler.place, filler.id, EVENT);
+	}
+	n = (int)qbipc_event_commit(filler.c, EVENT);
+	if (n == -EAGAIN) {
+		sv->shared->slot[SLOT_REFUSED] = 1;
+		return false;
+	}
+	SERVER_REQUIRE_EQ(sv, n, EVENT);
+	filler.place = NULL;
+	filler.id++;
+	return true;
+}
+
+static void on_writable(qb_ipcs_connection_t *c, void *data)
+{
+	while (filler.id < filler.end && event_build(data))
+		;
+}
+
+static void writable_set(struct server *sv)
+{
+	SERVER_REQUIRE_EQ(sv, qbipc_service_writable_set(sv->service, on_writable, sv), 0);
+}
+
+static int32_t msg_fills(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size)
+{
+	filler.c = c;
+	while (event_build(sv))
+		;
+	filler.end = filler.id + MORE;
+	sv->shared->slot[SLOT_STEP] = filler.end;
+	return 0;
+}
+
+START_TEST(refused_commit_is_told_of_room)
+{
+	struct response *r = malloc(EVENT);
+	qb_ipcc_connection_t *c;
+	struct host *h =
+		large_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
+						   .prepare = writable_set, .msg = msg_fills },
+			    &c);
+	int32_t id;
+
+	client_must_send(c, MSG_ECHO, SMALL);
+	WAIT_FOR(host_slot(h, SLOT_STEP) > 0);
+	/* Over native shared memory it is the reservation that is refused. */
+	ck_assert_int_eq(host_slot(h, SLOT_REFUSED), variants[_i].type != QB_IPC_SHM);
+	for (id = 0; id < host_slot(h, SLOT_STEP); id++) {
+		ssize_t n = qb_ipcc_event_recv(c, r, EVENT, deadline_ms());
+
+		ck_assert_msg(n == EVENT && is_response(r, EVENT, id, EVENT), "event %d: %zd",
+			      id, n);
+	}
+	free(r);
+	session_stop(h, c);
+}
+END_TEST
+
+/* -- The end of a service ---------------------------------------------------------------------- */
+
+static struct {
+	qb_ipcs_connection_t *c;
+	void *response, *event;
+} lent;
+
+static int32_t msg_keeps(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size)
+{
+	lent.c = c;
+	SERVER_REQUIRE_EQ(sv, qbipc_response_reserve(c, LARGE, &lent.response), 0);
+	SERVER_REQUIRE_EQ(sv, qbipc_event_reserve(c, LARGE, &lent.event), 0);
+	sv->shared->slot[SLOT_STEP] = 1;
+	return 0;
+}
+
+static int64_t remote_destroy_and_give_back(struct server *sv, const int64_t *args)
+{
+	remote_destroy(sv, NULL);
+	memset(lent.response, 1, LARGE);
+	memset(lent.event, 1, LARGE);
+	SERVER_REQUIRE_EQ(sv, qbipc_response_commit(lent.c, LARGE), -ENOTCONN);
+	return qbipc_event_abandon(lent.c);
+}
+
+START_TEST(places_outlive_their_service)
+{
+	qb_ipcc_connection_t *c;
+	struct host *h = large_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_keeps }, &c);
+
+	client_must_send(c, MSG_ECHO, SMALL);
+	WAIT_FOR(host_slot(h, SLOT_STEP) == 1);
+	ck_assert_int_eq(host_call(h, remote_destroy_and_give_back), 0);
+	host_await_trace(h, "destroyed:1");
+	qb_ipcc_disconnect(c);
+	host_stop(h);
+}
+END_TEST
+
+/* -- Processes that die -------------------------------------------------------------------------- */
+
+START_TEST(reservation_of_a_child_ends_with_its_death)
+{
+	qb_ipcc_connection_t *c;
+	struct host *h =
+		large_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true }, &c);
+	siginfo_t info;
+	void *place;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(qbipc_request_reserve(c, LARGE, &place) != 0);
+	/* It is dead, although nobody has waited for it. */
+	ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	ck_assert_int_eq(info.si_status, 0);
+	client_echo(c, SMALL);
+	ck_assert_int_eq(qbipc_request_reserve(c, LARGE, &place), 0);
+	ck_assert_int_eq(qbipc_request_abandon(c), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	session_stop(h, c);
+}
+END_TEST
+
+static int gate[2];
+
+static void *lives_on(void *data)
+{
+	char byte;
+
+	_exit(read(gate[0], &byte, 1) != 1);
+}
+
+START_TEST(reservation_of_a_child_stays_while_any_thread_of_it_lives)
+{
+	qb_ipcc_connection_t *c;
+	struct host *h =
+		large_start(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true }, &c);
+	pthread_t thread;
+	void *place;
+	int status;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(gate), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (qbipc_request_reserve(c, LARGE, &place) != 0 ||
+		    pthread_create(&thread, NULL, lives_on, NULL) != 0)
+			_exit(1);
+		pthread_exit(NULL);
+	}
+	/* Its first thread is no more. */
+	WAIT_FOR(task_has_ended(pid));
+	ck_assert_int_eq(client_send(c, MSG_ECHO, SMALL), -EAGAIN);
+	ck_assert_int_eq(write(gate[1], "", 1), 1);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	client_echo(c, SMALL);
+	close(gate[0]);
+	close(gate[1]);
+	session_stop(h, c);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("reserve, and others");
+	TCase *tc = tcase_new(s, "servers");
+
+	add_transport_test(tc, monitor_sees_what_was_committed);
+	add_transport_test(tc, refused_commit_is_told_of_room);
+	add_transport_test(tc, places_outlive_their_service);
+	tc = tcase_new(s, "processes");
+	add_transport_test(tc, reservation_of_a_child_ends_with_its_death);
+	add_transport_test(tc, reservation_of_a_child_stays_while_any_thread_of_it_lives);
+	return suite_main(s);
+}
