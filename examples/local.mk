@@ -7,6 +7,7 @@ noinst_PROGRAMS += \
 	examples/echo-client \
 	examples/echo-server \
 	examples/handlers-server \
+	examples/large-client \
 	examples/minimal-client \
 	examples/minimal-server \
 	examples/monitor-client
