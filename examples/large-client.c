@@ -15,7 +15,7 @@ int main(void)
 {
 	qb_ipcc_connection_t *c = qb_ipcc_connect("minimal", sizeof(struct picture));
 	const struct picture *shown;
-	const void *message;
+	const void *message = NULL;
 	struct picture *p;
 	void *place;
 	size_t i, bright = 0;
