@@ -12,8 +12,8 @@
 #include "base/socket.h"
 #include "base/trace.h"
 #include "base/util.h"
+#include "server/admission.h"
 #include "server/connection.h"
-#include "server/handshake.h"
 #include "server/selector.h"
 #include "server/send.h"
 #include "server/takeover.h"
@@ -520,7 +520,7 @@ int32_t qbi_dispatch_connection(int32_t fd, int32_t revents, void *data)
 
 	qbi_take_over(c->host);
 	if (c->state == QBI_CONNECTION_HANDSHAKE)
-		qbi_handshake_continue(c);
+		qbi_admission_continue(c);
 	else if (c->state == QBI_CONNECTION_ESTABLISHED)
 		connection_wake(c, fd, revents);
 	return c->stream.fd >= 0 ? 0 : -ESHUTDOWN;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * From accept(2) to an established connection. The client may send its first message
- * slowly, even byte by byte, within the time limit of a handshake. After that nothing waits
- * for the client. If there are too many handshakes, limits.h decides which one is closed;
+ * From accept(2) to the first message of a client, or of a bell. It may come slowly, even byte
+ * by byte, within the time limit of a handshake; what follows it is in admission.h. If there are too many handshakes, limits.h decides which one is closed;
  * it is closed here.
  *
  * Threads: the dispatching thread.
@@ -20,10 +19,11 @@
 int qbi_handshake_begin(qb_ipcs_connection_t *c);
 
 /*
- * Read the available part of the client's first message; proceed once it is complete. The
- * caller holds the connection (qbi_connection_hold()).
+ * Read the available part of the first message. True: it is complete, and that of a client, who
+ * is to be admitted. Else there is more to come, or it was a bell, or @c is closed. The caller
+ * holds the connection (qbi_connection_hold()).
  */
-void qbi_handshake_continue(qb_ipcs_connection_t *c);
+bool qbi_handshake_continue(qb_ipcs_connection_t *c);
 
 /*
  * Is the new stream @fd a bell, by its first message, which stays there? If that has not come

@@ -19,6 +19,7 @@
 #include "server/connection.h"
 #include "server/dispatch.h"
 #include "server/end.h"
+#include "server/admission.h"
 #include "server/handshake.h"
 #include "server/takeover.h"
 #include "wire/names.h"
@@ -237,7 +238,7 @@ static bool client_begin(qb_ipcs_connection_t *c)
 		return false;
 	}
 	/* Its first message has usually arrived by now: this saves a turn of the loop. */
-	qbi_handshake_continue(c);
+	qbi_admission_continue(c);
 	return c->state == QBI_CONNECTION_CLOSED && !c->announced;
 }
 

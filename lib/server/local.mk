@@ -1,6 +1,8 @@
 lib_libqbipc_core_la_SOURCES += \
 	lib/server/access.c \
 	lib/server/access.h \
+	lib/server/admission.c \
+	lib/server/admission.h \
 	lib/server/app-loop.c \
 	lib/server/app-loop.h \
 	lib/server/bells.c \

@@ -25,14 +25,14 @@ files_of()
 	case $1 in
 	fuzz-datagrams) echo transport/qb-socket-client.c transport/qb-socket-server.c \
 		transport/qb-channel.c ring/qbcontrol.c ;;
-	fuzz-hello) echo wire/handshake.c server/handshake.c server/inquiry.c \
+	fuzz-hello) echo wire/handshake.c server/handshake.c server/admission.c server/inquiry.c \
 		server/listener.c ;;
 	fuzz-inquiry) echo api/describe.c api/snapshot.c client/inquire.c wire/page.c ;;
 	fuzz-native-ring) echo ring/ring.c ;;
 	fuzz-packets) echo transport/packets.c ;;
 	fuzz-qb-ring) echo ring/qbring-traffic.c ;;
 	fuzz-server) echo server/connection.c server/dispatch.c server/handshake.c \
-		server/inquiry.c server/limits.c server/listener.c server/refusals.c \
+		server/admission.c server/inquiry.c server/limits.c server/listener.c server/refusals.c \
 		server/selector.c server/send.c \
 		transport/native-shm-server.c transport/native-socket-server.c \
 		transport/qb-shm-server.c transport/qb-socket-server.c ring/fault.c \
