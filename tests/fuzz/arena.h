@@ -24,6 +24,7 @@ struct arena {
 	unsigned char *peer_data;
 	size_t words_size;
 	size_t data_size;
+	bool twice; /* our data is there twice, one behind the other */
 };
 
 struct arena_access {
@@ -46,22 +47,25 @@ static inline unsigned char *arena_map(void *at, size_t size, int fd, off_t offs
 	return m;
 }
 
-/* Guard, words, guard, data, guard. Once for each size that a target uses. */
-static inline struct arena arena_open(size_t words_size, size_t data_size)
+/* Guard, words, guard, data, guard. Once for each size that a target uses. Data of whole pages
+ * may be there twice. */
+static inline struct arena arena_open(size_t words_size, size_t data_size, bool twice)
 {
 	size_t page = ARENA_PAGE;
 	size_t words = (words_size + page - 1) / page * page;
 	size_t data = (data_size + page - 1) / page * page;
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
-	struct arena a = { .words_size = words_size, .data_size = data_size };
+	struct arena a = { .words_size = words_size, .data_size = data_size, .twice = twice };
 	unsigned char *base, *peers;
 
 	FUZZ_CHECK(fd >= 0 && ftruncate(fd, (off_t)(words + data)) == 0);
-	base = mmap(NULL, words + data + 3 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		    0);
+	base = mmap(NULL, words + 2 * data + 3 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+		    -1, 0);
 	FUZZ_CHECK(base != MAP_FAILED);
 	a.words = arena_map(base + page, words, fd, 0) + words - words_size;
 	a.data = arena_map(base + 2 * page + words, data, fd, (off_t)words) + data - data_size;
+	if (twice)
+		(void)arena_map(a.data + data, data, fd, (off_t)words);
 	peers = arena_map(NULL, words + data, fd, 0);
 	a.peer_words = peers + words - words_size;
 	a.peer_data = peers + words + data - data_size;
@@ -72,19 +76,21 @@ static inline struct arena arena_open(size_t words_size, size_t data_size)
 /* The watch of the scripted peer: nothing outside of words and data, ever. */
 static inline void arena_watch(uintptr_t address, size_t size)
 {
+	size_t data_mapped = arena.data_size * (arena.twice ? 2 : 1);
 	bool in_data = address >= (uintptr_t)arena.data &&
-		       address - (uintptr_t)arena.data < arena.data_size;
+		       address - (uintptr_t)arena.data < data_mapped;
 	uintptr_t base = (uintptr_t)(in_data ? arena.data : arena.words);
 	struct arena_access *a = &arena_log[arena_logged];
 
 	FUZZ_CHECK(arena_logged < ARENA_ACCESSES);
 	FUZZ_CHECK(address >= base && size <= sizeof(a->before) &&
-		   address - base + size <= (in_data ? arena.data_size : arena.words_size));
+		   address - base + size <= (in_data ? data_mapped : arena.words_size));
 	arena_logged++;
 	a->in_data = in_data;
-	a->offset = (uint32_t)(address - base);
+	a->offset = (uint32_t)((address - base) % (in_data ? arena.data_size : UINT32_MAX));
 	a->size = (uint32_t)size;
-	memcpy(a->before, (in_data ? arena.peer_data : arena.peer_words) + a->offset, size);
+	/* Through our own mapping: the peer's has the data once. */
+	memcpy(a->before, (const void *)address, size);
 }
 
 /* How often was the word at @offset of the words accessed? */

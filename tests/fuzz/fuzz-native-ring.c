@@ -6,11 +6,17 @@
  *
  * Not only does nothing crash. What a consumer returns is what lay in the ring when it was
  * read, by one look at the tail and one at the header; a producer writes nothing but free
- * bytes; an operation that fails changes nothing.
+ * bytes; an operation that fails changes nothing. What is built or looked at in place is in one
+ * piece, in bytes that are the producer's, or that the consumer has not given back.
  */
 #include "config.h"
 
 #include "tests/lib/peer-script.h"
+
+#include "base/msg.h"
+/* So that messages of both alignments fit in small rings. */
+#undef QBI_IN_PLACE_MIN
+#define QBI_IN_PLACE_MIN 48u
 
 #include "ring/ring.c"
 
@@ -21,12 +27,19 @@ enum { WRITES_MAX = 8, OPERATIONS_MAX = 64 };
 static const struct {
 	uint32_t capacity;
 	uint32_t max;
-} geometries[] = { { 128, 40 }, { 512, 100 }, { 4096, 1000 } };
+	bool twice;
+} geometries[] = {
+	{ 128, 40, false },
+	{ 512, 100, false },
+	{ 4096, 1000, false },
+	{ 4096, 1000, true },
+};
 
 static struct arena arenas[QBI_ARRAY_SIZE(geometries)];
 static uint32_t max_msg_size;
 static struct qbi_ring producer, consumer;
 static struct qbi_ring friend; /* writes honest records through the peer's mapping */
+static bool place_is_ours;     /* nobody else has written since it was filled */
 
 static struct qbi_ring_words *peer_words(void)
 {
@@ -90,6 +103,7 @@ static void script_read(struct input *in, unsigned int n)
 	qsort(writes, n, sizeof(writes[0]), write_compare);
 	peer_script_set(writes, n);
 	arena_logged = 0;
+	place_is_ours &= n == 0;
 }
 
 /* -- Operations, each with what must hold afterwards ----------------------------- */
@@ -139,7 +153,9 @@ static void check_taken(const struct qbi_ring *before, const unsigned char *buf,
 	}
 	FUZZ_CHECK(compared == n);
 	FUZZ_CHECK(consumer.head ==
-		   before->head + message_stride(before->head_offset, n + extra));
+		   before->head + record_stride(kind, before->head_offset, n + extra));
+	/* Nothing is given back while one is looked at. */
+	FUZZ_CHECK(!consumer.in_use || !arena_count(offsetof(struct qbi_ring_words, head)));
 }
 
 static void operation_take(size_t room)
@@ -178,6 +194,7 @@ static void operation_take_request(void)
 
 	FUZZ_CHECK(buf);
 	r = qbi_ring_take_request(&consumer, buf, max_msg_size, &n, &word);
+	place_is_ours = false;
 	check_consumer(&before);
 	if (r == 0 || r == QBI_TIMED || r == QBI_CANCEL) {
 		FUZZ_CHECK(n <= max_msg_size && (n == 0 || r != QBI_CANCEL));
@@ -220,9 +237,9 @@ static void operation_arm(void)
 }
 
 /* The bytes of the data that were written lie in [tail, tail + stride) of the ring. */
-static void check_put(const struct qbi_ring *before, size_t n)
+static void check_put(const struct qbi_ring *before, uint32_t kind, size_t n)
 {
-	uint64_t stride = message_stride(before->tail_offset, n);
+	uint64_t stride = record_stride(kind, before->tail_offset, n);
 	uint64_t head = before->head_seen;
 	const struct arena_access *a = arena_first(offsetof(struct qbi_ring_words, head));
 
@@ -254,11 +271,122 @@ static void operation_put(size_t n, unsigned int pieces)
 	iov[3].iov_len += n - n / 2;
 	r = qbi_ring_put(&producer, &msg, &ring);
 	FUZZ_CHECK(producer.tail_offset == producer.tail % arena.data_size);
+	FUZZ_CHECK(!before.reserved || r == QBI_FULL);
 	if (r == 0)
-		check_put(&before, n);
+		check_put(&before, RECORD_MESSAGE, n);
 	else
 		FUZZ_CHECK((r == QBI_FULL || r == -EBADMSG) && producer.tail == before.tail);
 }
+
+/* -- In place --------------------------------------------------------------------- */
+
+static size_t reserved; /* bytes of the place, if there is one */
+
+/* The @n bytes at @at are mapped; their offset in the data. */
+static uint64_t place_check(const void *at, size_t n)
+{
+	size_t offset = (size_t)((const unsigned char *)at - arena.data);
+
+	FUZZ_CHECK((const unsigned char *)at >= arena.data && offset % RECORD_ALIGN == 0);
+	FUZZ_CHECK(offset + n <= arena.data_size * (arena.twice ? 2 : 1));
+	return offset % arena.data_size;
+}
+
+/* Do they lie behind @from, in front of @stride bytes behind that? */
+static bool lies_behind(uint64_t offset, size_t n, uint64_t from, uint64_t stride)
+{
+	return (offset + arena.data_size - from) % arena.data_size + n <= stride;
+}
+
+static void operation_reserve(size_t n)
+{
+	struct qbi_ring before = producer;
+	uint64_t stride = message_stride(before.tail_offset, n);
+	void *at = NULL;
+	int r = qbi_ring_reserve(&producer, n, &at);
+	unsigned int i;
+
+	FUZZ_CHECK(producer.tail == before.tail && producer.put == before.put);
+	FUZZ_CHECK(r == QBI_FULL || !before.reserved);
+	FUZZ_CHECK(r == 0 || r == QBI_FULL || r == -EBADMSG ||
+		   (r == QBI_AGAIN && !arena.twice));
+	FUZZ_CHECK(producer.reserved == (r == 0 || before.reserved));
+	for (i = 0; i < arena_logged; i++)
+		FUZZ_CHECK(!arena_log[i].in_data);
+	if (r)
+		return;
+	FUZZ_CHECK(producer.tail - producer.head_seen + stride <= arena.data_size);
+	FUZZ_CHECK(lies_behind(place_check(at, n), n, producer.tail_offset, stride));
+	reserved = n;
+	for (i = 0; i < n; i++)
+		((unsigned char *)at)[i] = (unsigned char)(i * 7 + n);
+	place_is_ours = true;
+}
+
+static void operation_commit(size_t n)
+{
+	struct qbi_ring before = producer;
+	void *at = NULL;
+	size_t i;
+
+	(void)qbi_ring_commit(&producer, reserved, n, &at);
+	FUZZ_CHECK(!producer.reserved && producer.put == before.put + 1);
+	FUZZ_CHECK(producer.tail_offset == producer.tail % arena.data_size);
+	FUZZ_CHECK(!arena_count(offsetof(struct qbi_ring_words, head)));
+	check_put(&before, RECORD_MESSAGE, n);
+	FUZZ_CHECK(place_check(at, n) ==
+		   (before.tail_offset + record_lead(RECORD_MESSAGE, before.tail_offset, n)) %
+			   arena.data_size);
+	for (i = 0; place_is_ours && i < n; i++)
+		FUZZ_CHECK(((unsigned char *)at)[i] == (unsigned char)(i * 7 + reserved));
+}
+
+static void operation_build(struct input *in, size_t n)
+{
+	uint8_t how = input_u8(in);
+
+	if (!producer.reserved) {
+		operation_reserve(n);
+	} else if (how % 4) {
+		operation_commit(n % (reserved + 1));
+	} else {
+		qbi_ring_abandon(&producer);
+	}
+}
+
+static void operation_look(void)
+{
+	struct qbi_ring before = consumer;
+	const void *at = NULL;
+	size_t n = SIZE_MAX;
+	uint64_t stride;
+	int r;
+
+	if (consumer.in_use) {
+		qbi_ring_view_done(&consumer);
+		FUZZ_CHECK(arena_count(offsetof(struct qbi_ring_words, head)) == 1);
+		FUZZ_CHECK(consumer.published == consumer.head);
+		return;
+	}
+	r = qbi_ring_view(&consumer, &at, &n);
+	check_consumer(&before);
+	FUZZ_CHECK(r == 0 || r == QBI_EMPTY || r == -EBADMSG ||
+		   (r == QBI_AGAIN && !arena.twice));
+	if (r == 0 || r == QBI_AGAIN)
+		FUZZ_CHECK(n <= max_msg_size);
+	if (r) {
+		FUZZ_CHECK(consumer.head == before.head && !consumer.in_use);
+		return;
+	}
+	stride = message_stride(before.head_offset, n);
+	FUZZ_CHECK(consumer.in_use && consumer.head == before.head + stride);
+	FUZZ_CHECK(lies_behind(place_check(at, n), n, before.head_offset, stride));
+	/* Its header was read once, and nothing of it was given back. */
+	FUZZ_CHECK(arena_count(offsetof(struct qbi_ring_words, head)) == 0);
+	FUZZ_CHECK(arena_count(offsetof(struct qbi_ring_words, tail)) <= 1);
+}
+
+/* -- Operations on requests ---------------------------------------------------------- */
 
 /* A cancel in place writes into what waits, and nothing but the number 1. */
 static void operation_cancel(uint64_t back, uint64_t deadline)
@@ -267,6 +395,7 @@ static void operation_cancel(uint64_t back, uint64_t deadline)
 	int r = qbi_ring_cancel(&producer, producer.tail - back % arena.data_size, deadline);
 	unsigned int writes = 0;
 
+	place_is_ours = false;
 	FUZZ_CHECK(r == 0 || r == QBI_EMPTY || r == -EBADMSG);
 	FUZZ_CHECK(producer.tail == before.tail && producer.put == before.put &&
 		   producer.tail_offset == before.tail_offset);
@@ -289,8 +418,9 @@ static void operation_put_word(struct input *in, size_t n, unsigned int how)
 	int r = how & 1 ? qbi_ring_put_timed(&producer, &msg, input_u8(in), &place, &ring) :
 			  qbi_ring_put_cancel(&producer, input_u8(in), &ring);
 
+	FUZZ_CHECK(!before.reserved || r == QBI_FULL);
 	if (r == 0)
-		check_put(&before, how & 1 ? n + 8 : 8);
+		check_put(&before, how & 1 ? RECORD_TIMED : RECORD_CANCEL, how & 1 ? n + 8 : 8);
 	else
 		FUZZ_CHECK((r == QBI_FULL || r == -EBADMSG) && producer.tail == before.tail);
 	FUZZ_CHECK(r != 0 || !(how & 1) || place == before.tail);
@@ -318,6 +448,7 @@ static void friend_put(struct input *in, size_t n, unsigned int kind)
 	bool ring;
 
 	input_bytes(in, buf, n);
+	place_is_ours = false;
 	peer.watch = NULL;
 	if (kind == 1)
 		(void)qbi_ring_put_timed(&friend, &msg, 1 + n, &place, &ring);
@@ -339,6 +470,15 @@ static void operation_run(struct input *in)
 		return;
 	}
 	script_read(in, what / 8 % (WRITES_MAX + 1));
+	/* What can be done in place came later: of each kind that has enough. */
+	if ((what & 0xc0) == 0xc0 && what % 8 == 5) {
+		operation_build(in, n);
+		return;
+	}
+	if ((what & 0xc0) == 0xc0 && what % 8 == 3) {
+		operation_look();
+		return;
+	}
 	switch (what % 8) {
 	case 0: operation_take(n); break;
 	case 1:
@@ -377,7 +517,11 @@ static void rings_open(struct input *in, uint8_t flags)
 	producer.tail = producer.head_seen = position;
 	consumer.head = consumer.tail_seen = position;
 	producer.tail_offset = consumer.head_offset = offset;
+	producer.mirror.tried = consumer.mirror.tried = true;
+	producer.twice = consumer.twice = arena.twice;
+	reserved = 0;
 	friend = producer;
+	friend.twice = false;
 	friend.words = peer_words();
 	friend.data = arena.peer_data;
 	memset(arena.peer_words, 0, arena.words_size);
@@ -397,7 +541,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t g = flags / 8 % QBI_ARRAY_SIZE(geometries);
 
 	if (!arenas[g].data)
-		arenas[g] = arena_open(sizeof(struct qbi_ring_words), geometries[g].capacity);
+		arenas[g] = arena_open(sizeof(struct qbi_ring_words), geometries[g].capacity,
+				       geometries[g].twice);
 	arena = arenas[g];
 	max_msg_size = geometries[g].max;
 	peer_script_set(NULL, 0);

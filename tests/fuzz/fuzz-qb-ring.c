@@ -280,8 +280,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t g = flags / 8 % QBI_ARRAY_SIZE(geometries);
 
 	if (!arenas[g].data)
-		arenas[g] =
-			arena_open(sizeof(struct qbi_qbring_header), 4 * geometries[g].words);
+		arenas[g] = arena_open(sizeof(struct qbi_qbring_header),
+				       4 * geometries[g].words, false);
 	arena = arenas[g];
 	peer_script_set(NULL, 0);
 	peer.watch = arena_watch;
