@@ -31,6 +31,7 @@
 #include "tests/lib/pump.h"
 #include "tests/lib/variant.h"
 
+enum { MSG_PLACED = 900 };
 enum { LARGE = 150000, BUFFER = LARGE + 4096, WAIT_MS = 2000, TURNS = 10000, TIMEOUT_S = 300 };
 
 enum end { SERVER, CLIENT };
@@ -97,6 +98,21 @@ static void on_destroyed(qb_ipcs_connection_t *c)
 	seen.destroyed++;
 }
 
+/* As a send of what is already there. */
+static ssize_t response_place(qb_ipcs_connection_t *c, const void *answer, size_t n)
+{
+	void *place;
+	ssize_t r = qbipc_response_reserve(c, n, &place);
+
+	if (r < 0)
+		return r;
+	memcpy(place, answer, n);
+	r = qbipc_response_commit(c, n);
+	if (r == -EAGAIN)
+		(void)qbipc_response_abandon(c);
+	return r;
+}
+
 /* Answers as tests/lib/server.h says. One whose answer is lost would wait for ever. */
 static void request_answer(qb_ipcs_connection_t *c, const struct request *r, size_t size)
 {
@@ -112,6 +128,8 @@ static void request_answer(qb_ipcs_connection_t *c, const struct request *r, siz
 	enter(SERVER, true);
 	if (r->hdr.id == MSG_EVENT)
 		sent = qb_ipcs_event_send(c, &answer, n);
+	else if (r->hdr.id == MSG_PLACED)
+		sent = response_place(c, &answer, n);
 	else if (r->hdr.id != MSG_DISCONNECT_ME)
 		sent = qb_ipcs_response_send(c, &answer, n);
 	if (sent < 0 || r->hdr.id == MSG_DISCONNECT_ME)
@@ -245,6 +263,28 @@ static ssize_t talk_call(qb_ipcc_connection_t *c, int32_t id, size_t size)
 	return n < 0 ? n : 0;
 }
 
+/* Built and looked at where it lies. */
+static ssize_t talk_placed(qb_ipcc_connection_t *c, size_t size)
+{
+	const void *message;
+	struct request *request;
+	void *place;
+	ssize_t n = AS_CLIENT(qbipc_request_reserve(c, size, &place));
+
+	if (n < 0)
+		return n;
+	request = request_make(MSG_PLACED, size);
+	memcpy(place, request, size);
+	free(request);
+	n = AS_CLIENT(qbipc_request_commit(c, size));
+	if (n >= 0)
+		n = AS_CLIENT(qbipc_response_view(c, &message, WAIT_MS));
+	if (n < 0)
+		return n;
+	response_check(message, n, MSG_PLACED, size);
+	return AS_CLIENT(qbipc_response_release(c));
+}
+
 static ssize_t talk_event(qb_ipcc_connection_t *c, size_t size)
 {
 	struct request *request = request_make(MSG_EVENT, size);
@@ -319,6 +359,7 @@ static ssize_t talk_hang_up(qb_ipcc_connection_t *c)
 static ssize_t talk_connected(qb_ipcc_connection_t *c, bool hang_up)
 {
 	ssize_t r = talk_call(c, MSG_ECHO, 100);
+	size_t n;
 
 	if (r == 0)
 		r = talk_fd(c);
@@ -328,6 +369,9 @@ static ssize_t talk_connected(qb_ipcc_connection_t *c, bool hang_up)
 		r = talk_call(c, MSG_ECHO, LARGE);
 	if (r == 0)
 		r = talk_event(c, LARGE);
+	/* As often as it goes round the end of both rings. */
+	for (n = 0; r == 0 && n < 3; n++)
+		r = talk_placed(c, LARGE - 1000 * n);
 	if (r == 0)
 		r = talk_async(c);
 	if (r == 0)
