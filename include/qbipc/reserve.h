@@ -90,7 +90,7 @@ int qbipc_request_abandon(qb_ipcc_connection_t *c);
  * Reserve the place of a response.
  *
  * Never blocks. Where qbipc_service_writable_set() is in use, -EAGAIN is followed by its
- * callback as that of a send is.
+ * callback as that of a send is; so is -EAGAIN of the commit.
  *
  * @param c      connection; the caller holds a reference
  * @param size   bytes of the response at most, header included
@@ -132,7 +132,7 @@ int qbipc_response_abandon(qb_ipcs_connection_t *c);
  * Reserve the place of an event.
  *
  * Never blocks. Where qbipc_service_writable_set() is in use, -EAGAIN is followed by its
- * callback as that of a send is.
+ * callback as that of a send is; so is -EAGAIN of the commit.
  *
  * @param c      connection; the caller holds a reference
  * @param size   bytes of the event at most, header included
