@@ -38,10 +38,17 @@ static void response_build(void *place, int32_t id, size_t size)
 	pattern_fill(r->body, size - sizeof(*r), (uint32_t)id);
 }
 
-static bool is_response(const struct response *r, size_t n, int32_t id, size_t size)
+/* @message need not be aligned. */
+static bool is_response(const void *message, size_t n, int32_t id, size_t size)
 {
-	return n == size && r->hdr.id == id && r->hdr.size == (int32_t)size &&
-	       pattern_matches(r->body, size - sizeof(*r), (uint32_t)id);
+	struct qb_ipc_response_header hdr;
+
+	if (n != size)
+		return false;
+	memcpy(&hdr, message, sizeof(hdr));
+	return hdr.id == id && hdr.size == (int32_t)size &&
+	       pattern_matches((const uint8_t *)message + sizeof(hdr), size - sizeof(hdr),
+			       (uint32_t)id);
 }
 
 /* -- Monitors ------------------------------------------------------------------------------ */
