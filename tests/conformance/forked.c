@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,15 +161,31 @@ static int32_t loop_job(enum qb_loop_priority p, void *data, qb_loop_job_dispatc
 	return qb_loop_job_add(loop, p, data, fn);
 }
 
+static atomic_bool sender_began;
+
+/* It allocates nothing, nor does the library here: allocators need not watch for fork(2). */
 static void *send_events(void *data)
 {
 	struct qb_ipc_response_header event = { .id = EVENT_ID, .size = sizeof(event) };
 
 	for (;;) {
 		(void)qb_ipcs_event_send(events_to, &event, sizeof(event));
+		atomic_store(&sender_began, true);
 		pause_briefly();
 	}
 	return NULL;
+}
+
+/* A checker's locks, which a thread has while it starts, would stay locked in a child. */
+static void sender_start(qb_ipcs_connection_t *c)
+{
+	pthread_t thread;
+
+	events_to = c;
+	atomic_store(&sender_began, false);
+	pthread_create(&thread, NULL, send_events, NULL);
+	while (!atomic_load(&sender_began))
+		pause_briefly();
 }
 
 static void become_daemon(void)
@@ -181,12 +198,10 @@ static void become_daemon(void)
 static int32_t daemon_msg(qb_ipcs_connection_t *c, void *data, size_t size)
 {
 	const struct qb_ipc_request_header *h = data;
-	pthread_t thread;
 
 	if (h->id == MSG_START) {
-		events_to = c;
 		qb_ipcs_connection_ref(c);
-		pthread_create(&thread, NULL, send_events, NULL);
+		sender_start(c);
 	}
 	if (h->id == MSG_DAEMON)
 		become_daemon();
