@@ -75,6 +75,15 @@ END_TEST
 
 /* -- Ends ---------------------------------------------------------------------- */
 
+/*
+ * On one transport, a second stream of a client whose connection has ended may still be in the
+ * loop, and a timer with it: it is dispatched after the call that asks, which has priority.
+ */
+static void only_the_listener_stays(struct host *h)
+{
+	WAIT_FOR(host_call(h, remote_adapter_counts) == 1);
+}
+
 static int32_t msg_wait_for_hang_up(struct server *sv, qb_ipcs_connection_t *c, void *data,
 				    size_t size)
 {
@@ -143,7 +152,7 @@ START_TEST(all_connections_may_be_disconnected_while_one_is_served)
 		qb_ipcc_disconnect(c[i]);
 	}
 	host_await_trace(h, "destroyed:3");
-	ck_assert_int_eq(host_call(h, remote_adapter_counts), 1);
+	only_the_listener_stays(h);
 	host_stop(h);
 }
 END_TEST
@@ -160,7 +169,7 @@ START_TEST(a_connection_may_be_disconnected_in_created)
 
 	host_expect_trace(h, "accept:1 created:1 destroyed:1");
 	qb_ipcc_disconnect(c);
-	ck_assert_int_eq(host_call(h, remote_adapter_counts), 1);
+	only_the_listener_stays(h);
 	host_stop(h);
 }
 END_TEST
