@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Reservations beside monitors, refusals, the end of a service, and processes that die. */
+#include "config.h"
+
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <qb/qbipc_ext.h>
 #include <signal.h>
@@ -293,6 +296,62 @@ START_TEST(reservation_of_a_child_stays_while_any_thread_of_it_lives)
 }
 END_TEST
 
+/* Bytes from malloc(3) in use; always 0 with a sanitizer's. */
+static size_t heap_used(void)
+{
+#ifdef HAVE_MALLINFO2
+	struct mallinfo2 m = mallinfo2();
+#else
+	struct mallinfo m = mallinfo();
+#endif
+
+	return (size_t)m.uordblks + (size_t)m.hblkhd;
+}
+
+/* A daemon that becomes its own child, and reserves what it had reserved before. */
+static int32_t msg_forks(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size)
+{
+	size_t before;
+	pid_t pid;
+
+	msg_keeps(sv, c, data, size);
+	pid = fork();
+	SERVER_REQUIRE(sv, pid >= 0);
+	if (pid > 0) {
+		int status;
+
+		/* The test waits for this process; the other one serves. */
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+	}
+	before = heap_used();
+	SERVER_REQUIRE_EQ(sv, qbipc_response_reserve(c, LARGE, &lent.response), 0);
+	SERVER_REQUIRE_EQ(sv, qbipc_event_reserve(c, LARGE, &lent.event), 0);
+	SERVER_REQUIRE(sv, heap_used() < before + LARGE);
+	SERVER_REQUIRE_EQ(sv, qbipc_event_abandon(c), 0);
+	response_build(lent.response, ID, SMALL);
+	SERVER_REQUIRE_EQ(sv, qbipc_response_commit(c, SMALL), SMALL);
+	return 0;
+}
+
+START_TEST(place_of_a_parent_is_freed_when_its_child_reserves)
+{
+	struct response *r = malloc(SMALL);
+	qb_ipcc_connection_t *c;
+	struct host *h = large_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_forks }, &c);
+
+	client_must_send(c, MSG_ECHO, SMALL);
+	ck_assert_int_eq(qb_ipcc_recv(c, r, SMALL, deadline_ms()), SMALL);
+	ck_assert(is_response(r, SMALL, ID, SMALL));
+	free(r);
+	qb_ipcc_disconnect(c);
+	host_await_trace(h, "destroyed:1");
+	host_stop(h);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("reserve, and others");
@@ -304,5 +363,6 @@ int main(void)
 	tc = tcase_new(s, "processes");
 	add_transport_test(tc, reservation_of_a_child_ends_with_its_death);
 	add_transport_test(tc, reservation_of_a_child_stays_while_any_thread_of_it_lives);
+	add_transport_test(tc, place_of_a_parent_is_freed_when_its_child_reserves);
 	return suite_main(s);
 }
