@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The two ends of a native ring, over the code of lib/ring/ring.c: the producer, and the
- * consumers as they are in lib/transport, without busy polling and without junk. A wake-up
- * that is lost leaves a consumer in end_poll() for ever, which is found.
+ * consumers as they are in lib/transport, without busy polling and without junk. Of four
+ * messages one is copied at both ends, one is built in place, one is looked at in place, and
+ * one is both. A wake-up that is lost leaves a consumer in end_poll() for ever, which is found.
  */
 #include "ring/ring.h"
 
@@ -17,12 +18,39 @@ static struct qbi_ring producer, consumer;
 
 unsigned char end_data[END_CAPACITY];
 
-const void *const end_words[END_WORDS] = { &words.tail, &words.head, &words.put, &words.taken };
+const void *const end_words[END_WORDS] = { &words.tail, &words.head, &words.put, &words.taken,
+					   &words.passed };
 
 void ends_init(void)
 {
 	qbi_ring_init(&producer, &words, end_data, END_CAPACITY, PIECES * sizeof(uint64_t));
 	qbi_ring_init(&consumer, &words, end_data, END_CAPACITY, PIECES * sizeof(uint64_t));
+}
+
+/* Here data is never mapped twice, and no message is so large that it is moved. */
+bool qbi_mirror_open(struct qbi_mirror *m, void *data, size_t size,
+		     const struct qbi_locking *locking)
+{
+	return false;
+}
+
+void qbi_mirror_close(struct qbi_mirror *m)
+{
+}
+
+void qbi_shared_move(void *to, const void *from, size_t n)
+{
+	end_check(false, "a move");
+}
+
+static bool is_built_in_place(unsigned int i)
+{
+	return i % 2;
+}
+
+static bool is_looked_at_in_place(unsigned int i)
+{
+	return i / 2 % 2;
 }
 
 static size_t message_size(unsigned int i)
@@ -37,6 +65,28 @@ static uint64_t message_piece(unsigned int i, unsigned int piece)
 
 /* -- Producer ----------------------------------------------------------------- */
 
+/* As qbi_ring_put(), or QBI_AGAIN. */
+static int build(const void *payload, size_t size, bool *ret_ring)
+{
+	void *place;
+	int r = qbi_ring_reserve(&producer, size, &place);
+
+	if (r)
+		return r;
+	qbi_shared_write(place, payload, size);
+	*ret_ring = qbi_ring_commit(&producer, size, size, &place);
+	return 0;
+}
+
+static int append(unsigned int i, const struct qbi_msg *msg, bool *ret_ring)
+{
+	int r = QBI_AGAIN;
+
+	if (is_built_in_place(i))
+		r = build(msg->iov->iov_base, msg->size, ret_ring);
+	return r == QBI_AGAIN ? qbi_ring_put(&producer, msg, ret_ring) : r;
+}
+
 void end_produce(void)
 {
 	unsigned int i, j;
@@ -50,7 +100,7 @@ void end_produce(void)
 
 		for (j = 0; j < PIECES; j++)
 			payload[j] = message_piece(i, j);
-		while ((r = qbi_ring_put(&producer, &msg, &ring)) == QBI_FULL)
+		while ((r = append(i, &msg, &ring)) == QBI_FULL)
 			end_yield();
 		end_check(r == 0, "put");
 		if (ring)
@@ -66,12 +116,30 @@ static void owed_receive(void)
 		consumer.owed -= end_receive(consumer.owed);
 }
 
+/* As qbi_ring_take(), or QBI_AGAIN. */
+static int look(void *payload, size_t *ret_size)
+{
+	const void *at;
+	int r = qbi_ring_view(&consumer, &at, ret_size);
+
+	if (r)
+		return r;
+	qbi_shared_read(payload, at, *ret_size);
+	qbi_ring_view_done(&consumer);
+	return 0;
+}
+
 static int take(unsigned int i)
 {
 	uint64_t payload[PIECES];
 	size_t size = 0;
-	int r = qbi_ring_take(&consumer, payload, sizeof(payload), &size);
 	unsigned int j;
+	int r = QBI_AGAIN;
+
+	if (is_looked_at_in_place(i))
+		r = look(payload, &size);
+	if (r == QBI_AGAIN)
+		r = qbi_ring_take(&consumer, payload, sizeof(payload), &size);
 
 	if (r == QBI_EMPTY)
 		return r;

@@ -32,13 +32,14 @@ uint64_t qbi_shared_exchange64(qbi_shared_u64 *word, uint64_t value, int order);
 bool qbi_shared_replace64(qbi_shared_u64 *word, uint64_t expected, uint64_t value, int order);
 void qbi_shared_read(void *to, const void *shared, size_t n);
 void qbi_shared_write(void *shared, const void *from, size_t n);
+void qbi_shared_move(void *to, const void *from, size_t n);
 
 /* -- The ends, weak-order.c ------------------------------------------------------ */
 
 #define END_MESSAGES 4
 #define END_CAPACITY 40 /* the records have 16 and 24 bytes, in turn: two fit, some wrap */
 
-enum end_word { END_TAIL, END_HEAD, END_PUT, END_TAKEN, END_WORDS };
+enum end_word { END_TAIL, END_HEAD, END_PUT, END_TAKEN, END_PASSED, END_WORDS };
 
 /* Only the addresses count. */
 extern const void *const end_words[END_WORDS];
