@@ -331,6 +331,7 @@ START_TEST(listener_that_cannot_accept_rests_and_resumes)
 
 	/* Its second stream, if it has one, came before this was answered. */
 	client_echo(c, 100);
+	host_await_rest(h);
 	host_call(h, remote_exhaust);
 	waiting = qb_ipcc_connect_async(h->name, 0, &fd);
 	ck_assert_ptr_nonnull(waiting);

@@ -196,8 +196,8 @@ START_TEST(idle_connection_causes_no_dispatches)
 	int dispatches;
 
 	client_echo(c, 64);
-	for (int n = 0; n < 10; n++)
-		host_call(h, remote_adapter_counts);
+	host_await_rest(h);
+	host_call(h, remote_adapter_counts);
 	dispatches = counts->dispatches;
 	for (int n = 0; n < 50; n++)
 		host_call(h, remote_adapter_counts);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 
 int64_t remote_rate(struct server *sv, const int64_t *args)
@@ -132,6 +133,23 @@ int64_t remote_adapter_counts(struct server *sv, const int64_t *args)
 {
 	memcpy(sv->shared->blob, &adapter_counts, sizeof(adapter_counts));
 	return adapter_counts.live;
+}
+
+static bool loop_rests(struct host *h)
+{
+	struct adapter_counts *counts = (void *)h->shared->blob;
+	int before;
+
+	host_call(h, remote_adapter_counts);
+	before = counts->dispatches;
+	for (int n = 0; n < 10; n++)
+		host_call(h, remote_adapter_counts);
+	return counts->dispatches == before;
+}
+
+void host_await_rest(struct host *h)
+{
+	WAIT_FOR(loop_rests(h));
 }
 
 int64_t remote_nothing(struct server *sv, const int64_t *args)

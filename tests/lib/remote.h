@@ -43,6 +43,12 @@ int64_t remote_walk(struct server *sv, const int64_t *args);
 /* struct adapter_counts into the blob; the number of live registrations. */
 int64_t remote_adapter_counts(struct server *sv, const int64_t *args);
 
+/*
+ * The host's side: wait until the loop comes round and round with nothing to dispatch. After a
+ * request, a server may look for more for a while, each time that it does.
+ */
+void host_await_rest(struct host *h);
+
 /* Nothing: returns after the loop has come round. */
 int64_t remote_nothing(struct server *sv, const int64_t *args);
 
