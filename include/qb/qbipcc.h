@@ -68,7 +68,8 @@ typedef struct qb_ipcc_connection qb_ipcc_connection_t;
 qb_ipcc_connection_t *qb_ipcc_connect(const char *name, size_t max_msg_size);
 
 /**
- * Start to connect; qb_ipcc_connect_continue() finishes.
+ * Start to connect; qb_ipcc_connect_continue() finishes. Waits for nothing: not for a place in
+ * the server's queue either, which is full when it has stopped and many have tried.
  *
  * @param name          as for qb_ipcc_connect()
  * @param max_msg_size  as for qb_ipcc_connect()
@@ -76,7 +77,8 @@ qb_ipcc_connection_t *qb_ipcc_connect(const char *name, size_t max_msg_size);
  *                      answered. It stays the connection's: do not close it, and ask
  *                      qb_ipcc_fd_get() for the one to poll afterwards
  * @return              the unfinished connection, good for qb_ipcc_connect_continue()
- *                      and qb_ipcc_disconnect() only; or NULL and errno as for
+ *                      and qb_ipcc_disconnect() only; or NULL and errno: EAGAIN the
+ *                      server's queue is full, try again later; or as for
  *                      qb_ipcc_connect()
  * @note                Threads: any; one thread per connection until it is finished.
  */
@@ -85,7 +87,8 @@ qb_ipcc_connection_t *qb_ipcc_connect_async(const char *name, size_t max_msg_siz
 
 /**
  * Finish what qb_ipcc_connect_async() started. Call it once, when the descriptor is
- * readable.
+ * readable. It connects once more to a server that has answered; if the queue of that one is
+ * full, it waits for two seconds at most.
  *
  * @param c  the unfinished connection. After a failure it is freed and must not be
  *           used again

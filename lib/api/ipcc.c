@@ -48,9 +48,11 @@ qb_ipcc_connection_t *qb_ipcc_connect_async(const char *name, size_t max_msg_siz
 		errno = -qbi_misuse("connect_fd is NULL");
 		return NULL;
 	}
-	c = connection_start(name, max_msg_size, QBI_UNTIL_SIGNAL);
+	c = connection_start(name, max_msg_size, 0);
 	if (c)
 		*connect_fd = c->stream;
+	else if (errno == ETIMEDOUT)
+		errno = EAGAIN;
 	return c;
 }
 

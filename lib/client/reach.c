@@ -4,6 +4,7 @@
 #include "client/reach.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -37,6 +38,12 @@ static struct timeval time_left(uint64_t deadline)
 				 .tv_usec = (suseconds_t)(us % 1000000) };
 }
 
+/* With no time for it, connect(2) must not wait at all: the shortest limit is a tick. */
+static int stream_wait(int fd, bool on)
+{
+	return fcntl(fd, F_SETFL, O_RDWR | (on ? 0 : O_NONBLOCK)) < 0 ? -errno : 0;
+}
+
 /*
  * A unix socket connects at once, unless the backlog is full. Then connect(2) waits, with
  * the limit SO_SNDTIMEO; poll(2) does not support this wait.
@@ -47,7 +54,7 @@ static int address_connect(int fd, const struct sockaddr_un *address, socklen_t 
 	for (;;) {
 		int connected;
 
-		if (qbi_deadline_is_a_time(deadline)) {
+		if (deadline != 0 && qbi_deadline_is_a_time(deadline)) {
 			struct timeval left = time_left(deadline);
 			int r = stream_limit(fd, &left);
 
@@ -79,6 +86,11 @@ static int service_connect(int fd, const struct sockaddr_un *address, uint64_t d
 	socklen_t unpadded = qbi_address_unpadded(address);
 	int r;
 
+	if (deadline == 0) {
+		r = stream_wait(fd, false);
+		if (r < 0)
+			return r;
+	}
 	*ret_size = sizeof(*address);
 	r = address_connect(fd, address, *ret_size, deadline, cancel_state);
 	if (r == -ECONNREFUSED && unpadded) {
@@ -86,7 +98,7 @@ static int service_connect(int fd, const struct sockaddr_un *address, uint64_t d
 		r = address_connect(fd, address, *ret_size, deadline, cancel_state);
 	}
 	if (r == 0 && qbi_deadline_is_a_time(deadline))
-		r = stream_limit(fd, NULL);
+		r = deadline == 0 ? stream_wait(fd, true) : stream_limit(fd, NULL);
 	return r;
 }
 

@@ -17,7 +17,7 @@ struct qbi_reached {
 /*
  * Connect a stream to the service, or to the socket at the path @name if it has a slash. The
  * stream receives the credentials of the sender of the answer. Waits for a place in the
- * queue until @deadline, at least for one tick of the kernel's clock. 0; -ETIMEDOUT;
+ * queue until @deadline; 0: not at all. 0; -ETIMEDOUT;
  * -EAGAIN a signal handler ran (QBI_UNTIL_SIGNAL only); -ECONNREFUSED no process listens
  * there; -ENOENT likewise (filesystem sockets); -EINVAL or -ENAMETOOLONG the name is
  * invalid; another -errno.

@@ -4,10 +4,12 @@
  * stops in the middle of the handshake.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -57,6 +59,15 @@ START_TEST(connect_to_a_stopped_server_is_etimedout_and_leaves_nothing)
 }
 END_TEST
 
+/* How often this thread gave up its CPU because it waited. */
+static unsigned int sleeps(void)
+{
+	struct rusage usage;
+
+	ck_assert_int_eq(getrusage(RUSAGE_THREAD, &usage), 0);
+	return (unsigned int)usage.ru_nvcsw;
+}
+
 /* A listener of the service's with room for one client. */
 static void prepare_small_backlog(struct server *sv)
 {
@@ -102,6 +113,36 @@ START_TEST(connect_to_a_full_queue_is_etimedout)
 	close(first);
 	c = qbipc_connect_timeout(h->name, 0, deadline_ms());
 	ck_assert_ptr_nonnull(c);
+	client_echo(c, 64);
+	qb_ipcc_disconnect(c);
+	host_stop(h);
+}
+END_TEST
+
+/* It is what a loop calls, and does not wait for a tick of the clock either. */
+START_TEST(connect_async_to_a_full_queue_is_eagain_at_once)
+{
+	struct host *h = host_start(
+		&(struct server_spec){ VARIANT_SPEC(_i), .prepare = prepare_small_backlog });
+	qb_ipcc_connection_t *c;
+	int first, fd = -1;
+	unsigned int slept;
+
+	first = freeze_with_full_backlog(h);
+	slept = sleeps();
+	for (int i = 0; i < 20; i++) {
+		errno = 0;
+		ck_assert_ptr_null(qb_ipcc_connect_async(h->name, 0, &fd));
+		ck_assert_int_eq(errno, EAGAIN);
+	}
+	ck_assert_uint_lt(sleeps() - slept, 20);
+	host_thaw(h);
+	close(first);
+	WAIT_FOR((c = qb_ipcc_connect_async(h->name, 0, &fd)));
+	ck_assert(fd_readable_within(fd, deadline_ms()));
+	ck_assert_int_eq(qb_ipcc_connect_continue(c), 0);
+	/* And what it has connected waits again where it is to. */
+	ck_assert_int_eq(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
 	client_echo(c, 64);
 	qb_ipcc_disconnect(c);
 	host_stop(h);
@@ -292,6 +333,7 @@ int main(void)
 
 	add_transport_test(tc, connect_to_a_stopped_server_is_etimedout_and_leaves_nothing);
 	add_transport_test(tc, connect_to_a_full_queue_is_etimedout);
+	add_transport_test(tc, connect_async_to_a_full_queue_is_eagain_at_once);
 	add_transport_test(tc, connect_waits_for_a_place_and_an_answer_through_signals);
 	add_transport_test(tc, time_to_connect_leaves_no_trace_on_the_connection);
 	tcase_add_loop_test(tc, server_that_stops_in_the_middle_of_its_answer_is_etimedout, 0,
