@@ -11,6 +11,7 @@ qbinclude_HEADERS = \
 # Beyond libqb's interface: a header per family. <qb/qbipc_ext.h> includes them.
 qbipcincludedir = $(includedir)/qbipc/qbipc
 qbipcinclude_HEADERS = \
+	include/qbipc/bodies.h \
 	include/qbipc/call.h \
 	include/qbipc/connect.h \
 	include/qbipc/deadline.h \

@@ -21,6 +21,7 @@
 #ifndef QBIPC_EXT_H_DEFINED
 #define QBIPC_EXT_H_DEFINED
 
+#include <qbipc/bodies.h>
 #include <qbipc/call.h>
 #include <qbipc/connect.h>
 #include <qbipc/deadline.h>

@@ -53,7 +53,9 @@ struct qbipc_service_limits {
 	uint64_t connections_when_scarce;
 	/**
 	 * Bytes of shared memory that the connections of a user may take, by the sizes
-	 * agreed; more are refused with EDQUOT. What has ended counts as above.
+	 * agreed; more are refused with EDQUOT. What has ended counts as above. Besides, what
+	 * has come of bodies (<qbipc/bodies.h>) and what is kept of them: who sends more is
+	 * disconnected.
 	 */
 	uint64_t memory_per_uid;
 	/**
@@ -125,7 +127,7 @@ struct qbipc_service_refusals {
 	uint64_t connections;		  /**< refused for that limit */
 	uint64_t connections_per_uid;	  /**< refused for that limit */
 	uint64_t connections_when_scarce; /**< refused for that limit */
-	uint64_t memory_per_uid;	  /**< refused for that limit */
+	uint64_t memory_per_uid;	  /**< refused or disconnected for that limit */
 	uint64_t message_size;		  /**< refused for that limit */
 	/** Turned away, refused or closed to make room when descriptors had run out. */
 	uint64_t descriptors;

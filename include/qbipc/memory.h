@@ -45,6 +45,8 @@ enum qbipc_memory_lock {
  * libqb's wire three times the message size and 16 KiB. Processes with CAP_IPC_LOCK have no
  * limit. When a connection ends its memory is given back, locked or not.
  *
+ * Bodies beyond the agreed size (<qbipc/bodies.h>) are not locked.
+ *
  * The rest of the process, its code to begin with, is locked with mlockall(2). What sockets
  * hold is the kernel's and is never swapped. A child of fork(2) inherits no locks.
  *

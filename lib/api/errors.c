@@ -33,7 +33,8 @@ ssize_t qbi_result(enum qbi_call call, int r, size_t size)
 	case QBI_FAREWELL:
 	case QBI_BUSY:
 	case QBI_TIMED:
-	case QBI_CANCEL: break;
+	case QBI_CANCEL:
+	case QBI_BODY: break;
 	}
 	assert(!"an outcome that stays inside");
 	return -EIO;

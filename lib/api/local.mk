@@ -1,4 +1,5 @@
 lib_libqbipc_core_la_SOURCES += \
+	lib/api/bodies.c \
 	lib/api/call.c \
 	lib/api/deadline.c \
 	lib/api/describe.c \

@@ -3,6 +3,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/base/again.h \
 	lib/base/arrivals.c \
 	lib/base/arrivals.h \
+	lib/base/body.c \
+	lib/base/body.h \
 	lib/base/busy-poll.c \
 	lib/base/busy-poll.h \
 	lib/base/clock.h \

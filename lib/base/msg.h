@@ -71,4 +71,53 @@ static inline size_t qbi_msg_begin_copy(const struct qbi_msg *msg, void *to, siz
 	return done;
 }
 
+/* Copy the @size bytes from the offset @from on, which are there. */
+static inline void qbi_msg_part_copy(const struct qbi_msg *msg, size_t from, void *to,
+				     size_t size)
+{
+	size_t done = 0;
+	size_t i;
+
+	for (i = 0; i < msg->n && done < size; i++) {
+		size_t len = msg->iov[i].iov_len;
+		size_t n;
+
+		if (from >= len) {
+			from -= len;
+			continue;
+		}
+		n = len - from < size - done ? len - from : size - done;
+		memcpy((char *)to + done, (const char *)msg->iov[i].iov_base + from, n);
+		done += n;
+		from = 0;
+	}
+}
+
+/*
+ * At most @size bytes from the offset @from on, and of at most @most pieces of memory. Returns
+ * the number of bytes, *@ret_n that of the pieces.
+ */
+static inline size_t qbi_msg_part(const struct qbi_msg *msg, size_t from, size_t size,
+				  struct iovec *iov, size_t most, size_t *ret_n)
+{
+	size_t done = 0;
+	size_t n = 0;
+	size_t i;
+
+	for (i = 0; i < msg->n && done < size && n < most; i++) {
+		size_t len = msg->iov[i].iov_len;
+
+		if (from >= len) {
+			from -= len;
+			continue;
+		}
+		len = len - from < size - done ? len - from : size - done;
+		iov[n++] = (struct iovec){ (char *)msg->iov[i].iov_base + from, len };
+		done += len;
+		from = 0;
+	}
+	*ret_n = n;
+	return done;
+}
+
 #endif

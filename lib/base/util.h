@@ -29,6 +29,7 @@ enum qbi_outcome {
 	QBI_BUSY = 10,	     /* other threads had their turn until the deadline */
 	QBI_TIMED = 11,	     /* a request that has a deadline */
 	QBI_CANCEL = 12,     /* no request: an earlier one is cancelled */
+	QBI_BODY = 13,	     /* a message beyond the agreed size, of which all has arrived */
 };
 
 #define QBI_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -164,6 +164,7 @@ static int message_give(struct qbi_request *call, void *buf, size_t size, size_t
 		qbi_calls_lock(call->calls);
 		message_keep(call->calls, call);
 		qbi_calls_unlock(call->calls);
+		*ret_size = call->size;
 		return -ENOBUFS;
 	}
 	memcpy(buf, call->message, call->size);
@@ -219,6 +220,7 @@ static int kept_take(struct qbi_calls *calls, void *buf, size_t size, size_t *re
 
 	qbi_calls_lock(calls);
 	if (calls->kept && calls->kept_size > size) {
+		*ret_size = calls->kept_size;
 		r = -ENOBUFS;
 	} else if (calls->kept) {
 		memcpy(buf, calls->kept, calls->kept_size);

@@ -178,9 +178,11 @@ uint64_t qbi_calls_due(const struct qbi_calls *calls)
 		return QBI_CALLS_NOW;
 	if (due < QBI_CALLS_NOW)
 		return QBI_CALLS_NOW;
-	if (calls_look(calls) || calls->cancels.n) {
+	if (calls_look(calls) || calls->cancels.n || calls->unfinished) {
 		uint64_t now = qbi_now_ns();
-		uint64_t look = calls->cancels.n ? now + LOOK_MAX_NS : look_after(calls, now);
+		uint64_t look = calls->unfinished ? now + QBI_NS_PER_MS :
+				calls->cancels.n  ? now + LOOK_MAX_NS :
+						    look_after(calls, now);
 
 		return look < due ? look : due;
 	}
@@ -437,12 +439,19 @@ static void stale_discard(struct qbi_calls *calls)
 void qbi_calls_tell(struct qbi_calls *calls)
 {
 	qb_ipcc_connection_t *c = calls->c;
-	bool none;
+	bool none, unfinished;
 	int r;
 
 	qbi_calls_lock(calls);
 	none = !calls->cancels.n;
+	unfinished = calls->unfinished;
 	qbi_calls_unlock(calls);
+	if (unfinished) {
+		unfinished = qbi_client_flush(c) == QBI_UNSENT;
+		qbi_calls_lock(calls);
+		calls->unfinished = unfinished;
+		qbi_calls_unlock(calls);
+	}
 	if (none || c->gone)
 		return;
 	r = qbi_client_part_take(c, QBI_PART_SEND, QBI_FOREVER);
@@ -469,6 +478,8 @@ static int request_put(struct qbi_calls *calls, const struct qbi_msg *msg,
 	if (r == 0)
 		r = qbi_client_call_put(calls->c, msg, &call->mark, &call->marked);
 	if (r == 0) {
+		/* Perhaps: the next dispatch finds out. */
+		calls->unfinished |= msg->size > calls->c->max_msg_size;
 		if (!calls->queue.n)
 			calls->since = qbi_now_ns();
 		qbi_call_queue_push(&calls->queue, call);
@@ -489,7 +500,7 @@ int qbi_calls_put(struct qbi_calls *calls, const struct qbi_msg *msg, struct qbi
 	qb_ipcc_connection_t *c = calls->c;
 	int r;
 
-	if (msg->size > c->max_msg_size)
+	if (!qbi_client_can_send(c, msg->size))
 		return -EMSGSIZE;
 	if (c->gone)
 		return QBI_GONE;

@@ -55,6 +55,7 @@ struct qbi_calls {
 
 	struct qbi_call_queue queue;
 	struct qbi_call_cancels cancels; /* of what was given up */
+	bool unfinished;		 /* a part of a body may still have to be sent */
 	size_t n_loop;			 /* those in the queue that are of the loop */
 	struct qbi_list ready;	   /* of the loop, done: their functions are to be called */
 	struct qbi_list followers; /* threads that wait for another reader */

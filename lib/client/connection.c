@@ -103,6 +103,41 @@ bool qbi_client_is_stopped(qb_ipcc_connection_t *c)
 	return flow != 0 && flow <= c->flow_max;
 }
 
+uint32_t qbi_client_body_most(qb_ipcc_connection_t *c)
+{
+	const struct qbi_client_ops *ops = c->transport->client;
+
+	return ops->body_most ? ops->body_most(c->end) : 0;
+}
+
+bool qbi_client_can_send(qb_ipcc_connection_t *c, size_t size)
+{
+	return size <= c->max_msg_size || size <= qbi_client_body_most(c);
+}
+
+int qbi_client_body_limit_set(qb_ipcc_connection_t *c, uint32_t bytes)
+{
+	int r;
+
+	if (!c->transport->client->body_limit_set)
+		return 0;
+	if (c->gone)
+		return QBI_GONE;
+	r = qbi_client_part_take(c, QBI_PART_SEND, QBI_FOREVER);
+	if (r)
+		return qbi_client_outcome(c, r);
+	r = c->transport->client->body_limit_set(c->end, bytes);
+	qbi_client_part_release(c, QBI_PART_SEND);
+	return qbi_client_outcome(c, r);
+}
+
+int qbi_client_flush(qb_ipcc_connection_t *c)
+{
+	const struct qbi_client_ops *ops = c->transport->client;
+
+	return ops->flush ? ops->flush(c->end) : 0;
+}
+
 int qbi_client_put(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t deadline)
 {
 	return qbi_client_is_lent(c, QBI_PART_SEND) || qbi_client_is_stopped(c) ?
@@ -114,12 +149,13 @@ int qbi_client_call_put(qb_ipcc_connection_t *c, const struct qbi_msg *msg,
 			struct qbi_call_mark *mark, bool *ret_marked)
 {
 	const struct qbi_client_ops *ops = c->transport->client;
+	/* A body has no deadline, and is not cancelled. */
+	bool marked = ops->call_sendv && msg->size <= c->max_msg_size;
 	int r = QBI_FULL;
 
 	if (!qbi_client_is_lent(c, QBI_PART_SEND) && !qbi_client_is_stopped(c))
-		r = ops->call_sendv ? ops->call_sendv(c->end, msg, mark) :
-				      ops->sendv(c->end, msg, 0);
-	*ret_marked = r == 0 && ops->call_sendv;
+		r = marked ? ops->call_sendv(c->end, msg, mark) : ops->sendv(c->end, msg, 0);
+	*ret_marked = r == 0 && marked;
 	return r;
 }
 
@@ -134,7 +170,7 @@ int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t
 {
 	int r;
 
-	if (msg->size > c->max_msg_size)
+	if (!qbi_client_can_send(c, msg->size))
 		return -EMSGSIZE;
 	if (c->gone)
 		return QBI_GONE;

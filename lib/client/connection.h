@@ -118,6 +118,16 @@ bool qbi_client_is_lent(qb_ipcc_connection_t *c, enum qbi_client_part part);
 bool qbi_client_is_stopped(qb_ipcc_connection_t *c);
 
 /*
+ * Bodies beyond the agreed size (<qbipc/bodies.h>): the largest that the server takes, 0 none;
+ * may a message of @size bytes be sent at all; say what this end takes: 0, QBI_FULL, QBI_GONE,
+ * -errno; send what is left of one: 0, QBI_UNSENT, QBI_GONE, -errno.
+ */
+uint32_t qbi_client_body_most(qb_ipcc_connection_t *c);
+bool qbi_client_can_send(qb_ipcc_connection_t *c, size_t size);
+int qbi_client_body_limit_set(qb_ipcc_connection_t *c, uint32_t bytes);
+int qbi_client_flush(qb_ipcc_connection_t *c);
+
+/*
  * What a result means for the connection, after the turn was released. If the server broke
  * the protocol, or one of our threads left in the middle of a change, it ends as if the
  * server had gone, also for threads that sleep.

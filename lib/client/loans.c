@@ -223,6 +223,13 @@ static int message_lend(qb_ipcc_connection_t *c, enum qbi_client_part part, uint
 	if (!buf)
 		return -ENOMEM;
 	r = message_receive(c, part, buf, room, deadline, ret_size);
+	/* A body. */
+	if (r == -ENOBUFS && *ret_size > room) {
+		buf = loan_buffer(&c->loan[part], *ret_size);
+		if (!buf)
+			return -ENOMEM;
+		r = message_receive(c, part, buf, *ret_size, deadline, ret_size);
+	}
 	if (r == 0) {
 		*ret = buf;
 		loan_begin(c, part, buf, *ret_size, false);
@@ -244,6 +251,11 @@ static int response_lend(qb_ipcc_connection_t *c, struct qbi_calls *calls, uint6
 		return -ENOMEM;
 	qbi_client_part_release(c, QBI_PART_RECV);
 	r = qbi_await_any(calls, buf, c->max_msg_size, deadline, ret_size);
+	/* A body. */
+	if (r == -ENOBUFS && *ret_size > c->max_msg_size) {
+		buf = loan_buffer(&c->loan[QBI_PART_RECV], *ret_size);
+		r = buf ? qbi_await_any(calls, buf, *ret_size, deadline, ret_size) : -ENOMEM;
+	}
 	*ret_held = qbi_client_part_take(c, QBI_PART_RECV, QBI_FOREVER) == 0;
 	if (!*ret_held)
 		return QBI_GONE;

@@ -340,6 +340,26 @@ uint64_t qbi_region_rang(struct qbi_region *m, enum qbi_region_end other)
 	return qbi_shared_load64(its, memory_order_relaxed);
 }
 
+void qbi_region_body_set(struct qbi_region *m, enum qbi_region_end me, uint32_t bytes)
+{
+	bool server = me == QBI_REGION_SERVER;
+	qbi_shared_u32 *mine = server ? &m->words->server_body : &m->words->client_body;
+
+	m->touched = true;
+	/* order R9 (say): no other data depends on it; pairs with R9 (ask) below, of the
+	 * other end. */
+	qbi_shared_store(mine, bytes, memory_order_relaxed);
+}
+
+uint32_t qbi_region_body_get(struct qbi_region *m, enum qbi_region_end other)
+{
+	bool server = other == QBI_REGION_SERVER;
+	qbi_shared_u32 *its = server ? &m->words->server_body : &m->words->client_body;
+
+	/* order R9 (ask): pairs with R9 (say) above, of the other end. */
+	return qbi_shared_load(its, memory_order_relaxed);
+}
+
 bool qbi_region_shares_cpu(struct qbi_region *m, enum qbi_region_end me)
 {
 	bool server = me == QBI_REGION_SERVER;

@@ -59,7 +59,14 @@ struct qbi_region_words {
 	qbi_shared_u64 server_rang; /* for a response */
 	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 client_cpu;
 	qbi_shared_u64 client_rang; /* for a request */
+	/* Bytes of the largest body that each end takes; written by that end; 0: none. */
+	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 server_body;
+	_Alignas(QBI_CACHE_LINE) qbi_shared_u32 client_body;
 };
+
+_Static_assert(offsetof(struct qbi_region_words, server_body) == 1152 &&
+		       offsetof(struct qbi_region_words, client_body) == 1280,
+	       "part of the wire");
 
 #define QBI_REGION_NO_RINGS 0
 
@@ -142,6 +149,13 @@ enum qbi_region_end {
  */
 void qbi_region_rings(struct qbi_region *m, enum qbi_region_end me);
 uint64_t qbi_region_rang(struct qbi_region *m, enum qbi_region_end other);
+
+/*
+ * Say the largest body that @me takes, and what the other end says that it takes. Relaxed: the
+ * message that follows orders it.
+ */
+void qbi_region_body_set(struct qbi_region *m, enum qbi_region_end me, uint32_t bytes);
+uint32_t qbi_region_body_get(struct qbi_region *m, enum qbi_region_end other);
 
 /*
  * Publish the CPU that @me runs on. Is it the one where the other end was last seen? Then

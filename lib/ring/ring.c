@@ -15,6 +15,7 @@ struct record {
 #define RECORD_MESSAGE 0x716d7367u
 #define RECORD_TIMED 0x716d7464u  /* a deadline, then a message; among requests only */
 #define RECORD_CANCEL 0x7163616eu /* the number of a request; likewise */
+#define RECORD_PIECE 0x71706365u  /* a struct qbi_piece, then a part of a body */
 #define RECORD_ALIGN 8
 #define IN_PLACE_ALIGN 16 /* as memory by malloc */
 
@@ -25,20 +26,31 @@ struct record {
 #define RUNG 1u
 
 _Static_assert(sizeof(struct record) == RECORD_ALIGN, "a header is never in two pieces");
+_Static_assert(sizeof(struct qbi_piece) == WORD_SIZE, "nor is that of a piece");
 
 /* Room besides the largest message, so that small messages queue and large ones overlap. */
 #define CAPACITY_SPARE (64u << 10)
 #define CAPACITY_UNIT 4096u
+
+/*
+ * Pieces are a part of the ring, so that one is written while another one is read; and no
+ * larger than what a cache holds from one to the other.
+ */
+#define PIECE_PART 4
+#define PIECE_MAX (128u << 10)
 
 static uint64_t record_round(uint64_t length)
 {
 	return (length + RECORD_ALIGN - 1) & ~(uint64_t)(RECORD_ALIGN - 1);
 }
 
-/* Large messages, which a consumer may use where they lie. */
+/*
+ * Large messages, which a consumer may use where they lie. Pieces are laid out as messages of
+ * their length, so that an end can go by the length alone.
+ */
 static bool record_is_for_use(uint32_t kind, uint64_t length)
 {
-	return kind == RECORD_MESSAGE && length >= QBI_IN_PLACE_MIN;
+	return (kind == RECORD_MESSAGE || kind == RECORD_PIECE) && length >= QBI_IN_PLACE_MIN;
 }
 
 /* From the beginning of a record at @offset to its payload. */
@@ -141,14 +153,17 @@ static qbi_shared_u64 *word_at(struct qbi_ring *r, uint64_t offset)
 	return (qbi_shared_u64 *)(void *)(r->data + offset);
 }
 
-/* The record of @stride bytes behind the tail is complete. True: ring the consumer. */
-static bool record_publish(struct qbi_ring *r, uint64_t stride)
+/*
+ * The record of @stride bytes behind the tail is complete, and with it @messages messages.
+ * True: ring the consumer.
+ */
+static bool record_publish(struct qbi_ring *r, uint64_t stride, uint32_t messages)
 {
 	uint64_t old;
 
 	r->tail += stride;
 	r->tail_offset = ring_advance(r, r->tail_offset, stride);
-	r->put++;
+	r->put += messages;
 	/* order R3 (statistics): for a process that goes on here after a fork. */
 	qbi_shared_store(&r->words->put, r->put, memory_order_relaxed);
 	/*
@@ -160,9 +175,9 @@ static bool record_publish(struct qbi_ring *r, uint64_t stride)
 	return !(old & RUNG);
 }
 
-/* Append a record with @word, unless that is NULL, and @msg. */
+/* Append a record with @word, unless that is NULL, and @msg, which completes @messages. */
 static inline int record_put(struct qbi_ring *r, uint32_t kind, const uint64_t *word,
-			     const struct qbi_msg *msg, bool *ret_ring)
+			     const struct qbi_msg *msg, uint32_t messages, bool *ret_ring)
 {
 	uint64_t length = msg->size + (word ? WORD_SIZE : 0);
 	struct record record = { .length = (uint32_t)length, .kind = kind };
@@ -182,13 +197,13 @@ static inline int record_put(struct qbi_ring *r, uint32_t kind, const uint64_t *
 	for (i = 0; i < msg->n; i++)
 		if (msg->iov[i].iov_len)
 			at = ring_write(r, at, msg->iov[i].iov_base, msg->iov[i].iov_len);
-	*ret_ring = record_publish(r, stride);
+	*ret_ring = record_publish(r, stride, messages);
 	return 0;
 }
 
 int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring)
 {
-	return record_put(r, RECORD_MESSAGE, NULL, msg, ret_ring);
+	return record_put(r, RECORD_MESSAGE, NULL, msg, 1, ret_ring);
 }
 
 /* Have the data twice, one behind the other. False: that cannot be. */
@@ -246,7 +261,7 @@ bool qbi_ring_commit(struct qbi_ring *r, size_t reserved, size_t size, void **re
 	if (lead != before)
 		qbi_shared_move(at, at + (before - lead), size);
 	*ret = at;
-	return record_publish(r, stride);
+	return record_publish(r, stride, 1);
 }
 
 void qbi_ring_abandon(struct qbi_ring *r)
@@ -258,7 +273,7 @@ int qbi_ring_put_timed(struct qbi_ring *r, const struct qbi_msg *msg, uint64_t d
 		       uint64_t *ret_place, bool *ret_ring)
 {
 	uint64_t place = r->tail;
-	int err = record_put(r, RECORD_TIMED, &deadline, msg, ret_ring);
+	int err = record_put(r, RECORD_TIMED, &deadline, msg, 1, ret_ring);
 
 	if (err == 0)
 		*ret_place = place;
@@ -269,7 +284,28 @@ int qbi_ring_put_cancel(struct qbi_ring *r, uint64_t number, bool *ret_ring)
 {
 	const struct qbi_msg nothing = { .iov = NULL };
 
-	return record_put(r, RECORD_CANCEL, &number, &nothing, ret_ring);
+	return record_put(r, RECORD_CANCEL, &number, &nothing, 1, ret_ring);
+}
+
+size_t qbi_ring_piece_most(const struct qbi_ring *r)
+{
+	uint64_t most = r->capacity / PIECE_PART;
+
+	if (most > PIECE_MAX)
+		most = PIECE_MAX;
+	if (most > r->max_msg_size)
+		most = r->max_msg_size;
+	return (size_t)(most - most % RECORD_ALIGN);
+}
+
+int qbi_ring_put_piece(struct qbi_ring *r, const struct qbi_piece *piece,
+		       const struct qbi_msg *part, bool *ret_ring)
+{
+	bool last = piece->offset + part->size == piece->size;
+	uint64_t word;
+
+	memcpy(&word, piece, sizeof(word));
+	return record_put(r, RECORD_PIECE, &word, part, last, ret_ring);
 }
 
 int qbi_ring_cancel(struct qbi_ring *r, uint64_t place, uint64_t deadline)
@@ -343,6 +379,7 @@ static bool record_is_sound(const struct qbi_ring *r, const struct record *recor
 	case RECORD_MESSAGE: return length <= r->max_msg_size;
 	case RECORD_TIMED: return length >= WORD_SIZE && length - WORD_SIZE <= r->max_msg_size;
 	case RECORD_CANCEL: return length == WORD_SIZE;
+	case RECORD_PIECE: return length > WORD_SIZE && length - WORD_SIZE <= r->max_msg_size;
 	default: return false;
 	}
 }
@@ -367,25 +404,26 @@ static int ring_oldest(struct qbi_ring *r, struct record *ret)
 	return 0;
 }
 
-/* The same where there are only messages. */
+/* The same where there are only messages and, QBI_PARTIAL, pieces. */
 static int ring_oldest_message(struct qbi_ring *r, uint32_t *ret_length)
 {
 	struct record record;
 	int err = ring_oldest(r, &record);
 
-	if (err == 0 && record.kind != RECORD_MESSAGE)
+	if (err == 0 && record.kind != RECORD_MESSAGE && record.kind != RECORD_PIECE)
 		return -EBADMSG;
-	if (err == 0)
-		*ret_length = record.length;
-	return err;
+	if (err)
+		return err;
+	*ret_length = record.length;
+	return record.kind == RECORD_PIECE ? QBI_PARTIAL : 0;
 }
 
 int qbi_ring_peek(struct qbi_ring *r, size_t *ret_size)
 {
-	uint32_t length;
+	uint32_t length = 0;
 	int err = ring_oldest_message(r, &length);
 
-	if (err == 0)
+	if (err == 0 || err == QBI_PARTIAL)
 		*ret_size = length;
 	return err;
 }
@@ -397,14 +435,14 @@ static uint64_t message_at(const struct qbi_ring *r, uint32_t length)
 			    record_lead(RECORD_MESSAGE, r->head_offset, length));
 }
 
-/* The oldest record is taken. */
-static void ring_pass(struct qbi_ring *r, uint32_t kind, uint32_t length)
+/* The oldest record is taken, and with it @messages messages. */
+static void ring_pass(struct qbi_ring *r, uint32_t kind, uint32_t length, uint32_t messages)
 {
 	uint64_t stride = record_stride(kind, r->head_offset, length);
 
 	r->head += stride;
 	r->head_offset = ring_advance(r, r->head_offset, stride);
-	r->taken++;
+	r->taken += messages;
 	/* order R3 (statistics): pairs with R3 in qbi_ring_queued(). */
 	qbi_shared_store(&r->words->taken, r->taken, memory_order_relaxed);
 }
@@ -431,9 +469,64 @@ int qbi_ring_take(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size)
 	if (length > size)
 		return -ENOBUFS;
 	ring_read(r, message_at(r, length), buf, length);
-	ring_pass(r, RECORD_MESSAGE, length);
+	ring_pass(r, RECORD_MESSAGE, length, 1);
 	ring_publish(r);
 	return 0;
+}
+
+/* The oldest record, if it is a piece: its payload, read once. As ring_oldest(). */
+static int ring_oldest_piece(struct qbi_ring *r, struct record *ret_record,
+			     struct qbi_piece *ret_piece, uint64_t *ret_at)
+{
+	uint64_t at;
+	int err = ring_oldest(r, ret_record);
+
+	if (err == 0 && ret_record->kind != RECORD_PIECE)
+		return -EBADMSG;
+	if (err)
+		return err;
+	at = ring_advance(r, r->head_offset,
+			  record_lead(RECORD_PIECE, r->head_offset, ret_record->length));
+	/* Aligned, and so not in two pieces. */
+	qbi_shared_read(ret_piece, r->data + at, sizeof(*ret_piece));
+	*ret_at = ring_advance(r, at, sizeof(*ret_piece));
+	return 0;
+}
+
+int qbi_ring_peek_body(struct qbi_ring *r, size_t *ret_size)
+{
+	struct record record;
+	struct qbi_piece piece;
+	uint64_t at;
+	int err = ring_oldest_piece(r, &record, &piece, &at);
+
+	if (err == 0)
+		*ret_size = piece.size;
+	return err;
+}
+
+int qbi_ring_take_piece(struct qbi_ring *r, struct qbi_body *body, size_t *ret_n)
+{
+	struct record record;
+	struct qbi_piece piece;
+	uint64_t at;
+	size_t n;
+	char *to;
+	bool whole;
+	int err = ring_oldest_piece(r, &record, &piece, &at);
+
+	if (err)
+		return err;
+	n = record.length - sizeof(piece);
+	err = qbi_body_place(body, &piece, n, &to);
+	if (err)
+		return err;
+	ring_read(r, at, to, n);
+	whole = qbi_body_add(body, n);
+	ring_pass(r, RECORD_PIECE, record.length, whole);
+	ring_publish(r);
+	*ret_n = n;
+	return whole ? QBI_BODY : QBI_PARTIAL;
 }
 
 int qbi_ring_take_request(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size,
@@ -446,6 +539,8 @@ int qbi_ring_take_request(struct qbi_ring *r, void *buf, size_t size, size_t *re
 
 	if (err)
 		return err;
+	if (record.kind == RECORD_PIECE)
+		return QBI_PARTIAL;
 	at = ring_advance(r, r->head_offset,
 			  record_lead(record.kind, r->head_offset, record.length));
 	before = record.kind == RECORD_MESSAGE ? 0 : WORD_SIZE;
@@ -459,7 +554,7 @@ int qbi_ring_take_request(struct qbi_ring *r, void *buf, size_t size, size_t *re
 	else if (before)
 		ring_read(r, at, ret_word, before);
 	ring_read(r, ring_advance(r, at, before), buf, *ret_size);
-	ring_pass(r, record.kind, record.length);
+	ring_pass(r, record.kind, record.length, 1);
 	ring_publish(r);
 	return !before ? 0 : record.kind == RECORD_TIMED ? QBI_TIMED : QBI_CANCEL;
 }
@@ -467,7 +562,7 @@ int qbi_ring_take_request(struct qbi_ring *r, void *buf, size_t size, size_t *re
 /* The oldest record, a message, is taken and stays where it is. */
 static void message_use(struct qbi_ring *r, uint32_t length)
 {
-	ring_pass(r, RECORD_MESSAGE, length);
+	ring_pass(r, RECORD_MESSAGE, length, 1);
 	/* order R3 (resume): for a process that goes on here after a fork. */
 	qbi_shared_store64(&r->words->passed, r->head, memory_order_relaxed);
 	r->in_use = true;

@@ -10,7 +10,8 @@
  * around the end of the data. The payload of a large one, which a consumer may use where it
  * lies, is aligned to 16 and has at least one more byte behind it, for a zero. The
  * ring of the requests has records of other kinds, too: a request with a deadline, and the
- * cancel of one that was taken.
+ * cancel of one that was taken. A body beyond the agreed size is in several records, one
+ * after the other (base/body.h); it counts as one message, with the last of them.
  *
  * A child that continues in place of its parent reads its own positions again, once, because
  * threads of the parent may have moved them after the fork.
@@ -54,6 +55,7 @@
  *   R7  claim     exchange of a deadline in take: from here on the request is not waiting
  *       cancel    compare-and-swap of it by the producer; one location orders the two
  *   R8  region.h: when an end rang, relaxed; the byte orders it
+ *   R9  region.h: the largest body that an end takes, relaxed, alone
  */
 #ifndef QBI_RING_RING_H
 #define QBI_RING_RING_H
@@ -63,6 +65,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/body.h"
 #include "base/msg.h"
 #include "ring/mirror.h"
 #include "ring/shared.h"
@@ -156,12 +159,21 @@ int qbi_ring_cancel(struct qbi_ring *r, uint64_t place, uint64_t deadline);
 /* Producer of requests: append the cancel of request @number. As qbi_ring_put(). */
 int qbi_ring_put_cancel(struct qbi_ring *r, uint64_t number, bool *ret_ring);
 
+/*
+ * Producer: append a part of a body, in their order, with nothing else in between. As
+ * qbi_ring_put(). And most bytes of such a part.
+ */
+int qbi_ring_put_piece(struct qbi_ring *r, const struct qbi_piece *piece,
+		       const struct qbi_msg *part, bool *ret_ring);
+size_t qbi_ring_piece_most(const struct qbi_ring *r);
+
 /* Producer: is there room for a message of @size bytes? 0, QBI_FULL, -EBADMSG. */
 int qbi_ring_room(struct qbi_ring *r, size_t size);
 
 /*
  * Consumer: copy out the oldest message. 0; QBI_EMPTY; -ENOBUFS @size is too small, the
- * message stays, *@ret_size is its size; -EBADMSG.
+ * message stays, *@ret_size is its size; -EBADMSG; QBI_PARTIAL it is a piece of a body, as of
+ * all that take the oldest message.
  */
 int qbi_ring_take(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size);
 
@@ -195,7 +207,18 @@ int qbi_ring_view(struct qbi_ring *r, const void **ret, size_t *ret_size);
 bool qbi_ring_can_view(struct qbi_ring *r, size_t size); /* of the oldest one */
 void qbi_ring_view_done(struct qbi_ring *r);
 
-/* Consumer: size of the oldest message without taking it. 0, QBI_EMPTY, -EBADMSG. */
+/*
+ * Consumer: the oldest record is a piece. The size of the whole body, not checked: 0, -EBADMSG.
+ * And take the piece, of *@ret_n bytes, to @body: QBI_PARTIAL; QBI_BODY that was the last one;
+ * -EBADMSG; -ENOMEM: it stays.
+ */
+int qbi_ring_peek_body(struct qbi_ring *r, size_t *ret_size);
+int qbi_ring_take_piece(struct qbi_ring *r, struct qbi_body *body, size_t *ret_n);
+
+/*
+ * Consumer: size of the oldest message without taking it, or QBI_PARTIAL and that of a piece
+ * with its header. 0, QBI_EMPTY, -EBADMSG.
+ */
 int qbi_ring_peek(struct qbi_ring *r, size_t *ret_size);
 
 /* Consumer: is there nothing? Looks at the shared word when nothing was seen before. */

@@ -141,6 +141,7 @@ static int connection_open_end(qb_ipcs_connection_t *c, struct qbi_reply *reply)
 		.peer = c->peer,
 		.owner = c->owner,
 		.max_msg_size = c->max_msg_size,
+		.body_limit = h->set.body_limit,
 		.shared = &h->shared,
 		.locking = &h->locking,
 	};

@@ -87,6 +87,7 @@ static void dispatch_undo(struct qbi_unfinished *u)
 
 	(void)qbi_connection_request_done(c);
 	qbi_memory_free(atomic_exchange(&c->lent, NULL));
+	free(atomic_exchange(&c->body, NULL));
 	qbi_unfinished_forget(u);
 	qbi_connection_unref(c);
 }

@@ -67,9 +67,10 @@ struct qbi_watch {
 
 /* What one channel still has to send; under `send`. */
 struct qbi_unsent {
-	bool begun;   /* a part of an accepted message is still to be sent */
-	bool refused; /* the application waits for a report that there is room */
-	size_t size;  /* room for so many bytes: the smallest message refused */
+	bool begun;    /* a part of an accepted message is still to be sent */
+	bool refused;  /* the application waits for a report that there is room */
+	size_t size;   /* room for so many bytes: the smallest message refused */
+	uint64_t held; /* bytes of bodies that may be there, counted in the limits */
 };
 
 /*
@@ -139,6 +140,8 @@ struct qb_ipcs_connection {
 	struct qbi_cost send_cost;		/* under `send`, but suspicions */
 	struct qbi_cost take_cost;		/* the dispatching thread's */
 	_Atomic(bool) costly;			/* it is disconnected for that */
+	uint64_t body_held;			/* bytes of a body that have come so far */
+	_Atomic(void *) body;			/* a whole one that is in use; NULL: none is */
 	uint64_t taken;				/* requests; their numbers are below it */
 	uint64_t deadline;			/* of the request in process; 0: none */
 	bool numbers_unsure; /* another process may have taken requests of ours */

@@ -44,6 +44,9 @@ static void connection_drop(qb_ipcs_connection_t *c, int reason)
 	if (c->costly)
 		qbi_refusals_note(&c->host->refusals, QBI_REFUSED_COSTLY, &c->peer,
 				  "what it is sent costs too much");
+	else if (reason == -EDQUOT)
+		qbi_refusals_note(&c->host->refusals, QBI_REFUSED_MEMORY, &c->peer,
+				  "too much memory in bodies for this user");
 	else
 		qbi_refusals_note(&c->host->refusals, QBI_REFUSED_NONSENSE, &c->peer,
 				  "dropped: %s", strerror(-reason));
@@ -214,7 +217,7 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size, bool
 	struct qb_ipc_request_header header;
 	struct request q = { .data = buf };
 
-	if ((c->hung_up && !hang_up_allows(c, size)) || size == 0)
+	if (size == 0)
 		return QBI_FAREWELL;
 	if (size < sizeof(header))
 		return -EBADMSG;
@@ -242,13 +245,21 @@ static int request_process(qb_ipcs_connection_t *c, void *buf, size_t size, bool
 	return request_hand_over(c, &q);
 }
 
+/* As request_process(), for one that has come as a whole. */
+static int request_take_up(qb_ipcs_connection_t *c, void *buf, size_t size, bool in_place)
+{
+	if (c->hung_up && !hang_up_allows(c, size))
+		return QBI_FAREWELL;
+	return request_process(c, buf, size, in_place);
+}
+
 /* The same for a request where it lies. */
 static int request_process_in_place(qb_ipcs_connection_t *c, void *data, size_t size)
 {
 	int r, done;
 
 	qbi_connection_request_use(c);
-	r = request_process(c, data, size, true);
+	r = request_take_up(c, data, size, true);
 	/* The callback may have forked, and this may be the child. */
 	if (c->end && c->generation != qbi_generation())
 		qbi_send_go_on(c);
@@ -267,9 +278,55 @@ static int request_serve(qb_ipcs_connection_t *c, void *buf, size_t size, bool t
 	c->taken++;
 	c->deadline = deadline == QBI_FOREVER ? 0 : deadline;
 	r = in_place ? request_process_in_place(c, buf, size) :
-		       request_process(c, buf, size, false);
+		       request_take_up(c, buf, size, false);
 	c->deadline = outer;
 	return r;
+}
+
+/* A whole body is at @data, and was counted with @held bytes. As request_process(). */
+static int body_serve(qb_ipcs_connection_t *c, void *data, size_t size, uint64_t held)
+{
+	uint64_t outer = c->deadline;
+	void *none = NULL;
+	/* Inside a callback that runs the loop the outer one is freed if its thread ends. */
+	bool outermost = atomic_compare_exchange_strong(&c->body, &none, data);
+	int r;
+
+	c->taken++;
+	c->deadline = 0;
+	r = request_process(c, data, size, false);
+	c->deadline = outer;
+	if (outermost)
+		c->body = NULL;
+	free(data);
+	qbi_limits_let_go(&c->quota, held);
+	return r;
+}
+
+/*
+ * @size bytes of a body were taken, or, with @whole, the last of one of that size. Each piece
+ * is counted in the limits of the user. As request_process(); -EDQUOT too much.
+ */
+static int body_process(qb_ipcs_connection_t *c, void *whole, size_t size)
+{
+	uint64_t n = whole ? c->transport->server->noted(c->end) : size;
+	uint64_t held;
+	int r = 0;
+
+	if (c->hung_up && !hang_up_allows(c, n))
+		r = QBI_FAREWELL;
+	else
+		r = qbi_limits_hold(&c->host->limits, &c->quota, n);
+	if (r) {
+		free(whole);
+		return r;
+	}
+	c->body_held += n;
+	if (!whole)
+		return 0;
+	held = c->body_held;
+	c->body_held = 0;
+	return body_serve(c, whole, size, held);
 }
 
 /* What one client may still take of this dispatch. */
@@ -317,6 +374,18 @@ static bool share_is_left(struct share *left, const struct qbi_host *h, unsigned
 	return true;
 }
 
+/* Bytes that take() has taken, by its result @r and its *@ret_size. */
+static uint64_t taken_bytes(qb_ipcs_connection_t *c, int r, size_t size)
+{
+	switch (r) {
+	case 0:
+	case QBI_TIMED:
+	case QBI_PARTIAL: return size;
+	case QBI_BODY: return c->transport->server->noted(c->end);
+	default: return 0;
+	}
+}
+
 /*
  * The next request, or the end of a series, of which the cost is measured where there is a
  * suspicion. As take and settle of the transport.
@@ -326,14 +395,15 @@ static int request_take(qb_ipcs_connection_t *c, void *buf, void **ret_in_place,
 {
 	const struct qbi_server_ops *ops = c->transport->server;
 	struct qbi_cost_mark mark;
+	uint64_t bytes;
 	int r;
 
 	if (!qbi_cost_is_watched(&c->take_cost))
 		return ops->take(c->end, buf, c->max_msg_size, ret_in_place, ret_size);
 	mark = qbi_cost_begin(&c->take_cost);
 	r = ops->take(c->end, buf, c->max_msg_size, ret_in_place, ret_size);
-	c->costly |= qbi_cost_end(&c->take_cost, &mark,
-				  r == 0 || r == QBI_TIMED ? *ret_size : c->max_msg_size);
+	bytes = taken_bytes(c, r, *ret_size);
+	c->costly |= qbi_cost_end(&c->take_cost, &mark, bytes ? bytes : c->max_msg_size);
 	return r;
 }
 
@@ -366,6 +436,12 @@ static void ticks_watch(qb_ipcs_connection_t *c, uint64_t *tick)
 	qbi_cost_suspect(&c->send_cost);
 }
 
+/* Has take() taken something? */
+static bool was_taken(int r)
+{
+	return r == 0 || r == QBI_TIMED || r == QBI_CANCEL || r == QBI_PARTIAL || r == QBI_BODY;
+}
+
 /*
  * Take requests until the batch is done, none is left, or the application takes no more. 0;
  * QBI_EMPTY none is left; QBI_GONE; QBI_FAREWELL; -errno. *@ret_again: the loop may call
@@ -383,7 +459,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bo
 
 	while (!c->flow && share_is_left(&left, c->host, served)) {
 		void *in_place = NULL;
-		size_t size;
+		size_t size = 0;
 
 		/* The callback may have forked, and this may be the child. */
 		if (c->generation != qbi_generation())
@@ -399,14 +475,16 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bo
 				junk_note(c);
 			return r ? r : QBI_EMPTY;
 		}
-		if (r && r != QBI_TIMED && r != QBI_CANCEL)
+		if (!was_taken(r))
 			break;
 		looked_again = false;
 		served++;
 		taken++;
-		share_spend(&left, r == QBI_CANCEL ? 0 : size);
+		share_spend(&left, taken_bytes(c, r, size));
 		if (r == QBI_CANCEL)
 			r = cancel_process(c);
+		else if (r == QBI_PARTIAL || r == QBI_BODY)
+			r = body_process(c, in_place, size);
 		else if (in_place)
 			r = request_serve(c, in_place, size, false, true);
 		else

@@ -115,6 +115,7 @@ int qbi_limits_set(struct qbi_limits *l, const struct qbipc_service_limits *want
 	};
 	if (l->at.message_size > QBI_MAX_MSG_SIZE)
 		l->at.message_size = QBI_MAX_MSG_SIZE;
+	l->memory_most = l->at.memory_per_uid;
 	return 0;
 }
 
@@ -191,7 +192,8 @@ void qbi_limits_end(struct qbi_limits *l, struct qbi_limits_entry *e)
 	case QBI_COUNTED_CONNECTION:
 		l->n_connections--;
 		e->account->connections--;
-		e->account->memory -= e->memory;
+		e->account->memory -= e->memory + e->held;
+		e->held = 0;
 		e->counted = QBI_COUNTED_NOT;
 		break;
 	}
@@ -407,4 +409,26 @@ int qbi_limits_admit(struct qbi_limits *l, struct qbi_limits_entry *e, int fd,
 	e->memory = memory;
 	e->counted = QBI_COUNTED_CONNECTION;
 	return 0;
+}
+
+int qbi_limits_hold(struct qbi_limits *l, struct qbi_limits_entry *e, uint64_t bytes)
+{
+	struct qbi_account *a = e->account;
+	uint64_t before = atomic_fetch_add(&a->memory, bytes);
+
+	if (before + bytes > l->memory_most && !uid_is_exempt(a->uid, geteuid())) {
+		atomic_fetch_sub(&a->memory, bytes);
+		return -EDQUOT;
+	}
+	atomic_fetch_add(&e->held, bytes);
+	return 0;
+}
+
+void qbi_limits_let_go(struct qbi_limits_entry *e, uint64_t bytes)
+{
+	/* With the end of the connection all is let go. */
+	if (e->counted != QBI_COUNTED_CONNECTION)
+		return;
+	atomic_fetch_sub(&e->held, bytes);
+	atomic_fetch_sub(&e->account->memory, bytes);
 }

@@ -11,12 +11,13 @@
  *
  * Trust: every decision rests on the server's own counts and on credentials from the
  * kernel. The client contributes only the message size, which was checked before.
- * Threads: the dispatching thread.
+ * Threads: the dispatching thread; bodies are counted by those that send, too.
  */
 #ifndef QBI_SERVER_LIMITS_H
 #define QBI_SERVER_LIMITS_H
 
 #include <qbipc/limits.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -30,7 +31,8 @@ struct qbi_account {
 	uid_t uid;
 	uint32_t handshakes;
 	uint32_t connections;
-	uint64_t memory; /* bytes that its connections may use */
+	/* Bytes that its connections may use, and those of bodies (qbi_limits_hold()). */
+	_Atomic(uint64_t) memory;
 };
 
 /* There are few users. If there are many, a bucket holds about one 64th of them. */
@@ -41,7 +43,8 @@ struct qbi_limits {
 	struct qbi_list handshakes;	/* clients counted as such, oldest first */
 	uint32_t n_handshakes;
 	uint32_t n_connections;
-	bool room_made; /* a handshake was already evicted for the next client */
+	_Atomic(uint64_t) memory_most; /* at.memory_per_uid, for any thread */
+	bool room_made;		       /* a handshake was already evicted for the next client */
 	struct qbi_list accounts[QBI_ACCOUNT_BUCKETS];
 };
 
@@ -59,6 +62,7 @@ struct qbi_limits_entry {
 	struct qbi_account *account; /* of its user, while counted */
 	uint64_t accepted_ns;	     /* when it began, monotonic clock */
 	uint64_t memory;	     /* bytes that it is counted with, as a connection */
+	_Atomic(uint64_t) held;	     /* besides: those of bodies on their way */
 	bool cost_one; /* an eviction in return for its descriptor was considered */
 };
 
@@ -102,6 +106,13 @@ struct qbi_limits_entry *qbi_limits_excess(struct qbi_limits *l,
  */
 int qbi_limits_admit(struct qbi_limits *l, struct qbi_limits_entry *e, int fd,
 		     uint32_t max_msg_size, struct qbi_limits_verdict *ret);
+
+/*
+ * Count @bytes of a body that is on its way from or to a connection, or do not count them any
+ * more. 0; -EDQUOT: too many for its user. Any thread, while @e counts as a connection.
+ */
+int qbi_limits_hold(struct qbi_limits *l, struct qbi_limits_entry *e, uint64_t bytes);
+void qbi_limits_let_go(struct qbi_limits_entry *e, uint64_t bytes);
 
 /* The client has ended: do not count it any more. Idempotent. */
 void qbi_limits_end(struct qbi_limits *l, struct qbi_limits_entry *e);

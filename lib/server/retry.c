@@ -14,6 +14,9 @@
 #define INTERVAL_FIRST (1 * QBI_NS_PER_MS)
 #define INTERVAL_MAX (100 * QBI_NS_PER_MS)
 
+/* A client copies a ring of the smallest size in a tenth of it. */
+#define INTERVAL_SOON (QBI_NS_PER_MS / 10)
+
 _Static_assert(INTERVAL_FIRST << (QBI_RETRY_STEPS - 1) >= INTERVAL_MAX &&
 		       INTERVAL_FIRST << (QBI_RETRY_STEPS - 2) < INTERVAL_MAX,
 	       "as many steps as there are intervals");
@@ -28,7 +31,7 @@ void qbi_retry_init(struct qbi_retry *r)
 	r->epoll = -1;
 	r->timer = -1;
 	qbi_mutex_init(&r->lock);
-	for (i = 0; i < QBI_RETRY_STEPS; i++)
+	for (i = 0; i < QBI_RETRY_LISTS; i++)
 		qbi_list_init(&r->later[i]);
 	qbi_list_init(&r->ready);
 }
@@ -52,6 +55,8 @@ static uint64_t interval_of(unsigned int step)
 {
 	uint64_t ns = INTERVAL_FIRST << step;
 
+	if (step == QBI_RETRY_SOON)
+		return INTERVAL_SOON;
 	return ns < INTERVAL_MAX ? ns : INTERVAL_MAX;
 }
 
@@ -105,7 +110,7 @@ static void ready_by_time(struct qbi_retry *r)
 	uint64_t now = qbi_now_ns();
 	size_t i;
 
-	for (i = 0; i < QBI_RETRY_STEPS; i++) {
+	for (i = 0; i < QBI_RETRY_LISTS; i++) {
 		struct qbi_list *first;
 
 		while ((first = qbi_list_first(&r->later[i])) &&
@@ -136,7 +141,7 @@ static void alarm_update(struct qbi_retry *r)
 	uint64_t when = qbi_list_is_empty(&r->ready) ? UINT64_MAX : 1;
 	size_t i;
 
-	for (i = 0; i < QBI_RETRY_STEPS; i++) {
+	for (i = 0; i < QBI_RETRY_LISTS; i++) {
 		struct qbi_list *first = qbi_list_first(&r->later[i]);
 
 		if (first && retry_entry_of(first)->due < when)
@@ -278,16 +283,16 @@ int qbi_retry_watch(struct qbi_retry *r, struct qbi_retry_entry *e, enum qbi_cha
 	return error;
 }
 
-void qbi_retry_after(struct qbi_retry *r, struct qbi_retry_entry *e)
+void qbi_retry_after(struct qbi_retry *r, struct qbi_retry_entry *e, unsigned int step)
 {
 	uint64_t due;
 
 	if (qbi_settings_are_copied(r->set))
 		return;
 	qbi_mutex_lock(&r->lock);
-	due = qbi_now_ns() + interval_of(e->step);
+	due = qbi_now_ns() + interval_of(step);
 	if (qbi_list_is_empty(&e->link) || due < e->due) {
-		entry_move(&r->later[e->step], e, due);
+		entry_move(&r->later[step], e, due);
 		if (!r->alarm || due < r->alarm)
 			alarm_set(r, due);
 	}

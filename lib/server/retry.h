@@ -30,6 +30,10 @@
 /* Intervals: 1 ms, doubled up to 100 ms. */
 #define QBI_RETRY_STEPS 8
 
+/* And a short one, while a body moves. */
+#define QBI_RETRY_SOON QBI_RETRY_STEPS
+#define QBI_RETRY_LISTS (QBI_RETRY_STEPS + 1)
+
 struct qbi_retry_entry;
 typedef void (*qbi_retry_fn)(struct qbi_retry_entry *e);
 
@@ -42,7 +46,7 @@ struct qbi_retry {
 	unsigned int holders;  /* connections that are open */
 	struct qbi_mutex lock; /* protects everything below and the two fields above */
 	uint64_t alarm;	       /* when the timer expires; 0: it is not set */
-	struct qbi_list later[QBI_RETRY_STEPS]; /* by interval, due first */
+	struct qbi_list later[QBI_RETRY_LISTS]; /* by interval, due first */
 	struct qbi_list ready;			/* entries that are due, oldest first */
 };
 
@@ -82,8 +86,8 @@ int32_t qbi_retry_run(struct qbi_retry *r);
 int qbi_retry_watch(struct qbi_retry *r, struct qbi_retry_entry *e, enum qbi_channel channel,
 		    int fd);
 
-/* Call @e once, after the interval of its step at the latest. */
-void qbi_retry_after(struct qbi_retry *r, struct qbi_retry_entry *e);
+/* Call @e once, after the interval of @step at the latest, or QBI_RETRY_SOON. */
+void qbi_retry_after(struct qbi_retry *r, struct qbi_retry_entry *e, unsigned int step);
 
 /*
  * After fork(2): make a new epoll and timer for this process; then, for each entry, watch

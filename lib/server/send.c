@@ -68,16 +68,19 @@ static void connection_wait(qb_ipcs_connection_t *c)
 {
 	bool waiting = false;
 	bool timer = false;
+	bool body = false;
 	int channel;
 
 	for (channel = 0; channel < QBI_CHANNELS; channel++) {
 		if (!unsent_is_waiting(&c->unsent[channel]))
 			continue;
 		waiting = true;
+		body |= c->unsent[channel].held != 0;
 		timer |= !channel_watch(c, (enum qbi_channel)channel);
 	}
 	if (timer)
-		qbi_retry_after(&c->host->retry, &c->retry);
+		qbi_retry_after(&c->host->retry, &c->retry,
+				body && c->retry.step == 0 ? QBI_RETRY_SOON : c->retry.step);
 	c->waiting = waiting;
 }
 
@@ -117,6 +120,10 @@ static int channel_flush(qb_ipcs_connection_t *c, enum qbi_channel channel, bool
 	int r = c->transport->server->flush(c->end, channel);
 
 	u->begun = r == QBI_UNSENT || r == QBI_FULL;
+	if (r == 0 && u->held) {
+		qbi_limits_let_go(&c->quota, u->held);
+		u->held = 0;
+	}
 	*ret_moved |= r == 0 || r == QBI_UNSENT;
 	return r;
 }
@@ -214,17 +221,42 @@ static int message_put(qb_ipcs_connection_t *c, enum qbi_channel channel,
 	return channel == QBI_EVENTS ? ops->eventv(c->end, msg) : ops->respondv(c->end, msg);
 }
 
+/*
+ * A body: the client has to take it, and its user to have a quota for what may have to be
+ * kept. 0, -EMSGSIZE, -ENOBUFS.
+ */
+static int body_admit(qb_ipcs_connection_t *c, size_t size)
+{
+	const struct qbi_server_ops *ops = c->transport->server;
+
+	if (!ops->body_most || size > ops->body_most(c->end))
+		return -EMSGSIZE;
+	return qbi_limits_hold(&c->host->limits, &c->quota, size) < 0 ? -ENOBUFS : 0;
+}
+
+/* It was sent, or not: @r. What is not kept is not counted. */
+static void body_settle(qb_ipcs_connection_t *c, enum qbi_channel channel, size_t size, int r)
+{
+	if (r == QBI_UNSENT)
+		c->unsent[channel].held += size;
+	else
+		qbi_limits_let_go(&c->quota, size);
+}
+
 /* 0, QBI_FULL, QBI_GONE, -EMSGSIZE, -ENOBUFS, -errno. */
 static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
 			const struct qbi_msg *msg, struct qbi_loan *loan)
 {
-	int r;
+	bool body = msg->size > c->max_msg_size;
+	int r = body ? body_admit(c, msg->size) : 0;
 
-	if (msg->size > c->max_msg_size)
-		return -EMSGSIZE;
+	if (r < 0)
+		return r;
 	r = unsent_pass_on(c);
 	if (r == 0)
 		r = message_put(c, channel, msg, loan);
+	if (body)
+		body_settle(c, channel, msg->size, r);
 	if (r == 0 || r == QBI_UNSENT)
 		unsent_progress(c);
 	if (r == QBI_UNSENT) {
@@ -258,7 +290,7 @@ static int message_watch(qb_ipcs_connection_t *c, enum qbi_channel channel,
 		return message_pass(c, channel, msg, loan);
 	mark = qbi_cost_begin(&c->send_cost);
 	r = message_pass(c, channel, msg, loan);
-	if (qbi_cost_end(&c->send_cost, &mark, begun ? c->max_msg_size : msg->size)) {
+	if (qbi_cost_end(&c->send_cost, &mark, msg->size + (begun ? c->max_msg_size : 0))) {
 		c->costly = true;
 		connection_break(c);
 	}
@@ -409,6 +441,24 @@ int qbi_send_abandon(qb_ipcs_connection_t *c, enum qbi_channel channel)
 	}
 	qbi_mutex_unlock(&c->send);
 	return qbi_misuse_of("abandon of a message", "nothing is reserved");
+}
+
+int qbi_send_most(qb_ipcs_connection_t *c, uint32_t *ret)
+{
+	int r = QBI_GONE;
+
+	*ret = c->max_msg_size;
+	qbi_mutex_lock(&c->send);
+	if (c->sendable && connection_go_on(c)) {
+		const struct qbi_server_ops *ops = c->transport->server;
+		uint32_t most = ops->body_most ? ops->body_most(c->end) : 0;
+
+		if (most > *ret)
+			*ret = most;
+		r = 0;
+	}
+	qbi_mutex_unlock(&c->send);
+	return r;
 }
 
 uint32_t qbi_send_events_queued(qb_ipcs_connection_t *c)

@@ -52,6 +52,9 @@ int qbi_send_commit(qb_ipcs_connection_t *c, enum qbi_channel channel, size_t si
 /* 0; -EINVAL there is none. */
 int qbi_send_abandon(qb_ipcs_connection_t *c, enum qbi_channel channel);
 
+/* The largest message that the client takes now. 0, QBI_GONE. */
+int qbi_send_most(qb_ipcs_connection_t *c, uint32_t *ret);
+
 /* Number of events that the client has not taken yet, as far as the transport knows. */
 uint32_t qbi_send_events_queued(qb_ipcs_connection_t *c);
 

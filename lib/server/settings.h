@@ -46,6 +46,7 @@ struct qbi_settings {
 	uint32_t flow;			/* flow-control value of its clients */
 	uint32_t batch;			/* most requests in one dispatch */
 	uint32_t min_msg_size;		/* enforced; 0: none */
+	uint32_t body_limit;		/* largest body taken and sent, bytes; 0: none */
 	enum qbi_views views;		/* whose requests are handed out where they lie */
 	struct qbi_owner watchers;	/* may watch, besides root and our user */
 

@@ -13,6 +13,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/transport/qb-shm-server.c \
 	lib/transport/qb-socket-client.c \
 	lib/transport/qb-socket-server.c \
+	lib/transport/ring-bodies.c \
+	lib/transport/ring-bodies.h \
 	lib/transport/registry.c \
 	lib/transport/registry.h \
 	lib/transport/transport.h \

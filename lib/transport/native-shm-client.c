@@ -15,9 +15,14 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/body.h"
 #include "base/clock.h"
 #include "base/busy-poll.h"
 #include "base/foreign.h"
@@ -25,6 +30,7 @@
 #include "base/util.h"
 #include "ring/region.h"
 #include "ring/wakeup.h"
+#include "transport/ring-bodies.h"
 #include "transport/transport.h"
 
 /* Attempts to send a byte for which the kernel has no room, and the time between them. */
@@ -34,6 +40,17 @@
 /* Checks for one more event of a burst, 50 ns each, and how many may fail in a row. */
 #define BURST_TURNS 8
 #define BURST_PATIENCE 4
+
+/*
+ * The sender of a body finds no room: the server is taking pieces, or will soon. It gives way
+ * this often, then it sleeps; after this time without room it keeps what is left.
+ */
+#define BODY_YIELDS 200
+#define BODY_SLEEP_MS 1
+#define BODY_PATIENCE_NS (500 * QBI_NS_PER_MS)
+
+/* How often a thread that waits for messages looks whether there is room for what was kept. */
+#define REST_WAIT_MS 1
 
 #define HUNG_UP (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)
 
@@ -54,6 +71,13 @@ struct native_shm_client {
 	bool slept;			/* the last wait for a response ended in a sleep */
 	uint64_t woken;			/* when the bell was last readable */
 	struct timespec checked;	/* when a sender last checked for the server */
+	struct qbi_turn out;		/* senders and receivers send the rest of a body */
+	_Atomic(bool) unfinished;	/* there is one */
+	struct qbi_rest rest;
+	uint32_t rest_process;	     /* whose it is */
+	_Atomic(uint32_t) body_most; /* the largest that this end has ever said to take */
+	struct qbi_body response_body;
+	struct qbi_body event_body;
 };
 
 static int native_shm_client_open(void *st, const struct qbi_client_spec *spec)
@@ -74,6 +98,7 @@ static int native_shm_client_open(void *st, const struct qbi_client_spec *spec)
 	qbi_region_ring(&c->region, QBI_REGION_REQUEST, &c->request);
 	qbi_region_ring(&c->region, QBI_REGION_RESPONSE, &c->response);
 	qbi_region_ring(&c->region, QBI_REGION_EVENT, &c->event);
+	c->response_body.least = c->event_body.least = spec->welcome->max_msg_size;
 	qbi_busy_poll_init(&c->busy_poll);
 	qbi_arrivals_init(&c->responses);
 	return 0;
@@ -162,13 +187,161 @@ static bool room_is_near(struct native_shm_client *c, int r)
 	return r == QBI_FULL && qbi_ring_queued(&c->request) == 0;
 }
 
+/* -- Bodies -------------------------------------------------------------------- */
+
+/* What there is room for. 0 nothing is left; QBI_UNSENT; QBI_GONE; -errno. Has `out`. */
+static int client_rest_push(struct native_shm_client *c)
+{
+	int r = 0;
+
+	while (c->rest.data && r == 0) {
+		bool ring = false;
+
+		r = qbi_body_put_rest(&c->request, &c->rest, &ring);
+		/* A byte that cannot be sent now is due. */
+		r = record_announce(c, r, ring, 0);
+	}
+	return r == QBI_FULL ? QBI_UNSENT : r;
+}
+
+static int native_shm_client_flush(void *st)
+{
+	struct native_shm_client *c = st;
+	int r;
+
+	if (!c->unfinished)
+		return 0;
+	r = qbi_turn_take(&c->out, QBI_FOREVER);
+	if (r)
+		return r;
+	/* After a fork the process that has sent the beginning sends the rest. */
+	if (c->rest_process != qbi_process_id())
+		qbi_rest_forget(&c->rest);
+	r = client_rest_push(c);
+	c->unfinished = c->rest.data != NULL;
+	qbi_turn_release(&c->out);
+	return r;
+}
+
+/* Requests keep their order. 0, QBI_FULL, QBI_GONE, -errno. */
+static int rest_passes(struct native_shm_client *c)
+{
+	int r = native_shm_client_flush(c);
+
+	return r == QBI_UNSENT ? QBI_FULL : r;
+}
+
+/* Keep what the server has no room for. 0; -EBADMSG: it has only a part, and gets no more. */
+static int body_keep(struct native_shm_client *c, const struct qbi_msg *msg, size_t done)
+{
+	int r = qbi_turn_take(&c->out, QBI_FOREVER);
+
+	if (r)
+		return r;
+	r = qbi_rest_keep(&c->rest, msg, done) < 0 ? -EBADMSG : 0;
+	c->rest_process = qbi_process_id();
+	c->unfinished = r == 0;
+	qbi_turn_release(&c->out);
+	return r;
+}
+
+/*
+ * In the middle of a body the turn is not rested: nothing else may be sent. 0 try again;
+ * QBI_FULL that was long enough; QBI_GONE. *@since: since when, or 0.
+ */
+static int body_await_room(struct native_shm_client *c, uint64_t deadline, unsigned int *tries,
+			   uint64_t *since)
+{
+	struct pollfd p = { .fd = c->stream, .events = POLLRDHUP };
+	uint64_t now;
+
+	if (deadline == 0)
+		return QBI_FULL;
+	if ((*tries)++ < BODY_YIELDS) {
+		sched_yield();
+		return 0;
+	}
+	now = qbi_now_ns();
+	if (!*since)
+		*since = now;
+	if (now - *since >= BODY_PATIENCE_NS ||
+	    (qbi_deadline_is_a_time(deadline) && now >= deadline))
+		return QBI_FULL;
+	/* Nothing is rested. */
+	if (qbi_turn_poll(NULL, &p, 1, BODY_SLEEP_MS) < 0)
+		return 0;
+	return p.revents ? QBI_GONE : 0;
+}
+
+/* The pieces from *@done on. 0; QBI_FULL; QBI_GONE; -errno. */
+static int body_pieces_send(struct native_shm_client *c, const struct qbi_msg *msg,
+			    uint64_t deadline, size_t *done)
+{
+	unsigned int tries = 0;
+	uint64_t since = 0;
+	int r = 0;
+
+	while (*done < msg->size && r == 0) {
+		bool ring = false;
+
+		r = qbi_body_put_part(&c->request, msg, done, &ring);
+		if (r == QBI_FULL && *done) {
+			r = body_await_room(c, deadline, &tries, &since);
+			continue;
+		}
+		tries = 0;
+		since = 0;
+		r = record_announce(c, r, ring, 0);
+	}
+	return r;
+}
+
+/* 0, QBI_FULL, QBI_GONE, -errno. */
+static int native_shm_body_sendv(struct native_shm_client *c, const struct qbi_msg *msg,
+				 uint64_t deadline)
+{
+	size_t done = 0;
+	int r = body_pieces_send(c, msg, deadline, &done);
+
+	if (r == QBI_FULL && done)
+		r = body_keep(c, msg, done);
+	if (r == 0)
+		(void)qbi_request_count(&c->turns);
+	return r;
+}
+
+static uint32_t native_shm_client_body_most(void *st)
+{
+	struct native_shm_client *c = st;
+	uint32_t most = qbi_region_body_get(&c->region, QBI_REGION_SERVER);
+
+	return most < QBI_BODY_MAX ? most : QBI_BODY_MAX;
+}
+
+/* What was said once stays right: a body may be on its way. */
+static int native_shm_client_body_limit_set(void *st, uint32_t bytes)
+{
+	struct native_shm_client *c = st;
+
+	if (bytes > c->body_most)
+		c->body_most = bytes;
+	qbi_region_body_set(&c->region, QBI_REGION_CLIENT, bytes);
+	return 0;
+}
+
+/* -- Requests ------------------------------------------------------------------ */
+
 static int native_shm_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
 {
 	struct native_shm_client *c = st;
 	unsigned int tries = 0;
 	bool ring = false;
-	int r;
+	int r = rest_passes(c);
 
+	if (r)
+		return r;
+	if (msg->size > c->response_body.least)
+		return native_shm_body_sendv(c, msg, deadline);
 	while (room_is_near(c, r = qbi_ring_put(&c->request, msg, &ring))) {
 		int waited = qbi_wakeup_await_room(c->stream, c->turns.send, deadline, &tries);
 
@@ -184,8 +357,10 @@ static int native_shm_client_reserve(void *st, size_t size, uint64_t deadline, v
 {
 	struct native_shm_client *c = st;
 	unsigned int tries = 0;
-	int r;
+	int r = rest_passes(c);
 
+	if (r)
+		return r;
 	while (room_is_near(c, r = qbi_ring_reserve(&c->request, size, ret))) {
 		int waited = qbi_wakeup_await_room(c->stream, c->turns.send, deadline, &tries);
 
@@ -218,8 +393,10 @@ static int native_shm_client_call_sendv(void *st, const struct qbi_msg *msg,
 	struct native_shm_client *c = st;
 	unsigned int tries = 0;
 	bool ring = false;
-	int r;
+	int r = rest_passes(c);
 
+	if (r)
+		return r;
 	while (room_is_near(c, r = qbi_ring_put_timed(&c->request, msg, mark->expires,
 						      &mark->place, &ring)))
 		if (qbi_wakeup_await_room(c->stream, c->turns.send, 0, &tries))
@@ -236,6 +413,9 @@ static int native_shm_client_cancel(void *st, const struct qbi_call_mark *mark)
 	int r = qbi_ring_cancel(&c->request, mark->place, mark->expires);
 
 	if (r != QBI_EMPTY)
+		return r;
+	r = rest_passes(c);
+	if (r)
 		return r;
 	r = qbi_ring_put_cancel(&c->request, mark->number, &ring);
 	return record_announce(c, r, ring, 0);
@@ -286,6 +466,14 @@ static void bell_take_junk(struct native_shm_client *c)
 		(void)qbi_wakeup_receive(c->bell, 1);
 }
 
+/* Milliseconds to sleep until @deadline; only for a moment while a body is unfinished. */
+static int sleep_of(struct native_shm_client *c, uint64_t deadline)
+{
+	return c->unfinished && native_shm_client_flush(c) == QBI_UNSENT ?
+		       qbi_deadline_to_poll_at_most(deadline, REST_WAIT_MS) :
+		       qbi_deadline_to_poll(deadline);
+}
+
 /*
  * Sleep until the server rings or is gone. 0 check again; QBI_EMPTY the deadline has passed;
  * QBI_GONE; -errno.
@@ -294,7 +482,7 @@ static int native_shm_response_sleep(struct native_shm_client *c, uint64_t deadl
 {
 	struct pollfd p[] = { { .fd = c->bell, .events = POLLIN },
 			      { .fd = c->stream, .events = POLLRDHUP } };
-	int timeout = qbi_deadline_to_poll(deadline);
+	int timeout = sleep_of(c, deadline);
 	/* When the server has the bell, its hang-up is enough, and the call is cheaper. */
 	int r = qbi_turn_poll(c->turns.recv, p, c->was_rung ? 1 : 2, timeout);
 
@@ -338,6 +526,31 @@ static int message_take(struct qbi_ring *r, const struct target *to, size_t *ret
 			  qbi_ring_take(r, to->buf, to->size, ret_size);
 }
 
+/* A piece of a body is the oldest record. 0, -ENOBUFS, -EBADMSG; QBI_AGAIN a copy is possible. */
+static int body_fits(struct qbi_ring *r, const struct qbi_body *body, const struct target *to,
+		     size_t *ret_size)
+{
+	int err = qbi_body_check(r, body, to->size, ret_size);
+
+	return to->view && (err == 0 || err == -ENOBUFS) ? QBI_AGAIN : err;
+}
+
+/* As message_take(), and QBI_PARTIAL: a part of a body was taken. */
+static int response_take_once(struct native_shm_client *c, const struct target *to,
+			      size_t *ret_size)
+{
+	struct qbi_body *body = &c->response_body;
+	int r = message_take(&c->response, to, ret_size);
+
+	if (r == 0 && body->done)
+		return -EBADMSG;
+	if (r != QBI_PARTIAL)
+		return r;
+	body->most = c->body_most;
+	r = body_fits(&c->response, body, to, ret_size);
+	return r ? r : qbi_body_receive(&c->response, body, to->buf, to->size, ret_size);
+}
+
 /* 0, QBI_EMPTY, QBI_GONE, -errno; QBI_AGAIN only a copy is possible. */
 static int response_take(struct native_shm_client *c, const struct target *to,
 			 uint64_t deadline, size_t *ret_size)
@@ -346,14 +559,18 @@ static int response_take(struct native_shm_client *c, const struct target *to,
 	bool gone = false;
 
 	for (;;) {
-		int r = message_take(&c->response, to, ret_size);
+		int r = response_take_once(c, to, ret_size);
 
-		if (r == 0 && c->slept) {
+		if ((r == 0 || r == QBI_PARTIAL) && c->slept) {
 			c->slept = false;
 			qbi_arrivals_woken(
 				&c->responses, c->woken,
 				qbi_region_rang(&c->region, QBI_REGION_SERVER),
 				qbi_region_shares_cpu(&c->region, QBI_REGION_CLIENT));
+		}
+		if (r == QBI_PARTIAL) {
+			polled = false;
+			continue;
 		}
 		if (r != QBI_EMPTY)
 			return r;
@@ -422,32 +639,54 @@ static bool event_is_last(struct native_shm_client *c, size_t size)
 	return last;
 }
 
+/* The oldest one: an event, or a piece of one. */
+static int event_pop(struct native_shm_client *c, bool is_piece, const struct target *to,
+		     size_t *ret_size)
+{
+	if (is_piece)
+		return qbi_body_receive(&c->event, &c->event_body, to->buf, to->size, ret_size);
+	return message_take(&c->event, to, ret_size);
+}
+
 /* 0, QBI_EMPTY no event, QBI_UNANNOUNCED not announced yet, QBI_AGAIN only a copy is possible,
- * -ENOBUFS, -EBADMSG. */
+ * QBI_PARTIAL a part of one was taken, -ENOBUFS, -EBADMSG. */
 static int native_shm_event_take(struct native_shm_client *c, bool gone,
 				 const struct target *to, size_t *ret_size)
 {
 	struct qbi_ring *ring = &c->event;
+	struct qbi_body *body = &c->event_body;
+	size_t length;
 	int r = qbi_ring_peek(ring, ret_size);
+	bool is_piece = r == QBI_PARTIAL;
 	bool last;
 
+	if (r && !is_piece)
+		return r;
+	length = *ret_size;
+	body->most = c->body_most;
+	if (is_piece)
+		r = body_fits(ring, body, to, ret_size);
+	else if (body->done)
+		r = -EBADMSG;
 	if (r)
 		return r;
-	if (to->view ? !qbi_ring_can_view(ring, *ret_size) : *ret_size > to->size)
+	if (is_piece)
+		;
+	else if (to->view ? !qbi_ring_can_view(ring, *ret_size) : *ret_size > to->size)
 		return to->view ? QBI_AGAIN : -ENOBUFS;
 	/* Check before a byte is received: an event that comes in between has its own byte,
 	 * which would be taken for the byte of this event. */
-	last = event_is_last(c, *ret_size);
+	last = event_is_last(c, length);
 	if (gone || owed_receive(ring, c->stream) == QBI_GONE || !last)
-		return message_take(ring, to, ret_size);
+		return event_pop(c, is_piece, to, ret_size);
 	if (ring->owed > 0)
 		return QBI_UNANNOUNCED;
 	/* The last event: receive its byte with it. If another event came meanwhile, leave
 	 * the byte for that one. */
-	if (qbi_ring_arm(ring, (ssize_t)*ret_size) &&
-	    owed_receive(ring, c->stream) != QBI_GONE && ring->owed > 0)
+	if (qbi_ring_arm(ring, (ssize_t)length) && owed_receive(ring, c->stream) != QBI_GONE &&
+	    ring->owed > 0)
 		return QBI_UNANNOUNCED;
-	return message_take(ring, to, ret_size);
+	return event_pop(c, is_piece, to, ret_size);
 }
 
 /*
@@ -467,6 +706,19 @@ static int event_take_junk(struct native_shm_client *c)
 	return 0;
 }
 
+/* As sleep_of(). */
+static uint64_t event_wait_until(struct native_shm_client *c, uint64_t deadline)
+{
+	uint64_t soon;
+
+	if (!c->unfinished || native_shm_client_flush(c) != QBI_UNSENT)
+		return deadline;
+	soon = qbi_now_ns() + REST_WAIT_MS * QBI_NS_PER_MS;
+	return deadline == 0 || (qbi_deadline_is_a_time(deadline) && deadline < soon) ?
+		       deadline :
+		       soon;
+}
+
 /* As response_take(). */
 static int event_await(struct native_shm_client *c, const struct target *to, uint64_t deadline,
 		       size_t *ret_size)
@@ -475,13 +727,19 @@ static int event_await(struct native_shm_client *c, const struct target *to, uin
 
 	for (;;) {
 		int r = native_shm_event_take(c, gone, to, ret_size);
+		uint64_t until;
 		int waited;
 
+		if (r == QBI_PARTIAL)
+			continue;
 		if (r != QBI_EMPTY && r != QBI_UNANNOUNCED)
 			return r;
 		if (gone)
 			return QBI_GONE;
-		waited = qbi_wakeup_wait(c->stream, c->turns.event, deadline);
+		until = event_wait_until(c, deadline);
+		waited = qbi_wakeup_wait(c->stream, c->turns.event, until);
+		if (waited == QBI_EMPTY && until != deadline)
+			continue;
 		if (waited < 0 || waited == QBI_EMPTY)
 			return waited;
 		gone = waited == QBI_GONE;
@@ -543,6 +801,9 @@ static void native_shm_client_close(void *st, enum qbi_parting how)
 	if (!c->opened)
 		return;
 	c->bell = how == QBI_PART_COPY ? qbi_close(c->bell) : qbi_close_stream(c->bell);
+	qbi_rest_forget(&c->rest);
+	qbi_body_forget(&c->response_body);
+	qbi_body_forget(&c->event_body);
 	qbi_ring_close(&c->request);
 	qbi_ring_close(&c->response);
 	qbi_ring_close(&c->event);
@@ -562,6 +823,9 @@ const struct qbi_client_ops qbi_native_shm_client = {
 	.abandon = native_shm_client_abandon,
 	.call_sendv = native_shm_client_call_sendv,
 	.cancel = native_shm_client_cancel,
+	.body_most = native_shm_client_body_most,
+	.flush = native_shm_client_flush,
+	.body_limit_set = native_shm_client_body_limit_set,
 	.recv = native_shm_client_recv,
 	.event_recv = native_shm_client_event_recv,
 	.view = native_shm_client_view,

@@ -24,11 +24,13 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/body.h"
 #include "base/busy-poll.h"
 #include "base/socket.h"
 #include "base/util.h"
 #include "ring/region.h"
 #include "ring/wakeup.h"
+#include "transport/ring-bodies.h"
 #include "transport/transport.h"
 
 /* The longest busy poll inside one dispatch, while others may wait for the loop. */
@@ -47,13 +49,15 @@ struct native_shm_server {
 	struct qbi_server_shared *shared;
 	uint64_t due_responses; /* bytes to send: the kernel had no room */
 	uint64_t due_events;
-	struct qbi_arrivals requests; /* when they come */
-	bool asleep;		      /* armed, with nothing to take */
-	bool readable;		      /* by the loop, and nothing was read since */
-	uint64_t waiting_since;	      /* start of busy polling; 0: not polling */
-	uint64_t woken;		      /* when the dispatch began that found it asleep */
-	uint64_t slice_left;	      /* ns left to poll in this dispatch */
-	uint64_t noted;		      /* deadline, or number, that was taken last */
+	struct qbi_arrivals requests;	    /* when they come */
+	bool asleep;			    /* armed, with nothing to take */
+	bool readable;			    /* by the loop, and nothing was read since */
+	uint64_t waiting_since;		    /* start of busy polling; 0: not polling */
+	uint64_t woken;			    /* when the dispatch began that found it asleep */
+	uint64_t slice_left;		    /* ns left to poll in this dispatch */
+	uint64_t noted;			    /* deadline, or number, that was taken last */
+	struct qbi_body body;		    /* that the client is sending */
+	struct qbi_rest rest[QBI_CHANNELS]; /* of bodies on their way to it */
 };
 
 static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
@@ -80,6 +84,10 @@ static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
 	qbi_region_ring(&s->region, QBI_REGION_REQUEST, &s->request);
 	qbi_region_ring(&s->region, QBI_REGION_RESPONSE, &s->response);
 	qbi_region_ring(&s->region, QBI_REGION_EVENT, &s->event);
+	s->body.least = spec->max_msg_size;
+	s->body.most = spec->body_limit;
+	if (spec->body_limit)
+		qbi_region_body_set(&s->region, QBI_REGION_SERVER, spec->body_limit);
 	s->bell = fcntl(memory.common, F_DUPFD_CLOEXEC, 0);
 	return s->bell < 0 ? -errno : 0;
 }
@@ -87,6 +95,20 @@ static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
 static int native_shm_server_request_fd(const void *st)
 {
 	return -1;
+}
+
+/* A piece is the oldest record. */
+static int body_take(struct native_shm_server *s, void **ret, size_t *ret_size)
+{
+	size_t n = 0;
+	int r = qbi_ring_take_piece(&s->request, &s->body, &n);
+
+	*ret_size = n;
+	if (r == QBI_BODY) {
+		*ret = qbi_body_take(&s->body, ret_size);
+		s->noted = n;
+	}
+	return r;
 }
 
 static int native_shm_server_take(void *st, void *buf, size_t size, void **ret_in_place,
@@ -99,7 +121,12 @@ static int native_shm_server_take(void *st, void *buf, size_t size, void **ret_i
 		r = qbi_ring_take_in_place(&s->request, ret_in_place, ret_size);
 	if (r == QBI_AGAIN)
 		r = qbi_ring_take_request(&s->request, buf, size, ret_size, &s->noted);
-	if ((r == 0 || r == QBI_TIMED) && s->asleep) {
+	/* Nothing comes between the pieces of a body. */
+	if (s->body.done && (r == 0 || r == QBI_TIMED || r == QBI_CANCEL))
+		return -EBADMSG;
+	if (r == QBI_PARTIAL)
+		r = body_take(s, ret_in_place, ret_size);
+	if ((r == 0 || r == QBI_TIMED || r == QBI_PARTIAL || r == QBI_BODY) && s->asleep) {
 		s->asleep = false;
 		qbi_arrivals_woken(&s->requests, s->woken,
 				   qbi_region_rang(&s->region, QBI_REGION_CLIENT),
@@ -303,33 +330,105 @@ static int event_announce(struct native_shm_server *s, bool ring)
 	return events_ring(s);
 }
 
-static int native_shm_server_respondv(void *st, const struct qbi_msg *msg)
-{
-	struct native_shm_server *s = st;
-	bool ring;
-	int r = qbi_ring_put(&s->response, msg, &ring);
-
-	return r ? r : response_announce(s, ring);
-}
-
-static int native_shm_server_eventv(void *st, const struct qbi_msg *msg)
-{
-	struct native_shm_server *s = st;
-	bool ring;
-	int r = qbi_ring_put(&s->event, msg, &ring);
-
-	return r ? r : event_announce(s, ring);
-}
-
 static struct qbi_ring *channel_ring(struct native_shm_server *s, enum qbi_channel channel)
 {
 	return channel == QBI_EVENTS ? &s->event : &s->response;
 }
 
+static int channel_announce(struct native_shm_server *s, enum qbi_channel channel, bool ring)
+{
+	return channel == QBI_EVENTS ? event_announce(s, ring) : response_announce(s, ring);
+}
+
+/* -- Bodies -------------------------------------------------------------------- */
+
+/* A piece was put. A byte that is due is sent by flush(). 0, QBI_GONE. */
+static int piece_announce(struct native_shm_server *s, enum qbi_channel channel, bool ring)
+{
+	int r = channel_announce(s, channel, ring);
+
+	return r == QBI_UNSENT ? 0 : r;
+}
+
+/* What there is room for. 0 nothing is left; QBI_FULL; QBI_GONE; -errno. */
+static int rest_push(struct native_shm_server *s, enum qbi_channel channel)
+{
+	struct qbi_rest *rest = &s->rest[channel];
+	bool ring;
+	int r = 0;
+
+	while (rest->data && r == 0) {
+		r = qbi_body_put_rest(channel_ring(s, channel), rest, &ring);
+		if (r == 0)
+			r = piece_announce(s, channel, ring);
+	}
+	return r;
+}
+
+/* 0, QBI_UNSENT, QBI_FULL, QBI_GONE, -errno. */
+static int body_put(struct native_shm_server *s, enum qbi_channel channel,
+		    const struct qbi_msg *msg)
+{
+	size_t done = 0;
+	bool ring;
+	int r = 0;
+
+	while (done < msg->size && r == 0) {
+		r = qbi_body_put_part(channel_ring(s, channel), msg, &done, &ring);
+		if (r == 0)
+			r = piece_announce(s, channel, ring);
+	}
+	if (r != QBI_FULL || done == 0)
+		return r;
+	r = qbi_rest_keep(&s->rest[channel], msg, done);
+	return r < 0 ? r : QBI_UNSENT;
+}
+
+static uint32_t native_shm_server_body_most(void *st)
+{
+	struct native_shm_server *s = st;
+	uint32_t taken = s->body.most;
+
+	if (taken)
+		taken = qbi_region_body_get(&s->region, QBI_REGION_CLIENT);
+	return taken < s->body.most ? taken : s->body.most;
+}
+
+static int message_put_on(struct native_shm_server *s, enum qbi_channel channel,
+			  const struct qbi_msg *msg)
+{
+	bool ring;
+	int r;
+
+	/* They keep their order. */
+	if (__builtin_expect(s->rest[channel].data != NULL, 0)) {
+		r = rest_push(s, channel);
+		if (r)
+			return r;
+	}
+	if (msg->size > s->body.least)
+		return body_put(s, channel, msg);
+	r = qbi_ring_put(channel_ring(s, channel), msg, &ring);
+	return r ? r : channel_announce(s, channel, ring);
+}
+
+static int native_shm_server_respondv(void *st, const struct qbi_msg *msg)
+{
+	return message_put_on(st, QBI_RESPONSES, msg);
+}
+
+static int native_shm_server_eventv(void *st, const struct qbi_msg *msg)
+{
+	return message_put_on(st, QBI_EVENTS, msg);
+}
+
 static int native_shm_server_reserve(void *st, enum qbi_channel channel, size_t size,
 				     void **ret)
 {
-	return qbi_ring_reserve(channel_ring(st, channel), size, ret);
+	struct native_shm_server *s = st;
+	int r = rest_push(s, channel);
+
+	return r ? r : qbi_ring_reserve(channel_ring(s, channel), size, ret);
 }
 
 static int native_shm_server_commit(void *st, enum qbi_channel channel, size_t reserved,
@@ -338,7 +437,7 @@ static int native_shm_server_commit(void *st, enum qbi_channel channel, size_t r
 	struct native_shm_server *s = st;
 	bool ring = qbi_ring_commit(channel_ring(s, channel), reserved, size, ret);
 
-	return channel == QBI_EVENTS ? event_announce(s, ring) : response_announce(s, ring);
+	return channel_announce(s, channel, ring);
 }
 
 static void native_shm_server_abandon(void *st, enum qbi_channel channel)
@@ -352,15 +451,27 @@ static int native_shm_server_flush(void *st, enum qbi_channel channel)
 	bool events = channel == QBI_EVENTS;
 	const uint64_t *due = events ? &s->due_events : &s->due_responses;
 	uint64_t before = *due;
+	uint32_t done = s->rest[channel].done;
+	int pushed = rest_push(s, channel);
 	int r = events ? events_ring(s) : responses_ring(s);
+	bool moved = s->rest[channel].done != done;
 
-	return r == QBI_UNSENT && *due == before ? QBI_FULL : r;
+	if (pushed < 0)
+		return pushed;
+	if (pushed == QBI_FULL && (r == 0 || r == QBI_UNSENT))
+		return moved || *due < before ? QBI_UNSENT : QBI_FULL;
+	return r == QBI_UNSENT && *due == before && !moved ? QBI_FULL : r;
 }
 
 static int native_shm_server_room(void *st, enum qbi_channel channel, size_t size)
 {
 	struct native_shm_server *s = st;
 
+	if (s->rest[channel].data)
+		return QBI_FULL;
+	/* A body has begun when one piece of it has room. */
+	if (size > s->body.least)
+		size = qbi_ring_piece_most(channel_ring(s, channel)) + sizeof(struct qbi_piece);
 	return qbi_ring_room(channel_ring(s, channel), size);
 }
 
@@ -388,13 +499,17 @@ static uint32_t native_shm_server_events_queued(void *st)
 	return qbi_ring_queued(&s->event);
 }
 
-static int producer_resume(struct qbi_ring *r, uint64_t *due)
+/* Where in a body the other process has stopped is not known, if it went on. */
+static int producer_resume(struct qbi_ring *r, const struct qbi_rest *rest, uint64_t *due)
 {
+	uint64_t known = r->tail;
 	bool ring;
 	int err = qbi_ring_resume_producer(r, &ring);
 
 	if (err)
 		return err;
+	if (rest->data && r->tail != known)
+		return -EBADMSG;
 	*due += ring;
 	return 0;
 }
@@ -407,9 +522,9 @@ static int native_shm_server_resume(void *st)
 	s->asleep = false;
 	s->waiting_since = 0;
 	if (r == 0)
-		r = producer_resume(&s->response, &s->due_responses);
+		r = producer_resume(&s->response, &s->rest[QBI_RESPONSES], &s->due_responses);
 	if (r == 0)
-		r = producer_resume(&s->event, &s->due_events);
+		r = producer_resume(&s->event, &s->rest[QBI_EVENTS], &s->due_events);
 	if (r < 0)
 		return r;
 	/* A byte that cannot be sent now is not needed: the client has unread bytes. */
@@ -451,6 +566,9 @@ static void native_shm_server_close(void *st, enum qbi_parting how)
 		return;
 	native_shm_server_leave(s, how);
 	(void)native_shm_server_withdraw(s, how);
+	qbi_body_forget(&s->body);
+	qbi_rest_forget(&s->rest[QBI_RESPONSES]);
+	qbi_rest_forget(&s->rest[QBI_EVENTS]);
 	qbi_ring_close(&s->response);
 	qbi_ring_close(&s->event);
 	qbi_region_close(&s->region);
@@ -470,6 +588,7 @@ const struct qbi_server_ops qbi_native_shm_server = {
 	.settle = native_shm_server_settle,
 	.respondv = native_shm_server_respondv,
 	.eventv = native_shm_server_eventv,
+	.body_most = native_shm_server_body_most,
 	.reserve = native_shm_server_reserve,
 	.commit = native_shm_server_commit,
 	.abandon = native_shm_server_abandon,

@@ -29,8 +29,9 @@ struct native_socket_client {
 	struct qbi_busy_poll busy_poll; /* for responses */
 	struct qbi_arrivals responses;	/* when they come */
 	struct qbi_client_turns turns;
-	struct qbi_turn out;	  /* senders and receivers send the rest of requests */
-	_Atomic(bool) unfinished; /* a request was sent in part */
+	struct qbi_turn out;	     /* senders and receivers send the rest of requests */
+	_Atomic(bool) unfinished;    /* a request was sent in part */
+	_Atomic(uint32_t) body_most; /* the largest that this end has ever said to take */
 };
 
 static int client_open_pair(struct qbi_packets *p, int *fd, uint32_t max_msg_size)
@@ -117,17 +118,101 @@ static int request_finish(struct native_socket_client *c, uint64_t deadline)
 	return r == QBI_UNSENT ? 0 : r;
 }
 
-static int native_socket_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
+/*
+ * Wait until the server has taken something. The turn is not rested, because nothing else may
+ * be sent in the middle of a body. 0; QBI_FULL it has not; QBI_GONE.
+ */
+static int body_wait(struct native_socket_client *c, uint64_t deadline)
+{
+	struct pollfd p = { .fd = c->call.fd, .events = POLLOUT };
+	int timeout = qbi_deadline_to_poll_at_most(deadline, FINISH_WAIT_MS);
+
+	if (timeout == 0)
+		return QBI_FULL;
+	if (qbi_turn_poll(NULL, &p, 1, timeout) < 0 || !p.revents)
+		return QBI_FULL;
+	return p.revents & POLLOUT ? 0 : QBI_GONE;
+}
+
+/* With `out`. 0, QBI_FULL, QBI_GONE, -errno. */
+static int body_send(struct native_socket_client *c, const struct qbi_msg *msg,
+		     uint64_t deadline)
+{
+	size_t done = 0;
+	int r = qbi_packets_flush(&c->call);
+
+	if (r)
+		return r == QBI_UNSENT ? QBI_FULL : r;
+	while ((r = qbi_packets_send_pieces(&c->call, msg, &done)) == QBI_FULL && done)
+		if ((r = body_wait(c, deadline)))
+			break;
+	if (r != QBI_FULL || done == 0)
+		return r;
+	/* The server has a part: without the rest nothing can follow. */
+	return qbi_packets_keep(&c->call, msg, done) < 0 ? -EBADMSG : 0;
+}
+
+static int native_socket_body_sendv(struct native_socket_client *c, const struct qbi_msg *msg,
+				    uint64_t deadline)
+{
+	int r = qbi_turn_take(&c->out, QBI_FOREVER);
+
+	if (r)
+		return r;
+	r = body_send(c, msg, deadline);
+	if (r == 0)
+		(void)qbi_request_count(&c->turns);
+	c->unfinished = c->call.out.data != NULL;
+	qbi_turn_release(&c->out);
+	return r;
+}
+
+static uint32_t native_socket_client_body_most(void *st)
+{
+	struct native_socket_client *c = st;
+	uint32_t most = qbi_region_body_get(&c->region, QBI_REGION_SERVER);
+
+	return most < QBI_BODY_MAX ? most : QBI_BODY_MAX;
+}
+
+static int native_socket_client_flush(void *st)
+{
+	struct native_socket_client *c = st;
+
+	return c->unfinished ? request_flush(c) : 0;
+}
+
+/* What was said once stays right: a body may be on its way. */
+static int native_socket_client_body_limit_set(void *st, uint32_t bytes)
 {
 	struct native_socket_client *c = st;
 	int r = qbi_turn_take(&c->out, QBI_FOREVER);
 
 	if (r)
 		return r;
+	/* Before the server knows it. */
+	if (bytes > c->body_most)
+		c->body_most = bytes;
+	r = qbi_packets_send_limit(&c->call, bytes);
+	c->unfinished = c->call.out.data != NULL;
+	qbi_turn_release(&c->out);
+	return r;
+}
+
+static int native_socket_client_sendv(void *st, const struct qbi_msg *msg, uint64_t deadline)
+{
+	struct native_socket_client *c = st;
+	int r;
+
+	if (msg->size > c->call.max_msg_size)
+		return native_socket_body_sendv(c, msg, deadline);
+	r = qbi_turn_take(&c->out, QBI_FOREVER);
+	if (r)
+		return r;
 	r = qbi_packets_sendv(&c->call, msg);
 	if (r == 0 || r == QBI_UNSENT)
 		(void)qbi_request_count(&c->turns);
-	c->unfinished = c->call.out;
+	c->unfinished = c->call.out.data != NULL;
 	qbi_turn_release(&c->out);
 	return r == QBI_UNSENT ? request_finish(c, deadline) : r;
 }
@@ -143,7 +228,7 @@ static int native_socket_client_call_sendv(void *st, const struct qbi_msg *msg,
 	r = qbi_packets_send_timed(&c->call, msg, mark->expires);
 	if (r == 0 || r == QBI_UNSENT)
 		mark->number = qbi_request_count(&c->turns);
-	c->unfinished = c->call.out;
+	c->unfinished = c->call.out.data != NULL;
 	qbi_turn_release(&c->out);
 	return r == QBI_UNSENT ? request_finish(c, 0) : r;
 }
@@ -157,7 +242,7 @@ static int native_socket_client_cancel(void *st, const struct qbi_call_mark *mar
 	if (r)
 		return r;
 	r = qbi_packets_send_cancel(&c->call, mark->number);
-	c->unfinished = c->call.out;
+	c->unfinished = c->call.out.data != NULL;
 	qbi_turn_release(&c->out);
 	return r;
 }
@@ -184,10 +269,13 @@ static int message_wait(struct native_socket_client *c, struct qbi_packets *p,
 			struct qbi_turn *turn, void *buf, size_t size, uint64_t deadline,
 			size_t *ret_size)
 {
+	qbi_packets_take_bodies(p, c->body_most);
 	for (;;) {
 		int r = qbi_packets_take(p, buf, size, ret_size);
 		int timeout;
 
+		if (r == QBI_PARTIAL)
+			continue;
 		if (r != QBI_EMPTY)
 			return r;
 		timeout = qbi_deadline_to_poll(deadline);
@@ -218,13 +306,14 @@ static int native_socket_response_busy_poll(struct native_socket_client *c, void
 		qbi_busy_poll_gave_up(&c->busy_poll, &c->responses, now, now);
 		return QBI_EMPTY;
 	}
+	qbi_packets_take_bodies(&c->call, c->body_most);
 	qbi_spin_begin(&spin, now, length, deadline, true);
 	do {
 		int r;
 
 		qbi_turn_watch(c->turns.recv, false);
 		r = qbi_packets_take(&c->call, buf, size, ret_size);
-		if (r != QBI_EMPTY) {
+		if (r != QBI_EMPTY && r != QBI_PARTIAL) {
 			qbi_arrivals_note(&c->responses, spin.now - spin.start);
 			return r;
 		}
@@ -263,7 +352,7 @@ static bool native_socket_client_response_waits(void *st)
 {
 	struct native_socket_client *c = st;
 
-	return c->call.in || qbi_socket_has_message(c->call.fd);
+	return c->call.in.done || qbi_socket_has_message(c->call.fd);
 }
 
 static int native_socket_client_event_recv(void *st, void *buf, size_t size, uint64_t deadline,
@@ -312,6 +401,9 @@ const struct qbi_client_ops qbi_native_socket_client = {
 	.sendv = native_socket_client_sendv,
 	.call_sendv = native_socket_client_call_sendv,
 	.cancel = native_socket_client_cancel,
+	.body_most = native_socket_client_body_most,
+	.flush = native_socket_client_flush,
+	.body_limit_set = native_socket_client_body_limit_set,
 	.recv = native_socket_client_recv,
 	.event_recv = native_socket_client_event_recv,
 	.response_fd = native_socket_client_response_fd,

@@ -31,6 +31,7 @@ struct native_socket_server {
 	struct qbi_server_shared *shared;
 	struct qbi_arrivals requests; /* when they come */
 	bool asleep;		      /* the last dispatch gave up polling */
+	uint32_t body_limit;	      /* of the service */
 	uint64_t noted;		      /* deadline, or number, that was taken last */
 };
 
@@ -67,15 +68,20 @@ static int native_socket_server_open(void *st, const struct qbi_server_spec *spe
 	s->call = (struct qbi_packets)QBI_PACKETS_INIT;
 	s->event = (struct qbi_packets)QBI_PACKETS_INIT;
 	s->region.locking = spec->locking;
+	s->body_limit = spec->body_limit;
 	r = qbi_region_create(&s->region, QBI_REGION_NO_RINGS, &memory);
 	if (r < 0)
 		return r;
+	/* Before the client has the page. */
+	if (spec->body_limit)
+		qbi_region_body_set(&s->region, QBI_REGION_SERVER, spec->body_limit);
 	reply->fds[0] = memory.common;
 	reply->n_fds = 1;
 	r = server_make_pair(&s->call, spec->max_msg_size, &reply->fds[1]);
 	if (r < 0)
 		return r;
 	reply->n_fds = 2;
+	qbi_packets_take_bodies(&s->call, spec->body_limit);
 	r = server_make_pair(&s->event, spec->max_msg_size, &reply->fds[2]);
 	if (r < 0)
 		return r;
@@ -99,9 +105,10 @@ static int native_socket_server_take(void *st, void *buf, size_t size, void **re
 				     size_t *ret_size)
 {
 	struct native_socket_server *s = st;
-	int r = qbi_packets_take_request(&s->call, buf, size, ret_size, &s->noted);
+	int r = qbi_packets_take_request(&s->call, buf, size, ret_in_place, ret_size,
+					 &s->noted);
 
-	if ((r == 0 || r == QBI_TIMED) && s->asleep) {
+	if ((r == 0 || r == QBI_TIMED || r == QBI_PARTIAL || r == QBI_BODY) && s->asleep) {
 		s->asleep = false;
 		qbi_arrivals_woken(&s->requests, qbi_now_ns(), 0, false);
 	}
@@ -160,12 +167,21 @@ static enum qbi_region_ring words_of(enum qbi_channel channel)
 static void unsent_publish(struct native_socket_server *s, enum qbi_channel channel)
 {
 	const struct qbi_packets *p = packets_of(s, channel);
-	uint64_t unsent = p->out ? p->out_size - p->out_done : 0;
+	uint64_t unsent = p->out.data ? p->out.size - p->out.done : 0;
 
 	if (s->unsent[channel] == unsent)
 		return;
 	s->unsent[channel] = unsent;
 	qbi_region_unsent_set(&s->region, words_of(channel), unsent);
+}
+
+/* As the client has told: its word in the page is not read, because that could wait. */
+static uint32_t native_socket_server_body_most(void *st)
+{
+	struct native_socket_server *s = st;
+	uint32_t most = s->call.body_most;
+
+	return most < s->body_limit ? most : s->body_limit;
 }
 
 static int native_socket_server_respondv(void *st, const struct qbi_msg *msg)
@@ -191,11 +207,11 @@ static int native_socket_server_eventv(void *st, const struct qbi_msg *msg)
 static int native_socket_server_flush(void *st, enum qbi_channel channel)
 {
 	struct qbi_packets *p = packets_of(st, channel);
-	size_t before = p->out_done;
+	size_t before = p->out.done;
 	int r = qbi_packets_flush(p);
 
 	unsent_publish(st, channel);
-	return r == QBI_UNSENT && p->out_done == before ? QBI_FULL : r;
+	return r == QBI_UNSENT && p->out.done == before ? QBI_FULL : r;
 }
 
 static int native_socket_server_room(void *st, enum qbi_channel channel, size_t size)
@@ -203,7 +219,7 @@ static int native_socket_server_room(void *st, enum qbi_channel channel, size_t 
 	const struct qbi_packets *p = packets_of(st, channel);
 
 	/* If the socket takes a packet, the message is accepted; the rest is sent later. */
-	return p->out ? QBI_FULL : qbi_socket_room(p->fd);
+	return p->out.data ? QBI_FULL : qbi_socket_room(p->fd);
 }
 
 static int native_socket_server_wait_fd(void *st, enum qbi_channel channel)
@@ -293,6 +309,7 @@ const struct qbi_server_ops qbi_native_socket_server = {
 	.settle = native_socket_server_settle,
 	.respondv = native_socket_server_respondv,
 	.eventv = native_socket_server_eventv,
+	.body_most = native_socket_server_body_most,
 	.flush = native_socket_server_flush,
 	.room = native_socket_server_room,
 	.wait_fd = native_socket_server_wait_fd,

@@ -21,6 +21,9 @@ struct packet_header {
 /* The packet is the cancel of a request: 8 bytes with its number, and no piece. */
 #define SIZE_CANCEL 0xffffffffu
 
+/* The packet says the largest body that the client takes, in `offset`, and has no piece. */
+#define SIZE_LIMIT 0xfffffffeu
+
 #define WORD_SIZE sizeof(uint64_t)
 
 /* Most pieces of memory that are sent without a copy; one entry is for the header. */
@@ -49,6 +52,7 @@ static void packets_init(struct qbi_packets *p, int fd, uint32_t max_msg_size)
 		room = PIECE_SCARCE;
 	*p = (struct qbi_packets)QBI_PACKETS_INIT;
 	p->max_msg_size = max_msg_size;
+	p->in.most = max_msg_size;
 	p->piece = (size_t)room / PIECE_SHARE;
 	if (p->piece > PIECE_MAX)
 		p->piece = PIECE_MAX;
@@ -84,8 +88,8 @@ void qbi_packets_close(struct qbi_packets *p)
 {
 	/* One that goes on is a copy, and not the last one. */
 	p->fd = p->passed && p->ended ? qbi_close_foreign(p->fd) : qbi_close(p->fd);
-	free(QBI_TAKE(p->out));
-	free(QBI_TAKE(p->in));
+	qbi_rest_forget(&p->out);
+	qbi_body_forget(&p->in);
 }
 
 /* -- Sending ------------------------------------------------------------------ */
@@ -145,23 +149,73 @@ static int copy_send(struct qbi_packets *p, const struct qbi_msg *msg, uint64_t 
 	r = block_send(p, block, msg->size, &done, deadline);
 	if (r != QBI_FULL || done == 0)
 		return r;
-	p->out = QBI_TAKE(block);
-	p->out_size = msg->size;
-	p->out_done = done;
+	p->out = (struct qbi_rest){ .data = QBI_TAKE(block),
+				    .size = (uint32_t)msg->size,
+				    .done = (uint32_t)done };
 	return QBI_UNSENT;
+}
+
+/* Bytes of the next piece of a body: the first one comes where a message could. */
+static size_t body_piece(const struct qbi_packets *p, size_t done)
+{
+	return done == 0 && p->piece > p->max_msg_size ? p->max_msg_size : p->piece;
+}
+
+int qbi_packets_send_pieces(struct qbi_packets *p, const struct qbi_msg *msg, size_t *done)
+{
+	while (*done < msg->size) {
+		size_t most = body_piece(p, *done);
+		struct iovec iov[IOV_ON_STACK];
+		size_t n, size;
+		int r;
+
+		size = qbi_msg_part(msg, *done, most, iov, IOV_ON_STACK, &n);
+		r = packet_send(p, msg->size, *done, iov, n, NULL);
+		if (r == QBI_FULL && most > body_piece(p, *done))
+			continue;
+		if (r)
+			return r;
+		*done += size;
+	}
+	return 0;
+}
+
+int qbi_packets_keep(struct qbi_packets *p, const struct qbi_msg *msg, size_t done)
+{
+	return qbi_rest_keep(&p->out, msg, done);
 }
 
 int qbi_packets_flush(struct qbi_packets *p)
 {
 	int r;
 
-	if (!p->out)
-		return 0;
-	r = block_send(p, p->out, p->out_size, &p->out_done, NULL);
-	if (r == QBI_FULL)
-		return QBI_UNSENT;
-	free(QBI_TAKE(p->out));
-	return r;
+	while (p->out.data) {
+		size_t most = p->piece;
+		struct iovec iov = qbi_rest_next(&p->out, most);
+
+		r = packet_send(p, p->out.size, p->out.done, &iov, 1, NULL);
+		if (r == QBI_FULL && most > p->piece)
+			continue;
+		if (r == QBI_FULL)
+			return QBI_UNSENT;
+		if (r) {
+			qbi_rest_forget(&p->out);
+			return r;
+		}
+		(void)qbi_rest_add(&p->out, iov.iov_len);
+	}
+	return 0;
+}
+
+static int packets_body_put(struct qbi_packets *p, const struct qbi_msg *msg)
+{
+	size_t done = 0;
+	int r = qbi_packets_send_pieces(p, msg, &done);
+
+	if (r != QBI_FULL || done == 0)
+		return r;
+	r = qbi_packets_keep(p, msg, done);
+	return r < 0 ? r : QBI_UNSENT;
 }
 
 static int packets_put(struct qbi_packets *p, const struct qbi_msg *msg, uint64_t *deadline)
@@ -170,6 +224,8 @@ static int packets_put(struct qbi_packets *p, const struct qbi_msg *msg, uint64_
 
 	if (r)
 		return r == QBI_UNSENT ? QBI_FULL : r;
+	if (msg->size > p->max_msg_size)
+		return packets_body_put(p, msg);
 	if (msg->n < IOV_ON_STACK && msg->size <= p->piece) {
 		r = packet_send(p, msg->size, 0, msg->iov, msg->n, deadline);
 		if (r != QBI_FULL || msg->size <= p->piece)
@@ -197,6 +253,17 @@ int qbi_packets_send_cancel(struct qbi_packets *p, uint64_t number)
 	if (r)
 		return r == QBI_UNSENT ? QBI_FULL : r;
 	return qbi_socket_sendv(p->fd, iov, 2);
+}
+
+int qbi_packets_send_limit(struct qbi_packets *p, uint32_t bytes)
+{
+	struct packet_header header = { SIZE_LIMIT, bytes };
+	struct iovec iov = { &header, sizeof(header) };
+	int r = qbi_packets_flush(p);
+
+	if (r)
+		return r == QBI_UNSENT ? QBI_FULL : r;
+	return qbi_socket_sendv(p->fd, &iov, 1);
 }
 
 /* -- Receiving ---------------------------------------------------------------- */
@@ -256,7 +323,7 @@ static int header_peek(struct qbi_packets *p, struct packet_header *ret)
 		return outcome_of_receive(errno);
 	if (n == 0)
 		return QBI_GONE;
-	return n == sizeof(*ret) && ret->size <= p->max_msg_size ? 0 : -EBADMSG;
+	return n == sizeof(*ret) && ret->size <= p->in.most ? 0 : -EBADMSG;
 }
 
 /* The word after @n bytes, of which @room lie at @from and the others at @rest. */
@@ -294,6 +361,10 @@ static int packet_receive(struct qbi_packets *p, void *to, size_t room,
 	if ((size_t)n < sizeof(*ret) || (flags & MSG_TRUNC))
 		return -EBADMSG;
 	*ret_piece = (size_t)n - sizeof(*ret);
+	if (ret_word && ret->size == SIZE_LIMIT) {
+		p->body_most = ret->offset;
+		return *ret_piece ? -EBADMSG : QBI_PARTIAL;
+	}
 	if (ret_word && (ret->size & SIZE_TIMED)) {
 		if (*ret_piece < WORD_SIZE)
 			return -EBADMSG;
@@ -304,73 +375,131 @@ static int packet_receive(struct qbi_packets *p, void *to, size_t room,
 		ret->size &= ~SIZE_TIMED;
 		r = QBI_TIMED;
 	}
-	if (ret->size > p->max_msg_size || ret->offset != p->in_done ||
-	    (p->in && ret->size != p->in_size) || *ret_piece > ret->size - p->in_done)
+	/* The memory for a word is none for a piece. */
+	if (*ret_piece > room)
+		return -EBADMSG;
+	if (ret->size > p->in.most || ret->offset != p->in.done ||
+	    (p->in.done && ret->size != p->in.size) || *ret_piece > ret->size - p->in.done)
+		return -EBADMSG;
+	/* A body has no deadline. */
+	if (r == QBI_TIMED && ret->size > p->max_msg_size)
 		return -EBADMSG;
 	return r;
 }
 
-/* The first piece of several: keep it and continue. */
-static int assembly_begin(struct qbi_packets *p, const void *piece, size_t n, size_t size)
+static bool is_body(const struct qbi_packets *p)
 {
-	if (n == 0)
-		return -EBADMSG; /* pieces of no bytes would never end */
-	p->in = malloc(size);
-	if (!p->in)
-		return -ENOMEM;
-	memcpy(p->in, piece, n);
-	p->in_size = size;
-	p->in_done = n;
-	return QBI_EMPTY;
+	return p->in.size > p->max_msg_size;
 }
 
-/* Receive more pieces of the message. 0: it is complete; QBI_EMPTY; ... */
-static int assembly_continue(struct qbi_packets *p)
+/* The first piece of several: keep it and continue. 0, -EBADMSG, -ENOMEM. */
+static int assembly_begin(struct qbi_packets *p, const void *first, size_t n, uint32_t size)
+{
+	struct qbi_piece piece = { .size = size };
+	char *to;
+	/* Pieces of no bytes, which would never end, are refused. */
+	int r = qbi_body_place(&p->in, &piece, n, &to);
+
+	if (r < 0)
+		return r;
+	memcpy(to, first, n);
+	(void)qbi_body_add(&p->in, n);
+	return 0;
+}
+
+/* Most bytes of a piece that is received next. */
+static size_t assembly_room(const struct qbi_packets *p)
+{
+	size_t left = p->in.size - p->in.done;
+	size_t most = p->max_msg_size > PIECE_MAX ? p->max_msg_size : PIECE_MAX;
+
+	return left < most ? left : most;
+}
+
+/* Receive one more piece. 0 it is not the last one; QBI_MORE it is; QBI_EMPTY; ... */
+static int assembly_add(struct qbi_packets *p, size_t *ret_n)
+{
+	struct packet_header header;
+	char *to;
+	int r = qbi_body_reserve(&p->in, assembly_room(p), &to);
+
+	if (r == 0)
+		r = packet_receive(p, to, assembly_room(p), &header, ret_n, NULL);
+	if (r == 0 && *ret_n == 0)
+		r = -EBADMSG;
+	if (r)
+		return r;
+	return qbi_body_add(&p->in, *ret_n) ? QBI_MORE : 0;
+}
+
+/*
+ * Receive more pieces of the message; of a body one piece. 0: it is complete; QBI_PARTIAL;
+ * QBI_EMPTY; ...
+ */
+static int assembly_continue(struct qbi_packets *p, size_t *ret_n)
 {
 	int left = PIECES_AT_ONCE;
+	int r;
 
-	while (p->in_done < p->in_size) {
-		struct packet_header header;
-		size_t n;
-		int r;
-
+	*ret_n = 0;
+	while (p->in.done < p->in.size) {
 		if (!left--)
 			return QBI_EMPTY; /* the rest keeps the socket readable */
-		r = packet_receive(p, p->in + p->in_done, p->in_size - p->in_done, &header, &n,
-				   NULL);
-		if (r == 0 && n == 0)
-			r = -EBADMSG;
-		if (r)
+		r = assembly_add(p, ret_n);
+		if (r == 0 && is_body(p))
+			return QBI_PARTIAL;
+		if (r != 0 && r != QBI_MORE)
 			return r;
-		p->in_done += n;
 	}
 	return 0;
 }
 
 static int assembly_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_size)
 {
-	int r = assembly_continue(p);
+	_cleanup_(qbi_freep) char *whole = NULL;
+	size_t n;
+	int r = assembly_continue(p, &n);
 
 	if (r)
 		return r;
-	*ret_size = p->in_size;
-	if (p->in_size > size)
+	*ret_size = p->in.size;
+	if (p->in.size > size)
 		return -ENOBUFS;
-	memcpy(buf, p->in, p->in_size);
-	free(QBI_TAKE(p->in));
-	p->in_done = 0;
+	whole = qbi_body_take(&p->in, ret_size);
+	memcpy(buf, whole, *ret_size);
 	return 0;
 }
 
-int qbi_packets_take_request(struct qbi_packets *p, void *buf, size_t size, size_t *ret_size,
-			     uint64_t *ret_word)
+void qbi_packets_take_bodies(struct qbi_packets *p, uint32_t bytes)
+{
+	p->in.most = bytes > p->max_msg_size ? bytes : p->max_msg_size;
+}
+
+/* As assembly_take(), for a body among requests. */
+static int assembly_take_body(struct qbi_packets *p, void **ret_body, size_t *ret_size,
+			      uint64_t *ret_word)
+{
+	size_t n;
+	int r = assembly_continue(p, &n);
+
+	*ret_size = n;
+	if (r)
+		return r;
+	*ret_body = qbi_body_take(&p->in, ret_size);
+	*ret_word = n;
+	return QBI_BODY;
+}
+
+int qbi_packets_take_request(struct qbi_packets *p, void *buf, size_t size, void **ret_body,
+			     size_t *ret_size, uint64_t *ret_word)
 {
 	struct packet_header header;
 	size_t n;
 	int r;
 
-	if (!p->in) {
+	if (!p->in.done) {
 		r = packet_receive(p, buf, size, &header, &n, ret_word);
+		*ret_size = n;
 		if (r != 0 && r != QBI_TIMED)
 			return r;
 		*ret_size = header.size;
@@ -379,9 +508,14 @@ int qbi_packets_take_request(struct qbi_packets *p, void *buf, size_t size, size
 		p->in_timed = r == QBI_TIMED;
 		p->in_deadline = *ret_word;
 		r = assembly_begin(p, buf, n, header.size);
-		if (r != QBI_EMPTY)
+		*ret_size = n;
+		if (r == 0 && is_body(p))
+			return QBI_PARTIAL;
+		if (r)
 			return r;
 	}
+	if (is_body(p))
+		return assembly_take_body(p, ret_body, ret_size, ret_word);
 	r = assembly_take(p, buf, size, ret_size);
 	if (r || !p->in_timed)
 		return r;
@@ -395,10 +529,10 @@ int qbi_packets_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_
 	size_t n;
 	int r;
 
-	if (p->in)
+	if (p->in.done)
 		return assembly_take(p, buf, size, ret_size);
 	/* If the buffer has room for the largest message, the size need not be checked. */
-	if (size < p->max_msg_size) {
+	if (size < p->in.most) {
 		r = header_peek(p, &header);
 		if (r)
 			return r;
@@ -413,5 +547,5 @@ int qbi_packets_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_
 	if (n == header.size)
 		return 0;
 	r = assembly_begin(p, buf, n, header.size);
-	return r == QBI_EMPTY ? assembly_take(p, buf, size, ret_size) : r;
+	return r == 0 ? assembly_take(p, buf, size, ret_size) : r;
 }

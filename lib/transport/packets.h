@@ -5,7 +5,8 @@
  * A packet is an 8-byte header and a piece of a message. The header has the size of the
  * message and the offset of the piece in it. The pieces of a message follow each other
  * without a gap. The first packet of a request may end with its deadline, and a packet may be
- * the cancel of a request that was sent before: `size` says so, by values that are no sizes.
+ * the cancel of a request that was sent before, or say which bodies the client takes: `size`
+ * says so, by values that are no sizes.
  *
  * Trust: the peer can send anything. A header is checked against the agreed maximum and
  * against the part that has arrived so far. No descriptors are
@@ -16,10 +17,12 @@
 #ifndef QBI_TRANSPORT_PACKETS_H
 #define QBI_TRANSPORT_PACKETS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/body.h"
 #include "base/msg.h"
 
 struct qbi_packets {
@@ -29,14 +32,10 @@ struct qbi_packets {
 	uint32_t max_msg_size;
 	size_t piece; /* bytes of a message in one packet, at most */
 
-	char *out; /* rest of a message that was sent in part */
-	size_t out_size;
-	size_t out_done;
-
-	char *in; /* received part of a message in several pieces */
-	size_t in_size;
-	size_t in_done;
-	bool in_timed; /* it has a deadline */
+	struct qbi_rest out;	     /* of a message that was sent in part */
+	struct qbi_body in;	     /* received part of a message in several pieces */
+	_Atomic(uint32_t) body_most; /* largest body that the peer said it takes; 0: none */
+	bool in_timed;		     /* it has a deadline */
 	uint64_t in_deadline;
 };
 
@@ -64,6 +63,17 @@ void qbi_packets_make_room(int fd, uint32_t max_msg_size);
  */
 int qbi_packets_sendv(struct qbi_packets *p, const struct qbi_msg *msg);
 
+/*
+ * Send a body from *@done on, as far as there is room, and keep the rest of it: the flush sends
+ * it. 0; QBI_FULL; QBI_GONE; -errno. And 0; -ENOMEM.
+ */
+int qbi_packets_send_pieces(struct qbi_packets *p, const struct qbi_msg *msg, size_t *done);
+int qbi_packets_keep(struct qbi_packets *p, const struct qbi_msg *msg, size_t done);
+
+/* Take bodies of up to @bytes, 0 none. And tell a server so. As qbi_packets_send_cancel(). */
+void qbi_packets_take_bodies(struct qbi_packets *p, uint32_t bytes);
+int qbi_packets_send_limit(struct qbi_packets *p, uint32_t bytes);
+
 /* The same for a request with a deadline, and for the cancel of a request by its number. */
 int qbi_packets_send_timed(struct qbi_packets *p, const struct qbi_msg *msg, uint64_t deadline);
 int qbi_packets_send_cancel(struct qbi_packets *p, uint64_t number);
@@ -73,16 +83,18 @@ int qbi_packets_flush(struct qbi_packets *p);
 
 /*
  * Copy the oldest message out. 0; QBI_EMPTY; QBI_GONE; -ENOBUFS @size is too small, the
- * message stays; -EBADMSG.
+ * message stays; -EBADMSG; QBI_PARTIAL a part of a body was taken; -ENOMEM.
  */
 int qbi_packets_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_size);
 
 /*
  * The same where requests come, with @size for the largest; or QBI_TIMED, and the deadline in
- * *@ret_word; or QBI_CANCEL, no message, and the number of the request in *@ret_word.
+ * *@ret_word; or QBI_CANCEL, no message, and the number of the request in *@ret_word; or
+ * QBI_PARTIAL, with the bytes taken in *@ret_size; or QBI_BODY, a whole one in *@ret_body, which
+ * the caller frees, and in *@ret_word the bytes that were taken just now.
  */
-int qbi_packets_take_request(struct qbi_packets *p, void *buf, size_t size, size_t *ret_size,
-			     uint64_t *ret_word);
+int qbi_packets_take_request(struct qbi_packets *p, void *buf, size_t size, void **ret_body,
+			     size_t *ret_size, uint64_t *ret_word);
 
 /* Is there anything to receive? */
 bool qbi_packets_is_readable(const struct qbi_packets *p);

@@ -11,7 +11,7 @@
  *
  *   server   established, request_fd, begin,
  *            take, noted, done, settle, flow_set the dispatching thread
- *            respondv, eventv, flush, room,
+ *            respondv, eventv, flush, room, body_most,
  *            reserve, commit, abandon,
  *            wait_fd, events_queued              one thread at a time
  *            join                                the dispatching thread, and no other
@@ -19,12 +19,13 @@
  *            open, resume, close,
  *            leave, withdraw                     nothing else at the same time
  *   client   sendv, call_sendv, cancel, flow,
+ *            body_limit_set,
  *            reserve, commit, abandon            the thread that has this turn
  *            recv, view                          the thread that has another turn
  *            event_recv, event_fd, view          the thread that has a third turn
  *            view_done                           the thread that has the turn of the part
  *            response_waits                      the thread that has the turn of recv
- *            response_fd                         any thread, also while others are in these
+ *            response_fd, body_most, flush       any thread, also while others are in these
  *            resume                              the thread that has the turn of the part
  *            open, join, close                   nothing else at the same time
  *
@@ -90,6 +91,7 @@ struct qbi_server_spec {
 	struct qbi_owner owner;		  /* of files the client is to open */
 	uint32_t max_msg_size;		  /* bytes agreed */
 	bool in_place;			  /* take() may leave large requests where they lie */
+	uint32_t body_limit;		  /* largest body taken and sent, bytes; 0: none */
 	struct qbi_server_shared *shared; /* of the service */
 	struct qbi_locking *locking;	  /* how its memory is locked; may be NULL */
 };
@@ -161,7 +163,10 @@ struct qbi_server_ops {
 	 * set *@ret_in_place, which is NULL before. 0, QBI_EMPTY, QBI_GONE, -EBADMSG. Where
 	 * noted() is not NULL, also QBI_TIMED: the request has a deadline; and QBI_CANCEL: no
 	 * request, but the cancel of one that was taken. Then noted() is the deadline, any
-	 * number, or the number of that request.
+	 * number, or the number of that request. Where body_most() is not NULL, also
+	 * QBI_PARTIAL: *@ret_size bytes of a body beyond max_msg_size; and QBI_BODY: a whole one
+	 * at *@ret_in_place, with a zero behind it, which the caller frees, and noted() is what
+	 * has come of it just now. -ENOMEM: no memory for it.
 	 */
 	int (*take)(void *st, void *buf, size_t size, void **ret_in_place, size_t *ret_size);
 	uint64_t (*noted)(const void *st);
@@ -191,6 +196,13 @@ struct qbi_server_ops {
 	 */
 	int (*respondv)(void *st, const struct qbi_msg *msg);
 	int (*eventv)(void *st, const struct qbi_msg *msg);
+
+	/*
+	 * The largest body that the client takes now, within the limit of the service: so much
+	 * may respondv and eventv be given. What finds no room there is copied, and flush()
+	 * sends it. NULL: the wire has none.
+	 */
+	uint32_t (*body_most)(void *st);
 
 	/*
 	 * Memory for a message of at most @size bytes, at most max_msg_size, where the client
@@ -331,6 +343,17 @@ struct qbi_client_ops {
 	 */
 	int (*call_sendv)(void *st, const struct qbi_msg *msg, struct qbi_call_mark *mark);
 	int (*cancel)(void *st, const struct qbi_call_mark *mark);
+
+	/*
+	 * The largest body that the server takes: so much may sendv be given. It waits while the
+	 * server takes what was sent; what is left after that is kept, and flush() sends it, as
+	 * do all operations that send or wait. flush: 0; QBI_UNSENT; QBI_GONE; -errno; any thread.
+	 * And say what this end takes, at most, from now on: 0, QBI_FULL, QBI_GONE, -errno; by
+	 * the thread that has the turn of sending. Optional, all three: the wire has no bodies.
+	 */
+	uint32_t (*body_most)(void *st);
+	int (*flush)(void *st);
+	int (*body_limit_set)(void *st, uint32_t bytes);
 
 	/*
 	 * As those of a server, for a request; the first may wait as sendv does. Optional,

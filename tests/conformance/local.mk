@@ -102,6 +102,7 @@ addition_suites = \
 	tests/conformance/reserve-others \
 	tests/conformance/sized \
 	tests/conformance/stopped-server \
+	tests/conformance/bodies \
 	tests/conformance/views \
 	tests/conformance/views-client
 if HAVE_CHECK

@@ -220,6 +220,8 @@ static void print_region(void)
 	WORD(server_rang, "`server_rang` u64");
 	WORD(client_cpu, "`client_cpu` u32");
 	WORD(client_rang, "`client_rang` u64");
+	WORD(server_body, "`server_body` u32");
+	WORD(client_body, "`client_body` u32");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		uint64_t capacity = qbi_ring_capacity(sizes[i]);
 

@@ -22,7 +22,7 @@
 
 #include "tests/fuzz/arena.h"
 
-enum { WRITES_MAX = 8, OPERATIONS_MAX = 64 };
+enum { WRITES_MAX = 8, OPERATIONS_MAX = 64, BODY_MOST = 5000 };
 
 static const struct {
 	uint32_t capacity;
@@ -38,6 +38,8 @@ static const struct {
 static struct arena arenas[QBI_ARRAY_SIZE(geometries)];
 static uint32_t max_msg_size;
 static struct qbi_ring producer, consumer;
+static struct qbi_body body;   /* what the consumer has of one */
+static uint32_t body_done;     /* of the body that the producer puts */
 static struct qbi_ring friend; /* writes honest records through the peer's mapping */
 static bool place_is_ours;     /* nobody else has written since it was filled */
 
@@ -178,10 +180,40 @@ static void operation_take(size_t room)
 		FUZZ_CHECK(n > room && n <= max_msg_size && consumer.head == before.head);
 		break;
 	default:
-		FUZZ_CHECK((r == QBI_EMPTY || r == -EBADMSG) && consumer.head == before.head);
+		FUZZ_CHECK((r == QBI_EMPTY || r == -EBADMSG || r == QBI_PARTIAL) &&
+			   consumer.head == before.head);
 		break;
 	}
 	free(buf);
+}
+
+/* A piece: one look at the tail and at each of its headers, the bytes as they were read. */
+static void operation_take_piece(void)
+{
+	struct qbi_ring before = consumer;
+	uint32_t done = body.done;
+	size_t n = SIZE_MAX, whole_size;
+	char *whole = NULL;
+	uint64_t word;
+	int r = qbi_ring_take_piece(&consumer, &body, &n);
+
+	check_consumer(&before);
+	if (r != QBI_PARTIAL && r != QBI_BODY) {
+		FUZZ_CHECK((r == QBI_EMPTY || r == -EBADMSG) && consumer.head == before.head &&
+			   body.done == done);
+		return;
+	}
+	FUZZ_CHECK(n > 0 && n <= max_msg_size && body.done == done + n);
+	FUZZ_CHECK(body.size > max_msg_size && body.size <= BODY_MOST);
+	FUZZ_CHECK((body.done == body.size) == (r == QBI_BODY));
+	FUZZ_CHECK(consumer.taken == before.taken + (r == QBI_BODY));
+	memcpy(&word, (uint32_t[2]){ body.size, done }, sizeof(word));
+	check_taken(&before, (unsigned char *)body.data + done, n, RECORD_PIECE, word);
+	if (r == QBI_PARTIAL)
+		return;
+	whole = qbi_body_take(&body, &whole_size);
+	FUZZ_CHECK(whole_size > max_msg_size && whole[whole_size] == 0);
+	free(whole);
 }
 
 static void operation_take_request(void)
@@ -205,9 +237,14 @@ static void operation_take_request(void)
 					     RECORD_CANCEL,
 			    word);
 	} else {
-		FUZZ_CHECK((r == QBI_EMPTY || r == -EBADMSG) && consumer.head == before.head);
+		FUZZ_CHECK((r == QBI_EMPTY || r == -EBADMSG || r == QBI_PARTIAL) &&
+			   consumer.head == before.head);
 	}
 	free(buf);
+	if (r == QBI_PARTIAL) {
+		arena_logged = 0;
+		operation_take_piece();
+	}
 }
 
 static void operation_event(void)
@@ -216,15 +253,18 @@ static void operation_event(void)
 	size_t n = SIZE_MAX;
 	int r = qbi_ring_peek(&consumer, &n);
 
-	FUZZ_CHECK(r == 0 || r == QBI_EMPTY || r == -EBADMSG);
-	if (r)
+	FUZZ_CHECK(r == 0 || r == QBI_PARTIAL || r == QBI_EMPTY || r == -EBADMSG);
+	if (r && r != QBI_PARTIAL)
 		return;
-	FUZZ_CHECK(n <= max_msg_size);
+	FUZZ_CHECK(n <= max_msg_size + (r ? 8 : 0));
 	(void)qbi_ring_is_last(&consumer, n);
 	if (qbi_ring_arm(&consumer, (ssize_t)n))
 		FUZZ_CHECK(consumer.owed - before.owed <= 1);
 	arena_logged = 0;
-	operation_take(max_msg_size);
+	if (r)
+		operation_take_piece();
+	else
+		operation_take(max_msg_size);
 }
 
 static void operation_arm(void)
@@ -370,7 +410,7 @@ static void operation_look(void)
 	}
 	r = qbi_ring_view(&consumer, &at, &n);
 	check_consumer(&before);
-	FUZZ_CHECK(r == 0 || r == QBI_EMPTY || r == -EBADMSG ||
+	FUZZ_CHECK(r == 0 || r == QBI_EMPTY || r == QBI_PARTIAL || r == -EBADMSG ||
 		   (r == QBI_AGAIN && !arena.twice));
 	if (r == 0 || r == QBI_AGAIN)
 		FUZZ_CHECK(n <= max_msg_size);
@@ -426,6 +466,33 @@ static void operation_put_word(struct input *in, size_t n, unsigned int how)
 	FUZZ_CHECK(r != 0 || !(how & 1) || place == before.tail);
 }
 
+static void operation_put_piece(uint32_t size, size_t n)
+{
+	static unsigned char zeros[ARENA_PAGE];
+	struct qbi_ring before = producer;
+	size_t most = qbi_ring_piece_most(&producer);
+	struct qbi_piece piece = { .size = size, .offset = body_done < size ? body_done : 0 };
+	struct iovec iov = { zeros, n < most ? n : most };
+	struct qbi_msg part = { &iov, 1, 0 };
+	bool ring = false, last;
+	int r;
+
+	FUZZ_CHECK(most > 0 && most <= max_msg_size);
+	if (iov.iov_len > size - piece.offset)
+		iov.iov_len = size - piece.offset;
+	part.size = iov.iov_len;
+	last = piece.offset + part.size == size;
+	r = qbi_ring_put_piece(&producer, &piece, &part, &ring);
+	if (r) {
+		FUZZ_CHECK((r == QBI_FULL || r == -EBADMSG) && producer.tail == before.tail &&
+			   producer.put == before.put);
+		return;
+	}
+	check_put(&before, RECORD_PIECE, part.size + 8);
+	FUZZ_CHECK(producer.put == before.put + last);
+	body_done = last ? 0 : piece.offset + (uint32_t)part.size;
+}
+
 static void operation_ask(void)
 {
 	uint64_t offset = UINT64_MAX;
@@ -436,6 +503,21 @@ static void operation_ask(void)
 	FUZZ_CHECK(offset < arena.data_size);
 	(void)qbi_ring_is_empty(&consumer);
 	(void)qbi_ring_has_rung(&consumer);
+}
+
+/* The next piece that the consumer can take, or the first one of a body. */
+static void friend_put_piece(const struct qbi_msg *part)
+{
+	uint32_t size = body.done ? body.size : max_msg_size + 1 + (uint32_t)part->size;
+	struct qbi_piece piece = { .size = size, .offset = body.done };
+	struct iovec iov = part->iov[0];
+	struct qbi_msg msg = { &iov, 1, 0 };
+	bool ring;
+
+	if (iov.iov_len > size - body.done)
+		iov.iov_len = size - body.done;
+	msg.size = iov.iov_len;
+	(void)qbi_ring_put_piece(&friend, &piece, &msg, &ring);
 }
 
 /* A record as it should be, where the peer believes that its tail is. */
@@ -454,6 +536,8 @@ static void friend_put(struct input *in, size_t n, unsigned int kind)
 		(void)qbi_ring_put_timed(&friend, &msg, 1 + n, &place, &ring);
 	else if (kind == 2)
 		(void)qbi_ring_put_cancel(&friend, n, &ring);
+	else if (kind == 3 && n)
+		friend_put_piece(&msg);
 	else
 		(void)qbi_ring_put(&friend, &msg, &ring);
 	peer.watch = arena_watch;
@@ -495,7 +579,12 @@ static void operation_run(struct input *in)
 		else
 			operation_put(n, what / 8);
 		break;
-	case 5: operation_put(max_msg_size, what / 8); break;
+	case 5:
+		if (what & 0x80)
+			operation_put_piece(max_msg_size + 1 + what % 16, n + 1);
+		else
+			operation_put(max_msg_size, what / 8);
+		break;
 	default:
 		if (n % 2)
 			operation_cancel(8 * (uint64_t)input_u8(in), input_u8(in));
@@ -514,6 +603,10 @@ static void rings_open(struct input *in, uint8_t flags)
 	qbi_ring_init(&producer, (void *)arena.words, arena.data, arena.data_size,
 		      max_msg_size);
 	consumer = producer;
+	qbi_body_forget(&body);
+	body.least = max_msg_size;
+	body.most = BODY_MOST;
+	body_done = 0;
 	producer.tail = producer.head_seen = position;
 	consumer.head = consumer.tail_seen = position;
 	producer.tail_offset = consumer.head_offset = offset;

@@ -31,13 +31,17 @@ static unsigned int first, last;
 static uint8_t whole[MAX];
 static uint32_t whole_size, whole_done;
 static bool in_pieces;
-static uint32_t max_msg_size;
+static uint32_t max_msg_size, body_most; /* the latter not below the former */
 
 /* Requests may have a deadline, and may be cancelled: what the last eight bytes said. */
 enum { WORD = 8 };
 #define TIMED_BIT 0x80000000u
 static bool requests, timed;
 static uint64_t deadline, number;
+
+/* A client says which bodies it takes. */
+#define LIMIT 0xfffffffeu
+static uint32_t told;
 
 static uint32_t word(const struct packet *p, size_t at)
 {
@@ -47,15 +51,17 @@ static uint32_t word(const struct packet *p, size_t at)
 	return v;
 }
 
-/* 0 or QBI_TIMED the message is whole, QBI_EMPTY more is needed. */
+/* 0, QBI_TIMED or QBI_BODY the message is whole, QBI_EMPTY more is needed. */
 static int message_state(void)
 {
 	if (!in_pieces || whole_done != whole_size)
 		return QBI_EMPTY;
+	if (requests && whole_size > max_msg_size)
+		return QBI_BODY;
 	return timed ? QBI_TIMED : 0;
 }
 
-/* As above; or QBI_CANCEL, -EBADMSG. */
+/* As above; or QBI_CANCEL; QBI_PARTIAL what a client takes; -EBADMSG. */
 static int packet_read(const struct packet *p)
 {
 	uint32_t size, offset, piece;
@@ -65,6 +71,10 @@ static int packet_read(const struct packet *p)
 	size = word(p, 0);
 	offset = word(p, 4);
 	piece = (uint32_t)p->size - 8;
+	if (requests && !in_pieces && size == LIMIT) {
+		told = offset;
+		return piece ? -EBADMSG : QBI_PARTIAL;
+	}
 	if (requests && !in_pieces && size & TIMED_BIT) {
 		uint64_t said;
 
@@ -80,7 +90,10 @@ static int packet_read(const struct packet *p)
 		timed = true;
 		deadline = said;
 	}
-	if (size > max_msg_size || offset != whole_done || (in_pieces && size != whole_size) ||
+	/* Bodies have no deadline, and begin where a message could be. */
+	if (size > max_msg_size && (timed || (requests && !in_pieces && piece > max_msg_size)))
+		return -EBADMSG;
+	if (size > body_most || offset != whole_done || (in_pieces && size != whole_size) ||
 	    piece > size - offset || (piece == 0 && size != 0))
 		return -EBADMSG;
 	memcpy(whole + offset, p->bytes + 8, piece);
@@ -110,17 +123,30 @@ static bool request_compare(struct qbi_packets *p, bool *ret_taken)
 {
 	uint8_t *buf = malloc(max_msg_size);
 	size_t n = SIZE_MAX;
+	void *body = NULL;
 	uint64_t said = 0;
 	int expected = message_read(), got;
 
 	FUZZ_CHECK(buf);
-	got = qbi_packets_take_request(p, buf, max_msg_size, &n, &said);
+	/* One piece of a body after the other. */
+	do {
+		got = qbi_packets_take_request(p, buf, max_msg_size, &body, &n, &said);
+		FUZZ_CHECK(got != QBI_PARTIAL || n <= body_most);
+	} while (got == QBI_PARTIAL && expected != QBI_PARTIAL);
 	FUZZ_CHECK(got == expected || (got == QBI_EMPTY && in_pieces && expected >= 0));
 	*ret_taken = got == 0 || got == QBI_TIMED;
 	if (*ret_taken)
 		FUZZ_CHECK(n == whole_size && memcmp(buf, whole, n) == 0);
 	FUZZ_CHECK(got != QBI_TIMED || said == deadline);
 	FUZZ_CHECK(got != QBI_CANCEL || said == number);
+	FUZZ_CHECK(got != QBI_PARTIAL || p->body_most == told);
+	FUZZ_CHECK(got == QBI_BODY ? body != NULL : !body);
+	if (body) {
+		FUZZ_CHECK(n == whole_size && memcmp(body, whole, n) == 0);
+		FUZZ_CHECK(((char *)body)[n] == 0 && said > 0 && said < n);
+		*ret_taken = true;
+		free(body);
+	}
 	if (*ret_taken)
 		message_forget();
 	free(buf);
@@ -132,22 +158,24 @@ static bool take_compare(struct qbi_packets *p, size_t room, bool *ret_taken)
 {
 	uint8_t *buf = malloc(room ? room : 1);
 	size_t n = SIZE_MAX;
-	bool peeks = !in_pieces && room < max_msg_size && first != last;
+	bool peeks = !in_pieces && room < body_most && first != last;
 	int expected, got;
 
 	FUZZ_CHECK(buf);
 	/* A small buffer: the first header decides, before its packet is taken. */
 	if (peeks && queue[first % QUEUE].size >= 8 && word(&queue[first % QUEUE], 0) > room &&
-	    word(&queue[first % QUEUE], 0) <= max_msg_size)
+	    word(&queue[first % QUEUE], 0) <= body_most)
 		expected = -ENOBUFS;
 	else
 		expected = message_read();
 	if (expected == 0 && whole_size > room)
 		expected = -ENOBUFS;
-	got = qbi_packets_take(p, buf, room, &n);
+	do
+		got = qbi_packets_take(p, buf, room, &n);
+	while (got == QBI_PARTIAL);
 	FUZZ_CHECK(got == expected || (got == QBI_EMPTY && expected == 0 && in_pieces));
 	FUZZ_CHECK(got != 0 || (n == whole_size && memcmp(buf, whole, n) == 0));
-	FUZZ_CHECK(got != -ENOBUFS || (n > room && n <= max_msg_size));
+	FUZZ_CHECK(got != -ENOBUFS || (n > room && n <= body_most));
 	if (got == 0)
 		message_forget();
 	free(buf);
@@ -180,10 +208,14 @@ static void packet_make(struct input *in, uint8_t how, struct packet *p)
 		offset = 0;
 		if (requests && how & 0x10)
 			size = how & 0x20 ? UINT32_MAX : size | TIMED_BIT;
+		else if (requests && how & 0x80)
+			size = LIMIT;
 		if (requests && how & 0x20)
 			piece = size == UINT32_MAX ? WORD :
 						     (size & ~TIMED_BIT) % (MAX + 1) + WORD;
 	}
+	if (size == LIMIT)
+		piece = how & 0x20 ? 1 : 0;
 	p->size = 8 + piece;
 	memcpy(p->bytes, &size, 4);
 	memcpy(p->bytes + 4, &offset, 4);
@@ -191,7 +223,7 @@ static void packet_make(struct input *in, uint8_t how, struct packet *p)
 	if (how & 4)
 		p->size = how / 8 % 9;
 	offset += piece - (size & TIMED_BIT && !(how & 1) && piece >= WORD ? WORD : 0);
-	of = size & ~TIMED_BIT;
+	of = size == LIMIT ? 0 : size & ~TIMED_BIT;
 }
 
 static void receiver_run(struct input *in)
@@ -203,6 +235,7 @@ static void receiver_run(struct input *in)
 
 	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
 	FUZZ_CHECK(qbi_packets_open(&receiver, pair[0], max_msg_size) == 0);
+	qbi_packets_take_bodies(&receiver, body_most);
 	first = last = 0;
 	message_forget();
 	for (int i = 0; i < STEPS && in->left && alive; i++) {
@@ -264,9 +297,9 @@ static void sender_run(struct input *in)
 
 	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
 	(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	FUZZ_CHECK(qbi_packets_open(&sender, pair[0], MAX) == 0);
+	FUZZ_CHECK(qbi_packets_open(&sender, pair[0], max_msg_size) == 0);
 	sender.piece = 1 + input_u16(in) % 700;
-	max_msg_size = MAX;
+	body_most = MAX;
 	first = last = 0;
 	message_forget();
 	for (int i = 0; i < STEPS / 8 && in->left; i++) {
@@ -305,6 +338,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t how = input_u8(&in);
 
 	max_msg_size = 1 + input_u16(&in) % MAX;
+	/* Bodies, up to any size. */
+	body_most = how & 4 ? 1 + input_u16(&in) % MAX : 0;
+	if (body_most < max_msg_size)
+		body_most = max_msg_size;
 	requests = (how & 3) == 2;
 	if (how & 1)
 		sender_run(&in);

@@ -199,6 +199,8 @@ static void service_start(void)
 	FUZZ_CHECK(service);
 	if (manner & MANNER_ENLARGES)
 		qb_ipcs_enforce_buffer_size(service, 60000);
+	if (manner & MANNER_NATIVE)
+		FUZZ_CHECK(qbipc_service_body_limit_set(service, BODY_MOST) == 0);
 	if (manner & MANNER_RETRIES)
 		FUZZ_CHECK(qbipc_service_writable_set(service, on_writable, NULL) == 0);
 	qb_ipcs_poll_handlers_set(service, &loop);

@@ -40,6 +40,20 @@ void *__wrap_malloc(size_t size)
 	return block_add(__real_malloc(size));
 }
 
+void *__real_realloc(void *block, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void *__wrap_realloc(void *block, size_t size)
+{
+	size_t before = block ? malloc_usable_size(block) : 0;
+	void *grown = __real_realloc(block, size);
+
+	if (!grown)
+		return NULL;
+	held.heap -= before;
+	held.blocks -= block != NULL;
+	return block_add(grown);
+}
+
 void *__real_calloc(size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size)

@@ -255,12 +255,24 @@ void hostile_write(struct hostile *h, struct input *in, uint8_t how)
 	memcpy(h->map[i].at + at, &value, how & 8 ? 4 : 8);
 }
 
+/* A piece of a body: one of the first few. */
+static size_t piece_make(uint8_t id, uint32_t *record)
+{
+	record[0] = 24;
+	record[1] = 0x71706365;
+	record[2] = id & 0x80 ? BODY_MOST + 1 : BODY_MOST;
+	record[3] = id % 8 * 16;
+	return 8 + record[0];
+}
+
 /* A message; or one with a deadline, or the cancel of a request: numbers are small. */
 static size_t record_make(struct input *in, uint32_t *record)
 {
 	uint8_t id = input_u8(in), size = input_u8(in), kind = size / 2 % 4;
 	uint32_t *message = record + (kind == 1 ? 4 : 2);
 
+	if (kind == 3 && size & 1)
+		return piece_make(id, record);
 	record[0] = kind == 1 ? 32 : kind == 2 ? 8 : 24;
 	record[1] = kind == 1 ? 0x716d7464 : kind == 2 ? 0x7163616e : 0x716d7367;
 	record[2] = kind == 2 ? id % 8 : id & 1;

@@ -16,7 +16,7 @@
 
 #include "tests/fuzz/fuzz.h"
 
-enum { HOSTILE = 4, HOSTILE_MAPS = 6, HOSTILE_LARGEST = 200000 };
+enum { HOSTILE = 4, HOSTILE_MAPS = 6, HOSTILE_LARGEST = 200000, BODY_MOST = 300000 };
 
 struct hostile {
 	int fd;	    /* -1: none */

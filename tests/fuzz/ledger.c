@@ -47,7 +47,8 @@ static struct sum *user_of(struct ledger *l, uid_t uid)
 
 static uint64_t memory_of(const qb_ipcs_connection_t *c)
 {
-	return RINGS * ((uint64_t)c->max_msg_size + RING_BESIDES);
+	/* And of bodies, what has come or is kept. */
+	return RINGS * ((uint64_t)c->max_msg_size + RING_BESIDES) + c->quota.held;
 }
 
 /* Of clients that are trusted to leave requests where they lie: their ring, in one piece. */

@@ -16,7 +16,7 @@ fuzz_common = tests/fuzz/fuzz.h
 fuzz_ends = tests/fuzz/ends.h tests/lib/pump.c tests/lib/pump.h
 fuzz_rings = tests/fuzz/arena.h tests/lib/peer-script.h
 # holding.c counts what goes through the first, hostile.c answers the last two.
-fuzz_server_wrapped = asprintf __asprintf_chk calloc free malloc mmap munmap strdup strndup \
+fuzz_server_wrapped = asprintf __asprintf_chk calloc free malloc mmap munmap realloc strdup strndup \
 	getsockopt qbi_reclaim_add
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/coverage.sh
 

@@ -324,7 +324,7 @@ static void send_timed(size_t n, uint32_t seed, uint64_t deadline)
 
 static int receive(size_t *ret_size, uint64_t *ret_word)
 {
-	return qbi_packets_take_request(&server, in, MAX, ret_size, ret_word);
+	return qbi_packets_take_request(&server, in, MAX, NULL, ret_size, ret_word);
 }
 
 static void receive_timed(size_t n, uint32_t seed, uint64_t deadline)
