@@ -104,7 +104,13 @@ END_TEST
 static void send_odd_packets(struct truth *t, unsigned int which)
 {
 	static const struct native_packet packets[] = {
-		{ WIRE_SMALLEST + 1, 0 }, { 100, 1 }, { 10, 0 }, { 100, 0 }, { UINT32_MAX, 0 },
+		{ WIRE_SMALLEST + 1, 0 },
+		{ 100, 1 },
+		{ 10, 0 },
+		{ 100, 0 },
+		{ UINT32_MAX, 0 },
+		{ BODY_MOST, 0 },
+		{ BODY_MOST + 1, 0 },
 	};
 	char bytes[50];
 
@@ -120,8 +126,44 @@ static void send_odd_packets(struct truth *t, unsigned int which)
 
 START_TEST(packets_that_contradict_each_other_are_survived)
 {
-	for (unsigned int i = 0; i < 5; i++)
+	for (unsigned int i = 0; i < 7; i++)
 		client_must_survive(_i, send_odd_packets, i);
+}
+END_TEST
+
+/* The first piece of a body is good, the second one not, or a message. */
+static void send_odd_pieces(struct truth *t, unsigned int which)
+{
+	static const uint32_t second[][2] = {
+		{ BODY_MOST, 0 },     { BODY_MOST, 41 },	{ BODY_MOST, UINT32_MAX },
+		{ UINT32_MAX, 40 },   { BODY_MOST - 1, 40 },	{ BODY_MOST + 1, 40 },
+		{ WIRE_SMALLEST, 0 }, { BODY_MOST, BODY_MOST },
+	};
+	struct native_record record = { 48, NATIVE_PIECE };
+	unsigned char bytes[48] = "";
+	bool ring;
+
+	truth_send(t);
+	for (int i = RESPONSE; i <= EVENT; i++) {
+		put_u32(bytes, BODY_MOST);
+		put_u32(bytes + 4, 0);
+		(void)native_put(&t->mine, i, &record, bytes, sizeof(bytes), &ring);
+		if (which == COUNT(second)) {
+			record.kind = NATIVE_MESSAGE;
+		} else {
+			put_u32(bytes, second[which][0]);
+			put_u32(bytes + 4, second[which][1]);
+		}
+		(void)native_put(&t->mine, i, &record, bytes, sizeof(bytes), &ring);
+		record.kind = NATIVE_PIECE;
+	}
+	bells_ring(t);
+}
+
+START_TEST(pieces_that_do_not_follow_are_survived)
+{
+	for (unsigned int i = 0; i <= 8; i++)
+		client_must_survive(_i, send_odd_pieces, i);
 }
 END_TEST
 
@@ -315,6 +357,7 @@ int main(void)
 	add_attack(tc, lengths_that_lie_are_survived, ON_MEMORY);
 	add_transport_test(tc, messages_of_any_size_are_survived);
 	add_attack(tc, packets_that_contradict_each_other_are_survived, ON_NATIVE_SOCKETS);
+	add_attack(tc, pieces_that_do_not_follow_are_survived, ON_NATIVE_MEMORY);
 	add_transport_test(tc, wake_ups_without_messages_are_survived);
 	add_transport_test(tc, server_that_never_reads_blocks_nobody);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <qb/qbipc_ext.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -180,10 +181,9 @@ void client_must_be_refused(int variant, lie_fn lie, unsigned int which)
 
 enum { CALL_MS = 10 };
 
-static void client_use(qb_ipcc_connection_t *c)
+/* The buffer is exactly of that size: a sanitizer sees one byte more. */
+static void client_use(qb_ipcc_connection_t *c, size_t size)
 {
-	size_t size = (size_t)qb_ipcc_get_buffer_size(c);
-	/* Exactly as large as was agreed: a sanitizer sees one byte more. */
 	char *buf = malloc(size);
 	ssize_t n;
 
@@ -211,8 +211,10 @@ void client_must_survive_named(int variant, const char *name, lie_fn lie, unsign
 	ck_assert_msg(c || errno > 0, "no connection, and no reason");
 	if (c) {
 		(void)qb_ipcc_fd_get(c, &fd);
+		/* The more ways to lie. */
+		(void)qbipc_body_limit_set(c, BODY_MOST);
 		for (int i = 0; i < 4; i++)
-			client_use(c);
+			client_use(c, i % 2 ? (size_t)qb_ipcc_get_buffer_size(c) : BODY_MOST);
 		(void)qb_ipcc_is_connected(c);
 		TIMED(0, (qb_ipcc_disconnect(c), 0));
 	}

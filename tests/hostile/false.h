@@ -15,7 +15,7 @@
 
 #include "tests/hostile/arena.h"
 
-enum { TRUTH_FDS = 253 };
+enum { TRUTH_FDS = 253, BODY_MOST = 1 << 20 };
 
 /* All of an honest offer. */
 struct truth {

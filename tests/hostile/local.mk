@@ -3,6 +3,7 @@
 # QBIPC_HOSTILE_EFFORT (percent) scales heavy loops, QBIPC_HOSTILE_SEED repeats a run.
 hostile_suites = \
 	tests/hostile/bells \
+	tests/hostile/bodies \
 	tests/hostile/cancels \
 	tests/hostile/descriptors \
 	tests/hostile/false-answers \

@@ -162,7 +162,7 @@ static ssize_t packet_take(int fd, void *buf, size_t size)
 
 	do
 		n = recvmsg(fd, &m, MSG_DONTWAIT);
-	while (n > 0 && packet.size == NATIVE_CANCELS);
+	while (n > 0 && packet.size >= NATIVE_TAKES_BODIES);
 	if (n <= 0)
 		return n < 0 ? -errno : -ECONNRESET;
 	if (packet.size & NATIVE_HAS_DEADLINE)

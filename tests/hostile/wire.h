@@ -71,11 +71,13 @@ enum {
 	NATIVE_HEAD = 128,
 	NATIVE_TAKEN = 136,
 	NATIVE_FLOW = 768,
+	NATIVE_CLIENT_BODY = 1280, /* bytes of the largest body that the client takes */
 	NATIVE_DATA = 4096,
 	NATIVE_MESSAGE = 0x716d7367,
 	NATIVE_TIMED = 0x716d7464, /* a deadline, then a message */
 	NATIVE_CANCEL = 0x7163616e,
-	NATIVE_WORD = 8, /* the deadline, or the number that is cancelled */
+	NATIVE_PIECE = 0x71706365, /* size and offset, then a part of a body */
+	NATIVE_WORD = 8,	   /* the deadline, or the number that is cancelled */
 	NATIVE_RUNG = 1,
 };
 
@@ -96,6 +98,8 @@ struct native_packet {
 /* Of a packet with a request: its last bytes are a deadline; it is a cancel. */
 #define NATIVE_HAS_DEADLINE (1u << 31)
 #define NATIVE_CANCELS UINT32_MAX
+/* It says, by its offset, the largest body that the client takes. */
+#define NATIVE_TAKES_BODIES (UINT32_MAX - 1)
 
 /* libqb's wire: offsets in a header file, words of a chunk. */
 enum {
