@@ -45,6 +45,22 @@ static void client_end(struct qbipc_client_watch *cw, int error)
 		cw->gone(cw->c, error, cw->data);
 }
 
+/* As qbi_client_event_recv(): the next event, for which the buffer grows if it is a body. */
+static int client_event_take(struct qbipc_client_watch *cw, size_t *ret_size)
+{
+	int r = qbi_client_event_recv(cw->c, cw->buffer, cw->size, 0, ret_size);
+	void *grown;
+
+	if (r != -ENOBUFS || *ret_size <= cw->size)
+		return r;
+	grown = realloc(cw->buffer, *ret_size);
+	if (!grown)
+		return -ENOMEM;
+	cw->buffer = grown;
+	cw->size = *ret_size;
+	return qbi_client_event_recv(cw->c, cw->buffer, cw->size, 0, ret_size);
+}
+
 /* The caller holds the watch and thus @data; a callback may have ended the watch. */
 static int32_t client_dispatch(int32_t fd, int32_t revents, void *data)
 {
@@ -55,7 +71,7 @@ static int32_t client_dispatch(int32_t fd, int32_t revents, void *data)
 	for (i = 0; i < QBIPC_CLIENT_EVENTS && cw->watch->poll; i++) {
 		size_t n = 0;
 
-		r = qbi_client_event_recv(cw->c, cw->buffer, cw->size, 0, &n);
+		r = client_event_take(cw, &n);
 		if (r != 0)
 			break;
 		cw->event(cw->c, cw->buffer, n, cw->data);

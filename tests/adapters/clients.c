@@ -2,6 +2,7 @@
 /* Clients whose connections are watched by the loop under test; the server is a child. */
 #include <errno.h>
 #include <poll.h>
+#include <qbipc/bodies.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 
 enum { FIRST_EVENT = 1000, EVENT_SIZE = 64, FLOOD = 100 };
 
+static size_t event_size = EVENT_SIZE;
 static void *loop;
 static struct host *server;
 static qb_ipcc_connection_t *client;
@@ -31,7 +33,7 @@ static void on_event(qb_ipcc_connection_t *c, void *event, size_t size, void *da
 	ck_assert_ptr_eq(c, client);
 	ck_assert_ptr_eq(data, &events_seen);
 	ck_assert_int_eq(gone_seen, 0);
-	response_check(event, (ssize_t)size, FIRST_EVENT + events_seen, EVENT_SIZE);
+	response_check(event, (ssize_t)size, FIRST_EVENT + events_seen, event_size);
 	if (++events_seen != events_until_stop)
 		return;
 	test_loop.stop(loop);
@@ -121,6 +123,40 @@ static int32_t other_ready(int32_t fd, int32_t revents, void *data)
 }
 
 /* An eventfd that is always readable, next to a queue of events. */
+static int64_t remote_takes_bodies(struct server *sv, const int64_t *args)
+{
+	return qbipc_service_body_limit_set(sv->service, (size_t)args[0]);
+}
+
+/* On libqb's wire there are none. */
+START_TEST(events_beyond_the_agreed_size_are_handed_over)
+{
+	enum { BODY = 300000 };
+	int64_t sent;
+
+	client_setup(_i);
+	ck_assert_int_eq(host_call(server, remote_takes_bodies, BODY), 0);
+	/* The limit holds for connections made afterwards. */
+	test_loop.close(loop);
+	qb_ipcc_disconnect(client);
+	client = client_connect(server->name, 0);
+	host_await_trace(server, "created:2");
+	loop = test_loop.open();
+	watch_start();
+	ck_assert_int_eq(qbipc_body_limit_set(client, BODY), 0);
+	client_echo(client, EVENT_SIZE);
+	event_size = BODY - sizeof(struct response);
+	sent = host_call(server, remote_event, 2, (int64_t)event_size, FIRST_EVENT);
+	if (variants[_i].libqb_wire) {
+		ck_assert_int_eq(sent, -EMSGSIZE);
+	} else {
+		ck_assert_int_gt(sent, (int64_t)event_size);
+		run_until_event(1);
+	}
+	client_teardown();
+}
+END_TEST
+
 START_TEST(other_descriptors_have_their_turn_between_events)
 {
 	struct qbipc_poll *poll_of;
@@ -316,6 +352,7 @@ void add_client_tests(Suite *s)
 	TCase *tc = tcase_loop(s, "clients");
 
 	add_transport_test(tc, events_are_handed_over_in_order);
+	add_transport_test(tc, events_beyond_the_agreed_size_are_handed_over);
 	add_transport_test(tc, other_descriptors_have_their_turn_between_events);
 	add_transport_test(tc, requests_may_be_made_inside_an_event);
 	add_transport_test(tc, a_server_that_was_killed_is_gone);
