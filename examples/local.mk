@@ -1,6 +1,7 @@
 # Small programs that use the public interface only. tests/examples runs them.
 noinst_PROGRAMS += \
 	examples/activated-server \
+	examples/bodies \
 	examples/call-client \
 	examples/deferring-server \
 	examples/describe-client \
