@@ -25,9 +25,14 @@ bench_peer_sources = \
 	tests/bench/rows-connections.c
 
 EXTRA_PROGRAMS += \
+	tests/bench/bodies \
 	tests/bench/floor \
 	tests/bench/peer-qbipc \
 	tests/bench/peer-libqb
+
+# Beside the same bytes in messages that the application divides and joins itself.
+tests_bench_bodies_SOURCES = tests/bench/bodies.c
+tests_bench_bodies_LDADD = lib/libqbipc.la
 
 tests_bench_floor_SOURCES = \
 	tests/bench/figures.c \
