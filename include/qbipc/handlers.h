@@ -16,8 +16,26 @@
  * answered: the client gets a response of sizeof(struct qb_ipc_response_header) bytes
  * with the id of its request and the errno, so that the client does not wait in vain
  * (unless its queue of responses is full).
- * qbipc_service_refuse_set() changes that. A service that uses none of these functions has
- * msg_process as before.
+ * qbipc_service_refuse_set() changes that.
+ *
+ * This answer is sent at once. Where the answers to earlier requests are deferred, it overtakes
+ * them, and a client that matches responses with requests by their order (qbipc/call.h) takes it
+ * for one of those. So a service that defers answers sets a function which queues the answer
+ * behind them, and returns QBIPC_REFUSE_IGNORE:
+ *
+ * @code{.c}
+ *   static enum qbipc_refuse refuse(qb_ipcs_connection_t *c,
+ *                                   const struct qb_ipc_request_header *message,
+ *                                   size_t size, int error, void *data)
+ *   {
+ *           answer_queue(c, message->id, error);
+ *           return QBIPC_REFUSE_IGNORE;
+ *   }
+ *
+ *   qbipc_service_refuse_set(service, refuse, NULL);
+ * @endcode
+ *
+ * A service that uses none of these functions has msg_process as before.
  */
 #ifndef QBIPC_HANDLERS_H_DEFINED
 #define QBIPC_HANDLERS_H_DEFINED
@@ -36,8 +54,9 @@ extern "C" {
  * Take one message. It may do all that msg_process may.
  *
  * @param c        connection that it came from
- * @param data     the message, header first: a private copy that may be written to,
- *                 valid until the function returns
+ * @param data     the message, header first; may be written to, valid until the
+ *                 function returns. A private copy, but see qbipc_service_views_set()
+ *                 for requests of 16 KiB and more
  * @param size     its bytes, header included; at least min_size of the handler
  * @param context  of the handler
  * @return         0 or more: go on; negative: take no more of this client's messages
@@ -51,7 +70,8 @@ typedef int (*qbipc_handler_fn)(qb_ipcs_connection_t *c, void *data, size_t size
 
 /**
  * A message for which nobody waits any more (qbipc/deadline.h) is not given to the function:
- * it is refused with -ETIMEDOUT, its deadline has passed, or -ECANCELED.
+ * it is refused with -ETIMEDOUT, its deadline has passed, or -ECANCELED. The answer is sent at
+ * once, as that of any refusal: see qbipc_service_refuse_set() if answers are deferred.
  */
 #define QBIPC_HANDLER_IN_TIME 2u
 
@@ -80,6 +100,12 @@ struct qbipc_handler {
 #define QBIPC_HANDLER(id, fn, type)                                                            \
 	{                                                                                      \
 		sizeof(struct qbipc_handler), id, 0, sizeof(type), fn, NULL, #id               \
+	}
+
+/** The same with flags, for instance #QBIPC_HANDLER_IN_TIME. */
+#define QBIPC_HANDLER_FLAGS(id, fn, type, flags)                                               \
+	{                                                                                      \
+		sizeof(struct qbipc_handler), id, flags, sizeof(type), fn, NULL, #id           \
 	}
 
 /**
@@ -169,7 +195,8 @@ typedef enum qbipc_refuse (*qbipc_refuse_fn)(qb_ipcs_connection_t *c,
 
 /**
  * Set the function that decides about messages that are refused. Without one it is
- * QBIPC_REFUSE_ANSWER for all of them.
+ * QBIPC_REFUSE_ANSWER for all of them, which answers at once: before the answers to earlier
+ * requests, where the service defers those.
  *
  * @param s     service
  * @param fn    the function; NULL: none any more
