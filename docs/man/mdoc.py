@@ -10,6 +10,10 @@ from reference import argument_name, plain, squeeze
 
 # Between words of doxygen's <computeroutput>, which @p and @c make, and blanks in them.
 CODE, CODE_END, BLANK = "\x01", "\x02", "\x03"
+# What the header of an adapter needs besides: a package of pkg-config, or a library.
+PACKAGES = {"qbipc/poll-glib.h": "glib-2.0", "qbipc/poll-libev.h": "-lev",
+            "qbipc/poll-libevent.h": "libevent", "qbipc/poll-libuv.h": "libuv",
+            "qbipc/poll-sd-event.h": "libsystemd"}
 CLOSING = re.compile(r"^[.,;:)?!]*$")
 CONSTANT = re.compile(r"(QB_|QBIPC_|POLL|SIG|SO_|RLIMIT_|IOV_)[A-Z_0-9]+$|NULL$")
 
@@ -196,7 +200,11 @@ class Writer:
                 self.put(".Vt " + quoted(f"{item.kind} {item.name};"))
         self.put(".Pp")
         self.put("Compile and link with")
-        self.put(".Ql $(pkg-config --cflags --libs libqbipc) .")
+        package = PACKAGES.get(self.page.header, "")
+        if package.startswith("-"):
+            self.put(".Ql $(pkg-config --cflags --libs libqbipc) " + escape(package) + " .")
+        else:
+            self.put(f".Ql $(pkg-config --cflags --libs {' '.join(['libqbipc', package]).strip()}) .")
 
     def _tagged(self, rows, macro):
         """A list whose column is as wide as the longest of its names, within reason."""

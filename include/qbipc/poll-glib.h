@@ -157,7 +157,7 @@ static inline void qbipc_glib_jobs_stop(struct qbipc_poll_jobs *base)
  *
  * @param l     to be filled; stays where it is until qbipc_poll_glib_fini()
  * @param context the context; NULL is the default one. A reference is kept
- * @return      0
+ * @return      0; -ENOMEM
  * @note        Threads: the one that runs the loop, or before it runs.
  */
 static inline int qbipc_poll_glib_init(struct qbipc_poll_glib *l, GMainContext *context)

@@ -137,7 +137,7 @@ static inline int qbipc_libev_jobs_arm(struct qbipc_poll_jobs *base, unsigned in
  *
  * @param l     to be filled; stays where it is until qbipc_poll_libev_fini()
  * @param loop  the loop; stays the caller's and must outlive @p l
- * @return      0; -EMFILE, -ENFILE: it takes one descriptor
+ * @return      0; -EMFILE, -ENFILE: it takes one descriptor; -ENOMEM
  * @note        Threads: the one that runs the loop, or before it runs.
  */
 static inline int qbipc_poll_libev_init(struct qbipc_poll_libev *l, struct ev_loop *loop)

@@ -155,7 +155,7 @@ static inline void qbipc_libevent_jobs_stop(struct qbipc_poll_jobs *base)
  *
  * @param l     to be filled; stays where it is until qbipc_poll_libevent_fini()
  * @param events the base; stays the caller's and must outlive @p l
- * @return      0; -EMFILE, -ENFILE: it takes one descriptor
+ * @return      0; -EMFILE, -ENFILE: it takes one descriptor; -ENOMEM
  * @note        Threads: the one that runs the loop, or before it runs.
  */
 static inline int qbipc_poll_libevent_init(struct qbipc_poll_libevent *l,

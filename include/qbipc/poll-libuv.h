@@ -152,7 +152,7 @@ static inline void qbipc_libuv_jobs_stop(struct qbipc_poll_jobs *base)
  *
  * @param l     to be filled; stays where it is until qbipc_poll_libuv_fini()
  * @param loop  the loop; stays the caller's and must outlive @p l
- * @return      0
+ * @return      0; -ENOMEM
  * @note        Threads: the one that runs the loop, or before it runs.
  */
 static inline int qbipc_poll_libuv_init(struct qbipc_poll_libuv *l, uv_loop_t *loop)

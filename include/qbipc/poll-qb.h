@@ -102,7 +102,7 @@ static inline void qbipc_qb_jobs_stop(struct qbipc_poll_jobs *base)
  *
  * @param l     to be filled; stays where it is until qbipc_poll_qb_fini()
  * @param loop  the loop; stays the caller's and must outlive @p l
- * @return      0
+ * @return      0; -ENOMEM
  * @note        Threads: the one that runs the loop, or before it runs.
  */
 static inline int qbipc_poll_qb_init(struct qbipc_poll_qb *l, qb_loop_t *loop)

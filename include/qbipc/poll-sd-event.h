@@ -159,7 +159,7 @@ static inline void qbipc_sd_event_jobs_stop(struct qbipc_poll_jobs *base)
  *
  * @param l     to be filled; stays where it is until qbipc_poll_sd_event_fini()
  * @param event the loop, whose thread it is. A reference is kept
- * @return      0
+ * @return      0; -ENOMEM
  * @note        Threads: the one that runs the loop, or before it runs.
  */
 static inline int qbipc_poll_sd_event_init(struct qbipc_poll_sd_event *l, sd_event *event)
