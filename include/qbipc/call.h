@@ -22,12 +22,19 @@
  *
  * Servers of libqb answer calls too. Where both ends use this library and the native wire, the
  * server is told until when a call waits, and that it is cancelled or its time is over
- * (qbipc/deadline.h); it may ignore that. A server answers each request that is sent as a call
- * once, in the order in which they came. The first response belongs to the oldest request, and
- * so on. A call that was cancelled, or whose time is over, keeps its place: its response, when
- * it comes, is thrown away and never given to the next call. So a request that a server never
- * answers is none to be sent as a call; send it with qb_ipcc_send(), which does not wait for a
- * response.
+ * (qbipc/deadline.h); it may ignore that.
+ *
+ * A server answers each request that is sent as a call once, in the order in which they came.
+ * The first response belongs to the oldest request, and so on. A call that was cancelled, or
+ * whose time is over, keeps its place: its response, when it comes, is thrown away and never
+ * given to the next call. So a request that a server never answers is none to be sent as a
+ * call; send it with qb_ipcc_send(), which does not wait for a response.
+ *
+ * A server that leaves out a response, or sends one out of order, shifts all that follow: each
+ * call gets the response to another one. Nothing in a response says so. A client that does not
+ * know its server puts a number into each request, which the response repeats, and compares
+ * it. If they differ, or if several calls in a row have timed out, it disconnects and connects
+ * again: nothing is shifted on the new connection.
  *
  * From the first call on, or after qbipc_late_responses_drop(), this holds for all responses
  * of the connection:

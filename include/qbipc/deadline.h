@@ -32,7 +32,27 @@
  *
  * The client counts on a response to each request nevertheless, in their order, and throws
  * away that of a request which it has given up. So such a request is answered too, by
- * anything; for instance by a header with an error.
+ * anything; for instance by a header with an error. An answer that was deferred and finds no
+ * room (-EAGAIN) is kept, with those behind it, and sent again when there is room
+ * (qbipc_service_writable_set()). What the library refuses by itself it answers at once, before
+ * the answers that are deferred: see qbipc/handlers.h.
+ *
+ * A server that asks another one for the answer passes the deadline on as the time of its own
+ * call:
+ *
+ * @code{.c}
+ *   uint64_t deadline = qbipc_request_deadline(c);
+ *   int64_t left = -1;
+ *   struct timespec now;
+ *
+ *   clock_gettime(CLOCK_MONOTONIC, &now);
+ *   if (deadline)
+ *           left = ((int64_t)deadline - now.tv_nsec) / 1000000 - now.tv_sec * 1000;
+ *   if (deadline && left <= 0)
+ *           answer(c, -ETIMEDOUT);
+ *   else
+ *           qbipc_call_send(other, &iov, 1, left > INT_MAX ? INT_MAX : (int)left, done, job);
+ * @endcode
  *
  * On libqb's wire no request has a deadline, and none is cancelled. Times are those of
  * CLOCK_MONOTONIC, which is the same for all processes, except for those in a time namespace

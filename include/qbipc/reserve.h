@@ -34,6 +34,14 @@
  *   as a reference does, so that the place stays valid when the client leaves.
  * * After fork(2) it belongs to the process that made it. To a child it does not exist;
  *   while the parent of a client has one, the child cannot send (-EAGAIN).
+ * * Write the header's size before the commit: it is the committed size, neither more nor less.
+ *   The commit does not look at it. A server drops the client of a request that is shorter than
+ *   its header says, and logs that; of a longer one it takes what the header says, and 0 is a
+ *   goodbye. A response or an event arrives as it is.
+ * * A request that is built in place is none of qbipc_call_send(). While one is reserved, that
+ *   returns -EAGAIN, and so does qb_ipcc_sendv_recv() where responses are matched with requests
+ *   (qbipc/call.h); calls that are under way go on. Once it is committed, its response belongs
+ *   to qb_ipcc_recv(): receive it before the next call is sent.
  * * Only the commit sends. A thread that is cancelled in between leaves the reservation open.
  */
 #ifndef QBIPC_RESERVE_H_DEFINED
@@ -69,7 +77,7 @@ int qbipc_request_reserve(qb_ipcc_connection_t *c, size_t size, void **place);
  * Send the request that was built. It is as one of qb_ipcc_send() then.
  *
  * @param c     connection
- * @param size  bytes that it has, at most those reserved
+ * @param size  bytes that it has, at most those reserved; the size in its header
  * @return      the size; -EMSGSIZE more than was reserved, and -EAGAIN no room in a socket:
  *              it stays reserved; -ENOTCONN the other end is gone, and the reservation is
  *              over; -EINVAL nothing is reserved
@@ -110,7 +118,7 @@ int qbipc_response_reserve(qb_ipcs_connection_t *c, size_t size, void **place);
  * What the reservation keeps in memory is given back: connection_destroyed may run here.
  *
  * @param c     connection
- * @param size  bytes that it has, at most those reserved
+ * @param size  bytes that it has, at most those reserved; the size in its header
  * @return      the size; -EMSGSIZE more than was reserved, and -EAGAIN no room in a socket:
  *              it stays reserved; -ENOTCONN the other end is gone, and the reservation is
  *              over; -EINVAL nothing is reserved
@@ -152,7 +160,7 @@ int qbipc_event_reserve(qb_ipcs_connection_t *c, size_t size, void **place);
  * What the reservation keeps in memory is given back: connection_destroyed may run here.
  *
  * @param c     connection
- * @param size  bytes that it has, at most those reserved
+ * @param size  bytes that it has, at most those reserved; the size in its header
  * @return      the size; -EMSGSIZE more than was reserved, and -EAGAIN no room in a socket:
  *              it stays reserved; -ENOTCONN the other end is gone, and the reservation is
  *              over; -EINVAL nothing is reserved
