@@ -23,7 +23,9 @@ static int32_t fd_del(int32_t fd)
 
 static int32_t request_answer(qb_ipcs_connection_t *c, void *data, size_t size)
 {
-	return qb_ipcs_response_send(c, data, size) < 0 ? -1 : 0;
+	if (qb_ipcs_response_send(c, data, size) < 0)
+		qb_ipcs_disconnect(c);
+	return 0;
 }
 
 int main(void)
