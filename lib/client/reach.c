@@ -39,7 +39,7 @@ static struct timeval time_left(uint64_t deadline)
 }
 
 /* With no time for it, connect(2) must not wait at all: the shortest limit is a tick. */
-static int stream_wait(int fd, bool on)
+static int stream_wait_set(int fd, bool on)
 {
 	return fcntl(fd, F_SETFL, O_RDWR | (on ? 0 : O_NONBLOCK)) < 0 ? -errno : 0;
 }
@@ -87,7 +87,7 @@ static int service_connect(int fd, const struct sockaddr_un *address, uint64_t d
 	int r;
 
 	if (deadline == 0) {
-		r = stream_wait(fd, false);
+		r = stream_wait_set(fd, false);
 		if (r < 0)
 			return r;
 	}
@@ -98,7 +98,7 @@ static int service_connect(int fd, const struct sockaddr_un *address, uint64_t d
 		r = address_connect(fd, address, *ret_size, deadline, cancel_state);
 	}
 	if (r == 0 && qbi_deadline_is_a_time(deadline))
-		r = deadline == 0 ? stream_wait(fd, true) : stream_limit(fd, NULL);
+		r = deadline == 0 ? stream_wait_set(fd, true) : stream_limit(fd, NULL);
 	return r;
 }
 
