@@ -113,7 +113,7 @@ int64_t qbipc_call_send(qb_ipcc_connection_t *c, const struct iovec *iov, size_t
 /**
  * Cancel a call. Its function is called with -ECANCELED before this returns. The request
  * stays sent: the server may serve it, and its response is thrown away. The server is told,
- * as soon as there is room for that.
+ * as soon as there is room for that; of more than 1,024 such calls at a time, it is not.
  *
  * @param c     connection
  * @param call  number of qbipc_call_send(); one that is done does no harm
