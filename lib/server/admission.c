@@ -14,6 +14,7 @@
 #include "server/end.h"
 #include "server/handshake.h"
 #include "server/inquiry.h"
+#include "server/request-buffer.h"
 #include "server/send.h"
 #include "transport/registry.h"
 #include "transport/trial.h"
@@ -248,7 +249,7 @@ static int connection_open(qb_ipcs_connection_t *c)
 
 	qbi_connection_enter(c, QBI_CONNECTION_OPENING);
 	h->locking.error = 0;
-	if (!qbi_host_scratch_reserve(h, qbi_connection_request_room(c->max_msg_size)))
+	if (!qbi_host_scratch_reserve(h, qbi_request_buffer_room(c->max_msg_size)))
 		return h->locking.error < 0 ? h->locking.error : -ENOMEM;
 	r = connection_offer(c, &made);
 	if (r < 0 && native_is_in_the_way(c, r)) {

@@ -6,9 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <qbipc/monitor.h>
-#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/again.h"
 #include "base/descriptors.h"
@@ -178,107 +176,6 @@ void qbi_connection_enter(qb_ipcs_connection_t *c, enum qbi_connection_state sta
 		qbi_roster_remove(&c->listed);
 }
 
-/*
- * A buffer begins with the place of short requests. Longer requests follow it, one after
- * the other; when ROUND is reached, the next one is put at the beginning again.
- */
-#define SHORT_ROOM 64u
-#define ROUND (4u << 10)
-
-/* Memory that is kept per client in any case: enough for requests of default size. */
-#define BUFFER_KEPT (ROUND + (16u << 10))
-
-size_t qbi_connection_request_room(uint32_t max_msg_size)
-{
-	return ROUND + (size_t)max_msg_size + 1;
-}
-
-char *qbi_connection_request_place(const qb_ipcs_connection_t *c, void *buffer)
-{
-	return (char *)buffer + (c->request_at ? c->request_at : SHORT_ROOM);
-}
-
-char *qbi_connection_request_settle(qb_ipcs_connection_t *c, void *buffer, size_t size)
-{
-	char *request = qbi_connection_request_place(c, buffer);
-	size_t end = (size_t)(request - (char *)buffer) + size + 1;
-
-	if (c->buffer_used < end)
-		c->buffer_used = end;
-	if (size < SHORT_ROOM)
-		return memcpy(buffer, request, size);
-	end = (end + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
-	c->request_at = end < ROUND ? end : SHORT_ROOM;
-	return request;
-}
-
-void *qbi_connection_buffer_take(qb_ipcs_connection_t *c)
-{
-	size_t room = qbi_connection_request_room(c->max_msg_size);
-	void *none = NULL;
-	void *buffer =
-		c->buffer ? QBI_TAKE(c->buffer) : qbi_memory_new(room, &c->host->locking);
-
-	/* The buffer of the host is always available, unless a callback runs the loop. */
-	if (!buffer)
-		buffer = qbi_host_scratch_take(c->host, room);
-	atomic_compare_exchange_strong(&c->lent, &none, buffer);
-	return buffer;
-}
-
-/* Keep a large request of @c, and free that of another client. */
-static void large_request_keep(qb_ipcs_connection_t *c)
-{
-	qb_ipcs_connection_t *before = c->host->large;
-
-	if (before && before != c && before->buffer) {
-		qbi_memory_free(QBI_TAKE(before->buffer));
-		before->buffer_used = 0;
-	}
-	c->host->large = c;
-}
-
-void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer)
-{
-	void *lent = buffer;
-
-	atomic_compare_exchange_strong(&c->lent, &lent, NULL);
-	/* First give the host its buffer back: this may be it. */
-	if (!c->end || c->buffer || !c->host->scratch) {
-		qbi_host_scratch_give(c->host, buffer);
-		return;
-	}
-	c->buffer = buffer;
-	if (c->buffer_used > BUFFER_KEPT)
-		large_request_keep(c);
-}
-
-static int watch_set(qb_ipcs_connection_t *c, struct qbi_watch *w, int32_t events)
-{
-	const struct qbi_app_loop *loop = &c->host->set.loop;
-	enum qb_loop_priority priority = c->host->set.priority;
-	int r;
-
-	if (w->fd < 0 || (w->events == events && w->priority == priority))
-		return 0;
-	if (w->events)
-		r = qbi_app_loop_mod(loop, priority, w->fd, events, c, c->dispatch);
-	else
-		r = qbi_app_loop_add(loop, priority, w->fd, events, c, c->dispatch);
-	if (r < 0)
-		return r;
-	w->events = events;
-	w->priority = priority;
-	return 0;
-}
-
-static void watch_drop(qb_ipcs_connection_t *c, struct qbi_watch *w)
-{
-	if (w->fd >= 0 && w->events)
-		qbi_app_loop_del(&c->host->set.loop, w->fd);
-	w->events = 0;
-}
-
 int qbi_connection_watch_update(qb_ipcs_connection_t *c)
 {
 	/*
@@ -289,15 +186,15 @@ int qbi_connection_watch_update(qb_ipcs_connection_t *c)
 	int32_t stream = c->request.fd >= 0 ? QBI_POLL_EVENTS : requests;
 	int r;
 
-	r = watch_set(c, &c->stream, stream);
+	r = qbi_watch_set(&c->host->set, &c->stream, stream, c, c->dispatch);
 	if (r < 0)
 		return r;
-	return watch_set(c, &c->request, requests);
+	return qbi_watch_set(&c->host->set, &c->request, requests, c, c->dispatch);
 }
 
 int qbi_connection_stream_take(qb_ipcs_connection_t *c)
 {
-	watch_drop(c, &c->stream);
+	qbi_watch_drop(&c->host->set, &c->stream);
 	return qbi_take_fd(&c->stream.fd);
 }
 
@@ -437,7 +334,7 @@ static void retry_let_go(qb_ipcs_connection_t *c)
 void qbi_connection_retract(qb_ipcs_connection_t *c)
 {
 	qbi_bell_remove(&c->bell);
-	watch_drop(c, &c->request);
+	qbi_watch_drop(&c->host->set, &c->request);
 	qbi_end_free(QBI_TAKE(c->end), QBI_PART_AT_ONCE);
 	c->request.fd = -1;
 	retry_let_go(c);
@@ -459,8 +356,8 @@ static void connection_release(qb_ipcs_connection_t *c)
 	struct qbi_tally counted;
 
 	qbi_bell_remove(&c->bell);
-	watch_drop(c, &c->request);
-	watch_drop(c, &c->stream);
+	qbi_watch_drop(&c->host->set, &c->request);
+	qbi_watch_drop(&c->host->set, &c->stream);
 	qbi_mutex_lock(&c->send);
 	c->sendable = false;
 	qbi_retry_remove(&c->host->retry, &c->retry);

@@ -40,6 +40,7 @@
 #include "server/retry.h"
 #include "server/roster.h"
 #include "server/unread.h"
+#include "server/watch.h"
 #include "transport/transport.h"
 #include "wire/handshake.h"
 
@@ -52,18 +53,6 @@ enum qbi_connection_state {
 	QBI_CONNECTION_CLOSING,
 	QBI_CONNECTION_CLOSED,
 };
-
-/* A descriptor of ours, and what the application's loop watches it for. */
-struct qbi_watch {
-	int fd;		/* -1: none */
-	int32_t events; /* 0: not in the loop */
-	enum qb_loop_priority priority;
-};
-
-#define QBI_WATCH_INIT                                                                         \
-	{                                                                                      \
-		.fd = -1                                                                       \
-	}
 
 /* What one channel still has to send; under `send`. */
 struct qbi_unsent {
@@ -147,27 +136,6 @@ struct qb_ipcs_connection {
 	bool numbers_unsure; /* another process may have taken requests of ours */
 	struct qbi_counters count;
 };
-
-/* Size of a buffer for requests of up to @max_msg_size bytes with a zero after each. */
-size_t qbi_connection_request_room(uint32_t max_msg_size);
-
-/*
- * Where to put the next request in a buffer, and where it is after that: short requests
- * have a place of their own. Neither a short request nor the zero after it overwrites the
- * last longer request, if that is shorter than 4 KiB. corosync needs this: its iterators
- * keep a pointer to the request that created them.
- */
-char *qbi_connection_request_place(const qb_ipcs_connection_t *c, void *buffer);
-char *qbi_connection_request_settle(qb_ipcs_connection_t *c, void *buffer, size_t size);
-
-/*
- * Private memory for one request of the agreed size; NULL without memory. After it is given
- * back, the request stays in it until the next one of this client, as in libqb, because
- * applications read requests after the callback has returned. Of large requests only the
- * last one of the service is kept, so that clients cannot make it keep one each.
- */
-void *qbi_connection_buffer_take(qb_ipcs_connection_t *c);
-void qbi_connection_buffer_give(qb_ipcs_connection_t *c, void *buffer);
 
 /*
  * A request in place is handed to the application: until the done, the memory stays, also if

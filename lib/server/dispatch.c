@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "server/admission.h"
 #include "server/connection.h"
+#include "server/request-buffer.h"
 #include "server/selector.h"
 #include "server/send.h"
 #include "server/takeover.h"
@@ -464,7 +465,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bo
 		/* The callback may have forked, and this may be the child. */
 		if (c->generation != qbi_generation())
 			qbi_send_go_on(c);
-		r = request_take(c, qbi_connection_request_place(c, buf), &in_place, &size);
+		r = request_take(c, qbi_request_buffer_place(c, buf), &in_place, &size);
 		if (r == QBI_EMPTY && !looked_again) {
 			looked_again = true;
 			r = requests_settle(c, taken, suspected);
@@ -488,7 +489,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bo
 		else if (in_place)
 			r = request_serve(c, in_place, size, false, true);
 		else
-			r = request_serve(c, qbi_connection_request_settle(c, buf, size), size,
+			r = request_serve(c, qbi_request_buffer_settle(c, buf, size), size,
 					  r == QBI_TIMED, false);
 		if (r < 0 || r == QBI_FAREWELL)
 			return r;
@@ -521,7 +522,7 @@ static int requests_serve(qb_ipcs_connection_t *c, void *buf, uint64_t *tick, bo
 
 static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 {
-	void *buf = qbi_connection_buffer_take(c);
+	void *buf = qbi_request_buffer_take(c);
 	uint64_t tick = qbi_cost_tick();
 	bool again = false;
 	int r;
@@ -530,7 +531,7 @@ static void connection_serve(qb_ipcs_connection_t *c, bool readable)
 		return; /* the requests stay queued; the loop calls again */
 	c->transport->server->begin(c->end, readable);
 	r = requests_serve(c, buf, &tick, &again);
-	qbi_connection_buffer_give(c, buf);
+	qbi_request_buffer_give(c, buf);
 	if (!c->end)
 		return;
 	ticks_watch(c, &tick);

@@ -35,6 +35,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/monitor.h \
 	lib/server/refusals.c \
 	lib/server/refusals.h \
+	lib/server/request-buffer.c \
+	lib/server/request-buffer.h \
 	lib/server/retry.c \
 	lib/server/retry.h \
 	lib/server/roster.c \
@@ -51,4 +53,6 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/timing.c \
 	lib/server/timing.h \
 	lib/server/unread.c \
-	lib/server/unread.h
+	lib/server/unread.h \
+	lib/server/watch.c \
+	lib/server/watch.h
