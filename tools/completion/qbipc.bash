@@ -30,20 +30,19 @@ _qbipc_list()
 	compopt -o nospace 2>/dev/null
 }
 
-# The name of a service before the current word of qbipc call, in REPLY.
-_qbipc_call_name()
+# The first word before the current one that is no option, in REPLY. VALUED: a pattern of the
+# options that a value follows.
+_qbipc_first_word()
 {
-	local i
+	local valued=$1 i
 	for ((i = 2; i < COMP_CWORD; i++)); do
-		case ${COMP_WORDS[i]} in
-		-[fxmset] | --file | --hex | --text | --size | --events | --timeout)
+		if [[ ${COMP_WORDS[i]} =~ ^($valued)$ ]]; then
 			((i++))
-			[[ ${COMP_WORDS[i]-} != = ]] || ((i++)) ;;
-		-*) ;;
-		*)
+			[[ ${COMP_WORDS[i]-} != = ]] || ((i++))
+		elif [[ ${COMP_WORDS[i]} != -* ]]; then
 			REPLY=${COMP_WORDS[i]}
-			return ;;
-		esac
+			return
+		fi
 	done
 	return 1
 }
@@ -83,6 +82,7 @@ _qbipc()
 	bench-s | bench--sizes)
 		_qbipc_list "$current" 64 1024 16384 131072 1048576
 		return ;;
+	replay-[es]) ;;
 	call-[xm] | call--hex | call--text | *-[ciest] | watch-n | monitor-[npb] | \
 	monitor--number | monitor--pid | monitor--bytes | *--count | *--connections | \
 	*--interval | *--idle | *--timeout | *--size | *--id | *--offset | \
@@ -92,10 +92,11 @@ _qbipc()
 	if [[ $current == -* ]]; then
 		mapfile -t lines < <(_qbipc_options "$tool" "$command")
 		compopt -o nospace 2>/dev/null
-	elif [[ $command$previous == replayreplay ]]; then
+	elif [[ $command == replay ]] && ! _qbipc_first_word '-t|--timeout'; then
 		compopt -o filenames 2>/dev/null
 		mapfile -t lines < <(compgen -f -- "$current")
-	elif [[ $command == call ]] && _qbipc_call_name; then
+	elif [[ $command == call ]] &&
+		_qbipc_first_word '-[fxmset]|--(file|hex|text|size|events|timeout)'; then
 		mapfile -t lines < <("$tool" describe --names "$REPLY" 2>/dev/null)
 	elif [[ $command != ls ]]; then
 		mapfile -t lines < <("$tool" ls --names 2>/dev/null)

@@ -234,7 +234,7 @@ static int order_read(struct capture *c)
 		return malformed(c, "it ends within a block");
 	memcpy(&mark, c->block + 8, sizeof(mark));
 	if (mark != ORDER_MARK && mark != __builtin_bswap32(ORDER_MARK))
-		return malformed(c, "it is not in the pcapng format");
+		return malformed(c, "not in the pcapng format");
 	c->swapped = mark != ORDER_MARK;
 	c->in_section = true;
 	c->n_interfaces = 0;
@@ -260,7 +260,7 @@ static int block_read(struct capture *c, uint32_t *type, uint32_t *length)
 		done = 12;
 	}
 	if (!c->in_section)
-		return malformed(c, "it is not in the pcapng format");
+		return malformed(c, "not in the pcapng format");
 	*length = get_u32(c, c->block + 4);
 	if (*length < done + 4 || *length % 4 || *length > CAPTURE_BLOCK_MAX)
 		return malformed(c, "the length of a block is wrong");

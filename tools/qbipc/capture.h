@@ -23,6 +23,9 @@ bool capture_write(FILE *f, const struct qbipc_monitor_record *r, uint64_t realt
 /* A block is no longer than that, nor has a section more interfaces. */
 enum { CAPTURE_BLOCK_MAX = 1 << 20, CAPTURE_INTERFACES = 64 };
 
+/* A service shows no more bytes of a message: more than that cannot be recorded. */
+enum { CAPTURE_MESSAGE_MAX = 65536 };
+
 /* An interface of the file: where packets come from. */
 struct capture_interface {
 	bool ours;

@@ -13,6 +13,8 @@ tools_qbipc_qbipc_SOURCES = \
 	tools/qbipc/capture.h \
 	tools/qbipc/describe.c \
 	tools/qbipc/describe.h \
+	tools/qbipc/difference.c \
+	tools/qbipc/difference.h \
 	tools/qbipc/echo.c \
 	tools/qbipc/event.c \
 	tools/qbipc/event.h \

@@ -29,7 +29,6 @@
 #define RECORDS_LEFT 16384
 
 /* Of a message that a service shows. */
-#define BYTES_MAX 65536
 
 struct monitor {
 	const char *name;
@@ -216,8 +215,8 @@ static int open_fail(const struct monitor *m, int error)
 {
 	switch (error) {
 	case -EPERM:
-		tool_complain("%s: the service does not allow monitors; QBIPC_MONITOR in its "
-			      "environment would",
+		tool_complain("%s: the service does not allow monitors; QBIPC_MONITOR=headers "
+			      "or payload in its environment would",
 			      m->name);
 		return TOOL_REFUSED;
 	case -EUSERS:
@@ -375,7 +374,8 @@ static int monitor_run(const struct tool_command *self, int argc, char **argv)
 			m.options.id = id_of(self, optarg);
 			break;
 		case 'b':
-			m.options.bytes = (uint32_t)tool_number(self, optarg, 0, BYTES_MAX);
+			m.options.bytes =
+				(uint32_t)tool_number(self, optarg, 0, CAPTURE_MESSAGE_MAX);
 			bytes = true;
 			break;
 		case 'c': m.count = tool_number(self, optarg, 1, UINT64_MAX); break;
@@ -391,7 +391,7 @@ static int monitor_run(const struct tool_command *self, int argc, char **argv)
 		tool_misused(self, "--json and --record exclude each other");
 	/* As much as a replay needs. */
 	if (m.path && !bytes)
-		m.options.bytes = BYTES_MAX;
+		m.options.bytes = CAPTURE_MESSAGE_MAX;
 	return monitor_show(&m);
 }
 
@@ -421,6 +421,7 @@ const struct tool_command tool_monitor = {
 		 "  -c, --count=N          end after N records\n"
 		 "  -t, --timeout=SECONDS  time limit of the answer [5]\n"
 		 "  -j, --json             print an object per line, for each record\n"
+		 "  -r, --record=FILE      write the records to FILE, for replay or Wireshark\n"
 		 "  -h, --help             show this and exit\n"
 		 "  -V, --version          show the version and exit\n",
 	.short_options = ":k:n:p:i:b:c:t:jr:hV",

@@ -10,7 +10,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +18,11 @@
 #include <qbipc/connect.h>
 
 #include "tools/qbipc/capture.h"
+#include "tools/qbipc/difference.h"
 #include "tools/qbipc/text.h"
 #include "tools/qbipc/tool.h"
 
 #define NS_PER_MS 1000000
-#define HEADER sizeof(struct qb_ipc_response_header)
 
 /* How what came back compares. */
 struct tally {
@@ -37,20 +36,24 @@ struct party {
 	uint64_t number; /* in the recording */
 	qb_ipcc_connection_t *c;
 	bool out_of_step; /* something did not come: the rest would be compared in vain */
+	uint64_t skipped; /* requests that were left out after the last one that was sent; their
+			     responses are still to come in the recording */
 };
 
 struct replay {
 	const char *path;
 	const char *name;
 	int32_t timeout_ms;
-	bool headers; /* compare nothing else */
-	bool pace;    /* keep the pauses */
+	bool headers;  /* compare nothing else */
+	bool pace;     /* keep the pauses */
+	bool skip_cut; /* leave out what is not there as a whole */
 	bool json;
 	struct capture *file;
 	struct party *parties;
 	size_t n_parties;
 	uint64_t connections;
 	uint64_t requests;
+	uint64_t skipped; /* requests */
 	uint64_t lost;
 	uint64_t begun_ns, first_ns; /* now, and then: of the first record */
 	struct tally responses, events;
@@ -60,19 +63,10 @@ struct replay {
 
 /* Say what is different, where the recording is at. */
 static void differ(const struct replay *o, const struct qbipc_monitor_record *r,
-		   const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void differ(const struct replay *o, const struct qbipc_monitor_record *r,
-		   const char *format, ...)
+		   const char *how)
 {
-	const char *what = r->kind == QBIPC_MONITOR_EVENT ? "event" : "response";
-	char text[128];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	tool_complain("packet %" PRIu64 ", %s to %" PRIu64 ": %s", o->file->packets, what,
-		      r->number, text);
+	tool_complain("packet %" PRIu64 ", %s to %" PRIu64 ": %s", o->file->packets,
+		      r->kind == QBIPC_MONITOR_EVENT ? "event" : "response", r->number, how);
 }
 
 /* -- Connections ------------------------------------------------------------------- */
@@ -188,37 +182,22 @@ static ssize_t event_take(struct replay *o, struct party *p)
 	return n == -EAGAIN ? -ETIMEDOUT : n;
 }
 
-/* Where two messages differ; SIZE_MAX: nowhere. */
-static size_t difference_of(const char *a, const char *b, size_t n)
+/* A request that is not there whole cannot be sent. */
+static bool request_is_cut(const struct qbipc_monitor_record *r)
 {
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (a[i] != b[i])
-			return i;
-	return SIZE_MAX;
+	return r->kind == QBIPC_MONITOR_REQUEST &&
+	       (r->bytes != r->message_size || r->bytes < sizeof(struct qb_ipc_request_header));
 }
 
-/* Is what came, of @size bytes, what came then? */
-static bool answer_is_same(const struct replay *o, const struct qbipc_monitor_record *r,
-			   size_t size)
+static int request_play(struct replay *o, struct party *p, const struct qbipc_monitor_record *r)
 {
-	size_t n = r->bytes < size ? r->bytes : size, at;
-
-	if (size != r->message_size)
-		differ(o, r, "%zu bytes instead of %" PRIu64, size, r->message_size);
-	else if (size >= HEADER && o->answer->id != r->id)
-		differ(o, r, "id %d instead of %d", o->answer->id, r->id);
-	else if (size >= HEADER && o->answer->error != r->error)
-		differ(o, r, "error %d instead of %d", o->answer->error, r->error);
-	else if (!o->headers && n &&
-		 (at = difference_of((const char *)o->answer, r->data, n)) != SIZE_MAX)
-		differ(o, r, "byte %zu is %02x instead of %02x", at,
-		       ((const unsigned char *)o->answer)[at],
-		       ((const unsigned char *)r->data)[at]);
-	else
-		return true;
-	return false;
+	if (request_is_cut(r)) {
+		p->skipped++;
+		o->skipped++;
+		return TOOL_OK;
+	}
+	p->skipped = 0;
+	return request_send(o, p, r);
 }
 
 static void answer_await(struct replay *o, struct party *p,
@@ -226,8 +205,13 @@ static void answer_await(struct replay *o, struct party *p,
 {
 	bool is_event = r->kind == QBIPC_MONITOR_EVENT;
 	struct tally *t = is_event ? &o->events : &o->responses;
+	char how[DIFFERENCE_ROOM];
 	ssize_t n;
 
+	if (p->skipped && !is_event) {
+		p->skipped--;
+		return;
+	}
 	if (p->out_of_step) {
 		t->missing++;
 		return;
@@ -235,13 +219,15 @@ static void answer_await(struct replay *o, struct party *p,
 	n = is_event ? event_take(o, p) :
 		       qb_ipcc_recv(p->c, o->answer, o->answer_size, o->timeout_ms);
 	if (n < 0) {
-		differ(o, r, "it has not come: %s", tool_error_text((int32_t)n));
+		snprintf(how, sizeof(how), "it has not come: %s", tool_error_text((int32_t)n));
+		differ(o, r, how);
 		p->out_of_step = true;
 		t->missing++;
-	} else if (answer_is_same(o, r, (size_t)n)) {
-		t->same++;
-	} else {
+	} else if (difference_find(r, o->answer, (size_t)n, o->headers, how)) {
+		differ(o, r, how);
 		t->different++;
+	} else {
+		t->same++;
 	}
 }
 
@@ -254,7 +240,7 @@ static int record_play(struct replay *o, const struct qbipc_monitor_record *r)
 	switch (r->kind) {
 	case QBIPC_MONITOR_REQUEST:
 		p = party_of(o, r, &status);
-		return p ? request_send(o, p, r) : status;
+		return p ? request_play(o, p, r) : status;
 	case QBIPC_MONITOR_RESPONSE:
 	case QBIPC_MONITOR_EVENT:
 		p = party_of(o, r, &status);
@@ -273,7 +259,17 @@ static int record_play(struct replay *o, const struct qbipc_monitor_record *r)
 
 /* -- The file ---------------------------------------------------------------------- */
 
-/* A message that is not there whole cannot be sent. */
+static void cut_tell(const struct replay *o, const struct qbipc_monitor_record *r)
+{
+	tool_complain("%s: packet %" PRIu64 ": a request is not there as a whole, %" PRIu32
+		      " of %" PRIu64 " bytes: %s; --skip-cut leaves such requests out",
+		      o->path, o->file->packets, r->bytes, r->message_size,
+		      r->message_size > CAPTURE_MESSAGE_MAX ?
+			      "a record keeps at most 65536" :
+			      "a record keeps what the service shows, and --bytes of qbipc "
+			      "monitor says");
+}
+
 static int record_check(struct replay *o, const struct qbipc_monitor_record *r)
 {
 	if (r->kind != QBIPC_MONITOR_REQUEST)
@@ -282,10 +278,8 @@ static int record_check(struct replay *o, const struct qbipc_monitor_record *r)
 		tool_complain("%s: it is of a machine with the other byte order", o->path);
 		return TOOL_FAILED;
 	}
-	if (r->bytes != r->message_size || r->bytes < sizeof(struct qb_ipc_request_header)) {
-		tool_complain("%s: packet %" PRIu64 ": a request is not there as a whole; "
-			      "a service that shows payload, and --bytes, are needed",
-			      o->path, o->file->packets);
+	if (request_is_cut(r) && !o->skip_cut) {
+		cut_tell(o, r);
 		return TOOL_FAILED;
 	}
 	return TOOL_OK;
@@ -299,6 +293,15 @@ static void pause_keep(struct replay *o, const struct qbipc_monitor_record *r)
 	}
 	if (o->pace && r->kind == QBIPC_MONITOR_REQUEST && r->time_ns > o->first_ns)
 		tool_sleep_until(o->begun_ns + (r->time_ns - o->first_ns));
+}
+
+static void file_tell(const struct replay *o)
+{
+	if (o->file->packets)
+		tool_complain("%s: packet %" PRIu64 ": %s", o->path, o->file->packets,
+			      o->file->error);
+	else
+		tool_complain("%s: %s", o->path, o->file->error);
 }
 
 /* Once to see that it can be done, then to do it. */
@@ -321,8 +324,7 @@ static int file_play(struct replay *o, FILE *f, bool check)
 		}
 	}
 	if (n < 0) {
-		tool_complain("%s: packet %" PRIu64 ": %s", o->path, o->file->packets,
-			      o->file->error);
+		file_tell(o);
 		status = TOOL_FAILED;
 	}
 	while (o->n_parties)
@@ -361,10 +363,14 @@ static void result_print(const struct replay *o)
 		json_open(&j, NULL, '{');
 		json_number(&j, "connections", o->connections);
 		json_number(&j, "requests", o->requests);
+		json_number(&j, "skipped", o->skipped);
 		json_number(&j, "lost", o->lost);
 	} else {
-		printf("%" PRIu64 " connections, %" PRIu64 " requests\n", o->connections,
+		printf("%" PRIu64 " connections, %" PRIu64 " requests", o->connections,
 		       o->requests);
+		if (o->skipped)
+			printf(", %" PRIu64 " left out", o->skipped);
+		putchar('\n');
 	}
 	tally_print(o, &j, "responses", &o->responses);
 	tally_print(o, &j, "events", &o->events);
@@ -393,7 +399,8 @@ static int replay_do(struct replay *o)
 	}
 	if (status == TOOL_OK) {
 		status = file_play(o, f, false);
-		result_print(o);
+		if (status == TOOL_OK || o->connections)
+			result_print(o);
 	}
 	fclose(f);
 	free(o->parties);
@@ -413,6 +420,7 @@ static int replay_run(const struct tool_command *self, int argc, char **argv)
 		switch (option) {
 		case 'e': o.headers = true; break;
 		case 'p': o.pace = true; break;
+		case 's': o.skip_cut = true; break;
 		case 't':
 			o.timeout_ms = (int32_t)(tool_seconds(self, optarg) / NS_PER_MS);
 			break;
@@ -427,13 +435,10 @@ static int replay_run(const struct tool_command *self, int argc, char **argv)
 }
 
 static const struct option replay_options[] = {
-	{ "headers", no_argument, NULL, 'e' },
-	{ "pace", no_argument, NULL, 'p' },
-	{ "timeout", required_argument, NULL, 't' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 },
+	{ "headers", no_argument, NULL, 'e' },	{ "pace", no_argument, NULL, 'p' },
+	{ "skip-cut", no_argument, NULL, 's' }, { "timeout", required_argument, NULL, 't' },
+	{ "json", no_argument, NULL, 'j' },	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },	{ NULL, 0, NULL, 0 },
 };
 
 const struct tool_command tool_replay = {
@@ -446,11 +451,12 @@ const struct tool_command tool_replay = {
 		 "file.\n\n"
 		 "  -e, --headers          compare only id, size and error\n"
 		 "  -p, --pace             keep the pauses between requests\n"
+		 "  -s, --skip-cut         leave out requests that are not there as a whole\n"
 		 "  -t, --timeout=SECONDS  time limit of each step [5]\n"
 		 "  -j, --json             print one object\n"
 		 "  -h, --help             show this and exit\n"
 		 "  -V, --version          show the version and exit\n",
-	.short_options = ":ept:jhV",
+	.short_options = ":epst:jhV",
 	.options = replay_options,
 	.run = replay_run,
 };
