@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <qbipc/monitor.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/socket.h"
 #include "base/util.h"
 #include "server/end.h"
@@ -50,11 +52,17 @@ void qbi_monitors_deinit(struct qbi_monitors *ms)
 
 uint32_t qbi_monitor_mode_wanted(void)
 {
+	static atomic_flag told = ATOMIC_FLAG_INIT;
 	const char *text = secure_getenv("QBIPC_MONITOR");
 
 	if (text && strcmp(text, "headers") == 0)
 		return QBIPC_MONITOR_HEADERS;
-	return text && strcmp(text, "payload") == 0 ? QBIPC_MONITOR_PAYLOAD : QBIPC_MONITOR_OFF;
+	if (text && strcmp(text, "payload") == 0)
+		return QBIPC_MONITOR_PAYLOAD;
+	if (text && *text && strcmp(text, "0") != 0 && !atomic_flag_test_and_set(&told))
+		qbi_log(LOG_WARNING, "QBIPC_MONITOR is neither headers nor payload: services "
+				     "show nothing");
+	return QBIPC_MONITOR_OFF;
 }
 
 /* -- Sending, under the lock ---------------------------------------------------- */

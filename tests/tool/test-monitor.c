@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include <check.h>
 #include <qb/qbipc_ext.h>
 #include <qb/qbipcc.h>
+#include <qb/qbipcs.h>
 
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
@@ -277,6 +279,41 @@ START_TEST(environment_allows_it_for_an_unchanged_program)
 	ck_assert_int_eq(mode_by_environment(_i, "payload"), QBIPC_MONITOR_PAYLOAD);
 	ck_assert_int_eq(mode_by_environment(_i, "1"), -1);
 	ck_assert_int_eq(mode_by_environment(_i, ""), -1);
+}
+END_TEST
+
+static void log_count(int priority, const char *text, void *data)
+{
+	if (strstr(text, "QBIPC_MONITOR"))
+		++*(int *)data;
+}
+
+/* Create a service while the environment says so. */
+static void created_with(const char *text)
+{
+	static struct qb_ipcs_service_handlers none;
+	char name[64];
+
+	snprintf(name, sizeof(name), "qbipc-test-unknown-%d", (int)getpid());
+	ck_assert_int_eq(setenv("QBIPC_MONITOR", text, 1), 0);
+	qb_ipcs_destroy(qb_ipcs_create(name, 0, QB_IPC_SHM, &none));
+	ck_assert_int_eq(unsetenv("QBIPC_MONITOR"), 0);
+}
+
+START_TEST(unknown_value_in_the_environment_is_logged_once)
+{
+	const char *known[] = { "headers", "payload", "0", "" };
+	int lines = 0;
+	size_t i;
+
+	qbipc_log_hook_set(log_count, &lines);
+	for (i = 0; i < 4; i++)
+		created_with(known[i]);
+	ck_assert_int_eq(lines, 0);
+	created_with("headres");
+	created_with("1");
+	ck_assert_int_eq(lines, 1);
+	qbipc_log_hook_set(NULL, NULL);
 }
 END_TEST
 
@@ -554,6 +591,7 @@ static Suite *suite(void)
 	/* One transport is enough: native shm, which is the first. */
 	tcase_add_loop_test(tc, nothing_is_shown_unless_it_is_allowed, 0, 1);
 	tcase_add_loop_test(tc, environment_allows_it_for_an_unchanged_program, 0, 1);
+	tcase_add_test(tc, unknown_value_in_the_environment_is_logged_once);
 	tcase_add_loop_test(tc, only_those_who_may_watch_are_shown_anything, 0, 1);
 	tcase_add_loop_test(tc, there_are_few_monitors, 0, 1);
 	tcase_add_loop_test(tc, other_users_leave_places_for_root, 0, 1);

@@ -58,6 +58,6 @@ bool difference_find(const struct qbipc_monitor_record *then, const void *now, s
 {
 	if (in_header(then, now, size, text))
 		return true;
-	return !headers && in_bytes(then->data, now, then->bytes < size ? then->bytes : size,
-				    text);
+	return !headers &&
+	       in_bytes(then->data, now, then->bytes < size ? then->bytes : size, text);
 }

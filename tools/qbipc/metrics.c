@@ -228,7 +228,8 @@ static void refusals_print(FILE *out, const struct metrics *m, const qbipc_snaps
 
 static const struct family times_families[] = {
 	[QBIPC_TIMING_PROCESS] = { "process_seconds", KIND_HISTOGRAM, "seconds",
-				   "Time in the application, per request." },
+				   "Time in the handler of a request, without that until a "
+				   "later answer." },
 	[QBIPC_TIMING_LATENESS] = { "loop_lateness_seconds", KIND_HISTOGRAM, "seconds",
 				    "How late the poll loop notices a timer." },
 };
