@@ -37,6 +37,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/refusals.h \
 	lib/server/request-buffer.c \
 	lib/server/request-buffer.h \
+	lib/server/request.c \
+	lib/server/request.h \
 	lib/server/retry.c \
 	lib/server/retry.h \
 	lib/server/roster.c \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Finds the handler of a message, by the rules of <qbipc/handlers.h>. dispatch.c answers
+ * Finds the handler of a message, by the rules of <qbipc/handlers.h>. request.c answers
  * messages that are refused.
  *
  * Owner: the service. It has no selector until the application registers a handler; without
