@@ -29,12 +29,14 @@ static void moment_wait(void)
 	nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 }
 
-static void cancelled(qb_ipcc_connection_t *c, int result, void *response, size_t size, void *data)
+static void cancelled(qb_ipcc_connection_t *c, int result, void *response, size_t size,
+		      void *data)
 {
 	n_cancelled += result == -ECANCELED;
 }
 
-static void answered(qb_ipcc_connection_t *c, int result, void *response, size_t size, void *data)
+static void answered(qb_ipcc_connection_t *c, int result, void *response, size_t size,
+		     void *data)
 {
 	const struct qb_ipc_response_header *header = response;
 	const int *id = data;
