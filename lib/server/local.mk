@@ -56,5 +56,7 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/server/timing.h \
 	lib/server/unread.c \
 	lib/server/unread.h \
+	lib/server/unsent.c \
+	lib/server/unsent.h \
 	lib/server/watch.c \
 	lib/server/watch.h

@@ -11,6 +11,7 @@
 #include "base/trace.h"
 #include "base/util.h"
 #include "server/connection.h"
+#include "server/unsent.h"
 
 /* It cannot be used any more. This causes a hang-up, which the loop reports. */
 static void connection_break(qb_ipcs_connection_t *c)
@@ -42,168 +43,6 @@ void qbi_send_go_on(qb_ipcs_connection_t *c)
 	if (c->sendable && !connection_go_on(c))
 		connection_break(c);
 	qbi_mutex_unlock(&c->send);
-}
-
-/* -- What waits, under `send` -------------------------------------------------- */
-
-static bool unsent_is_waiting(const struct qbi_unsent *u)
-{
-	return u->begun || u->refused;
-}
-
-/*
- * Let the socket wake us, if there is one. A socket that reports room although it has just
- * refused bytes is out of memory, and would wake us for ever: then use the timer.
- */
-static bool channel_watch(qb_ipcs_connection_t *c, enum qbi_channel channel)
-{
-	int fd = c->transport->server->wait_fd(c->end, channel);
-
-	if (fd < 0 || (c->retry.step > 0 && qbi_socket_room(fd) != QBI_FULL))
-		return false;
-	return qbi_retry_watch(&c->host->retry, &c->retry, channel, fd) == 0;
-}
-
-static void connection_wait(qb_ipcs_connection_t *c)
-{
-	bool waiting = false;
-	bool timer = false;
-	bool body = false;
-	int channel;
-
-	for (channel = 0; channel < QBI_CHANNELS; channel++) {
-		if (!unsent_is_waiting(&c->unsent[channel]))
-			continue;
-		waiting = true;
-		body |= c->unsent[channel].held != 0;
-		timer |= !channel_watch(c, (enum qbi_channel)channel);
-	}
-	if (timer)
-		qbi_retry_after(&c->host->retry, &c->retry,
-				body && c->retry.step == 0 ? QBI_RETRY_SOON : c->retry.step);
-	c->waiting = waiting;
-}
-
-static void unsent_begun(qb_ipcs_connection_t *c, enum qbi_channel channel)
-{
-	c->unsent[channel].begun = true;
-	connection_wait(c);
-}
-
-static void unsent_refused(qb_ipcs_connection_t *c, enum qbi_channel channel, size_t size)
-{
-	struct qbi_unsent *u = &c->unsent[channel];
-
-	if (!c->host->set.writable)
-		return;
-	if (!u->refused || size < u->size)
-		u->size = size;
-	if (u->refused)
-		return;
-	u->refused = true;
-	connection_wait(c);
-}
-
-static void unsent_progress(qb_ipcs_connection_t *c)
-{
-	if (c->retry.step == 0)
-		return;
-	c->retry.step = 0;
-	if (c->waiting)
-		connection_wait(c);
-}
-
-/* Send the rest of a message of @channel. 0, QBI_FULL, QBI_UNSENT, QBI_GONE, -errno. */
-static int channel_flush(qb_ipcs_connection_t *c, enum qbi_channel channel, bool *ret_moved)
-{
-	struct qbi_unsent *u = &c->unsent[channel];
-	int r = c->transport->server->flush(c->end, channel);
-
-	u->begun = r == QBI_UNSENT || r == QBI_FULL;
-	if (r == 0 && u->held) {
-		qbi_limits_let_go(&c->quota, u->held);
-		u->held = 0;
-	}
-	*ret_moved |= r == 0 || r == QBI_UNSENT;
-	return r;
-}
-
-/*
- * Send the rest of accepted messages as far as possible. A sender may stay away from its
- * loop until the client has done something, and the client may wait for just these bytes.
- * 0, -errno.
- */
-static int unsent_pass_on(qb_ipcs_connection_t *c)
-{
-	bool moved = false;
-	int channel;
-	int r = 0;
-
-	for (channel = 0; channel < QBI_CHANNELS && r >= 0; channel++)
-		if (c->unsent[channel].begun)
-			r = channel_flush(c, (enum qbi_channel)channel, &moved);
-	if (moved)
-		unsent_progress(c);
-	return r < 0 ? r : 0;
-}
-
-/* Is there room for a message that was refused? As room() of the transport. */
-static int channel_room(qb_ipcs_connection_t *c, enum qbi_channel channel, size_t size)
-{
-	struct qbi_loan *loan = qbi_connection_loan(c, channel);
-	int r;
-
-	/* Others wait for its commit, and that may wait itself. */
-	if (loan && !loan->refused)
-		return QBI_FULL;
-	r = c->transport->server->room(c->end, channel, size);
-	if (loan && r == 0)
-		loan->refused = false;
-	return r;
-}
-
-/*
- * 0, -errno. *@ret_moved: something was sent; *@ret_room: there is room again for a refused
- * message.
- */
-static int channel_resume(qb_ipcs_connection_t *c, enum qbi_channel channel, bool *ret_moved,
-			  bool *ret_room)
-{
-	struct qbi_unsent *u = &c->unsent[channel];
-	int r = 0;
-
-	if (u->begun)
-		r = channel_flush(c, channel, ret_moved);
-	if (u->refused && !u->begun) {
-		if (r == 0)
-			r = channel_room(c, channel, u->size);
-		u->refused = r == QBI_FULL;
-		*ret_room |= r == 0;
-	}
-	return r < 0 ? r : 0;
-}
-
-/* True: tell the application that there is room. */
-static bool connection_try(qb_ipcs_connection_t *c, bool in_turn)
-{
-	bool moved = false, room = false;
-	int channel;
-	int r = 0;
-
-	for (channel = 0; channel < QBI_CHANNELS && r == 0; channel++)
-		r = channel_resume(c, (enum qbi_channel)channel, &moved, &room);
-	if (r < 0) {
-		connection_break(c);
-		c->waiting = false;
-		return false;
-	}
-	/* Room alone is no progress: something must have been sent. */
-	if (moved)
-		c->retry.step = 0;
-	else if ((in_turn || room) && c->retry.step < QBI_RETRY_STEPS - 1)
-		c->retry.step++;
-	connection_wait(c);
-	return room;
 }
 
 /* -- Sending -------------------------------------------------------------------- */
@@ -252,20 +91,20 @@ static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
 
 	if (r < 0)
 		return r;
-	r = unsent_pass_on(c);
+	r = qbi_unsent_pass_on(c);
 	if (r == 0)
 		r = message_put(c, channel, msg, loan);
 	if (body)
 		body_settle(c, channel, msg->size, r);
 	if (r == 0 || r == QBI_UNSENT)
-		unsent_progress(c);
+		qbi_unsent_progress(c);
 	if (r == QBI_UNSENT) {
-		unsent_begun(c, channel);
+		qbi_unsent_begun(c, channel);
 		return 0;
 	}
 	if (r == QBI_FULL) {
 		qbi_counter_add(&c->count.send_retries);
-		unsent_refused(c, channel, msg->size);
+		qbi_unsent_refused(c, channel, msg->size);
 	}
 	/* This message cannot be sent; the next one perhaps can. */
 	if (r >= 0 || r == -EMSGSIZE || r == -ENOBUFS)
@@ -363,7 +202,7 @@ static int message_place_find(qb_ipcs_connection_t *c, enum qbi_channel channel,
 		return -EBUSY;
 	if (size > c->max_msg_size)
 		return -EMSGSIZE;
-	r = unsent_pass_on(c);
+	r = qbi_unsent_pass_on(c);
 	if (r == 0)
 		r = ops->reserve ? ops->reserve(c->end, channel, size, &ret->place) : QBI_AGAIN;
 	ret->in_place = r == 0;
@@ -373,7 +212,7 @@ static int message_place_find(qb_ipcs_connection_t *c, enum qbi_channel channel,
 	}
 	if (r == QBI_FULL) {
 		qbi_counter_add(&c->count.send_retries);
-		unsent_refused(c, channel, size);
+		qbi_unsent_refused(c, channel, size);
 	}
 	if (r >= 0 || r == -ENOMEM)
 		return r;
@@ -468,7 +307,7 @@ uint32_t qbi_send_events_queued(qb_ipcs_connection_t *c)
 	qbi_mutex_lock(&c->send);
 	if (c->sendable && connection_go_on(c)) {
 		/* The caller may wait for fewer events in a thread without a poll loop. */
-		if (unsent_pass_on(c) < 0)
+		if (qbi_unsent_pass_on(c) < 0)
 			connection_break(c);
 		n = c->transport->server->events_queued(c->end);
 	}
@@ -477,6 +316,16 @@ uint32_t qbi_send_events_queued(qb_ipcs_connection_t *c)
 }
 
 /* -- Dispatching thread --------------------------------------------------------- */
+
+/* Under `send`. True: tell the application that there is room. */
+static bool connection_try(qb_ipcs_connection_t *c, bool in_turn)
+{
+	bool room = false;
+
+	if (qbi_unsent_try(c, in_turn, &room) < 0)
+		connection_break(c);
+	return room;
+}
 
 void qbi_send_resume(qb_ipcs_connection_t *c, bool in_turn)
 {
@@ -499,7 +348,7 @@ void qbi_send_join(qb_ipcs_connection_t *c, int fd)
 	if (!c->end)
 		(void)qbi_close(fd);
 	else if (c->transport->server->join(c->end, fd) == QBI_UNSENT && c->sendable)
-		unsent_begun(c, QBI_RESPONSES);
+		qbi_unsent_begun(c, QBI_RESPONSES);
 	qbi_mutex_unlock(&c->send);
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Sending on a connection, and what remains to be done afterwards: send the rest of an
- * accepted message, and tell the application that there is room again for a refused one.
- * retry.h decides when to try.
+ * Sending on a connection. What remains to be done afterwards is in unsent.h: send the rest
+ * of an accepted message, and tell the application that there is room again for a refused one.
  *
  * Threads: any thread that holds a reference may send; what remains is noted under the
  * connection's `send`. Only the dispatching thread resumes and calls back, without a lock.

@@ -34,6 +34,7 @@ files_of()
 	fuzz-server) echo server/connection.c server/dispatch.c server/handshake.c \
 		server/admission.c server/inquiry.c server/limits.c server/listener.c server/refusals.c \
 		server/request.c server/request-buffer.c server/selector.c server/send.c \
+		server/unsent.c \
 		transport/native-shm-server.c transport/native-socket-server.c \
 		transport/qb-shm-server.c transport/qb-socket-server.c ring/fault.c \
 		ring/region.c ring/mapping.c ;;
