@@ -13,12 +13,21 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/ring/qbring-wire.h \
 	lib/ring/qbring.c \
 	lib/ring/qbring.h \
+	lib/ring/record.h \
 	lib/ring/region.c \
 	lib/ring/region.h \
 	lib/ring/sealed.c \
 	lib/ring/sealed.h \
 	lib/ring/ring.c \
 	lib/ring/ring.h \
+	lib/ring/ring-end.h \
+	lib/ring/ring-pieces.c \
+	lib/ring/ring-pieces.h \
+	lib/ring/ring-places.c \
+	lib/ring/ring-places.h \
+	lib/ring/ring-resume.c \
+	lib/ring/ring-resume.h \
+	lib/ring/ring-steps.h \
 	lib/ring/shared.h \
 	lib/ring/shm-dir.c \
 	lib/ring/shm-dir.h \

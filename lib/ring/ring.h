@@ -65,51 +65,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/body.h"
 #include "base/msg.h"
-#include "ring/mirror.h"
-#include "ring/shared.h"
-
-#define QBI_CACHE_LINE 128 /* two lines: neighbours are fetched in pairs */
-
-/* The shared words of one ring; the words of each writer have their own cache lines. */
-struct qbi_ring_words {
-	_Alignas(QBI_CACHE_LINE) qbi_shared_u64 tail; /* bytes written, | RUNG; producer */
-	qbi_shared_u32 put;			      /* messages put; producer */
-	_Alignas(QBI_CACHE_LINE) qbi_shared_u64 head; /* bytes taken; consumer */
-	qbi_shared_u32 taken;			      /* messages taken; consumer */
-	qbi_shared_u64 passed; /* head, and a message that is in use where it lies; consumer */
-};
-
-_Static_assert(sizeof(struct qbi_ring_words) == 2 * QBI_CACHE_LINE, "part of the wire");
-
-struct qbi_ring {
-	struct qbi_ring_words *words; /* shared; NULL: not open */
-	unsigned char *data;	      /* shared: capacity bytes */
-	uint64_t capacity;	      /* a multiple of 8 */
-	uint32_t max_msg_size;	      /* agreed */
-	bool twice;		      /* the data is mapped twice, one behind the other */
-	struct qbi_mirror mirror;     /* in which it is, if it was not from the beginning */
-	struct qbi_locking *locking;  /* borrowed; may be NULL */
-
-	/* Producer's. */
-	uint64_t tail;	      /* this copy counts */
-	uint64_t tail_offset; /* its offset in the data */
-	uint64_t head_seen;   /* as last read; never above the current one */
-	uint32_t put;	      /* messages put */
-	bool reserved;	      /* room for a message that is built there */
-
-	/* Consumer's. */
-	char apart[QBI_CACHE_LINE]; /* not _Alignas: it lies in memory from calloc */
-	uint64_t head;		    /* this copy counts */
-	uint64_t head_offset;	    /* its offset in the data */
-	uint64_t tail_seen;
-	uint64_t published; /* as head says in shared memory */
-	bool in_use;	    /* a message where it lies: nothing is published */
-	uint32_t taken;
-	int64_t owed; /* bytes sent to us, or to be sent, and not received;
-					 * below 0: received before they were counted */
-};
+#include "ring/ring-end.h"
 
 /* What it has mapped itself; the shared memory stays. Idempotent. */
 void qbi_ring_close(struct qbi_ring *r);
@@ -126,18 +83,6 @@ void qbi_ring_init(struct qbi_ring *r, struct qbi_ring_words *words, void *data,
  * *@ret_ring says whether the consumer sleeps: then send it one byte.
  */
 int qbi_ring_put(struct qbi_ring *r, const struct qbi_msg *msg, bool *ret_ring);
-
-/*
- * Producer: room for a message of at most @size bytes, in one piece and aligned to 8, which
- * the consumer does not see before the commit. Until that, or the abandon, there is no room
- * for another one. 0; QBI_AGAIN there is room, but not in one piece; QBI_FULL; -EBADMSG.
- *
- * The commit of @size bytes, where @reserved were reserved, cannot fail; *@ret is where they lie
- * then. True: the consumer sleeps, as of qbi_ring_put().
- */
-int qbi_ring_reserve(struct qbi_ring *r, size_t size, void **ret);
-bool qbi_ring_commit(struct qbi_ring *r, size_t reserved, size_t size, void **ret);
-void qbi_ring_abandon(struct qbi_ring *r);
 
 /*
  * The deadline of a request, in ns of CLOCK_MONOTONIC, lies before it in the ring. Values that
@@ -159,14 +104,6 @@ int qbi_ring_cancel(struct qbi_ring *r, uint64_t place, uint64_t deadline);
 /* Producer of requests: append the cancel of request @number. As qbi_ring_put(). */
 int qbi_ring_put_cancel(struct qbi_ring *r, uint64_t number, bool *ret_ring);
 
-/*
- * Producer: append a part of a body, in their order, with nothing else in between. As
- * qbi_ring_put(). And most bytes of such a part.
- */
-int qbi_ring_put_piece(struct qbi_ring *r, const struct qbi_piece *piece,
-		       const struct qbi_msg *part, bool *ret_ring);
-size_t qbi_ring_piece_most(const struct qbi_ring *r);
-
 /* Producer: is there room for a message of @size bytes? 0, QBI_FULL, -EBADMSG. */
 int qbi_ring_room(struct qbi_ring *r, size_t size);
 
@@ -183,37 +120,6 @@ int qbi_ring_take(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size);
  */
 int qbi_ring_take_request(struct qbi_ring *r, void *buf, size_t size, size_t *ret_size,
 			  uint64_t *ret_word);
-
-/*
- * Consumer: take the oldest message, of at least QBI_IN_PLACE_MIN bytes, without a copy. It is
- * in one piece with a zero behind it, and the producer does not overwrite it before
- * qbi_ring_done(); other messages may be taken before. 0; QBI_EMPTY; QBI_AGAIN take it by a
- * copy; -EBADMSG.
- */
-int qbi_ring_take_in_place(struct qbi_ring *r, void **ret, size_t *ret_size);
-
-/*
- * Consumer: the message in place is not used any more. If there is room for the largest
- * message besides, it stays until the next one is taken.
- */
-void qbi_ring_done(struct qbi_ring *r);
-
-/*
- * Consumer that only reads: take the oldest message without a copy, in one piece and aligned
- * to 8, until qbi_ring_view_done(); other messages may be taken before. 0; QBI_EMPTY; QBI_AGAIN
- * take it by a copy, *@ret_size is its size; -EBADMSG.
- */
-int qbi_ring_view(struct qbi_ring *r, const void **ret, size_t *ret_size);
-bool qbi_ring_can_view(struct qbi_ring *r, size_t size); /* of the oldest one */
-void qbi_ring_view_done(struct qbi_ring *r);
-
-/*
- * Consumer: the oldest record is a piece. The size of the whole body, not checked: 0, -EBADMSG.
- * And take the piece, of *@ret_n bytes, to @body: QBI_PARTIAL; QBI_BODY that was the last one;
- * -EBADMSG; -ENOMEM: it stays.
- */
-int qbi_ring_peek_body(struct qbi_ring *r, size_t *ret_size);
-int qbi_ring_take_piece(struct qbi_ring *r, struct qbi_body *body, size_t *ret_n);
 
 /*
  * Consumer: size of the oldest message without taking it, or QBI_PARTIAL and that of a piece
@@ -239,16 +145,6 @@ bool qbi_ring_has_rung(struct qbi_ring *r);
 
 /* Producer: messages that the consumer has not taken, if it is to be believed. */
 uint32_t qbi_ring_queued(struct qbi_ring *r);
-
-/*
- * In a child of the process that had this end, instead of which it goes on: where that one
- * has got to. Within the bounds of the ring and not behind what was known, or -EBADMSG; 0.
- * Nothing else at the same time. Producer: *@ret_ring is set when something was put whose
- * byte may not have been sent: one more does no harm. Consumer: no byte is owed; those
- * that come all the same are for nothing.
- */
-int qbi_ring_resume_producer(struct qbi_ring *r, bool *ret_ring);
-int qbi_ring_resume_consumer(struct qbi_ring *r);
 
 /*
  * Anybody: bytes that wait in a ring, by its shared words alone, and where in the data

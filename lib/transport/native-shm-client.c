@@ -29,6 +29,8 @@
 #include "base/socket.h"
 #include "base/util.h"
 #include "ring/region.h"
+#include "ring/ring-places.h"
+#include "ring/ring-resume.h"
 #include "ring/wakeup.h"
 #include "transport/ring-bodies.h"
 #include "transport/transport.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "ring/ring-pieces.h"
 
 /* Pieces of memory that go into one piece of a body. */
 #define PIECE_IOVS 16

@@ -28,7 +28,8 @@ files_of()
 	fuzz-hello) echo wire/handshake.c server/handshake.c server/admission.c server/inquiry.c \
 		server/listener.c ;;
 	fuzz-inquiry) echo api/describe.c api/snapshot.c client/inquire.c wire/page.c ;;
-	fuzz-native-ring) echo ring/ring.c ;;
+	fuzz-native-ring) echo ring/record.h ring/ring-steps.h ring/ring.c ring/ring-pieces.c \
+		ring/ring-places.c ring/ring-resume.c ;;
 	fuzz-packets) echo transport/packets.c ;;
 	fuzz-qb-ring) echo ring/qbring-traffic.c ;;
 	fuzz-server) echo server/connection.c server/dispatch.c server/handshake.c \

@@ -19,6 +19,9 @@
 #define QBI_IN_PLACE_MIN 48u
 
 #include "ring/ring.c"
+#include "ring/ring-pieces.c"
+#include "ring/ring-places.c"
+#include "ring/ring-resume.c"
 
 #include "tests/fuzz/arena.h"
 
@@ -133,8 +136,8 @@ static unsigned int check_word(unsigned int i, uint64_t word)
 static void check_taken(const struct qbi_ring *before, const unsigned char *buf, size_t n,
 			uint32_t kind, uint64_t word)
 {
-	struct record record = { 0, 0 };
-	size_t compared = 0, extra = kind == RECORD_MESSAGE ? 0 : sizeof(word);
+	struct qbi_record record = { 0, 0 };
+	size_t compared = 0, extra = kind == QBI_RECORD_MESSAGE ? 0 : sizeof(word);
 	unsigned int i = 0;
 
 	FUZZ_CHECK(arena_count(offsetof(struct qbi_ring_words, tail)) <= 1);
@@ -155,7 +158,7 @@ static void check_taken(const struct qbi_ring *before, const unsigned char *buf,
 	}
 	FUZZ_CHECK(compared == n);
 	FUZZ_CHECK(consumer.head ==
-		   before->head + record_stride(kind, before->head_offset, n + extra));
+		   before->head + qbi_record_stride(kind, before->head_offset, n + extra));
 	/* Nothing is given back while one is looked at. */
 	FUZZ_CHECK(!consumer.in_use || !arena_count(offsetof(struct qbi_ring_words, head)));
 }
@@ -174,7 +177,7 @@ static void operation_take(size_t room)
 	case 0:
 		FUZZ_CHECK(n <= room && n <= max_msg_size);
 		FUZZ_CHECK(consumer.taken == before.taken + 1);
-		check_taken(&before, buf, n, RECORD_MESSAGE, 0);
+		check_taken(&before, buf, n, QBI_RECORD_MESSAGE, 0);
 		break;
 	case -ENOBUFS:
 		FUZZ_CHECK(n > room && n <= max_msg_size && consumer.head == before.head);
@@ -208,7 +211,7 @@ static void operation_take_piece(void)
 	FUZZ_CHECK((body.done == body.size) == (r == QBI_BODY));
 	FUZZ_CHECK(consumer.taken == before.taken + (r == QBI_BODY));
 	memcpy(&word, (uint32_t[2]){ body.size, done }, sizeof(word));
-	check_taken(&before, (unsigned char *)body.data + done, n, RECORD_PIECE, word);
+	check_taken(&before, (unsigned char *)body.data + done, n, QBI_RECORD_PIECE, word);
 	if (r == QBI_PARTIAL)
 		return;
 	whole = qbi_body_take(&body, &whole_size);
@@ -232,9 +235,9 @@ static void operation_take_request(void)
 		FUZZ_CHECK(n <= max_msg_size && (n == 0 || r != QBI_CANCEL));
 		FUZZ_CHECK(consumer.taken == before.taken + 1);
 		check_taken(&before, buf, n,
-			    r == 0	   ? RECORD_MESSAGE :
-			    r == QBI_TIMED ? RECORD_TIMED :
-					     RECORD_CANCEL,
+			    r == 0	   ? QBI_RECORD_MESSAGE :
+			    r == QBI_TIMED ? QBI_RECORD_TIMED :
+					     QBI_RECORD_CANCEL,
 			    word);
 	} else {
 		FUZZ_CHECK((r == QBI_EMPTY || r == -EBADMSG || r == QBI_PARTIAL) &&
@@ -279,7 +282,7 @@ static void operation_arm(void)
 /* The bytes of the data that were written lie in [tail, tail + stride) of the ring. */
 static void check_put(const struct qbi_ring *before, uint32_t kind, size_t n)
 {
-	uint64_t stride = record_stride(kind, before->tail_offset, n);
+	uint64_t stride = qbi_record_stride(kind, before->tail_offset, n);
 	uint64_t head = before->head_seen;
 	const struct arena_access *a = arena_first(offsetof(struct qbi_ring_words, head));
 
@@ -313,7 +316,7 @@ static void operation_put(size_t n, unsigned int pieces)
 	FUZZ_CHECK(producer.tail_offset == producer.tail % arena.data_size);
 	FUZZ_CHECK(!before.reserved || r == QBI_FULL);
 	if (r == 0)
-		check_put(&before, RECORD_MESSAGE, n);
+		check_put(&before, QBI_RECORD_MESSAGE, n);
 	else
 		FUZZ_CHECK((r == QBI_FULL || r == -EBADMSG) && producer.tail == before.tail);
 }
@@ -327,7 +330,7 @@ static uint64_t place_check(const void *at, size_t n)
 {
 	size_t offset = (size_t)((const unsigned char *)at - arena.data);
 
-	FUZZ_CHECK((const unsigned char *)at >= arena.data && offset % RECORD_ALIGN == 0);
+	FUZZ_CHECK((const unsigned char *)at >= arena.data && offset % QBI_RECORD_ALIGN == 0);
 	FUZZ_CHECK(offset + n <= arena.data_size * (arena.twice ? 2 : 1));
 	return offset % arena.data_size;
 }
@@ -341,7 +344,7 @@ static bool lies_behind(uint64_t offset, size_t n, uint64_t from, uint64_t strid
 static void operation_reserve(size_t n)
 {
 	struct qbi_ring before = producer;
-	uint64_t stride = message_stride(before.tail_offset, n);
+	uint64_t stride = qbi_message_stride(before.tail_offset, n);
 	void *at = NULL;
 	int r = qbi_ring_reserve(&producer, n, &at);
 	unsigned int i;
@@ -373,9 +376,10 @@ static void operation_commit(size_t n)
 	FUZZ_CHECK(!producer.reserved && producer.put == before.put + 1);
 	FUZZ_CHECK(producer.tail_offset == producer.tail % arena.data_size);
 	FUZZ_CHECK(!arena_count(offsetof(struct qbi_ring_words, head)));
-	check_put(&before, RECORD_MESSAGE, n);
+	check_put(&before, QBI_RECORD_MESSAGE, n);
 	FUZZ_CHECK(place_check(at, n) ==
-		   (before.tail_offset + record_lead(RECORD_MESSAGE, before.tail_offset, n)) %
+		   (before.tail_offset +
+		    qbi_record_lead(QBI_RECORD_MESSAGE, before.tail_offset, n)) %
 			   arena.data_size);
 	for (i = 0; place_is_ours && i < n; i++)
 		FUZZ_CHECK(((unsigned char *)at)[i] == (unsigned char)(i * 7 + reserved));
@@ -418,7 +422,7 @@ static void operation_look(void)
 		FUZZ_CHECK(consumer.head == before.head && !consumer.in_use);
 		return;
 	}
-	stride = message_stride(before.head_offset, n);
+	stride = qbi_message_stride(before.head_offset, n);
 	FUZZ_CHECK(consumer.in_use && consumer.head == before.head + stride);
 	FUZZ_CHECK(lies_behind(place_check(at, n), n, before.head_offset, stride));
 	/* Its header was read once, and nothing of it was given back. */
@@ -460,7 +464,8 @@ static void operation_put_word(struct input *in, size_t n, unsigned int how)
 
 	FUZZ_CHECK(!before.reserved || r == QBI_FULL);
 	if (r == 0)
-		check_put(&before, how & 1 ? RECORD_TIMED : RECORD_CANCEL, how & 1 ? n + 8 : 8);
+		check_put(&before, how & 1 ? QBI_RECORD_TIMED : QBI_RECORD_CANCEL,
+			  how & 1 ? n + 8 : 8);
 	else
 		FUZZ_CHECK((r == QBI_FULL || r == -EBADMSG) && producer.tail == before.tail);
 	FUZZ_CHECK(r != 0 || !(how & 1) || place == before.tail);
@@ -488,7 +493,7 @@ static void operation_put_piece(uint32_t size, size_t n)
 			   producer.put == before.put);
 		return;
 	}
-	check_put(&before, RECORD_PIECE, part.size + 8);
+	check_put(&before, QBI_RECORD_PIECE, part.size + 8);
 	FUZZ_CHECK(producer.put == before.put + last);
 	body_done = last ? 0 : piece.offset + (uint32_t)part.size;
 }
@@ -497,7 +502,7 @@ static void operation_ask(void)
 {
 	uint64_t offset = UINT64_MAX;
 
-	FUZZ_CHECK(qbi_ring_queued(&producer) <= arena.data_size / sizeof(struct record));
+	FUZZ_CHECK(qbi_ring_queued(&producer) <= arena.data_size / sizeof(struct qbi_record));
 	FUZZ_CHECK(qbi_ring_waiting(consumer.words, arena.data_size, &offset) <=
 		   arena.data_size);
 	FUZZ_CHECK(offset < arena.data_size);
@@ -597,7 +602,7 @@ static void operation_run(struct input *in)
 /* Both ends at one position, and the peer's words anything. */
 static void rings_open(struct input *in, uint8_t flags)
 {
-	uint64_t position = input_u64(in) & ~(uint64_t)(RECORD_ALIGN - 1);
+	uint64_t position = input_u64(in) & ~(uint64_t)(QBI_RECORD_ALIGN - 1);
 	uint64_t offset = position % arena.data_size;
 
 	qbi_ring_init(&producer, (void *)arena.words, arena.data, arena.data_size,

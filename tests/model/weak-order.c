@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The two ends of a native ring, over the code of lib/ring/ring.c: the producer, and the
+ * The two ends of a native ring, over the code of lib/ring/ring*.c: the producer, and the
  * consumers as they are in lib/transport, without busy polling and without junk. Of four
  * messages one is copied at both ends, one is built in place, one is looked at in place, and
  * one is both. A wake-up that is lost leaves a consumer in end_poll() for ever, which is found.
  */
+#include "ring/ring-places.h"
 #include "ring/ring.h"
 
 #include "base/util.h"
 
-#define RUNG 1u /* as in ring.c */
+#define RUNG 1u /* as in ring-steps.h */
 
 #define PIECES 2 /* of 8 bytes, in the largest message */
 

@@ -23,7 +23,7 @@ namespace
 {
 
 enum variant {
-	SOURCE,		  // the orders as lib/ring/ring.c has them
+	SOURCE,		  // the orders as lib/ring has them
 	LEAST,		  // no more than R1 and R2: arming is relaxed
 	PUBLISH_RELAXED,  // R1: the exchange does not wait for header and payload
 	CONSUME_RELAXED,  // R1: reads below a tail come before its load

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * In place of lib/ring/shared.h, by -include: each access of lib/ring/ring.c to shared
+ * In place of lib/ring/shared.h, by -include: each access of lib/ring/ring*.c to shared
  * memory becomes a call of weak-order.cc with the order that the source gives it. There the
  * words are atomics and the data are variables of a model of C11's memory, in which a
  * relaxed load may return an old value and an unordered access is found.

@@ -16,6 +16,9 @@
 #include <check.h>
 
 #include "base/util.h"
+#include "ring/ring-pieces.h"
+#include "ring/ring-places.h"
+#include "ring/ring-resume.h"
 #include "ring/ring.h"
 #include "tests/lib/pattern.h"
 

@@ -12,6 +12,9 @@
 #include <stdlib.h>
 
 #include "ring/ring.c"
+#include "ring/ring-pieces.c"
+#include "ring/ring-places.c"
+#include "ring/ring-resume.c"
 
 #include "tests/lib/variant.h"
 #include "tests/unit/test-native-pair.h"
@@ -35,7 +38,7 @@ static const uint64_t values[] = {
 	START + 617,
 	START + CAPACITY,
 	START + CAPACITY + 8,
-	RECORD_MESSAGE,
+	QBI_RECORD_MESSAGE,
 	1u << 31,
 	UINT32_MAX - 7,
 	UINT32_MAX,

@@ -36,6 +36,9 @@ static int hooked_poll(struct pollfd *p, nfds_t n, int timeout);
 #include "base/turn.c"
 #include "ring/wakeup.c"
 #include "ring/ring.c"
+#include "ring/ring-pieces.c"
+#include "ring/ring-places.c"
+#include "ring/ring-resume.c"
 #include "transport/native-shm-client.c"
 #include "transport/native-shm-server.c"
 
