@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "client/call-requests.h"
 
 /* -- Calls of the loop ------------------------------------------------------------------ */
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/socket.h"
 #include "base/util.h"
+#include "client/call-requests.h"
 
 /* Without a descriptor for it, a follower looks in this interval. */
 #define FOLLOW_MS 10

@@ -91,20 +91,8 @@ void qbi_calls_unref(struct qbi_calls *calls);
 void qbi_calls_lock(struct qbi_calls *calls);
 void qbi_calls_unlock(struct qbi_calls *calls);
 
-/*
- * Send a request and put @call into the queue, both or neither; never waits. On success
- * @call is another thread's to finish, if it is of the loop. Where the wire carries it,
- * @deadline goes with the request. 0, QBI_FULL, QBI_GONE, -errno.
- */
-int qbi_calls_put(struct qbi_calls *calls, const struct qbi_msg *msg, struct qbi_request *call,
-		  uint64_t deadline, uint64_t *ret_number);
-
-/*
- * With the lock: give up a call that is in the queue. Without it: tell the server of those
- * that were given up; never waits.
- */
+/* With the lock: give up a call that is in the queue. */
 void qbi_calls_give_up(struct qbi_calls *calls, struct qbi_request *call);
-void qbi_calls_tell(struct qbi_calls *calls);
 
 /*
  * Receive as the reader, which the caller is, until @deadline: one response, which goes to
@@ -132,6 +120,10 @@ int qbi_calls_fd(struct qbi_calls *calls);
 /* With the lock: the result of a call that is in the queue no more; when the next one is due. */
 void qbi_calls_done(struct qbi_calls *calls, struct qbi_request *call, int result);
 uint64_t qbi_calls_due(const struct qbi_calls *calls);
+
+/* With the lock: the loop wakes when a call is due; and when a response comes, if it waits. */
+void qbi_calls_arm(struct qbi_calls *calls);
+void qbi_calls_watch(struct qbi_calls *calls);
 
 /* Of the loop. */
 void qbi_request_free(struct qbi_request *call);

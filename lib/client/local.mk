@@ -9,6 +9,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/client/call-cancels.h \
 	lib/client/call-queue.c \
 	lib/client/call-queue.h \
+	lib/client/call-requests.c \
+	lib/client/call-requests.h \
 	lib/client/call-watch.c \
 	lib/client/call-watch.h \
 	lib/client/calls.c \
