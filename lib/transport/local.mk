@@ -1,5 +1,12 @@
 lib_libqbipc_core_la_SOURCES += \
 	lib/transport/native-shm-client.c \
+	lib/transport/native-shm-client-end.h \
+	lib/transport/native-shm-client-events.c \
+	lib/transport/native-shm-client-events.h \
+	lib/transport/native-shm-client-requests.c \
+	lib/transport/native-shm-client-requests.h \
+	lib/transport/native-shm-client-responses.c \
+	lib/transport/native-shm-client-responses.h \
 	lib/transport/native-shm-server.c \
 	lib/transport/native-socket-client.c \
 	lib/transport/native-socket-server.c \

@@ -41,6 +41,8 @@ files_of()
 		ring/region.c ring/mapping.c ;;
 	fuzz-welcome) echo wire/handshake.c client/connect.c ring/region.c ring/shm-peer.c \
 		ring/qbring.c transport/native-shm-client.c \
+		transport/native-shm-client-events.c transport/native-shm-client-requests.c \
+		transport/native-shm-client-responses.c transport/native-shm-client-end.h \
 		transport/native-socket-client.c transport/qb-shm-client.c ;;
 	esac
 }

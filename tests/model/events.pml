@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The client's end of the event ring: event_take() and native_client_event_recv() in
- * lib/transport/native-shm-client.c. The descriptor is the application's to poll: it is
+ * lib/transport/native-shm-client-events.c. The descriptor is the application's to poll: it is
  * readable iff an event is queued, and who finds it so gets an event.
  *
  * So the byte that announced the last event goes together with it: the consumer arms

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The client's end of the response ring: native_client_recv() in
- * lib/transport/native-shm-client.c, which sleeps in poll(2) on a socket of its own and
+ * lib/transport/native-shm-client-responses.c, which sleeps in poll(2) on a socket of its own and
  * may be told to give up at any time. Nobody else sees that socket, so bytes that are
  * left in it after a call are harmless.
  *

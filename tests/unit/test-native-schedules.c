@@ -39,6 +39,9 @@ static int hooked_poll(struct pollfd *p, nfds_t n, int timeout);
 #include "ring/ring-pieces.c"
 #include "ring/ring-places.c"
 #include "ring/ring-resume.c"
+#include "transport/native-shm-client-requests.c"
+#include "transport/native-shm-client-responses.c"
+#include "transport/native-shm-client-events.c"
 #include "transport/native-shm-client.c"
 #include "transport/native-shm-server.c"
 
@@ -191,7 +194,7 @@ static void round_begin(struct qbi_ring *ring, int fd, uint32_t round, unsigned 
 	}
 }
 
-static struct native_shm_client *client(void)
+static struct qbi_native_shm_client *client(void)
 {
 	return e.client;
 }
