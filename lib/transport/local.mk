@@ -8,6 +8,9 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/transport/native-shm-client-responses.c \
 	lib/transport/native-shm-client-responses.h \
 	lib/transport/native-shm-server.c \
+	lib/transport/native-shm-server-awake.c \
+	lib/transport/native-shm-server-awake.h \
+	lib/transport/native-shm-server-end.h \
 	lib/transport/native-socket-client.c \
 	lib/transport/native-socket-server.c \
 	lib/transport/early.c \

@@ -10,13 +10,8 @@
  *
  * The bell: the client makes this stream, and joins it when it has the answer, so that no
  * socket has to be passed. Until then the core takes no request, a byte for a response stays
- * due, and nothing waits for it: the byte is sent when the bell joins. A descriptor is kept for it meanwhile, or a
- * connection could be made that lacks one afterwards.
- *
- * Staying awake: as long as the byte of a request is unread, the application's loop calls
- * again at once, and every other descriptor gets its turn. If this is the only busy
- * connection of its service, a dispatch also busy-polls (base/busy-poll.h). When the budget
- * is used up, the byte is read and the server sleeps.
+ * due, and nothing waits for it: the byte is sent when the bell joins. A descriptor is kept for
+ * it meanwhile, or a connection could be made that lacks one afterwards.
  */
 #include <assert.h>
 #include <errno.h>
@@ -33,40 +28,14 @@
 #include "ring/ring-places.h"
 #include "ring/ring-resume.h"
 #include "ring/wakeup.h"
+#include "transport/native-shm-server-awake.h"
+#include "transport/native-shm-server-end.h"
 #include "transport/ring-bodies.h"
-#include "transport/transport.h"
-
-/* The longest busy poll inside one dispatch, while others may wait for the loop. */
-#define BUSY_POLL_SLICE_NS 20000
-
-struct native_shm_server {
-	bool opened;
-	int stream; /* borrowed */
-	int bell;   /* wakes the client for responses; until it joins, keeps the place */
-	bool has_bell;
-	bool in_place; /* large requests are */
-	struct qbi_region region;
-	struct qbi_ring request;
-	struct qbi_ring response;
-	struct qbi_ring event;
-	struct qbi_server_shared *shared;
-	uint64_t due_responses; /* bytes to send: the kernel had no room */
-	uint64_t due_events;
-	struct qbi_arrivals requests;	    /* when they come */
-	bool asleep;			    /* armed, with nothing to take */
-	bool readable;			    /* by the loop, and nothing was read since */
-	uint64_t waiting_since;		    /* start of busy polling; 0: not polling */
-	uint64_t woken;			    /* when the dispatch began that found it asleep */
-	uint64_t slice_left;		    /* ns left to poll in this dispatch */
-	uint64_t noted;			    /* deadline, or number, that was taken last */
-	struct qbi_body body;		    /* that the client is sending */
-	struct qbi_rest rest[QBI_CHANNELS]; /* of bodies on their way to it */
-};
 
 static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
 				  struct qbi_reply *reply)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 	struct qbi_region_fds memory;
 	int r;
 
@@ -101,7 +70,7 @@ static int native_shm_server_request_fd(const void *st)
 }
 
 /* A piece is the oldest record. */
-static int body_take(struct native_shm_server *s, void **ret, size_t *ret_size)
+static int body_take(struct qbi_native_shm_server *s, void **ret, size_t *ret_size)
 {
 	size_t n = 0;
 	int r = qbi_ring_take_piece(&s->request, &s->body, &n);
@@ -117,7 +86,7 @@ static int body_take(struct native_shm_server *s, void **ret, size_t *ret_size)
 static int native_shm_server_take(void *st, void *buf, size_t size, void **ret_in_place,
 				  size_t *ret_size)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 	int r = QBI_AGAIN;
 
 	if (s->in_place)
@@ -140,177 +109,34 @@ static int native_shm_server_take(void *st, void *buf, size_t size, void **ret_i
 
 static uint64_t native_shm_server_noted(const void *st)
 {
-	const struct native_shm_server *s = st;
+	const struct qbi_native_shm_server *s = st;
 
 	return s->noted;
 }
 
 static int native_shm_server_done(void *st, bool free)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 
 	if (free)
 		qbi_ring_done(&s->request);
 	return 0;
 }
 
-/* Is there a byte that keeps the stream readable, or will there be one at once? */
-static bool server_will_be_back(struct native_shm_server *s)
-{
-	return s->request.owed > 0 || qbi_ring_has_rung(&s->request);
-}
-
-/* A request came while this end waited for it, awake. */
-static void request_came(struct native_shm_server *s, uint64_t now)
-{
-	qbi_arrivals_note(&s->requests, now - s->waiting_since);
-	s->waiting_since = 0;
-}
-
-/* Poll for at most @length. True: there is a request. */
-static bool server_busy_poll(struct native_shm_server *s, uint64_t now, uint64_t length)
-{
-	struct qbi_spin spin;
-	uint64_t spent;
-	bool found;
-
-	if (!s->slice_left)
-		return false;
-	qbi_spin_begin(&spin, now, length, now + s->slice_left,
-		       qbi_region_shares_cpu(&s->region, QBI_REGION_SERVER));
-	do
-		found = !qbi_ring_is_empty(&s->request);
-	while (!found && qbi_spin_again(&spin));
-	s->waiting_since += spin.start - now;
-	if (found)
-		request_came(s, spin.now);
-	spent = spin.now - now;
-	s->slice_left -= spent < s->slice_left ? spent : s->slice_left;
-	return found;
-}
-
-/*
- * There is no request. QBI_MORE one has come meanwhile; 0 stay awake, the loop calls again;
- * QBI_EMPTY go to sleep.
- */
-static int server_stay_awake(struct native_shm_server *s, bool took)
-{
-	struct qbi_busy_poll *busy_poll = &s->shared->busy_poll;
-	uint64_t now, allowed, spent;
-
-	if (s->asleep || !qbi_busy_poll_is_on(busy_poll))
-		return QBI_EMPTY;
-	now = qbi_now_ns();
-	if (took || !s->waiting_since)
-		s->waiting_since = now;
-	spent = now - s->waiting_since;
-	allowed = qbi_busy_poll_allowed(busy_poll, &s->requests, now);
-	if (spent >= allowed) {
-		qbi_busy_poll_gave_up(busy_poll, &s->requests, s->waiting_since, now);
-		return QBI_EMPTY;
-	}
-	if (qbi_server_is_alone(s->shared, s, now) && server_busy_poll(s, now, allowed - spent))
-		return QBI_MORE;
-	if (server_will_be_back(s))
-		return 0;
-	qbi_busy_poll_gave_up(busy_poll, &s->requests, s->waiting_since, qbi_now_ns());
-	return QBI_EMPTY;
-}
-
-/* Read up to @n bytes. 0, QBI_GONE; their number in *@ret. */
-static int native_shm_server_receive(struct native_shm_server *s, int64_t n, int64_t *ret)
-{
-	ssize_t got = qbi_wakeup_receive_from_client(s->stream, (size_t)n);
-
-	*ret = got > 0 ? got : 0;
-	s->readable = false;
-	return got < 0 && got != -EAGAIN ? QBI_GONE : 0;
-}
-
-/* Are we armed, without a request or a byte for one in transit? */
-static bool nothing_is_due(struct native_shm_server *s)
-{
-	return !s->request.owed && !qbi_ring_has_rung(&s->request) &&
-	       qbi_ring_is_empty(&s->request);
-}
-
-/* Is there a byte or a hang-up in the stream? The report of the loop may be old. */
-static bool stream_is_readable(const struct native_shm_server *s)
-{
-	char byte;
-
-	return recv(s->stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
-}
-
-/* 0; QBI_MORE a request has come; QBI_EMPTY a byte without a request; QBI_GONE. */
-static int server_sleep(struct native_shm_server *s, bool took)
-{
-	bool was_readable = s->readable && !took;
-	int64_t got;
-	int r;
-
-	s->waiting_since = 0;
-	/* Check again after the stream: its byte may belong to a new request. */
-	if (was_readable && nothing_is_due(s) && stream_is_readable(s) && nothing_is_due(s)) {
-		/* But there was a byte: junk, or a hang-up. */
-		s->asleep = true;
-		r = native_shm_server_receive(s, 1, &got);
-		return r == 0 && got ? QBI_EMPTY : r;
-	}
-	if (!qbi_ring_arm(&s->request, -1))
-		return QBI_MORE;
-	s->asleep = true;
-	if (!s->request.owed)
-		return 0;
-	r = native_shm_server_receive(s, s->request.owed, &got);
-	s->request.owed -= got;
-	return r;
-}
-
-static int native_shm_server_settle(void *st, unsigned int taken)
-{
-	struct native_shm_server *s = st;
-	int r;
-
-	if (!qbi_ring_is_empty(&s->request))
-		return QBI_MORE;
-	r = server_stay_awake(s, taken > 0);
-	return r == QBI_EMPTY ? server_sleep(s, taken > 0) : r;
-}
-
-static void native_shm_server_begin(void *st, bool readable)
-{
-	struct native_shm_server *s = st;
-
-	s->readable = readable;
-	s->slice_left = BUSY_POLL_SLICE_NS;
-	if (s->asleep && readable)
-		s->woken = qbi_now_ns();
-	else if (s->waiting_since && !qbi_ring_is_empty(&s->request))
-		request_came(s, qbi_now_ns());
-}
-
-/* The stream announces every request anyway, so nothing depends on this. */
-static void native_shm_server_established(void *st)
-{
-	native_shm_server_begin(st, false);
-	(void)native_shm_server_settle(st, 0);
-}
-
 /* Without a bell they stay due, but nobody needs to try again: it tells when it joins. */
-static int responses_ring(struct native_shm_server *s)
+static int responses_ring(struct qbi_native_shm_server *s)
 {
 	return s->has_bell ? qbi_wakeup_send_due(s->bell, &s->due_responses) : 0;
 }
 
-static int events_ring(struct native_shm_server *s)
+static int events_ring(struct qbi_native_shm_server *s)
 {
 	return qbi_wakeup_send_due(s->stream, &s->due_events);
 }
 
 static int native_shm_server_join(void *st, int fd)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 
 	qbi_close(s->bell);
 	s->bell = fd;
@@ -319,7 +145,7 @@ static int native_shm_server_join(void *st, int fd)
 }
 
 /* A message was queued; @ring: the client sleeps. */
-static int response_announce(struct native_shm_server *s, bool ring)
+static int response_announce(struct qbi_native_shm_server *s, bool ring)
 {
 	if (ring)
 		qbi_region_rings(&s->region, QBI_REGION_SERVER);
@@ -327,18 +153,19 @@ static int response_announce(struct native_shm_server *s, bool ring)
 	return responses_ring(s);
 }
 
-static int event_announce(struct native_shm_server *s, bool ring)
+static int event_announce(struct qbi_native_shm_server *s, bool ring)
 {
 	s->due_events += ring;
 	return events_ring(s);
 }
 
-static struct qbi_ring *channel_ring(struct native_shm_server *s, enum qbi_channel channel)
+static struct qbi_ring *channel_ring(struct qbi_native_shm_server *s, enum qbi_channel channel)
 {
 	return channel == QBI_EVENTS ? &s->event : &s->response;
 }
 
-static int channel_announce(struct native_shm_server *s, enum qbi_channel channel, bool ring)
+static int channel_announce(struct qbi_native_shm_server *s, enum qbi_channel channel,
+			    bool ring)
 {
 	return channel == QBI_EVENTS ? event_announce(s, ring) : response_announce(s, ring);
 }
@@ -346,7 +173,7 @@ static int channel_announce(struct native_shm_server *s, enum qbi_channel channe
 /* -- Bodies -------------------------------------------------------------------- */
 
 /* A piece was put. A byte that is due is sent by flush(). 0, QBI_GONE. */
-static int piece_announce(struct native_shm_server *s, enum qbi_channel channel, bool ring)
+static int piece_announce(struct qbi_native_shm_server *s, enum qbi_channel channel, bool ring)
 {
 	int r = channel_announce(s, channel, ring);
 
@@ -354,7 +181,7 @@ static int piece_announce(struct native_shm_server *s, enum qbi_channel channel,
 }
 
 /* What there is room for. 0 nothing is left; QBI_FULL; QBI_GONE; -errno. */
-static int rest_push(struct native_shm_server *s, enum qbi_channel channel)
+static int rest_push(struct qbi_native_shm_server *s, enum qbi_channel channel)
 {
 	struct qbi_rest *rest = &s->rest[channel];
 	bool ring;
@@ -369,7 +196,7 @@ static int rest_push(struct native_shm_server *s, enum qbi_channel channel)
 }
 
 /* 0, QBI_UNSENT, QBI_FULL, QBI_GONE, -errno. */
-static int body_put(struct native_shm_server *s, enum qbi_channel channel,
+static int body_put(struct qbi_native_shm_server *s, enum qbi_channel channel,
 		    const struct qbi_msg *msg)
 {
 	size_t done = 0;
@@ -389,7 +216,7 @@ static int body_put(struct native_shm_server *s, enum qbi_channel channel,
 
 static uint32_t native_shm_server_body_most(void *st)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 	uint32_t taken = s->body.most;
 
 	if (taken)
@@ -397,7 +224,7 @@ static uint32_t native_shm_server_body_most(void *st)
 	return taken < s->body.most ? taken : s->body.most;
 }
 
-static int message_put_on(struct native_shm_server *s, enum qbi_channel channel,
+static int message_put_on(struct qbi_native_shm_server *s, enum qbi_channel channel,
 			  const struct qbi_msg *msg)
 {
 	bool ring;
@@ -428,7 +255,7 @@ static int native_shm_server_eventv(void *st, const struct qbi_msg *msg)
 static int native_shm_server_reserve(void *st, enum qbi_channel channel, size_t size,
 				     void **ret)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 	int r = rest_push(s, channel);
 
 	return r ? r : qbi_ring_reserve(channel_ring(s, channel), size, ret);
@@ -437,7 +264,7 @@ static int native_shm_server_reserve(void *st, enum qbi_channel channel, size_t 
 static int native_shm_server_commit(void *st, enum qbi_channel channel, size_t reserved,
 				    size_t size, void **ret)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 	bool ring = qbi_ring_commit(channel_ring(s, channel), reserved, size, ret);
 
 	return channel_announce(s, channel, ring);
@@ -450,7 +277,7 @@ static void native_shm_server_abandon(void *st, enum qbi_channel channel)
 
 static int native_shm_server_flush(void *st, enum qbi_channel channel)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 	bool events = channel == QBI_EVENTS;
 	const uint64_t *due = events ? &s->due_events : &s->due_responses;
 	uint64_t before = *due;
@@ -468,7 +295,7 @@ static int native_shm_server_flush(void *st, enum qbi_channel channel)
 
 static int native_shm_server_room(void *st, enum qbi_channel channel, size_t size)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 
 	if (s->rest[channel].data)
 		return QBI_FULL;
@@ -481,7 +308,7 @@ static int native_shm_server_room(void *st, enum qbi_channel channel, size_t siz
 /* A socket reports room for bytes; nothing reports room in a ring. */
 static int native_shm_server_wait_fd(void *st, enum qbi_channel channel)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 
 	if (channel == QBI_EVENTS)
 		return s->due_events ? s->stream : -1;
@@ -490,14 +317,14 @@ static int native_shm_server_wait_fd(void *st, enum qbi_channel channel)
 
 static void native_shm_server_flow_set(void *st, uint32_t value)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 
 	qbi_region_flow_set(&s->region, value);
 }
 
 static uint32_t native_shm_server_events_queued(void *st)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 
 	return qbi_ring_queued(&s->event);
 }
@@ -519,7 +346,7 @@ static int producer_resume(struct qbi_ring *r, const struct qbi_rest *rest, uint
 
 static int native_shm_server_resume(void *st)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 	int r = qbi_ring_resume_consumer(&s->request);
 
 	s->asleep = false;
@@ -538,7 +365,7 @@ static int native_shm_server_resume(void *st)
 
 static void native_shm_server_leave(void *st, enum qbi_parting how)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 
 	if (!s->shared)
 		return;
@@ -554,7 +381,7 @@ static void native_shm_server_leave(void *st, enum qbi_parting how)
 
 static int native_shm_server_withdraw(void *st, enum qbi_parting how)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 
 	if (how == QBI_PART_KEEPING)
 		return qbi_region_punch_taken(&s->region);
@@ -563,7 +390,7 @@ static int native_shm_server_withdraw(void *st, enum qbi_parting how)
 
 static void native_shm_server_close(void *st, enum qbi_parting how)
 {
-	struct native_shm_server *s = st;
+	struct qbi_native_shm_server *s = st;
 
 	if (!s->opened)
 		return;
@@ -579,16 +406,16 @@ static void native_shm_server_close(void *st, enum qbi_parting how)
 
 extern const struct qbi_server_ops qbi_native_shm_server;
 const struct qbi_server_ops qbi_native_shm_server = {
-	.state_size = sizeof(struct native_shm_server),
+	.state_size = sizeof(struct qbi_native_shm_server),
 	.open = native_shm_server_open,
 	.join = native_shm_server_join,
-	.established = native_shm_server_established,
+	.established = qbi_native_shm_server_established,
 	.request_fd = native_shm_server_request_fd,
-	.begin = native_shm_server_begin,
+	.begin = qbi_native_shm_server_begin,
 	.take = native_shm_server_take,
 	.noted = native_shm_server_noted,
 	.done = native_shm_server_done,
-	.settle = native_shm_server_settle,
+	.settle = qbi_native_shm_server_settle,
 	.respondv = native_shm_server_respondv,
 	.eventv = native_shm_server_eventv,
 	.body_most = native_shm_server_body_most,

@@ -36,7 +36,8 @@ files_of()
 		server/admission.c server/inquiry.c server/limits.c server/listener.c server/refusals.c \
 		server/request.c server/request-buffer.c server/selector.c server/send.c \
 		server/unsent.c \
-		transport/native-shm-server.c transport/native-socket-server.c \
+		transport/native-shm-server.c transport/native-shm-server-awake.c \
+		transport/native-socket-server.c \
 		transport/qb-shm-server.c transport/qb-socket-server.c ring/fault.c \
 		ring/region.c ring/mapping.c ;;
 	fuzz-welcome) echo wire/handshake.c client/connect.c ring/region.c ring/shm-peer.c \

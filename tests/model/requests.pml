@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The server's end of the request ring: requests_serve() in lib/server/dispatch.c and
- * native_shm_server_settle() in lib/transport/native-shm-server.c, below an application's
- * loop that polls the stream, level-triggered.
+ * qbi_native_shm_server_settle() in lib/transport/native-shm-server-awake.c, below an
+ * application's loop that polls the stream, level-triggered.
  *
  * A dispatch takes at most BATCH messages; the application may have had enough after
  * any of them. Then it returns to the loop, and whatever is left must wake it again by

@@ -43,6 +43,7 @@ static int hooked_poll(struct pollfd *p, nfds_t n, int timeout);
 #include "transport/native-shm-client-responses.c"
 #include "transport/native-shm-client-events.c"
 #include "transport/native-shm-client.c"
+#include "transport/native-shm-server-awake.c"
 #include "transport/native-shm-server.c"
 
 #undef recv
@@ -199,7 +200,7 @@ static struct qbi_native_shm_client *client(void)
 	return e.client;
 }
 
-static struct native_shm_server *server(void)
+static struct qbi_native_shm_server *server(void)
 {
 	return e.server;
 }
