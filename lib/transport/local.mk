@@ -15,6 +15,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/transport/native-socket-server.c \
 	lib/transport/early.c \
 	lib/transport/early.h \
+	lib/transport/packet.c \
+	lib/transport/packet.h \
 	lib/transport/packets.c \
 	lib/transport/packets.h \
 	lib/transport/qb-channel.c \

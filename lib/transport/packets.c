@@ -2,7 +2,6 @@
 #include "transport/packets.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,30 +10,8 @@
 #include "base/socket.h"
 #include "base/util.h"
 
-struct packet_header {
-	uint32_t size;	 /* of the message; may have SIZE_TIMED; or SIZE_CANCEL */
-	uint32_t offset; /* of this piece in it */
-};
-
-/* In the first packet of a request: after the piece comes a deadline, 8 bytes. */
-#define SIZE_TIMED 0x80000000u
-/* The packet is the cancel of a request: 8 bytes with its number, and no piece. */
-#define SIZE_CANCEL 0xffffffffu
-
-/* The packet says the largest body that the client takes, in `offset`, and has no piece. */
-#define SIZE_LIMIT 0xfffffffeu
-
-#define WORD_SIZE sizeof(uint64_t)
-
-/* Most pieces of memory that are sent without a copy; one entry is for the header. */
-#define IOV_ON_STACK 16
-
 /* A packet uses at most half of the send buffer, so that two can be queued. */
 #define PIECE_SHARE 2
-
-/* The kernel needs one contiguous piece of memory for most of a packet. */
-#define PIECE_MAX (1u << 20)
-#define PIECE_SCARCE (128u << 10)
 
 /* Most packets received by one call, so that a sender of tiny ones cannot keep us here. */
 #define PIECES_AT_ONCE 256
@@ -49,13 +26,13 @@ static void packets_init(struct qbi_packets *p, int fd, uint32_t max_msg_size)
 
 	/* If the call is refused: the default size of a send buffer is larger. */
 	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &len) < 0)
-		room = PIECE_SCARCE;
+		room = QBI_PACKET_PIECE_SCARCE;
 	*p = (struct qbi_packets)QBI_PACKETS_INIT;
 	p->max_msg_size = max_msg_size;
 	p->in.most = max_msg_size;
 	p->piece = (size_t)room / PIECE_SHARE;
-	if (p->piece > PIECE_MAX)
-		p->piece = PIECE_MAX;
+	if (p->piece > QBI_PACKET_PIECE_MAX)
+		p->piece = QBI_PACKET_PIECE_MAX;
 	p->fd = fd;
 }
 
@@ -94,30 +71,6 @@ void qbi_packets_close(struct qbi_packets *p)
 
 /* -- Sending ------------------------------------------------------------------ */
 
-/*
- * One packet, with the deadline of the message if this is the first one and it has one. 0,
- * QBI_FULL, QBI_GONE, -errno. Lowers the size of a piece if that helps: QBI_FULL as well.
- */
-static int packet_send(struct qbi_packets *p, size_t msg_size, size_t offset,
-		       const struct iovec *iov, size_t n, uint64_t *deadline)
-{
-	struct packet_header header = { (uint32_t)msg_size, (uint32_t)offset };
-	struct iovec all[IOV_ON_STACK + 1];
-	int r;
-
-	all[0] = (struct iovec){ &header, sizeof(header) };
-	memcpy(&all[1], iov, n * sizeof(*iov));
-	if (deadline && offset == 0) {
-		header.size |= SIZE_TIMED;
-		all[++n] = (struct iovec){ deadline, WORD_SIZE };
-	}
-	r = qbi_socket_sendv(p->fd, all, n + 1);
-	if (r == 0 || (errno != ENOBUFS && errno != ENOMEM) || p->piece <= PIECE_SCARCE)
-		return r;
-	p->piece = PIECE_SCARCE;
-	return QBI_FULL;
-}
-
 /* Send one block from *@done on, in pieces. 0, QBI_FULL, QBI_GONE, -errno. */
 static int block_send(struct qbi_packets *p, char *block, size_t size, size_t *done,
 		      uint64_t *deadline)
@@ -125,7 +78,7 @@ static int block_send(struct qbi_packets *p, char *block, size_t size, size_t *d
 	do {
 		size_t left = size - *done;
 		struct iovec iov = { block + *done, left < p->piece ? left : p->piece };
-		int r = packet_send(p, size, *done, &iov, 1, deadline);
+		int r = qbi_packet_send(p, size, *done, &iov, 1, deadline);
 
 		if (r == QBI_FULL && iov.iov_len > p->piece)
 			continue;
@@ -165,12 +118,12 @@ int qbi_packets_send_pieces(struct qbi_packets *p, const struct qbi_msg *msg, si
 {
 	while (*done < msg->size) {
 		size_t most = body_piece(p, *done);
-		struct iovec iov[IOV_ON_STACK];
+		struct iovec iov[QBI_PACKET_IOVS];
 		size_t n, size;
 		int r;
 
-		size = qbi_msg_part(msg, *done, most, iov, IOV_ON_STACK, &n);
-		r = packet_send(p, msg->size, *done, iov, n, NULL);
+		size = qbi_msg_part(msg, *done, most, iov, QBI_PACKET_IOVS, &n);
+		r = qbi_packet_send(p, msg->size, *done, iov, n, NULL);
 		if (r == QBI_FULL && most > body_piece(p, *done))
 			continue;
 		if (r)
@@ -193,7 +146,7 @@ int qbi_packets_flush(struct qbi_packets *p)
 		size_t most = p->piece;
 		struct iovec iov = qbi_rest_next(&p->out, most);
 
-		r = packet_send(p, p->out.size, p->out.done, &iov, 1, NULL);
+		r = qbi_packet_send(p, p->out.size, p->out.done, &iov, 1, NULL);
 		if (r == QBI_FULL && most > p->piece)
 			continue;
 		if (r == QBI_FULL)
@@ -226,8 +179,8 @@ static int packets_put(struct qbi_packets *p, const struct qbi_msg *msg, uint64_
 		return r == QBI_UNSENT ? QBI_FULL : r;
 	if (msg->size > p->max_msg_size)
 		return packets_body_put(p, msg);
-	if (msg->n < IOV_ON_STACK && msg->size <= p->piece) {
-		r = packet_send(p, msg->size, 0, msg->iov, msg->n, deadline);
+	if (msg->n < QBI_PACKET_IOVS && msg->size <= p->piece) {
+		r = qbi_packet_send(p, msg->size, 0, msg->iov, msg->n, deadline);
 		if (r != QBI_FULL || msg->size <= p->piece)
 			return r;
 	}
@@ -246,8 +199,8 @@ int qbi_packets_send_timed(struct qbi_packets *p, const struct qbi_msg *msg, uin
 
 int qbi_packets_send_cancel(struct qbi_packets *p, uint64_t number)
 {
-	struct packet_header header = { SIZE_CANCEL, 0 };
-	struct iovec iov[2] = { { &header, sizeof(header) }, { &number, WORD_SIZE } };
+	struct qbi_packet_header header = { QBI_PACKET_CANCEL, 0 };
+	struct iovec iov[2] = { { &header, sizeof(header) }, { &number, QBI_PACKET_WORD } };
 	int r = qbi_packets_flush(p);
 
 	if (r)
@@ -257,7 +210,7 @@ int qbi_packets_send_cancel(struct qbi_packets *p, uint64_t number)
 
 int qbi_packets_send_limit(struct qbi_packets *p, uint32_t bytes)
 {
-	struct packet_header header = { SIZE_LIMIT, bytes };
+	struct qbi_packet_header header = { QBI_PACKET_LIMIT, bytes };
 	struct iovec iov = { &header, sizeof(header) };
 	int r = qbi_packets_flush(p);
 
@@ -273,118 +226,6 @@ bool qbi_packets_is_readable(const struct qbi_packets *p)
 	char byte;
 
 	return recv(p->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
-}
-
-/* Nothing was received. QBI_EMPTY, QBI_GONE, -EBADMSG. */
-static int outcome_of_receive(int error)
-{
-	if (error == EBADMSG)
-		return -EBADMSG;
-	return error == EAGAIN || error == EINTR ? QBI_EMPTY : QBI_GONE;
-}
-
-/* As recvmsg(2), with room for descriptors where they can come. */
-static ssize_t bytes_receive_once(struct qbi_packets *p, struct iovec *iov, size_t n, int flags,
-				  int *ret_flags)
-{
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = n };
-	ssize_t got;
-
-	if (p->passed)
-		return qbi_foreign_receive_bytes(p->fd, iov, n, flags | MSG_DONTWAIT,
-						 ret_flags);
-	got = recvmsg(p->fd, &m, flags | MSG_DONTWAIT);
-	*ret_flags = m.msg_flags;
-	return got;
-}
-
-/*
- * A peer that closes with messages of ours unread is reported once, before what it has sent:
- * that comes afterwards.
- */
-static ssize_t bytes_receive(struct qbi_packets *p, struct iovec *iov, size_t n, int flags,
-			     int *ret_flags)
-{
-	ssize_t got = bytes_receive_once(p, iov, n, flags, ret_flags);
-
-	if (got < 0 && errno == ECONNRESET)
-		got = bytes_receive_once(p, iov, n, flags, ret_flags);
-	return got;
-}
-
-/* Peek at the header of the next packet. 0, QBI_EMPTY, QBI_GONE, -EBADMSG. */
-static int header_peek(struct qbi_packets *p, struct packet_header *ret)
-{
-	struct iovec iov = { ret, sizeof(*ret) };
-	int flags;
-	ssize_t n = bytes_receive(p, &iov, 1, MSG_PEEK, &flags);
-
-	if (n < 0)
-		return outcome_of_receive(errno);
-	if (n == 0)
-		return QBI_GONE;
-	return n == sizeof(*ret) && ret->size <= p->in.most ? 0 : -EBADMSG;
-}
-
-/* The word after @n bytes, of which @room lie at @from and the others at @rest. */
-static uint64_t packet_word(const char *from, size_t room, const char *rest, size_t n)
-{
-	size_t first = n >= room ? 0 : room - n < WORD_SIZE ? room - n : WORD_SIZE;
-	char word[WORD_SIZE];
-	uint64_t value;
-
-	memcpy(word, from + n, first);
-	memcpy(word + first, rest, WORD_SIZE - first);
-	memcpy(&value, word, sizeof(value));
-	return value;
-}
-
-/*
- * Receive one packet: check its header, and copy its piece to @to. 0; QBI_EMPTY; QBI_GONE;
- * -EBADMSG. With @ret_word also QBI_TIMED and QBI_CANCEL.
- */
-static int packet_receive(struct qbi_packets *p, void *to, size_t room,
-			  struct packet_header *ret, size_t *ret_piece, uint64_t *ret_word)
-{
-	char beyond[WORD_SIZE]; /* the part of a word for which @to has no room */
-	struct iovec iov[3] = { { ret, sizeof(*ret) },
-				{ to, room },
-				{ beyond, sizeof(beyond) } };
-	int flags = 0;
-	ssize_t n = bytes_receive(p, iov, ret_word ? 3 : 2, 0, &flags);
-	int r = 0;
-
-	if (n < 0)
-		return outcome_of_receive(errno);
-	if (n == 0)
-		return QBI_GONE;
-	if ((size_t)n < sizeof(*ret) || (flags & MSG_TRUNC))
-		return -EBADMSG;
-	*ret_piece = (size_t)n - sizeof(*ret);
-	if (ret_word && ret->size == SIZE_LIMIT) {
-		p->body_most = ret->offset;
-		return *ret_piece ? -EBADMSG : QBI_PARTIAL;
-	}
-	if (ret_word && (ret->size & SIZE_TIMED)) {
-		if (*ret_piece < WORD_SIZE)
-			return -EBADMSG;
-		*ret_piece -= WORD_SIZE;
-		*ret_word = packet_word(to, room, beyond, *ret_piece);
-		if (ret->size == SIZE_CANCEL)
-			return ret->offset || *ret_piece ? -EBADMSG : QBI_CANCEL;
-		ret->size &= ~SIZE_TIMED;
-		r = QBI_TIMED;
-	}
-	/* The memory for a word is none for a piece. */
-	if (*ret_piece > room)
-		return -EBADMSG;
-	if (ret->size > p->in.most || ret->offset != p->in.done ||
-	    (p->in.done && ret->size != p->in.size) || *ret_piece > ret->size - p->in.done)
-		return -EBADMSG;
-	/* A body has no deadline. */
-	if (r == QBI_TIMED && ret->size > p->max_msg_size)
-		return -EBADMSG;
-	return r;
 }
 
 static bool is_body(const struct qbi_packets *p)
@@ -411,7 +252,8 @@ static int assembly_begin(struct qbi_packets *p, const void *first, size_t n, ui
 static size_t assembly_room(const struct qbi_packets *p)
 {
 	size_t left = p->in.size - p->in.done;
-	size_t most = p->max_msg_size > PIECE_MAX ? p->max_msg_size : PIECE_MAX;
+	size_t most =
+		p->max_msg_size > QBI_PACKET_PIECE_MAX ? p->max_msg_size : QBI_PACKET_PIECE_MAX;
 
 	return left < most ? left : most;
 }
@@ -419,12 +261,12 @@ static size_t assembly_room(const struct qbi_packets *p)
 /* Receive one more piece. 0 it is not the last one; QBI_MORE it is; QBI_EMPTY; ... */
 static int assembly_add(struct qbi_packets *p, size_t *ret_n)
 {
-	struct packet_header header;
+	struct qbi_packet_header header;
 	char *to;
 	int r = qbi_body_reserve(&p->in, assembly_room(p), &to);
 
 	if (r == 0)
-		r = packet_receive(p, to, assembly_room(p), &header, ret_n, NULL);
+		r = qbi_packet_receive(p, to, assembly_room(p), &header, ret_n, NULL);
 	if (r == 0 && *ret_n == 0)
 		r = -EBADMSG;
 	if (r)
@@ -493,12 +335,12 @@ static int assembly_take_body(struct qbi_packets *p, void **ret_body, size_t *re
 int qbi_packets_take_request(struct qbi_packets *p, void *buf, size_t size, void **ret_body,
 			     size_t *ret_size, uint64_t *ret_word)
 {
-	struct packet_header header;
+	struct qbi_packet_header header;
 	size_t n;
 	int r;
 
 	if (!p->in.done) {
-		r = packet_receive(p, buf, size, &header, &n, ret_word);
+		r = qbi_packet_receive(p, buf, size, &header, &n, ret_word);
 		*ret_size = n;
 		if (r != 0 && r != QBI_TIMED)
 			return r;
@@ -525,7 +367,7 @@ int qbi_packets_take_request(struct qbi_packets *p, void *buf, size_t size, void
 
 int qbi_packets_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_size)
 {
-	struct packet_header header;
+	struct qbi_packet_header header;
 	size_t n;
 	int r;
 
@@ -533,14 +375,14 @@ int qbi_packets_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_
 		return assembly_take(p, buf, size, ret_size);
 	/* If the buffer has room for the largest message, the size need not be checked. */
 	if (size < p->in.most) {
-		r = header_peek(p, &header);
+		r = qbi_packet_peek(p, &header);
 		if (r)
 			return r;
 		*ret_size = header.size;
 		if (header.size > size)
 			return -ENOBUFS;
 	}
-	r = packet_receive(p, buf, size, &header, &n, NULL);
+	r = qbi_packet_receive(p, buf, size, &header, &n, NULL);
 	if (r)
 		return r;
 	*ret_size = header.size;

@@ -17,27 +17,12 @@
 #ifndef QBI_TRANSPORT_PACKETS_H
 #define QBI_TRANSPORT_PACKETS_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/body.h"
 #include "base/msg.h"
-
-struct qbi_packets {
-	int fd;	     /* -1: not open; closed by qbi_packets_close() */
-	bool passed; /* a peer made it, and shares it */
-	bool ended;  /* shut down */
-	uint32_t max_msg_size;
-	size_t piece; /* bytes of a message in one packet, at most */
-
-	struct qbi_rest out;	     /* of a message that was sent in part */
-	struct qbi_body in;	     /* received part of a message in several pieces */
-	_Atomic(uint32_t) body_most; /* largest body that the peer said it takes; 0: none */
-	bool in_timed;		     /* it has a deadline */
-	uint64_t in_deadline;
-};
+#include "transport/packet.h"
 
 #define QBI_PACKETS_INIT                                                                       \
 	{                                                                                      \

@@ -30,7 +30,7 @@ files_of()
 	fuzz-inquiry) echo api/describe.c api/snapshot.c client/inquire.c wire/page.c ;;
 	fuzz-native-ring) echo ring/record.h ring/ring-steps.h ring/ring.c ring/ring-pieces.c \
 		ring/ring-places.c ring/ring-resume.c ;;
-	fuzz-packets) echo transport/packets.c ;;
+	fuzz-packets) echo transport/packets.c transport/packet.c ;;
 	fuzz-qb-ring) echo ring/qbring-traffic.c ;;
 	fuzz-server) echo server/connection.c server/dispatch.c server/handshake.c \
 		server/admission.c server/inquiry.c server/limits.c server/listener.c server/refusals.c \
