@@ -352,6 +352,9 @@ static void connection_wake(qb_ipcs_connection_t *c, int32_t fd, int32_t revents
 	}
 	if (revents & (POLLHUP | POLLERR | POLLRDHUP))
 		hang_up_note(c);
+	/* Nothing is read now, and no honest client has something urgent. */
+	if ((c->held || c->flow) && (revents & POLLPRI))
+		junk_note(c);
 	/* The client is active: perhaps it has also made room. */
 	if (c->waiting)
 		qbi_send_resume(c, false);
@@ -359,6 +362,8 @@ static void connection_wake(qb_ipcs_connection_t *c, int32_t fd, int32_t revents
 		stream_drain(c);
 	if (c->end && c->costly)
 		connection_drop(c, -ECONNRESET);
+	if (c->end && c->held && junk_is_too_much(c))
+		connection_drop_for_junk(c);
 	if (c->end && !requests_hold(c))
 		connection_serve(c, (revents & POLLIN) && requests_here);
 }

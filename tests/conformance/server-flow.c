@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Rates and flow control: who may send, and what the server takes, while it is off. */
 #include <errno.h>
+#include <sys/socket.h>
 
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
@@ -230,6 +231,21 @@ START_TEST(hang_up_of_a_client_is_noticed_while_off)
 }
 END_TEST
 
+/* Nobody reads it, so a loop that watches for it calls again at once. */
+START_TEST(urgent_byte_while_off_does_not_keep_the_server_busy)
+{
+	qb_ipcc_connection_t *c;
+	struct host *h = start(_i, &c);
+
+	host_call(h, remote_rate, QB_IPCS_RATE_OFF);
+	/* Linux before 5.15 has none for unix sockets. */
+	if (send(client_fd(c), "!", 1, MSG_OOB | MSG_NOSIGNAL) == 1)
+		host_await_rest(h);
+	qb_ipcc_disconnect(c);
+	host_stop(h);
+}
+END_TEST
+
 START_TEST(responses_and_events_flow_while_off)
 {
 	struct host *h = host_start(&(struct server_spec){ VARIANT_SPEC(_i) });
@@ -291,6 +307,7 @@ int main(void)
 	add_variant_test(tc, turning_off_inside_msg_process_ends_the_dispatch);
 	add_variant_test(tc, connection_made_while_off_starts_off);
 	add_variant_test(tc, hang_up_of_a_client_is_noticed_while_off);
+	add_variant_test(tc, urgent_byte_while_off_does_not_keep_the_server_busy);
 	add_variant_test(tc, responses_and_events_flow_while_off);
 	add_transport_test(tc, statistics_show_state_and_number_of_changes_of_flow_control);
 	return suite_main(s);

@@ -269,6 +269,22 @@ ATTACK(requests_before_the_bell)
 	arena_honest_goes_on(a);
 }
 
+/* Which every loop watches for, and nobody reads before the bell has come. */
+ATTACK(urgent_bytes_before_the_bell)
+{
+	struct raw p;
+
+	bare_connect(a, &p);
+	say(&p, 11);
+	if (send(p.stream, "!", 1, MSG_OOB | MSG_NOSIGNAL) != 1) {
+		raw_close(&p);
+		return; /* Linux before 5.15 has none for unix sockets */
+	}
+	raw_must_be_dropped(&p);
+	raw_close(&p);
+	arena_honest_goes_on(a);
+}
+
 /* Who sends and leaves needs no answer. */
 ATTACK(requests_of_one_that_left_before_its_bell)
 {
@@ -387,6 +403,7 @@ int main(void)
 	add_attack(tc, bell_that_is_half_closed, ON_NATIVE_MEMORY);
 	add_attack(tc, number_that_comes_byte_by_byte, ON_NATIVE_MEMORY);
 	add_attack(tc, requests_before_the_bell, ON_NATIVE_MEMORY);
+	add_attack(tc, urgent_bytes_before_the_bell, ON_NATIVE_MEMORY);
 	add_attack(tc, requests_of_one_that_left_before_its_bell, ON_NATIVE_MEMORY);
 	add_attack(tc, bell_among_more_handshakes_than_its_user_may_have, ON_NATIVE_MEMORY);
 	add_attack(tc, bell_of_another_user, ON_NATIVE_MEMORY);
