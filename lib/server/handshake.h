@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * From accept(2) to the first message of a client, or of a bell. It may come slowly, even byte
- * by byte, within the time limit of a handshake; what follows it is in admission.h. If there are too many handshakes, limits.h decides which one is closed;
- * it is closed here.
+ * by byte, within the time limit of a handshake; what follows it is in admission.h. If there
+ * are too many handshakes, limits.h decides which one is closed; it is closed here.
  *
  * Threads: the dispatching thread.
  */

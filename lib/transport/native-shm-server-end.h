@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The server's end of native shared memory, native-shm-server.c and what belongs to it: its state. */
+/* The state of the server's end of native shared memory, for its files. */
 #ifndef QBI_TRANSPORT_NATIVE_SHM_SERVER_END_H
 #define QBI_TRANSPORT_NATIVE_SHM_SERVER_END_H
 

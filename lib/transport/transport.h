@@ -141,7 +141,8 @@ struct qbi_server_ops {
 	/*
 	 * @fd, which it owns from here on, is the stream that the client has joined to the
 	 * connection. NULL: connections have one stream; else the answer has a number for
-	 * the client to join with, and no request is taken before. 0; QBI_UNSENT call flush() for responses.
+	 * the client to join with, and no request is taken before. 0; QBI_UNSENT call
+	 * flush() for responses.
 	 */
 	int (*join)(void *st, int fd);
 

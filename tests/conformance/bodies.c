@@ -87,7 +87,7 @@ static void both_stop(struct host *h, qb_ipcc_connection_t *c)
 	session_stop(h, c);
 }
 
-/* -- Sizes ---------------------------------------------------------------------------- */
+/* -- Sizes -------------------------------------------------------------- */
 
 START_TEST(bodies_go_both_ways_and_as_events)
 {
@@ -156,7 +156,7 @@ START_TEST(lesser_limit_of_the_two_holds_for_what_a_client_gets)
 }
 END_TEST
 
-/* -- Who does not take them --------------------------------------------------------------- */
+/* -- Who does not take them ------------------------------------------------- */
 
 START_TEST(service_takes_and_sends_none_unless_it_says_so)
 {
@@ -254,7 +254,7 @@ START_TEST(gone_connection_takes_none)
 }
 END_TEST
 
-/* -- Room ------------------------------------------------------------------------------------ */
+/* -- Room ---------------------------------------------------------------------- */
 
 START_TEST(body_waits_for_a_buffer_that_is_large_enough)
 {
@@ -429,7 +429,7 @@ START_TEST(body_in_many_pieces_of_memory_arrives_whole)
 }
 END_TEST
 
-/* -- Ends that leave -------------------------------------------------------------------------- */
+/* -- Ends that leave ------------------------------------------------------------ */
 
 START_TEST(client_that_dies_in_the_middle_is_gone)
 {
@@ -487,7 +487,7 @@ START_TEST(handler_of_a_body_may_end_the_connection)
 }
 END_TEST
 
-/* -- With the rest of the library ----------------------------------------------------------------- */
+/* -- With the rest of the library --------------------------------------------------- */
 
 START_TEST(body_counts_as_one_message)
 {

@@ -54,7 +54,7 @@ static bool is_response(const void *message, size_t n, int32_t id, size_t size)
 			       (uint32_t)id);
 }
 
-/* -- Monitors ------------------------------------------------------------------------------ */
+/* -- Monitors ---------------------------------------------------------------- */
 
 static void monitors_allow(struct server *sv)
 {
@@ -113,7 +113,7 @@ START_TEST(monitor_sees_what_was_committed)
 }
 END_TEST
 
-/* -- Commits that find no room --------------------------------------------------------------- */
+/* -- Commits that find no room ------------------------------------------------- */
 
 enum { EVENT = 60000, MORE = 30 };
 
@@ -192,7 +192,7 @@ START_TEST(refused_commit_is_told_of_room)
 }
 END_TEST
 
-/* -- The end of a service ---------------------------------------------------------------------- */
+/* -- The end of a service -------------------------------------------------------- */
 
 static struct {
 	qb_ipcs_connection_t *c;
@@ -232,7 +232,7 @@ START_TEST(places_outlive_their_service)
 }
 END_TEST
 
-/* -- Processes that die -------------------------------------------------------------------------- */
+/* -- Processes that die ------------------------------------------------------------ */
 
 START_TEST(reservation_of_a_child_ends_with_its_death)
 {
