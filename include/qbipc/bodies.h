@@ -88,8 +88,8 @@ int qbipc_body_limit_set(qb_ipcc_connection_t *c, size_t bytes);
  * server has taken nothing for half a second. If a part of it is under way then, it succeeds,
  * the rest is copied, and later calls for this connection send it: each that sends or receives,
  * and qbipc_calls_dispatch(). Disconnecting before that loses the body. Until it is out other
- * requests get -EAGAIN. A request of qbipc_call_send() does not wait at all; one that is a body has no deadline at the server
- * (qbipc_request_deadline()), and no cancel.
+ * requests get -EAGAIN. A request of qbipc_call_send() does not wait at all; one that is a body
+ * has no deadline at the server (qbipc_request_deadline()), and no cancel.
  *
  * @param c  connection, established
  * @return   bytes; -EINVAL for a NULL connection or one that is not established
