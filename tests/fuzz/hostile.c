@@ -200,7 +200,9 @@ void hostile_join(struct hostile *h, uint8_t how)
 		stranger_become(fd, how / 8 % 2);
 	FUZZ_CHECK(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
 	qbi_hello_join(&hello, h->number + (how & 1));
-	(void)send_with(fd, &hello, sizeof(hello), fds, how & 2 ? 1 : 0);
+	/* Some kernels refuse descriptors on the server's behalf, and the message with them. */
+	if (send_with(fd, &hello, sizeof(hello), fds, how & 2 ? 1 : 0) < 0)
+		(void)send_with(fd, &hello, sizeof(hello), NULL, 0);
 	if (how & 16)
 		(void)send_with(fd, &hello, sizeof(hello), NULL, 0);
 	h->fds[h->n_fds++] = fd;
