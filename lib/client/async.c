@@ -134,7 +134,9 @@ int qbi_calls_dispatch(struct qbi_calls *calls)
 
 	qbi_calls_ref(calls);
 	qbi_calls_lock(calls);
-	idle = !calls->n_loop;
+	/* Also with calls that were given up: the server may take no more requests until it
+	 * has sent the late responses to them. */
+	idle = !calls->queue.n;
 	qbi_calls_unlock(calls);
 	if (!idle)
 		r = qbi_calls_take(calls);

@@ -539,6 +539,71 @@ START_TEST(calls_of_a_loop_carry_bodies)
 }
 END_TEST
 
+/* To ID with a body, to all others with an echo, as soon as there is room. */
+static int32_t msg_answers_large(struct server *sv, qb_ipcs_connection_t *c, void *data,
+				 size_t size)
+{
+	struct request *r = data;
+	struct request *large;
+
+	sv->shared->slot[SLOT_TAKEN]++;
+	if (r->hdr.id != ID)
+		return server_answer(sv, c, data, size);
+	large = request_new(ID, BODY);
+	(void)server_answer(sv, c, large, BODY);
+	free(large);
+	return 0;
+}
+
+static void call_ended(qb_ipcc_connection_t *c, int error, void *response, size_t size,
+		       void *data)
+{
+	(void)c;
+	(void)response;
+	(void)size;
+	*(int *)data = error;
+}
+
+START_TEST(late_responses_do_not_keep_a_body_back)
+{
+	struct request *r = request_new(ID, 100), *q = request_new(MSG_ECHO, BODY);
+	struct iovec ask = { r, 100 }, iov = { q, BODY };
+	qb_ipcc_connection_t *c;
+	struct host *h =
+		bodies_start_spec(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true,
+							 .msg = msg_answers_large },
+				  LIMIT, &c);
+	int64_t call[3];
+	int error[3] = { 0 }, last = 1, i;
+	int fd = qbipc_calls_fd(c);
+
+	ck_assert_int_eq(qbipc_body_limit_set(c, LIMIT), 0);
+	/* The handler of the second one waits until the first response has been read. */
+	for (i = 0; i < 2; i++)
+		call[i] = qbipc_call_send(c, &ask, 1, deadline_ms(), call_ended, &error[i]);
+	WAIT_FOR(host_slot(h, SLOT_TAKEN) == 2);
+	call[2] = qbipc_call_send(c, &iov, 1, deadline_ms(), call_ended, &error[2]);
+	for (i = 0; i < 3; i++) {
+		ck_assert_int_gt(call[i], 0);
+		ck_assert_int_eq(qbipc_call_cancel(c, call[i]), 0);
+		ck_assert_int_eq(error[i], -ECANCELED);
+	}
+	r->hdr.id = MSG_ECHO;
+	WAIT_FOR(qbipc_calls_dispatch(c) == 0 &&
+		 (call[0] = qbipc_call_send(c, &ask, 1, deadline_ms(), call_ended, &last)) !=
+			 -EAGAIN);
+	ck_assert_int_gt(call[0], 0);
+	while (last == 1) {
+		ck_assert(fd_readable_within(fd, deadline_ms()));
+		ck_assert_int_ge(qbipc_calls_dispatch(c), 0);
+	}
+	ck_assert_int_eq(last, 0);
+	free(r);
+	free(q);
+	both_stop(h, c);
+}
+END_TEST
+
 START_TEST(bodies_are_viewed)
 {
 	const void *message;
@@ -648,6 +713,7 @@ int main(void)
 	tc = tcase_new(s, "library");
 	add_native_test(tc, body_counts_as_one_message);
 	add_native_test(tc, calls_of_a_loop_carry_bodies);
+	add_native_test(tc, late_responses_do_not_keep_a_body_back);
 	add_native_test(tc, bodies_are_viewed);
 	add_native_test(tc, threads_share_a_connection);
 	return suite_main(s);
