@@ -43,7 +43,7 @@ struct qbi_native_shm_client {
 	uint64_t woken;			/* when the bell was last readable */
 	struct timespec checked;	/* when a sender last checked for the server */
 	struct qbi_turn out;		/* senders and receivers send the rest of a body */
-	_Atomic(bool) unfinished;	/* there is one */
+	_Atomic(bool) unfinished;	/* there is one, or the byte of its last piece is due */
 	struct qbi_rest rest;
 	uint32_t rest_process;	     /* whose it is */
 	_Atomic(uint32_t) body_most; /* the largest that this end has ever said to take */

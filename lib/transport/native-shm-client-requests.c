@@ -68,11 +68,21 @@ static int ring_server(struct qbi_native_shm_client *c, bool ring, uint64_t dead
 	return 0;
 }
 
+/* The ring is full. It stays so if the server sleeps because its byte is still due. */
+static int no_room(struct qbi_native_shm_client *c)
+{
+	int r = c->due ? ring_server(c, false, 0) : 0;
+
+	if (r)
+		return r;
+	return qbi_wakeup_is_over(c->stream) ? QBI_GONE : QBI_FULL;
+}
+
 /* What qbi_ring_put() returned @r and @ring for. */
 static int record_announce(struct qbi_native_shm_client *c, int r, bool ring, uint64_t deadline)
 {
 	if (r)
-		return r == QBI_FULL && qbi_wakeup_is_over(c->stream) ? QBI_GONE : r;
+		return r == QBI_FULL ? no_room(c) : r;
 	if (ring)
 		qbi_region_rings(&c->region, QBI_REGION_CLIENT);
 	if (ring || c->due)
@@ -88,10 +98,13 @@ static bool room_is_near(struct qbi_native_shm_client *c, int r)
 
 /* -- Bodies -------------------------------------------------------------------- */
 
-/* What there is room for. 0 nothing is left; QBI_UNSENT; QBI_GONE; -errno. Has `out`. */
+/*
+ * Send a byte that is due, and what there is room for. 0 nothing is left; QBI_UNSENT; QBI_GONE;
+ * -errno. Has `out`.
+ */
 static int client_rest_push(struct qbi_native_shm_client *c)
 {
-	int r = 0;
+	int r = c->due ? ring_server(c, false, 0) : 0;
 
 	while (c->rest.data && r == 0) {
 		bool ring = false;
@@ -100,7 +113,14 @@ static int client_rest_push(struct qbi_native_shm_client *c)
 		/* A byte that cannot be sent now is due. */
 		r = record_announce(c, r, ring, 0);
 	}
-	return r == QBI_FULL ? QBI_UNSENT : r;
+	return r == QBI_FULL || (r == 0 && c->due) ? QBI_UNSENT : r;
+}
+
+/* With `out`. */
+static void rest_note(struct qbi_native_shm_client *c)
+{
+	c->rest_process = qbi_process_id();
+	c->unfinished = c->rest.data || c->due;
 }
 
 int qbi_native_shm_client_flush(void *st)
@@ -113,11 +133,16 @@ int qbi_native_shm_client_flush(void *st)
 	r = qbi_turn_take(&c->out, QBI_FOREVER);
 	if (r)
 		return r;
-	/* After a fork the process that has sent the beginning sends the rest. */
-	if (c->rest_process != qbi_process_id())
+	/* After a fork the process that has sent the beginning sends the rest, and its bytes. */
+	if (c->unfinished && c->rest_process != qbi_process_id()) {
 		qbi_rest_forget(&c->rest);
-	r = client_rest_push(c);
-	c->unfinished = c->rest.data != NULL;
+		c->due = 0;
+	}
+	/* Else another thread has been here, and a sender may be at work. */
+	if (c->unfinished) {
+		r = client_rest_push(c);
+		rest_note(c);
+	}
 	qbi_turn_release(&c->out);
 	return r;
 }
@@ -130,16 +155,19 @@ static int rest_passes(struct qbi_native_shm_client *c)
 	return r == QBI_UNSENT ? QBI_FULL : r;
 }
 
-/* Keep what the server has no room for. 0; -EBADMSG: it has only a part, and gets no more. */
+/*
+ * Keep what the server has no room for, or only that a byte is due. 0; -EBADMSG: it has only a
+ * part, and gets no more.
+ */
 static int body_keep(struct qbi_native_shm_client *c, const struct qbi_msg *msg, size_t done)
 {
 	int r = qbi_turn_take(&c->out, QBI_FOREVER);
 
 	if (r)
 		return r;
-	r = qbi_rest_keep(&c->rest, msg, done) < 0 ? -EBADMSG : 0;
-	c->rest_process = qbi_process_id();
-	c->unfinished = r == 0;
+	if (done < msg->size && qbi_rest_keep(&c->rest, msg, done) < 0)
+		r = -EBADMSG;
+	rest_note(c);
 	qbi_turn_release(&c->out);
 	return r;
 }
@@ -153,7 +181,10 @@ static int body_await_room(struct qbi_native_shm_client *c, uint64_t deadline,
 {
 	struct pollfd p = { .fd = c->stream, .events = POLLRDHUP };
 	uint64_t now;
+	int r = c->due ? ring_server(c, false, 0) : 0;
 
+	if (r)
+		return r;
 	if (deadline == 0)
 		return QBI_FULL;
 	if ((*tries)++ < BODY_YIELDS) {
@@ -202,7 +233,7 @@ static int native_shm_body_sendv(struct qbi_native_shm_client *c, const struct q
 	size_t done = 0;
 	int r = body_pieces_send(c, msg, deadline, &done);
 
-	if (r == QBI_FULL && done)
+	if ((r == QBI_FULL && done) || (r == 0 && c->due))
 		r = body_keep(c, msg, done);
 	if (r == 0)
 		(void)qbi_request_count(&c->turns);
@@ -247,7 +278,7 @@ int qbi_native_shm_client_reserve(void *st, size_t size, uint64_t deadline, void
 		if (waited)
 			return waited;
 	}
-	return r == QBI_FULL && qbi_wakeup_is_over(c->stream) ? QBI_GONE : r;
+	return r == QBI_FULL ? no_room(c) : r;
 }
 
 int qbi_native_shm_client_commit(void *st, size_t reserved, size_t size, uint64_t deadline)

@@ -4,8 +4,10 @@
 #include <pthread.h>
 #include <qb/qbipc_ext.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
 #include "tests/lib/session.h"
+#include "tests/lib/task.h"
 #include "tests/lib/variant.h"
 
 enum {
@@ -429,6 +432,49 @@ START_TEST(body_in_many_pieces_of_memory_arrives_whole)
 }
 END_TEST
 
+/* In this process the kernel has no memory for wake-ups: the library's send(2) comes here. */
+static atomic_bool is_scarce;
+static atomic_int refused;
+
+__attribute__((visibility("default"))) ssize_t send(int fd, const void *buf, size_t n,
+						    int flags)
+{
+	if (is_scarce) {
+		refused++;
+		errno = ENOBUFS;
+		return -1;
+	}
+	return sendto(fd, buf, n, flags, NULL, 0);
+}
+
+START_TEST(wake_up_that_could_not_be_sent_follows)
+{
+	/* One that is beyond all room, and one that the ring has room for. */
+	static const size_t sizes[] = { BODY, AGREED + 1 };
+	qb_ipcc_connection_t *c;
+	struct host *h = both_start(_i, &c);
+	size_t i;
+
+	client_echo(c, 100);
+	for (i = 0; i < 2; i++) {
+		WAIT_FOR(task_sleeps(h->pid));
+		is_scarce = true;
+		client_must_send(c, MSG_ECHO, sizes[i]);
+		is_scarce = false;
+		client_must_recv(c, MSG_ECHO, sizes[i]);
+	}
+	/* Who receives an event does it, too. */
+	WAIT_FOR(task_sleeps(h->pid));
+	is_scarce = true;
+	client_must_send(c, MSG_EVENT, BODY);
+	is_scarce = false;
+	client_must_recv_event(c, MSG_EVENT, BODY);
+	if (variants[_i].type == QB_IPC_SHM)
+		ck_assert_int_gt(refused, 0);
+	both_stop(h, c);
+}
+END_TEST
+
 /* -- Ends that leave ------------------------------------------------------------ */
 
 START_TEST(client_that_dies_in_the_middle_is_gone)
@@ -706,6 +752,7 @@ int main(void)
 	add_native_test(tc, client_goes_on_when_the_server_takes_nothing);
 	add_native_test(tc, messages_keep_their_order);
 	add_native_test(tc, body_in_many_pieces_of_memory_arrives_whole);
+	add_native_test(tc, wake_up_that_could_not_be_sent_follows);
 	tc = tcase_new(s, "leaving");
 	add_native_test(tc, client_that_dies_in_the_middle_is_gone);
 	add_native_test(tc, server_that_dies_in_the_middle_is_gone);
