@@ -89,7 +89,9 @@ int qbipc_body_limit_set(qb_ipcc_connection_t *c, size_t bytes);
  * the rest is copied, and later calls for this connection send it: each that sends or receives,
  * and qbipc_calls_dispatch(). Disconnecting before that loses the body. Until it is out other
  * requests get -EAGAIN. A request of qbipc_call_send() does not wait at all; one that is a body
- * has no deadline at the server (qbipc_request_deadline()), and no cancel.
+ * has no deadline at the server (qbipc_request_deadline()), and no cancel. After fork(2) the
+ * process that began a body sends the rest: as long as it lives, requests of the others get
+ * -EAGAIN until the body is out, and -ENOTCONN if it ended or disconnected before that.
  *
  * @param c  connection, established
  * @return   bytes; -EINVAL for a NULL connection or one that is not established

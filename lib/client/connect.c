@@ -112,7 +112,8 @@ static int client_open_end(qb_ipcc_connection_t *c, struct qbi_answer *a)
 {
 	struct qbi_client_spec spec = {
 		.turns = { &c->shared->turn[QBI_PART_SEND], &c->shared->turn[QBI_PART_RECV],
-			   &c->shared->turn[QBI_PART_EVENT], &c->shared->requests },
+			   &c->shared->turn[QBI_PART_EVENT], &c->shared->requests,
+			   &c->shared->half },
 		.stream = c->stream,
 		.server = a->server,
 		.welcome = &a->welcome,

@@ -42,15 +42,35 @@ int qbi_client_outcome(qb_ipcc_connection_t *c, int r)
 	return r;
 }
 
+/* May this process put a request? 0; QBI_FULL another one has to finish its own; QBI_GONE. */
+static int half_passes(qb_ipcc_connection_t *c, enum qbi_client_part part)
+{
+	uint32_t who = part == QBI_PART_SEND ? atomic_load(&c->shared->half) : 0;
+
+	if (!who || who == qbi_process_id())
+		return 0;
+	if (who == QBI_HALF_LOST || !qbi_client_is_connected(c))
+		return QBI_GONE;
+	/* It may have finished before it ended. */
+	return qbi_process_is_over(who) && atomic_load(&c->shared->half) == who ? QBI_GONE :
+										  QBI_FULL;
+}
+
 int qbi_client_part_take(qb_ipcc_connection_t *c, enum qbi_client_part part, uint64_t deadline)
 {
 	struct qbi_turn *t = &c->shared->turn[part];
-	int r = qbi_turn_take(t, deadline);
+	/* Before the turn: a sender that lets others in has it back as it was. */
+	int r = half_passes(c, part);
 
-	if (r || !t->moved)
+	if (r == 0)
+		r = qbi_turn_take(t, deadline);
+	if (r)
 		return r;
-	r = c->transport->client->resume(c->end, part);
-	t->moved = false;
+	r = half_passes(c, part);
+	if (r == 0 && t->moved) {
+		r = c->transport->client->resume(c->end, part);
+		t->moved = false;
+	}
 	if (r)
 		qbi_turn_release(t);
 	return r;

@@ -35,7 +35,8 @@ struct qbi_client_shared {
 	uint64_t requests; /* sent, by all of them; with the turn of sending */
 	/* The process that a place of the part is lent to (loans.h); with its turn; 0: none. */
 	uint32_t holder[QBI_CLIENT_PARTS];
-	uint32_t maker; /* the process that connected */
+	_Atomic(uint32_t) half; /* the process that has a request half sent (transport.h) */
+	uint32_t maker;		/* the process that connected */
 };
 
 struct qbi_calls;
@@ -89,9 +90,10 @@ int qbi_client_send(qb_ipcc_connection_t *c, const struct qbi_msg *msg, uint64_t
 
 /*
  * For what sends and receives in several steps. Take the turn of a part, and bring the state
- * of the part up to date: 0, QBI_BUSY, QBI_GONE, -EBADMSG. While the turn is held, a request
- * is queued by qbi_client_put(): 0, QBI_FULL, QBI_GONE, -errno; with @deadline 0 without
- * waiting or resting.
+ * of the part up to date: 0, QBI_BUSY, QBI_GONE, -EBADMSG; of sending QBI_FULL while another
+ * process has a request half sent, and QBI_GONE if it never sends the rest. While the turn is
+ * held, a request is queued by qbi_client_put(): 0, QBI_FULL, QBI_GONE, -errno; with @deadline 0
+ * without waiting or resting.
  *
  * As a call, by qbi_client_call_put(), with mark->expires set: on success, if the wire knows
  * of calls, *@ret_marked, and then qbi_client_call_cancel() may follow: 0; QBI_FULL try again

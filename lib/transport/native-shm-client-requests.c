@@ -8,6 +8,7 @@
 
 #include "base/body.h"
 #include "base/clock.h"
+#include "ring/ring-resume.h"
 #include "ring/wakeup.h"
 #include "transport/native-shm-client-end.h"
 #include "transport/ring-bodies.h"
@@ -116,11 +117,17 @@ static int client_rest_push(struct qbi_native_shm_client *c)
 	return r == QBI_FULL || (r == 0 && c->due) ? QBI_UNSENT : r;
 }
 
-/* With `out`. */
+/*
+ * With `out`. In this order: who may put requests, because none is half sent, has nothing
+ * unfinished but a byte.
+ */
 static void rest_note(struct qbi_native_shm_client *c)
 {
+	bool rest = c->rest.data != NULL;
+
 	c->rest_process = qbi_process_id();
-	c->unfinished = c->rest.data || c->due;
+	c->unfinished = rest || c->due;
+	qbi_half_note(&c->turns, rest);
 }
 
 int qbi_native_shm_client_flush(void *st)
@@ -330,4 +337,25 @@ int qbi_native_shm_client_cancel(void *st, const struct qbi_call_mark *mark)
 		return r;
 	r = qbi_ring_put_cancel(&c->request, mark->number, &ring);
 	return record_announce(c, r, ring, 0);
+}
+
+int qbi_native_shm_client_resume_sending(void *st)
+{
+	struct qbi_native_shm_client *c = st;
+	bool unfinished = c->unfinished;
+	bool ring;
+	int r;
+
+	/* Nobody else has put anything, and another thread may be sending the rest. */
+	if (qbi_half_is_ours(&c->turns))
+		return 0;
+	r = unfinished ? qbi_turn_take(&c->out, QBI_FOREVER) : 0;
+	if (r)
+		return r;
+	r = qbi_ring_resume_producer(&c->request, &ring);
+	/* The other process may have stopped before it sent the byte; one too many is harmless. */
+	c->due = r == 0 && ring;
+	if (unfinished)
+		qbi_turn_release(&c->out);
+	return r;
 }

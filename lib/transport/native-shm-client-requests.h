@@ -20,4 +20,7 @@ int qbi_native_shm_client_call_sendv(void *st, const struct qbi_msg *msg,
 int qbi_native_shm_client_cancel(void *st, const struct qbi_call_mark *mark);
 int qbi_native_shm_client_flush(void *st);
 
+/* As resume() of the part that sends. */
+int qbi_native_shm_client_resume_sending(void *st);
+
 #endif

@@ -134,18 +134,13 @@ static void native_shm_client_view_done(void *st, enum qbi_client_part part)
 static int native_shm_client_resume(void *st, enum qbi_client_part part)
 {
 	struct qbi_native_shm_client *c = st;
-	bool ring;
-	int r;
 
 	if (part == QBI_PART_RECV)
 		return qbi_ring_resume_consumer(&c->response);
 	c->burst = 0;
 	if (part == QBI_PART_EVENT)
 		return qbi_ring_resume_consumer(&c->event);
-	r = qbi_ring_resume_producer(&c->request, &ring);
-	/* The other process may have stopped before it sent the byte; one too many is harmless. */
-	c->due = r == 0 && ring;
-	return r;
+	return qbi_native_shm_client_resume_sending(st);
 }
 
 static void native_shm_client_close(void *st, enum qbi_parting how)
@@ -154,6 +149,7 @@ static void native_shm_client_close(void *st, enum qbi_parting how)
 
 	if (!c->opened)
 		return;
+	qbi_half_give_up(&c->turns);
 	c->bell = how == QBI_PART_COPY ? qbi_close(c->bell) : qbi_close_stream(c->bell);
 	qbi_rest_forget(&c->rest);
 	qbi_body_forget(&c->response_body);

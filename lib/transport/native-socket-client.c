@@ -31,6 +31,7 @@ struct native_socket_client {
 	struct qbi_client_turns turns;
 	struct qbi_turn out;	     /* senders and receivers send the rest of requests */
 	_Atomic(bool) unfinished;    /* a request was sent in part */
+	uint32_t rest_process;	     /* by which one */
 	_Atomic(uint32_t) body_most; /* the largest that this end has ever said to take */
 };
 
@@ -80,16 +81,39 @@ static uint32_t native_socket_client_flow(void *st)
 	return qbi_region_flow_get(&c->region);
 }
 
+/* 0; QBI_GONE. The rest of a request of the process from which this one was forked is its. */
+static int out_take(struct native_socket_client *c)
+{
+	int r = qbi_turn_take(&c->out, QBI_FOREVER);
+
+	if (r == 0 && c->unfinished && c->rest_process != qbi_process_id()) {
+		qbi_rest_forget(&c->call.out);
+		c->unfinished = false;
+	}
+	return r;
+}
+
+static void out_release(struct native_socket_client *c)
+{
+	bool rest = c->call.out.data != NULL;
+
+	if (rest != c->unfinished) {
+		c->rest_process = qbi_process_id();
+		c->unfinished = rest;
+		qbi_half_note(&c->turns, rest);
+	}
+	qbi_turn_release(&c->out);
+}
+
 /* Send the rest of a request. 0, QBI_UNSENT, QBI_GONE, -errno. */
 static int request_flush(struct native_socket_client *c)
 {
-	int r = qbi_turn_take(&c->out, QBI_FOREVER);
+	int r = out_take(c);
 
 	if (r)
 		return r;
 	r = qbi_packets_flush(&c->call);
-	c->unfinished = r == QBI_UNSENT;
-	qbi_turn_release(&c->out);
+	out_release(c);
 	return r;
 }
 
@@ -155,15 +179,14 @@ static int body_send(struct native_socket_client *c, const struct qbi_msg *msg,
 static int native_socket_body_sendv(struct native_socket_client *c, const struct qbi_msg *msg,
 				    uint64_t deadline)
 {
-	int r = qbi_turn_take(&c->out, QBI_FOREVER);
+	int r = out_take(c);
 
 	if (r)
 		return r;
 	r = body_send(c, msg, deadline);
 	if (r == 0)
 		(void)qbi_request_count(&c->turns);
-	c->unfinished = c->call.out.data != NULL;
-	qbi_turn_release(&c->out);
+	out_release(c);
 	return r;
 }
 
@@ -186,7 +209,7 @@ static int native_socket_client_flush(void *st)
 static int native_socket_client_body_limit_set(void *st, uint32_t bytes)
 {
 	struct native_socket_client *c = st;
-	int r = qbi_turn_take(&c->out, QBI_FOREVER);
+	int r = out_take(c);
 
 	if (r)
 		return r;
@@ -194,8 +217,7 @@ static int native_socket_client_body_limit_set(void *st, uint32_t bytes)
 	if (bytes > c->body_most)
 		c->body_most = bytes;
 	r = qbi_packets_send_limit(&c->call, bytes);
-	c->unfinished = c->call.out.data != NULL;
-	qbi_turn_release(&c->out);
+	out_release(c);
 	return r;
 }
 
@@ -206,14 +228,13 @@ static int native_socket_client_sendv(void *st, const struct qbi_msg *msg, uint6
 
 	if (msg->size > c->call.max_msg_size)
 		return native_socket_body_sendv(c, msg, deadline);
-	r = qbi_turn_take(&c->out, QBI_FOREVER);
+	r = out_take(c);
 	if (r)
 		return r;
 	r = qbi_packets_sendv(&c->call, msg);
 	if (r == 0 || r == QBI_UNSENT)
 		(void)qbi_request_count(&c->turns);
-	c->unfinished = c->call.out.data != NULL;
-	qbi_turn_release(&c->out);
+	out_release(c);
 	return r == QBI_UNSENT ? request_finish(c, deadline) : r;
 }
 
@@ -221,15 +242,14 @@ static int native_socket_client_call_sendv(void *st, const struct qbi_msg *msg,
 					   struct qbi_call_mark *mark)
 {
 	struct native_socket_client *c = st;
-	int r = qbi_turn_take(&c->out, QBI_FOREVER);
+	int r = out_take(c);
 
 	if (r)
 		return r;
 	r = qbi_packets_send_timed(&c->call, msg, mark->expires);
 	if (r == 0 || r == QBI_UNSENT)
 		mark->number = qbi_request_count(&c->turns);
-	c->unfinished = c->call.out.data != NULL;
-	qbi_turn_release(&c->out);
+	out_release(c);
 	return r == QBI_UNSENT ? request_finish(c, 0) : r;
 }
 
@@ -237,13 +257,12 @@ static int native_socket_client_call_sendv(void *st, const struct qbi_msg *msg,
 static int native_socket_client_cancel(void *st, const struct qbi_call_mark *mark)
 {
 	struct native_socket_client *c = st;
-	int r = qbi_turn_take(&c->out, QBI_FOREVER);
+	int r = out_take(c);
 
 	if (r)
 		return r;
 	r = qbi_packets_send_cancel(&c->call, mark->number);
-	c->unfinished = c->call.out.data != NULL;
-	qbi_turn_release(&c->out);
+	out_release(c);
 	return r;
 }
 
@@ -383,6 +402,7 @@ static void native_socket_client_close(void *st, enum qbi_parting how)
 
 	if (!c->opened)
 		return;
+	qbi_half_give_up(&c->turns);
 	if (how != QBI_PART_COPY) {
 		qbi_packets_end(&c->call);
 		qbi_packets_end(&c->event);

@@ -44,6 +44,7 @@
 #define QBI_TRANSPORT_TRANSPORT_H
 
 #include <qb/qbipc_common.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -286,7 +287,34 @@ struct qbi_client_turns {
 	/* Requests sent by all processes of the connection; with the turn of sending. NULL:
 	 * they are not counted. */
 	uint64_t *requests;
+	/* The process that has sent a part of a request, whose rest comes next; 0: none;
+	 * QBI_HALF_LOST. Only that process puts requests. NULL: it is the only one. */
+	_Atomic(uint32_t) *half;
 };
+
+/* Nobody will send the rest. */
+#define QBI_HALF_LOST UINT32_MAX
+
+static inline bool qbi_half_is_ours(const struct qbi_client_turns *turns)
+{
+	return turns->half && atomic_load(turns->half) == qbi_process_id();
+}
+
+/* This process has sent a part, or all of it. */
+static inline void qbi_half_note(const struct qbi_client_turns *turns, bool half)
+{
+	if (turns->half && half)
+		atomic_store(turns->half, qbi_process_id());
+	else if (qbi_half_is_ours(turns))
+		atomic_store(turns->half, 0);
+}
+
+/* It will not send the rest. */
+static inline void qbi_half_give_up(const struct qbi_client_turns *turns)
+{
+	if (qbi_half_is_ours(turns))
+		atomic_store(turns->half, QBI_HALF_LOST);
+}
 
 /* Count a request: its number, from 0. */
 static inline uint64_t qbi_request_count(const struct qbi_client_turns *turns)

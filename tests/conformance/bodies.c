@@ -475,6 +475,106 @@ START_TEST(wake_up_that_could_not_be_sent_follows)
 }
 END_TEST
 
+/* -- Processes that use a connection in turn ------------------------------------ */
+
+/* What the send of @size bytes says in a child; not 0. */
+static int sent_by_child(qb_ipcc_connection_t *c, size_t size)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		ssize_t n = client_send(c, MSG_SILENT, size);
+
+		_exit(n == (ssize_t)size ? 0 : n < 0 ? (int)-n : 255);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+START_TEST(child_does_not_send_into_the_body_of_its_parent)
+{
+	qb_ipcc_connection_t *c;
+	struct host *h = both_start(_i, &c);
+
+	client_echo(c, 100);
+	host_freeze(h);
+	client_must_send(c, MSG_ECHO, BODY);
+	host_thaw(h);
+	/* It takes what has come, and then there is room. */
+	ck_assert_int_eq(host_call(h, remote_most, 1), LIMIT);
+	WAIT_FOR(task_sleeps(h->pid));
+	ck_assert_int_eq(sent_by_child(c, 100), EAGAIN);
+	ck_assert_int_eq(sent_by_child(c, BODY), EAGAIN);
+	client_must_recv(c, MSG_ECHO, BODY);
+	ck_assert_int_eq(sent_by_child(c, 100), 0);
+	client_echo(c, 100);
+	ck_assert_int_eq(sent_by_child(c, AGREED + 1), 0);
+	client_echo(c, BODY);
+	ck_assert_int_eq(host_slot(h, SLOT_TAKEN), 6);
+	both_stop(h, c);
+}
+END_TEST
+
+/* A child has sent a part of a body; then it disconnects, or ends. */
+static void child_loses_body(int variant, bool disconnects)
+{
+	qb_ipcc_connection_t *c;
+	struct host *h = both_start(variant, &c);
+	int go[2], done[2];
+	char byte;
+	pid_t pid;
+
+	ck_assert(pipe(go) == 0 && pipe(done) == 0);
+	client_echo(c, 100);
+	host_freeze(h);
+	pid = fork();
+	if (pid == 0) {
+		bool sent = client_send(c, MSG_SILENT, BODY) == BODY;
+
+		close(go[1]);
+		if (!sent || write(done[1], "x", 1) != 1 || read(go[0], &byte, 1) != 1)
+			_exit(1);
+		if (disconnects)
+			qb_ipcc_disconnect(c);
+		if (disconnects && write(done[1], "x", 1) == 1)
+			(void)!read(go[0], &byte, 1);
+		_exit(0);
+	}
+	ck_assert_int_eq(read(done[0], &byte, 1), 1);
+	ck_assert_int_eq(client_send(c, MSG_ECHO, 100), -EAGAIN);
+	host_thaw(h);
+	ck_assert_int_eq(client_send(c, MSG_ECHO, 100), -EAGAIN);
+	ck_assert_int_eq(client_send(c, MSG_ECHO, BODY), -EAGAIN);
+	ck_assert_int_eq(write(go[1], "x", 1), 1);
+	if (disconnects)
+		ck_assert_int_eq(read(done[0], &byte, 1), 1);
+	else
+		WAIT_FOR(task_has_ended(pid));
+	ck_assert_int_eq(client_send(c, MSG_ECHO, 100), -ENOTCONN);
+	close(go[1]);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	close(go[0]);
+	close(done[0]);
+	close(done[1]);
+	/* Nothing of it has come. */
+	ck_assert_int_eq(host_slot(h, SLOT_TAKEN), 1);
+	both_stop(h, c);
+}
+
+START_TEST(body_of_a_child_that_ended_ends_the_connection)
+{
+	child_loses_body(_i, false);
+}
+END_TEST
+
+START_TEST(body_of_a_child_that_disconnected_ends_the_connection)
+{
+	child_loses_body(_i, true);
+}
+END_TEST
+
 /* -- Ends that leave ------------------------------------------------------------ */
 
 START_TEST(client_that_dies_in_the_middle_is_gone)
@@ -753,6 +853,10 @@ int main(void)
 	add_native_test(tc, messages_keep_their_order);
 	add_native_test(tc, body_in_many_pieces_of_memory_arrives_whole);
 	add_native_test(tc, wake_up_that_could_not_be_sent_follows);
+	tc = tcase_new(s, "in turn");
+	add_native_test(tc, child_does_not_send_into_the_body_of_its_parent);
+	add_native_test(tc, body_of_a_child_that_ended_ends_the_connection);
+	add_native_test(tc, body_of_a_child_that_disconnected_ends_the_connection);
 	tc = tcase_new(s, "leaving");
 	add_native_test(tc, client_that_dies_in_the_middle_is_gone);
 	add_native_test(tc, server_that_dies_in_the_middle_is_gone);
