@@ -300,13 +300,15 @@ static int assembly_take(struct qbi_packets *p, void *buf, size_t size, size_t *
 {
 	_cleanup_(qbi_freep) char *whole = NULL;
 	size_t n;
-	int r = assembly_continue(p, &n);
+	int r;
 
-	if (r)
-		return r;
 	*ret_size = p->in.size;
+	/* What has not come yet stays in the socket, which makes it readable. */
 	if (p->in.size > size)
 		return -ENOBUFS;
+	r = assembly_continue(p, &n);
+	if (r)
+		return r;
 	whole = qbi_body_take(&p->in, ret_size);
 	memcpy(buf, whole, *ret_size);
 	return 0;
