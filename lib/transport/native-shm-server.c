@@ -172,7 +172,7 @@ static int channel_announce(struct qbi_native_shm_server *s, enum qbi_channel ch
 
 /* -- Bodies -------------------------------------------------------------------- */
 
-/* A piece was put. A byte that is due is sent by flush(). 0, QBI_GONE. */
+/* A piece was put. A byte that stays due is seen to when all are. 0, QBI_GONE. */
 static int piece_announce(struct qbi_native_shm_server *s, enum qbi_channel channel, bool ring)
 {
 	int r = channel_announce(s, channel, ring);
@@ -208,6 +208,9 @@ static int body_put(struct qbi_native_shm_server *s, enum qbi_channel channel,
 		if (r == 0)
 			r = piece_announce(s, channel, ring);
 	}
+	/* The last byte that was due, if not all have been sent. */
+	if (r == 0)
+		return channel_announce(s, channel, false);
 	if (r != QBI_FULL || done == 0)
 		return r;
 	r = qbi_rest_keep(&s->rest[channel], msg, done);

@@ -68,6 +68,7 @@ loop_wrap_ldflags = $(AM_LDFLAGS) \
 native_tests = \
 	tests/unit/test-access \
 	tests/unit/test-arrivals \
+	tests/unit/test-body-wakeups \
 	tests/unit/test-busy-poll \
 	tests/unit/test-cpus \
 	tests/unit/test-lock \
@@ -90,6 +91,7 @@ native_tests = \
 if HAVE_CHECK
 check_PROGRAMS += $(native_tests)
 endif
+tests_unit_test_body_wakeups_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=send
 tests_unit_test_send_outcomes_LDFLAGS = \
 	$(AM_LDFLAGS) -Wl,--wrap=sendmsg,--wrap=send,--wrap=malloc
 tests_unit_test_writable_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sendmsg
