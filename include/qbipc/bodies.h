@@ -42,8 +42,9 @@ extern "C" {
  * sent while the loop runs. Meanwhile further responses (events) to this client get -EAGAIN,
  * and qbipc_service_writable_set() applies. What is copied or has come counts for the client's
  * user as its connections do, memory_per_uid of struct qbipc_service_limits: a client that
- * sends more is disconnected, a send beyond it fails with -ENOBUFS. When a connection ends,
- * what was not sent is lost.
+ * sends more is disconnected, a send beyond it fails with -ENOBUFS, and
+ * qbipc_service_writable_set() applies to it if it can ever be within the quota. When a
+ * connection ends, what was not sent is lost.
  *
  * @param s      service
  * @param bytes  of the largest body; 0 (the default): none
@@ -68,7 +69,8 @@ ssize_t qbipc_connection_body_limit_get(qb_ipcs_connection_t *c);
  * the server has begun before comes all the same.
  *
  * qb_ipcc_recv() and qb_ipcc_event_recv() need a buffer for the whole; with a smaller one they
- * say -ENOBUFS and the message stays, to be fetched with a larger one. Where a part of a body has
+ * say -ENOBUFS and the message stays, to be fetched with a larger one. They can say so when a
+ * part of it has come: with the larger one, the rest is waited for. Where a part of a body has
  * come, the descriptor of qb_ipcc_fd_get() can be readable though there is no event yet: then
  * qb_ipcc_event_recv() takes what is there and says -EAGAIN.
  *

@@ -55,7 +55,8 @@ typedef void (*qbipc_writable_fn)(qb_ipcs_connection_t *c, void *data);
  * Set a function that is called when a connection can take messages again (back-pressure).
  *
  * After qb_ipcs_event_send() or qb_ipcs_response_send(), their v forms or
- * qbipc_service_broadcast() said -EAGAIN for a connection, @p fn is called as soon as
+ * qbipc_service_broadcast() said -EAGAIN for a connection, or -ENOBUFS because of the quota for
+ * a body (<qbipc/bodies.h>), @p fn is called as soon as
  * there is room for that message; if several were refused meanwhile, for the smallest.
  * It is called once, and again only after another refusal; refusals of responses and of
  * events are told separately. A message that is sent then may still be refused, when

@@ -411,12 +411,17 @@ int qbi_limits_admit(struct qbi_limits *l, struct qbi_limits_entry *e, int fd,
 	return 0;
 }
 
+static bool is_within(struct qbi_limits *l, const struct qbi_account *a, uint64_t memory)
+{
+	return memory <= l->memory_most || uid_is_exempt(a->uid, geteuid());
+}
+
 int qbi_limits_hold(struct qbi_limits *l, struct qbi_limits_entry *e, uint64_t bytes)
 {
 	struct qbi_account *a = e->account;
 	uint64_t before = atomic_fetch_add(&a->memory, bytes);
 
-	if (before + bytes > l->memory_most && !uid_is_exempt(a->uid, geteuid())) {
+	if (!is_within(l, a, before + bytes)) {
 		atomic_fetch_sub(&a->memory, bytes);
 		return -EDQUOT;
 	}
@@ -431,4 +436,15 @@ void qbi_limits_let_go(struct qbi_limits_entry *e, uint64_t bytes)
 		return;
 	atomic_fetch_sub(&e->held, bytes);
 	atomic_fetch_sub(&e->account->memory, bytes);
+}
+
+bool qbi_limits_can_hold(struct qbi_limits *l, const struct qbi_limits_entry *e, uint64_t bytes)
+{
+	return is_within(l, e->account, e->account->memory + bytes);
+}
+
+bool qbi_limits_can_ever_hold(struct qbi_limits *l, const struct qbi_limits_entry *e,
+			      uint64_t bytes)
+{
+	return is_within(l, e->account, e->memory + bytes);
 }

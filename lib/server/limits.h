@@ -114,6 +114,12 @@ int qbi_limits_admit(struct qbi_limits *l, struct qbi_limits_entry *e, int fd,
 int qbi_limits_hold(struct qbi_limits *l, struct qbi_limits_entry *e, uint64_t bytes);
 void qbi_limits_let_go(struct qbi_limits_entry *e, uint64_t bytes);
 
+/* Could they be counted now; and if nothing else of its user were? As qbi_limits_hold(). */
+bool qbi_limits_can_hold(struct qbi_limits *l, const struct qbi_limits_entry *e,
+			 uint64_t bytes);
+bool qbi_limits_can_ever_hold(struct qbi_limits *l, const struct qbi_limits_entry *e,
+			      uint64_t bytes);
+
 /* The client has ended: do not count it any more. Idempotent. */
 void qbi_limits_end(struct qbi_limits *l, struct qbi_limits_entry *e);
 

@@ -64,13 +64,18 @@ static int message_put(qb_ipcs_connection_t *c, enum qbi_channel channel,
  * A body: the client has to take it, and its user to have a quota for what may have to be
  * kept. 0, -EMSGSIZE, -ENOBUFS.
  */
-static int body_admit(qb_ipcs_connection_t *c, size_t size)
+static int body_admit(qb_ipcs_connection_t *c, enum qbi_channel channel, size_t size)
 {
 	const struct qbi_server_ops *ops = c->transport->server;
+	struct qbi_limits *l = &c->host->limits;
 
 	if (!ops->body_most || size > ops->body_most(c->end))
 		return -EMSGSIZE;
-	return qbi_limits_hold(&c->host->limits, &c->quota, size) < 0 ? -ENOBUFS : 0;
+	if (qbi_limits_hold(l, &c->quota, size) == 0)
+		return 0;
+	if (qbi_limits_can_ever_hold(l, &c->quota, size))
+		qbi_unsent_refused(c, channel, size);
+	return -ENOBUFS;
 }
 
 /* It was sent, or not: @r. What is not kept is not counted. */
@@ -86,15 +91,17 @@ static void body_settle(qb_ipcs_connection_t *c, enum qbi_channel channel, size_
 static int message_pass(qb_ipcs_connection_t *c, enum qbi_channel channel,
 			const struct qbi_msg *msg, struct qbi_loan *loan)
 {
-	bool body = msg->size > c->max_msg_size;
-	int r = body ? body_admit(c, msg->size) : 0;
+	bool held = false;
+	int r = qbi_unsent_pass_on(c);
 
-	if (r < 0)
-		return r;
-	r = qbi_unsent_pass_on(c);
+	/* What that has sent is not counted any more, so it comes first. */
+	if (r == 0 && msg->size > c->max_msg_size) {
+		r = body_admit(c, channel, msg->size);
+		held = r == 0;
+	}
 	if (r == 0)
 		r = message_put(c, channel, msg, loan);
-	if (body)
+	if (held)
 		body_settle(c, channel, msg->size, r);
 	if (r == 0 || r == QBI_UNSENT)
 		qbi_unsent_progress(c);

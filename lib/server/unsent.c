@@ -107,6 +107,8 @@ static int channel_room(qb_ipcs_connection_t *c, enum qbi_channel channel, size_
 	/* Others wait for its commit, and that may wait itself. */
 	if (loan && !loan->refused)
 		return QBI_FULL;
+	if (size > c->max_msg_size && !qbi_limits_can_hold(&c->host->limits, &c->quota, size))
+		return QBI_FULL;
 	r = c->transport->server->room(c->end, channel, size);
 	if (loan && r == 0)
 		loan->refused = false;

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/conformance/limits.h"
 #include "tests/lib/deadline.h"
 #include "tests/lib/message.h"
 #include "tests/lib/remote.h"
@@ -278,6 +279,30 @@ START_TEST(body_waits_for_a_buffer_that_is_large_enough)
 }
 END_TEST
 
+START_TEST(event_that_has_come_in_part_stays_readable)
+{
+	static char small[AGREED];
+	struct response *r = malloc(LIMIT);
+	qb_ipcc_connection_t *c;
+	struct host *h = both_start(_i, &c);
+	int fd = client_fd(c);
+
+	ck_assert_ptr_nonnull(r);
+	client_echo(c, 100);
+	ck_assert_int_eq(host_call(h, remote_event, 1, BODY, ID), BODY + GROWTH);
+	host_freeze(h);
+	ck_assert_int_eq(qb_ipcc_event_recv(c, r, LIMIT, 0), -EAGAIN);
+	host_thaw(h);
+	/* As soon as there is more of it. */
+	WAIT_FOR(qb_ipcc_event_recv(c, small, sizeof(small), 0) == -ENOBUFS);
+	ck_assert(fd_readable_within(fd, deadline_ms()));
+	client_must_recv_event(c, ID, BODY);
+	ck_assert(!fd_readable_within(fd, 0));
+	free(r);
+	both_stop(h, c);
+}
+END_TEST
+
 /* Events until there are none for now. How many; their ids count up from @id. */
 static int events_receive(qb_ipcc_connection_t *c, struct response *r, size_t size, int32_t id)
 {
@@ -316,7 +341,7 @@ END_TEST
 static void told_of_room(qb_ipcs_connection_t *c, void *data)
 {
 	struct server *sv = data;
-	int64_t args[CALL_ARGS] = { 1, BODY, ID + 1 };
+	int64_t args[CALL_ARGS] = { server_number(sv, c), BODY, ID + 1 };
 
 	sv->shared->slot[SLOT_RESULT] = remote_event(sv, args);
 	sv->shared->slot[SLOT_ROOM]++;
@@ -366,6 +391,90 @@ START_TEST(client_goes_on_when_the_server_takes_nothing)
 	client_must_recv_event(c, MSG_EVENT, BODY);
 	client_echo(c, BODY);
 	both_stop(h, c);
+}
+END_TEST
+
+/* -- The quota of another user ---------------------------------------------------------------- */
+
+/* For two connections and one body, and not for one connection and two bodies. */
+static const struct qbipc_service_limits quota = { .memory_per_uid = 2 * BODY };
+
+static qb_ipcc_connection_t *somebody_connect(struct host *h)
+{
+	qb_ipcc_connection_t *c = connect_as(h, SOMEBODY, 0);
+
+	ck_assert_ptr_nonnull(c);
+	ck_assert_int_eq(qbipc_body_limit_set(c, LIMIT), 0);
+	client_echo(c, 100);
+	return c;
+}
+
+static void body_send_patiently(struct server *sv, remote_fn send, int number, int32_t id)
+{
+	uint64_t end = now_ms() + (uint64_t)deadline_ms();
+	int64_t r;
+
+	while ((r = send(sv, (int64_t[CALL_ARGS]){ number, BODY, id })) < 0) {
+		SERVER_REQUIRE(sv, r == -EAGAIN || r == -ENOBUFS);
+		SERVER_REQUIRE(sv, now_ms() < end);
+		pause_briefly();
+	}
+}
+
+/* Two bodies, without a turn of the loop. */
+static int32_t msg_insists(struct server *sv, qb_ipcs_connection_t *c, void *data, size_t size)
+{
+	const struct request *r = data;
+	int number = server_number(sv, c);
+	remote_fn send = r->hdr.id == ID ? remote_event : remote_response;
+
+	if (r->hdr.id != ID && r->hdr.id != ID + 1)
+		return server_default_msg(sv, c, data, size);
+	body_send_patiently(sv, send, number, ID);
+	body_send_patiently(sv, send, number, ID + 1);
+	return 0;
+}
+
+START_TEST(handler_that_insists_gets_on_within_the_quota)
+{
+	struct host *h = host_with(
+		&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true, .msg = msg_insists },
+		&quota);
+	qb_ipcc_connection_t *c;
+
+	ck_assert_int_eq(host_call(h, remote_limit, LIMIT), 0);
+	c = somebody_connect(h);
+	client_must_send(c, ID, 100);
+	client_must_recv_event(c, ID, BODY);
+	client_must_recv_event(c, ID + 1, BODY);
+	client_must_send(c, ID + 1, 100);
+	client_must_recv(c, ID, BODY);
+	client_must_recv(c, ID + 1, BODY);
+	session_stop(h, c);
+}
+END_TEST
+
+START_TEST(service_is_told_of_room_in_the_quota)
+{
+	struct host *h =
+		host_with(&(struct server_spec){ VARIANT_SPEC(_i), .quiet = true }, &quota);
+	qb_ipcc_connection_t *c, *other;
+
+	ck_assert_int_eq(host_call(h, remote_limit, LIMIT), 0);
+	ck_assert_int_eq(host_call(h, remote_writable), 0);
+	other = somebody_connect(h);
+	c = somebody_connect(h);
+	ck_assert_int_eq(host_call(h, remote_event, 1, BODY, ID), BODY + GROWTH);
+	ck_assert_int_eq(host_call(h, remote_event, 2, BODY, ID), -ENOBUFS);
+	ck_assert_int_eq(host_call(h, remote_event, 2, LIMIT - GROWTH, ID), -ENOBUFS);
+	host_await_rest(h);
+	ck_assert_int_eq(host_slot(h, SLOT_ROOM), 0);
+	client_must_recv_event(other, ID, BODY);
+	client_must_recv_event(c, ID + 1, BODY);
+	WAIT_FOR(host_slot(h, SLOT_ROOM) == 1);
+	ck_assert_int_eq(host_slot(h, SLOT_RESULT), BODY + GROWTH);
+	qb_ipcc_disconnect(other);
+	session_stop(h, c);
 }
 END_TEST
 
@@ -847,9 +956,14 @@ int main(void)
 	add_native_test(tc, gone_connection_takes_none);
 	tc = tcase_new(s, "room");
 	add_native_test(tc, body_waits_for_a_buffer_that_is_large_enough);
+	add_native_test(tc, event_that_has_come_in_part_stays_readable);
 	add_native_test(tc, service_never_waits_for_who_does_not_read);
 	add_native_test(tc, service_is_told_of_room_for_the_next_body);
 	add_native_test(tc, client_goes_on_when_the_server_takes_nothing);
+	if (users_can_be_changed("handler_that_insists_gets_on_within_the_quota"))
+		add_native_test(tc, handler_that_insists_gets_on_within_the_quota);
+	if (users_can_be_changed("service_is_told_of_room_in_the_quota"))
+		add_native_test(tc, service_is_told_of_room_in_the_quota);
 	add_native_test(tc, messages_keep_their_order);
 	add_native_test(tc, body_in_many_pieces_of_memory_arrives_whole);
 	add_native_test(tc, wake_up_that_could_not_be_sent_follows);

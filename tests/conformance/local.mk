@@ -108,6 +108,7 @@ addition_suites = \
 if HAVE_CHECK
 check_PROGRAMS += $(addition_suites)
 endif
+tests_conformance_bodies_SOURCES = tests/conformance/bodies.c $(limits_common)
 calls_common = tests/conformance/calls-common.c
 tests_conformance_calls_SOURCES = tests/conformance/calls.c $(calls_common)
 tests_conformance_calls_threads_SOURCES = tests/conformance/calls-threads.c $(calls_common)
