@@ -35,7 +35,7 @@ TESTS += $(tool_scripts)
 EXTRA_DIST += tests/tool/offer.zsh tests/tool/tool.sh
 
 # What the scripts look at.
-noinst_PROGRAMS += tests/tool/listener
+noinst_PROGRAMS += tests/tool/bodies-server tests/tool/listener
 if HAVE_LIBQB
 noinst_PROGRAMS += tests/tool/echo-server-libqb
 endif

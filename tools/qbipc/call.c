@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <qb/qbipcc.h>
+#include <qbipc/bodies.h>
 #include <qbipc/connect.h>
 
 #include "tools/qbipc/describe.h"
@@ -45,7 +46,7 @@ static union {
 
 static union {
 	struct qb_ipc_response_header header;
-	char bytes[MESSAGE_MAX];
+	char bytes[QBIPC_BODY_LIMIT];
 } answer;
 
 #define REQUEST_BODY (request.bytes + sizeof(request.header))
@@ -172,6 +173,7 @@ static int call_exchange(struct call *o)
 	c = qbipc_connect_timeout(o->name, o->size > size ? o->size : size, o->timeout_ms);
 	if (!c)
 		return tool_fail(o->name, errno);
+	(void)qbipc_body_limit_set(c, sizeof(answer));
 	status = request_exchange(o, c);
 	for (i = 0; i < o->n_events && status == TOOL_OK; i++) {
 		size_t n;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <qb/qbipcc.h>
+#include <qbipc/bodies.h>
 #include <qbipc/connect.h>
 
 #include "examples/echo.h"
@@ -44,7 +45,11 @@ union message {
 	char bytes[MESSAGE_MAX];
 };
 
-static union message request, answer;
+static union message request;
+static union {
+	union message m;
+	char bytes[QBIPC_BODY_LIMIT];
+} answer;
 
 /* The part of an answer that is printed: from the text on, without trailing NULs. */
 static size_t body_find(const struct echo *e, size_t size, const char **ret_body)
@@ -65,9 +70,9 @@ static void answer_print_json(struct echo *e, const char *kind, size_t size)
 
 	json_open(&e->j, NULL, '{');
 	json_text(&e->j, "kind", kind);
-	json_integer(&e->j, "id", answer.header.id);
+	json_integer(&e->j, "id", answer.m.header.id);
 	json_number(&e->j, "size", size);
-	json_integer(&e->j, "error", answer.header.error);
+	json_integer(&e->j, "error", answer.m.header.error);
 	if (text_is_plain(body, n)) {
 		json_string(&e->j, "text", body, n);
 	} else {
@@ -95,7 +100,7 @@ static int answer_print(struct echo *e, const char *kind, size_t size)
 	const char *body;
 	size_t n;
 
-	if (size < sizeof(answer.header)) {
+	if (size < sizeof(answer.m.header)) {
 		tool_complain("%s: the %s is too short for its header", e->name, kind);
 		return TOOL_FAILED;
 	}
@@ -103,7 +108,7 @@ static int answer_print(struct echo *e, const char *kind, size_t size)
 	if (e->json) {
 		answer_print_json(e, kind, size);
 	} else if (is_numbered_event(e, kind, size)) {
-		printf("event %u\n", answer.message.n_events);
+		printf("event %u\n", answer.m.message.n_events);
 	} else if (e->dump || !text_is_plain(body, n)) {
 		text_dump(stdout, answer.bytes, size);
 	} else {
@@ -158,6 +163,7 @@ static int echo_exchange(struct echo *e)
 	c = qbipc_connect_timeout(e->name, e->size, e->timeout_ms);
 	if (!c)
 		return tool_fail(e->name, errno);
+	(void)qbipc_body_limit_set(c, sizeof(answer));
 	status = request_exchange(e, c);
 	for (i = 0; i < e->n_events && status == TOOL_OK; i++)
 		status = event_exchange(e, c);

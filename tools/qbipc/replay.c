@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include <qb/qbipcc.h>
+#include <qbipc/bodies.h>
 #include <qbipc/connect.h>
 
 #include "tools/qbipc/capture.h"
@@ -95,6 +96,15 @@ static bool answer_reserve(struct replay *o, size_t size)
 	return true;
 }
 
+/* It takes bodies, if the service has any. The largest message that it can get. */
+static size_t answer_most(qb_ipcc_connection_t *c)
+{
+	size_t agreed = (size_t)qb_ipcc_get_buffer_size(c);
+
+	(void)qbipc_body_limit_set(c, QBIPC_BODY_LIMIT);
+	return agreed > QBIPC_BODY_LIMIT ? agreed : QBIPC_BODY_LIMIT;
+}
+
 /* NULL: it cannot be, for a reason that was reported; then *@status. */
 static struct party *party_make(struct replay *o, const struct qbipc_monitor_record *r,
 				int *status)
@@ -117,7 +127,7 @@ static struct party *party_make(struct replay *o, const struct qbipc_monitor_rec
 	o->n_parties++;
 	o->connections++;
 	*status = TOOL_OK;
-	if (!answer_reserve(o, (size_t)qb_ipcc_get_buffer_size(p->c))) {
+	if (!answer_reserve(o, answer_most(p->c))) {
 		tool_complain("no memory");
 		*status = TOOL_FAILED;
 		return NULL;
