@@ -190,9 +190,14 @@ static void sender_start(qb_ipcs_connection_t *c)
 
 static void become_daemon(void)
 {
+	pid_t parent = getpid();
+
 	if (fork() != 0)
 		_exit(0);
 	alarm(60);
+	/* What its threads still send would collide with what we send. */
+	while (getppid() == parent)
+		pause_briefly();
 }
 
 static int32_t daemon_msg(qb_ipcs_connection_t *c, void *data, size_t size)
