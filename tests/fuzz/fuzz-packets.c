@@ -162,9 +162,12 @@ static bool take_compare(struct qbi_packets *p, size_t room, bool *ret_taken)
 	int expected, got;
 
 	FUZZ_CHECK(buf);
-	/* A small buffer: the first header decides, before its packet is taken. */
-	if (peeks && queue[first % QUEUE].size >= 8 && word(&queue[first % QUEUE], 0) > room &&
-	    word(&queue[first % QUEUE], 0) <= body_most)
+	/* A small buffer: the first header decides, before its packet is taken, or the rest. */
+	if (in_pieces && whole_size > room)
+		expected = -ENOBUFS;
+	else if (peeks && queue[first % QUEUE].size >= 8 &&
+		 word(&queue[first % QUEUE], 0) > room &&
+		 word(&queue[first % QUEUE], 0) <= body_most)
 		expected = -ENOBUFS;
 	else
 		expected = message_read();
@@ -192,11 +195,13 @@ static bool packet_push(int fd, const struct packet *p)
 	return true;
 }
 
+/* Where the message goes on that is being made, and its size. */
+static uint32_t offset, of;
+
 /* A header from the input, or what would be right here changed a little. */
 static void packet_make(struct input *in, uint8_t how, struct packet *p)
 {
 	uint32_t size = input_u16(in) % (MAX + 2), piece = input_u16(in) % (MAX + 2);
-	static uint32_t offset, of;
 
 	if (how & 1) {
 		size = input_u32(in);
@@ -237,6 +242,7 @@ static void receiver_run(struct input *in)
 	FUZZ_CHECK(qbi_packets_open(&receiver, pair[0], max_msg_size) == 0);
 	qbi_packets_take_bodies(&receiver, body_most);
 	first = last = 0;
+	offset = of = 0;
 	message_forget();
 	for (int i = 0; i < STEPS && in->left && alive; i++) {
 		uint8_t how = input_u8(in);
