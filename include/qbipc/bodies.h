@@ -86,14 +86,15 @@ int qbipc_body_limit_set(qb_ipcc_connection_t *c, size_t bytes);
  * The largest request that a client can send: the agreed size, or the largest body that the
  * server takes.
  *
- * The send of a body waits while the server takes it, until its own time limit, or until the
- * server has taken nothing for half a second. If a part of it is under way then, it succeeds,
- * the rest is copied, and later calls for this connection send it: each that sends or receives,
- * and qbipc_calls_dispatch(). Disconnecting before that loses the body. Until it is out other
- * requests get -EAGAIN. A request of qbipc_call_send() does not wait at all; one that is a body
- * has no deadline at the server (qbipc_request_deadline()), and no cancel. After fork(2) the
- * process that began a body sends the rest: as long as it lives, requests of the others get
- * -EAGAIN until the body is out, and -ENOTCONN if it ended or disconnected before that.
+ * The send of a body waits while the server takes it, until its own time limit, for two seconds
+ * if it has none, or until the server has taken nothing for half a second. If a part of it is
+ * under way then, it succeeds, the rest is copied, and later calls for this connection send it:
+ * each that sends or receives, and qbipc_calls_dispatch(). Disconnecting before that loses the
+ * body. Until it is out other requests get -EAGAIN. A request of qbipc_call_send() does not wait
+ * at all; one that is a body has no deadline at the server (qbipc_request_deadline()), and no
+ * cancel. After fork(2) the process that began a body sends the rest: as long as it lives,
+ * requests of the others get -EAGAIN until the body is out, and -ENOTCONN if it ended or
+ * disconnected before that.
  *
  * @param c  connection, established
  * @return   bytes; -EINVAL for a NULL connection or one that is not established

@@ -6,7 +6,8 @@
  * The other calls of a client with a time limit (qb_ipcc_recv(), qb_ipcc_event_recv(),
  * qb_ipcc_sendv_recv()) keep it, whatever the server does. Calls without one are bounded as
  * well: qb_ipcc_send() waits for at most half a second if the server leaves its wake-ups
- * unread, and qb_ipcc_disconnect() waits for the kernel only, to unmap shared memory.
+ * unread, for two seconds if it takes a body little by little (<qbipc/bodies.h>), and
+ * qb_ipcc_disconnect() waits for the kernel only, to unmap shared memory.
  */
 #ifndef QBIPC_CONNECT_H_DEFINED
 #define QBIPC_CONNECT_H_DEFINED

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/msg.h"
 
 /* Largest size of a body, bytes. */
@@ -58,6 +59,17 @@ char *qbi_body_take(struct qbi_body *b, size_t *ret_size);
 
 /* Idempotent; all zeros is fine. */
 void qbi_body_forget(struct qbi_body *b);
+
+/*
+ * Until when a send of a body waits whose caller set no time: a receiver that takes little at a
+ * time could keep it for hours. What is left then is kept.
+ */
+#define QBI_BODY_SEND_MS 2000
+static inline uint64_t qbi_body_deadline(uint64_t deadline)
+{
+	return qbi_deadline_is_a_time(deadline) ? deadline :
+						  qbi_deadline_from_ms(QBI_BODY_SEND_MS);
+}
 
 struct qbi_rest {
 	char *data;    /* NULL: nothing is left of any body */

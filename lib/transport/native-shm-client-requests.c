@@ -192,17 +192,17 @@ static int body_await_room(struct qbi_native_shm_client *c, uint64_t deadline,
 
 	if (r)
 		return r;
-	if (deadline == 0)
+	/* A server that takes little at a time does not extend it. */
+	now = qbi_now_ns();
+	if (now >= deadline)
 		return QBI_FULL;
 	if ((*tries)++ < BODY_YIELDS) {
 		sched_yield();
 		return 0;
 	}
-	now = qbi_now_ns();
 	if (!*since)
 		*since = now;
-	if (now - *since >= BODY_PATIENCE_NS ||
-	    (qbi_deadline_is_a_time(deadline) && now >= deadline))
+	if (now - *since >= BODY_PATIENCE_NS)
 		return QBI_FULL;
 	/* Nothing is rested. */
 	if (qbi_turn_poll(NULL, &p, 1, BODY_SLEEP_MS) < 0)
@@ -238,7 +238,7 @@ static int native_shm_body_sendv(struct qbi_native_shm_client *c, const struct q
 				 uint64_t deadline)
 {
 	size_t done = 0;
-	int r = body_pieces_send(c, msg, deadline, &done);
+	int r = body_pieces_send(c, msg, qbi_body_deadline(deadline), &done);
 
 	if ((r == QBI_FULL && done) || (r == 0 && c->due))
 		r = body_keep(c, msg, done);

@@ -183,7 +183,7 @@ static int native_socket_body_sendv(struct native_socket_client *c, const struct
 
 	if (r)
 		return r;
-	r = body_send(c, msg, deadline);
+	r = body_send(c, msg, qbi_body_deadline(deadline));
 	if (r == 0)
 		(void)qbi_request_count(&c->turns);
 	out_release(c);

@@ -504,26 +504,26 @@ static int daemon_goes_on(const char *name)
 	char *buffer = malloc(AGREED);
 	pid_t parent = getpid(), pid;
 	void *place;
-	int report[2];
-	char ok = 0;
+	bool ok = false;
 
-	if (!c || !buffer || pipe(report) < 0 || qbipc_request_reserve(c, LARGE, &place) != 0)
+	if (!c || !buffer || qbipc_request_reserve(c, LARGE, &place) != 0)
 		return 1;
 	memset(place, 0xff, LARGE);
 	pid = fork();
 	if (pid == 0) {
+		alarm(60);
 		/* Its parent's parent reaps it. */
 		while (getppid() == parent)
-			usleep(1000);
+			pause_briefly();
 		while (qb_ipcc_send(c, r, SMALL) == -EAGAIN)
-			usleep(1000);
+			pause_briefly();
 		ok = qb_ipcc_recv(c, buffer, AGREED, deadline_ms()) > 0;
 		if (ok && qbipc_request_reserve(c, LARGE, &place) == 0) {
 			request_build(place, MSG_ECHO, LARGE);
 			ok = qbipc_request_commit(c, LARGE) == LARGE &&
 			     qb_ipcc_recv(c, buffer, AGREED, deadline_ms()) > LARGE - SMALL;
 		} else {
-			ok = 0;
+			ok = false;
 		}
 		qb_ipcc_disconnect(c);
 		_exit(!ok);

@@ -243,6 +243,57 @@ START_TEST(server_that_never_reads_blocks_nobody)
 }
 END_TEST
 
+enum { BODY_LARGE = 16 << 20, SERVER_BODY_AT = 1152, NAP_MS = 300 };
+
+/* One record, or one packet. */
+static void little_take(struct truth *t)
+{
+	struct raw_ring *r = &t->mine.ring[REQUEST];
+	char bytes[1 << 17];
+	uint64_t head, tail;
+	uint32_t length;
+
+	if (t->mine.type == WIRE_SOCKETS) {
+		(void)recv(t->mine.fds[NATIVE_CALL_FD], bytes, sizeof(bytes), MSG_DONTWAIT);
+		return;
+	}
+	head = get_u64(r->words + NATIVE_HEAD);
+	tail = get_u64(r->words + NATIVE_TAIL) & ~(uint64_t)NATIVE_RUNG;
+	if (tail == head)
+		return;
+	length = get_u32(r->data + head % r->size);
+	put_u64(r->words + NATIVE_HEAD, head + 8 + ((length + 7) & ~7u));
+}
+
+/* Always a little, long before the sender loses patience. */
+static void take_little_at_a_time(struct truth *t, unsigned int which)
+{
+	put_u32(t->mine.memory + SERVER_BODY_AT, BODY_LARGE);
+	truth_send(t);
+	while (!raw_is_dropped(&t->mine)) {
+		little_take(t);
+		poll(NULL, 0, NAP_MS);
+	}
+}
+
+/* All of it would take minutes. */
+START_TEST(server_that_takes_a_body_little_by_little_does_not_keep_its_sender)
+{
+	struct false_server f;
+	qb_ipcc_connection_t *c;
+	uint64_t began;
+
+	false_begin(&f, _i, take_little_at_a_time, 0);
+	c = client_connect(f.name, 0);
+	began = now_ms();
+	ck_assert_int_eq(client_send(c, MSG_ECHO, BODY_LARGE), BODY_LARGE);
+	ck_assert_int_eq(client_send(c, MSG_ECHO, 100), -EAGAIN);
+	ck_assert_uint_lt(now_ms() - began, (uint64_t)deadline_ms());
+	qb_ipcc_disconnect(c);
+	false_end(&f);
+}
+END_TEST
+
 /* -- Files truncated, holes ------------------------------------------------------------------- */
 
 static void truncate_later(struct truth *t, unsigned int which)
@@ -360,6 +411,8 @@ int main(void)
 	add_attack(tc, pieces_that_do_not_follow_are_survived, ON_NATIVE_MEMORY);
 	add_transport_test(tc, wake_ups_without_messages_are_survived);
 	add_transport_test(tc, server_that_never_reads_blocks_nobody);
+	add_attack(tc, server_that_takes_a_body_little_by_little_does_not_keep_its_sender,
+		   ON_NATIVE);
 
 	tc = tcase_new(s, "taken away");
 	add_attack(tc, files_truncated_later_are_survived, ON_QB);
