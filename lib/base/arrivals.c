@@ -4,14 +4,24 @@
 /* Messages that are assumed beside those that came. */
 #define ASSUMED 4
 
-/* On one CPU: the other end ran for so long at most between two messages. */
-#define SAME_CPU_NS 50000
+/*
+ * On one CPU: the other end ran for so long at most before it sent the message. A server that
+ * answers does not sleep in between; a client that calls again may have slept, unless it was as
+ * quick as this.
+ */
+#define SAME_CPU_RESPONSE_NS 50000
+#define SAME_CPU_REQUEST_NS 10000
 
 /* What is believed of a wake-up is at least this: no system call is shorter. */
 #define WAKE_MIN_NS 500
 
 #define STEP_MIN_NS 1000
 #define LATER QBI_ARRIVALS_STEPS
+
+static uint64_t same_cpu_ns(const struct qbi_arrivals *a)
+{
+	return a->of == QBI_ARRIVALS_OF_REQUESTS ? SAME_CPU_REQUEST_NS : SAME_CPU_RESPONSE_NS;
+}
 
 /* The end of a step in ns. */
 static uint32_t step_end(unsigned int step)
@@ -29,10 +39,15 @@ static unsigned int step_of(uint64_t ns)
 	return step;
 }
 
-/* What a sleep and its wake-up cost both ends. */
+static uint64_t wake_cost(const struct qbi_arrivals *a)
+{
+	return a->wake ? a->wake : QBI_ARRIVALS_WAKE_NS;
+}
+
+/* What a sleep and its wake-up cost. */
 static uint64_t sleep_cost(const struct qbi_arrivals *a)
 {
-	return 2ull * (a->wake ? a->wake : QBI_ARRIVALS_WAKE_NS);
+	return a->of == QBI_ARRIVALS_OF_RESPONSES ? 2 * wake_cost(a) : wake_cost(a);
 }
 
 /*
@@ -64,9 +79,9 @@ static uint32_t cheapest_length(const struct qbi_arrivals *a)
 	return best;
 }
 
-void qbi_arrivals_init(struct qbi_arrivals *a)
+void qbi_arrivals_init(struct qbi_arrivals *a, enum qbi_arrivals_of of)
 {
-	*a = (struct qbi_arrivals){ 0 };
+	*a = (struct qbi_arrivals){ .of = of };
 	a->length = cheapest_length(a);
 }
 
@@ -146,11 +161,11 @@ void qbi_arrivals_woken(struct qbi_arrivals *a, uint64_t now, uint64_t rang, boo
 		a->length = cheapest_length(a);
 		after = rang - began;
 	} else {
-		uint64_t wake = sleep_cost(a) / 2;
+		uint64_t wake = wake_cost(a);
 
 		after = now - began > wake ? now - began - wake : 0;
 	}
-	if (same_cpu && after <= SAME_CPU_NS)
+	if (same_cpu && after <= same_cpu_ns(a))
 		after = 0;
 	/* It was not there while this end polled. */
 	qbi_arrivals_note(a, after > a->vain ? after : a->vain + 1ull);

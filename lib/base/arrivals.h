@@ -5,8 +5,10 @@
  *
  * Idea: two things are measured. After what time did each of the last sixteen messages come,
  * counted from when this end began to wait? And how long does a wake-up take on this machine,
- * from when the other end rang until this one runs? A sleep costs both ends twice that: the
- * time itself, and about as much CPU time to ring, to stop and to start. From that follows
+ * from when the other end rang until this one runs? To ring, to stop and to start takes about as
+ * much CPU time of both ends: that is what a sleep of a server costs. A client loses the time of
+ * the wake-up as well, twice as much in all; and a response that a sleeping server makes comes
+ * after one wake-up, so a shorter poll would miss it by a little. From that follows
  * what each length of a poll would have cost: the poll until the message came, or the whole
  * poll and a sleep. The length that would have cost least is the next one. Messages that come
  * later than a sleep costs are not worth a poll, so if most of them do, there is none.
@@ -37,7 +39,14 @@
 #define QBI_ARRIVALS_WAKE_NS 25000
 #define QBI_ARRIVALS_WAKE_MAX_NS 100000
 
+/* Who waits, and for what. */
+enum qbi_arrivals_of {
+	QBI_ARRIVALS_OF_REQUESTS,
+	QBI_ARRIVALS_OF_RESPONSES,
+};
+
 struct qbi_arrivals {
+	enum qbi_arrivals_of of;
 	uint8_t kept[QBI_ARRIVALS_KEPT];       /* steps of the last messages, a circle */
 	uint8_t count[QBI_ARRIVALS_STEPS + 1]; /* how many of them are in each step */
 	uint8_t n;			       /* how many there are */
@@ -48,7 +57,7 @@ struct qbi_arrivals {
 	uint64_t began;	 /* when the wait began that ended in this sleep; 0: no sleep */
 };
 
-void qbi_arrivals_init(struct qbi_arrivals *a);
+void qbi_arrivals_init(struct qbi_arrivals *a, enum qbi_arrivals_of of);
 
 /* How long to poll for the next message, in ns; 0: sleep at once. */
 static inline uint64_t qbi_arrivals_length(const struct qbi_arrivals *a)

@@ -25,6 +25,9 @@
 #define CROWDED_MAX_NS 16000000000
 #define CROWDED_GROWTH 4
 
+/* A poll so long after the one before is rare. */
+#define RARE_NS 1000000
+
 /* How long a thread that never sleeps keeps its CPU before it yields. */
 #define GIVE_WAY_NS 50000
 
@@ -180,6 +183,7 @@ uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, const struct qbi_arrival
 	b->allowance += (int64_t)((now - b->filled) / ALLOWANCE_SHARE);
 	if (b->allowance > ALLOWANCE_MAX)
 		b->allowance = ALLOWANCE_MAX;
+	b->rare = now - b->filled >= RARE_NS;
 	b->filled = now;
 	if (length > b->longest)
 		length = b->longest;
@@ -188,7 +192,7 @@ uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, const struct qbi_arrival
 		return 0;
 	if (now - b->gave_way >= GIVE_WAY_NS) {
 		b->gave_way = now;
-		if (!give_way(b))
+		if (!b->rare && !give_way(b))
 			return 0;
 	}
 	return length;

@@ -13,7 +13,9 @@
  * Between checks: `pause` for the first microsecond, then sched_yield(2), because the
  * other end, or another client, may be waiting for this very CPU. Time in which other
  * threads run on it costs nothing and is not counted: eight clients on two CPUs take turns
- * on the CPUs instead of sleeping and being woken (docs/performance.md).
+ * on the CPUs instead of sleeping and being woken (docs/performance.md). An end that polls
+ * rarely only pauses, unless the other end was on this CPU: its poll is short beside the time
+ * slice that a thread which never sleeps would take when it yields.
  *
  * With one usable CPU it works the same way, whether the other end runs on that CPU or on
  * another one. Until a yield costs a time slice: then another thread is busy on this CPU, and
@@ -52,6 +54,7 @@ struct qbi_busy_poll {
 	uint64_t crowded;    /* ns; how long polling was last put off; 0 never */
 	uint64_t not_before; /* no poll until then: the CPU is crowded */
 	uint64_t gave_way;   /* when this thread last yielded to give others the CPU */
+	bool rare;	     /* the poll before is long ago: the thread has slept since */
 };
 
 /*
@@ -106,15 +109,18 @@ void qbi_busy_poll_gave_up(struct qbi_busy_poll *b, struct qbi_arrivals *from, u
 
 /*
  * Poll for @length, without the time in which other threads run, and until @limit at most.
- * @yield: yield from the first check on, because the other end was last seen on this CPU.
+ * @same_cpu: the other end was last seen on this CPU, so yield from the first check on.
+ * Otherwise an end that polls rarely does not yield at all: it would lose a time slice to any
+ * thread that is busy on this CPU, and takes less from that than a slice.
  */
-static inline void qbi_spin_begin(struct qbi_spin *s, uint64_t now, uint64_t length,
-				  uint64_t limit, bool yield)
+static inline void qbi_spin_begin(struct qbi_spin *s, const struct qbi_busy_poll *b,
+				  uint64_t now, uint64_t length, uint64_t limit, bool same_cpu)
 {
 	uint64_t longest = now + length + QBI_BUSY_POLL_GIVEN_NS;
+	uint64_t pause = b->rare ? length : QBI_SPIN_PAUSE_NS;
 
 	*s = (struct qbi_spin){
-		.pause = yield ? 0 : QBI_SPIN_PAUSE_NS,
+		.pause = same_cpu ? 0 : pause,
 		.start = now,
 		.end = now + length,
 		.limit = limit < longest ? limit : longest,

@@ -91,9 +91,9 @@ static int answer_busy_poll(struct qbi_answer *a, int stream, struct qbi_busy_po
 	uint64_t now = qbi_now_ns();
 	int r = answer_read(a, stream);
 
-	qbi_arrivals_init(&none);
-	qbi_spin_begin(&spin, now, qbi_busy_poll_allowed(busy_poll, &none, now), deadline,
-		       true);
+	qbi_arrivals_init(&none, QBI_ARRIVALS_OF_RESPONSES);
+	qbi_spin_begin(&spin, busy_poll, now, qbi_busy_poll_allowed(busy_poll, &none, now),
+		       deadline, true);
 	while (r == QBI_EMPTY && now < spin.end && qbi_spin_again(&spin))
 		r = answer_read(a, stream);
 	return r;

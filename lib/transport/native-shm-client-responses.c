@@ -27,7 +27,7 @@ static bool native_shm_response_busy_poll(struct qbi_native_shm_client *c, uint6
 		qbi_busy_poll_gave_up(&c->busy_poll, &c->responses, now, now);
 		return false;
 	}
-	qbi_spin_begin(&spin, now, length, deadline,
+	qbi_spin_begin(&spin, &c->busy_poll, now, length, deadline,
 		       qbi_region_shares_cpu(&c->region, QBI_REGION_CLIENT));
 	qbi_turn_watch(c->turns.recv, true);
 	do

@@ -39,7 +39,7 @@ static int native_shm_client_open(void *st, const struct qbi_client_spec *spec)
 	qbi_region_ring(&c->region, QBI_REGION_EVENT, &c->event);
 	c->response_body.least = c->event_body.least = spec->welcome->max_msg_size;
 	qbi_busy_poll_init(&c->busy_poll);
-	qbi_arrivals_init(&c->responses);
+	qbi_arrivals_init(&c->responses, QBI_ARRIVALS_OF_RESPONSES);
 	return 0;
 }
 

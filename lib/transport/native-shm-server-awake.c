@@ -34,7 +34,7 @@ static bool server_busy_poll(struct qbi_native_shm_server *s, uint64_t now, uint
 
 	if (!s->slice_left)
 		return false;
-	qbi_spin_begin(&spin, now, length, now + s->slice_left,
+	qbi_spin_begin(&spin, &s->shared->busy_poll, now, length, now + s->slice_left,
 		       qbi_region_shares_cpu(&s->region, QBI_REGION_SERVER));
 	do
 		found = !qbi_ring_is_empty(&s->request);

@@ -43,7 +43,7 @@ static int native_shm_server_open(void *st, const struct qbi_server_spec *spec,
 	s->bell = -1;
 	s->stream = spec->stream;
 	s->shared = spec->shared;
-	qbi_arrivals_init(&s->requests);
+	qbi_arrivals_init(&s->requests, QBI_ARRIVALS_OF_REQUESTS);
 	s->region.locking = spec->locking;
 	s->region.twice = s->in_place = spec->in_place;
 	r = qbi_region_create(&s->region, spec->max_msg_size, &memory);

@@ -55,7 +55,7 @@ static int native_socket_client_open(void *st, const struct qbi_client_spec *spe
 	c->event = (struct qbi_packets)QBI_PACKETS_INIT;
 	c->turns = spec->turns;
 	qbi_busy_poll_init(&c->busy_poll);
-	qbi_arrivals_init(&c->responses);
+	qbi_arrivals_init(&c->responses, QBI_ARRIVALS_OF_RESPONSES);
 	if (spec->n_fds != 3)
 		return -EBADMSG;
 	r = qbi_region_open(&c->region, QBI_REGION_NO_RINGS,
@@ -326,7 +326,7 @@ static int native_socket_response_busy_poll(struct native_socket_client *c, void
 		return QBI_EMPTY;
 	}
 	qbi_packets_take_bodies(&c->call, c->body_most);
-	qbi_spin_begin(&spin, now, length, deadline, true);
+	qbi_spin_begin(&spin, &c->busy_poll, now, length, deadline, true);
 	do {
 		int r;
 

@@ -64,7 +64,7 @@ static int native_socket_server_open(void *st, const struct qbi_server_spec *spe
 
 	s->opened = true;
 	s->shared = spec->shared;
-	qbi_arrivals_init(&s->requests);
+	qbi_arrivals_init(&s->requests, QBI_ARRIVALS_OF_REQUESTS);
 	s->call = (struct qbi_packets)QBI_PACKETS_INIT;
 	s->event = (struct qbi_packets)QBI_PACKETS_INIT;
 	s->region.locking = spec->locking;
@@ -141,7 +141,7 @@ static int native_socket_server_settle(void *st, unsigned int taken)
 		qbi_busy_poll_gave_up(busy_poll, &s->requests, now, now);
 		return 0;
 	}
-	qbi_spin_begin(&spin, now, allowed, now + BUSY_POLL_SLICE_NS, true);
+	qbi_spin_begin(&spin, busy_poll, now, allowed, now + BUSY_POLL_SLICE_NS, true);
 	do
 		if (qbi_packets_is_readable(&s->call)) {
 			s->asleep = false;

@@ -22,7 +22,7 @@ static bool same_cpu;
 
 static void setup(void)
 {
-	qbi_arrivals_init(&a);
+	qbi_arrivals_init(&a, QBI_ARRIVALS_OF_RESPONSES);
 	now = 60 * 1000 * MS;
 	polled = sleeps = 0;
 	same_cpu = false;
@@ -63,6 +63,9 @@ START_TEST(first_poll_is_as_long_as_a_sleep_costs)
 {
 	ck_assert_uint_ge(length(), 2 * QBI_ARRIVALS_WAKE_NS);
 	ck_assert_uint_le(length(), 2 * QBI_ARRIVALS_WAKE_NS * 5 / 4);
+	qbi_arrivals_init(&a, QBI_ARRIVALS_OF_REQUESTS);
+	ck_assert_uint_ge(length(), QBI_ARRIVALS_WAKE_NS);
+	ck_assert_uint_le(length(), QBI_ARRIVALS_WAKE_NS * 5 / 4);
 }
 END_TEST
 
@@ -93,6 +96,21 @@ START_TEST(answers_that_take_longer_than_a_sleep_costs_are_slept_for_at_once)
 	messages(100, afters[_i], 40 * US);
 	ck_assert_uint_eq(polled, 0);
 	ck_assert_uint_eq(length(), 0);
+}
+END_TEST
+
+/* A poll would take more of the server's CPU than to sleep and to be woken. */
+START_TEST(requests_that_come_later_than_a_wake_up_takes_are_slept_for_at_once)
+{
+	qbi_arrivals_init(&a, QBI_ARRIVALS_OF_REQUESTS);
+	messages(MANY, 50 * US, 30 * US);
+	polled = 0;
+	messages(100, 50 * US, 30 * US);
+	ck_assert_uint_eq(polled, 0);
+	messages(MANY, 20 * US, 30 * US);
+	sleeps = 0;
+	messages(100, 20 * US, 30 * US);
+	ck_assert_uint_eq(sleeps, 0);
 }
 END_TEST
 
@@ -162,6 +180,21 @@ START_TEST(other_end_on_this_cpu_is_yielded_to_for_a_moment)
 	ck_assert_uint_le(polled, 100 * 4 * US);
 	messages(MANY, 100 * US, 2 * US);
 	ck_assert_uint_eq(length(), 0);
+}
+END_TEST
+
+/* A client that calls every 50 us sleeps on the CPU of its server, which would yield to nobody. */
+START_TEST(client_on_this_cpu_that_sleeps_between_its_calls_is_not_polled_for)
+{
+	qbi_arrivals_init(&a, QBI_ARRIVALS_OF_REQUESTS);
+	same_cpu = true;
+	messages(MANY, 40 * US, 4 * US);
+	polled = 0;
+	messages(100, 40 * US, 4 * US);
+	ck_assert_uint_eq(polled, 0);
+	/* One that only works in between is. */
+	messages(QBI_ARRIVALS_KEPT / 2, 5 * US, 4 * US);
+	ck_assert_uint_gt(length(), 0);
 }
 END_TEST
 
@@ -306,11 +339,13 @@ int main(void)
 			    0, 4);
 	tcase_add_loop_test(
 		tc, answers_that_take_longer_than_a_sleep_costs_are_slept_for_at_once, 0, 5);
+	tcase_add_test(tc, requests_that_come_later_than_a_wake_up_takes_are_slept_for_at_once);
 	tcase_add_test(tc, two_polls_in_vain_are_enough_at_first);
 	tcase_add_test(tc, messages_that_come_soon_again_are_polled_for_after_one_of_them);
 	tcase_add_test(tc, one_pause_in_a_stream_changes_nothing);
 	tcase_add_test(tc, groups_are_polled_for_within_them_and_hardly_between);
 	tcase_add_test(tc, other_end_on_this_cpu_is_yielded_to_for_a_moment);
+	tcase_add_test(tc, client_on_this_cpu_that_sleeps_between_its_calls_is_not_polled_for);
 	tcase_add_loop_test(tc, polls_cost_little_more_than_sleeping_at_once_would, 0, 10);
 
 	tc = tcase_new(s, "wake-ups");

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/busy-poll.h"
 #include "tests/lib/variant.h"
@@ -19,6 +21,15 @@
 /* Shorter than a first poll would be by itself, so it is the limit. */
 enum { LONGEST = 40000 };
 
+static unsigned int yields;
+
+/* Instead of that of libc. */
+int sched_yield(void)
+{
+	yields++;
+	return (int)syscall(SYS_sched_yield);
+}
+
 /* Of a peer of which nothing is known. */
 static struct qbi_arrivals from;
 
@@ -29,7 +40,7 @@ static bool may_poll(void)
 
 	qbi_busy_poll_longest_set(LONGEST);
 	qbi_busy_poll_init(&b);
-	qbi_arrivals_init(&from);
+	qbi_arrivals_init(&from, QBI_ARRIVALS_OF_RESPONSES);
 	return b.longest != 0;
 }
 
@@ -48,7 +59,7 @@ static struct qbi_busy_poll busy_poll_new(void)
 	qbi_busy_poll_longest_set(LONGEST);
 	qbi_busy_poll_init(&b);
 	b.longest = LONGEST;
-	qbi_arrivals_init(&from);
+	qbi_arrivals_init(&from, QBI_ARRIVALS_OF_RESPONSES);
 	return b;
 }
 
@@ -85,8 +96,8 @@ START_TEST(peer_whose_messages_come_late_does_not_end_polling_for_others)
 	struct qbi_arrivals late, soon;
 	uint64_t now = b.filled;
 
-	qbi_arrivals_init(&late);
-	qbi_arrivals_init(&soon);
+	qbi_arrivals_init(&late, QBI_ARRIVALS_OF_RESPONSES);
+	qbi_arrivals_init(&soon, QBI_ARRIVALS_OF_RESPONSES);
 	for (int i = 0; i < 100; i++, now += S) {
 		qbi_busy_poll_gave_up(&b, &late, now, now + min(late.length, LONGEST));
 		qbi_arrivals_woken(&late, now + 100 * MS, now + 99 * MS, false);
@@ -162,12 +173,14 @@ START_TEST(allowance_comes_back_with_time)
 }
 END_TEST
 
+static const struct qbi_busy_poll often = { .rare = false }, rarely = { .rare = true };
+
 START_TEST(poll_ends_when_its_time_is_up)
 {
 	struct qbi_spin s;
 	uint64_t begin = qbi_now_ns();
 
-	qbi_spin_begin(&s, begin, 200 * US, QBI_FOREVER, _i != 0);
+	qbi_spin_begin(&s, &often, begin, 200 * US, QBI_FOREVER, _i != 0);
 	while (qbi_spin_again(&s))
 		;
 	ck_assert_uint_ge(s.now - begin, 200 * US);
@@ -180,7 +193,7 @@ START_TEST(poll_ends_at_its_limit)
 	struct qbi_spin s;
 	uint64_t begin = qbi_now_ns();
 
-	qbi_spin_begin(&s, begin, 60 * S, begin + 200 * US, _i != 0);
+	qbi_spin_begin(&s, &often, begin, 60 * S, begin + 200 * US, _i != 0);
 	while (qbi_spin_again(&s))
 		;
 	ck_assert_uint_ge(s.now - begin, 200 * US);
@@ -226,7 +239,7 @@ START_TEST(time_that_others_used_is_not_spent)
 	/* The kernel may also take the CPU away unasked: that is spent. Not every time. */
 	do {
 		begin = qbi_now_ns();
-		qbi_spin_begin(&s, begin, 50 * US, QBI_FOREVER, true);
+		qbi_spin_begin(&s, &often, begin, 50 * US, QBI_FOREVER, true);
 		while (qbi_spin_again(&s))
 			;
 		seen = s.now - begin >= 200 * US && s.now - s.start <= 100 * US;
@@ -257,7 +270,7 @@ START_TEST(time_slice_that_somebody_took_is_spent)
 	/* A slice of the hog is milliseconds: the poll ends, and has cost all that. */
 	do {
 		begin = qbi_now_ns();
-		qbi_spin_begin(&s, begin, 100 * US, QBI_FOREVER, true);
+		qbi_spin_begin(&s, &often, begin, 100 * US, QBI_FOREVER, true);
 		while (qbi_spin_again(&s))
 			;
 		seen = s.now - begin >= 1000 * US && s.now - s.start >= 1000 * US;
@@ -266,6 +279,50 @@ START_TEST(time_slice_that_somebody_took_is_spent)
 	pthread_join(hog, NULL);
 	ck_assert(seen);
 	ck_assert_uint_ge(s.now, s.end);
+}
+END_TEST
+
+static unsigned int yields_of(const struct qbi_busy_poll *b, bool same_cpu)
+{
+	unsigned int before = yields;
+	struct qbi_spin s;
+
+	qbi_spin_begin(&s, b, qbi_now_ns(), 100 * US, QBI_FOREVER, same_cpu);
+	while (qbi_spin_again(&s))
+		;
+	return yields - before;
+}
+
+/* Who yields beside a thread that is busy on this CPU loses a time slice. */
+START_TEST(poll_that_is_rare_yields_to_the_other_end_only)
+{
+	struct qbi_busy_poll b = busy_poll_new();
+	uint64_t now = b.filled + 5 * S;
+
+	ck_assert_uint_eq(yields_of(&rarely, false), 0);
+	ck_assert_uint_gt(yields_of(&rarely, true), 0);
+	ck_assert_uint_gt(yields_of(&often, false), 0);
+	/* Nor before it begins. */
+	yields = 0;
+	ck_assert_uint_gt(qbi_busy_poll_allowed(&b, &from, now), 0);
+	ck_assert_uint_eq(yields, 0);
+	for (unsigned int i = 1; i <= 10; i++)
+		(void)qbi_busy_poll_allowed(&b, &from, now + i * 60 * US);
+	ck_assert_uint_gt(yields, 0);
+}
+END_TEST
+
+START_TEST(poll_long_after_the_last_one_is_rare)
+{
+	struct qbi_busy_poll b = busy_poll_new();
+	uint64_t now = qbi_now_ns() + 10 * S;
+
+	ck_assert_uint_gt(allowed_at(&b, now), 0);
+	ck_assert(b.rare);
+	ck_assert_uint_gt(allowed_at(&b, now + 100 * US), 0);
+	ck_assert(!b.rare);
+	ck_assert_uint_gt(allowed_at(&b, now + 5000 * US), 0);
+	ck_assert(b.rare);
 }
 END_TEST
 
@@ -493,6 +550,8 @@ int main(void)
 	tcase_add_loop_test(tc, poll_ends_at_its_limit, 0, 2);
 	tcase_add_test(tc, time_that_others_used_is_not_spent);
 	tcase_add_test(tc, time_slice_that_somebody_took_is_spent);
+	tcase_add_test(tc, poll_that_is_rare_yields_to_the_other_end_only);
+	tcase_add_test(tc, poll_long_after_the_last_one_is_rare);
 	tcase_add_test(tc, giving_way_to_somebody_who_takes_a_slice_ends_polling);
 
 	tc = tcase_new(s, "switched off");
