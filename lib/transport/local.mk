@@ -29,6 +29,8 @@ lib_libqbipc_core_la_SOURCES += \
 	lib/transport/ring-bodies.h \
 	lib/transport/registry.c \
 	lib/transport/registry.h \
+	lib/transport/server-awake.c \
+	lib/transport/server-awake.h \
 	lib/transport/transport.h \
 	lib/transport/trial.c \
 	lib/transport/trial.h

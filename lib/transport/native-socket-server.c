@@ -10,16 +10,12 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
-#include "base/busy-poll.h"
 #include "base/socket.h"
 #include "base/util.h"
 #include "ring/region.h"
 #include "transport/packets.h"
+#include "transport/server-awake.h"
 #include "transport/transport.h"
-
-/* The longest busy poll inside one dispatch, while others may wait for the loop. */
-#define BUSY_POLL_SLICE_NS 20000
 
 struct native_socket_server {
 	bool opened;
@@ -28,11 +24,9 @@ struct native_socket_server {
 	struct qbi_packets event; /* events out */
 	uint32_t events_sent;
 	uint64_t unsent[QBI_CHANNELS]; /* bytes left of a message, as published */
-	struct qbi_server_shared *shared;
-	struct qbi_arrivals requests; /* when they come */
-	bool asleep;		      /* the last dispatch gave up polling */
-	uint32_t body_limit;	      /* of the service */
-	uint64_t noted;		      /* deadline, or number, that was taken last */
+	struct qbi_server_awake awake;
+	uint32_t body_limit; /* of the service */
+	uint64_t noted;	     /* deadline, or number, that was taken last */
 };
 
 /* Make a pair with room for whole messages: our end opened, the other one to be passed. */
@@ -63,8 +57,7 @@ static int native_socket_server_open(void *st, const struct qbi_server_spec *spe
 	int r;
 
 	s->opened = true;
-	s->shared = spec->shared;
-	qbi_arrivals_init(&s->requests, QBI_ARRIVALS_OF_REQUESTS);
+	qbi_server_awake_init(&s->awake, spec->shared);
 	s->call = (struct qbi_packets)QBI_PACKETS_INIT;
 	s->event = (struct qbi_packets)QBI_PACKETS_INIT;
 	s->region.locking = spec->locking;
@@ -108,10 +101,8 @@ static int native_socket_server_take(void *st, void *buf, size_t size, void **re
 	int r = qbi_packets_take_request(&s->call, buf, size, ret_in_place, ret_size,
 					 &s->noted);
 
-	if ((r == 0 || r == QBI_TIMED || r == QBI_PARTIAL || r == QBI_BODY) && s->asleep) {
-		s->asleep = false;
-		qbi_arrivals_woken(&s->requests, qbi_now_ns(), 0, false);
-	}
+	if (r == 0 || r == QBI_TIMED || r == QBI_PARTIAL || r == QBI_BODY)
+		qbi_server_awake_took(&s->awake);
 	return r;
 }
 
@@ -122,35 +113,11 @@ static uint64_t native_socket_server_noted(const void *st)
 	return s->noted;
 }
 
-/* Stay in the dispatch for a short time: the next request may come soon. */
 static int native_socket_server_settle(void *st, unsigned int taken)
 {
 	struct native_socket_server *s = st;
-	struct qbi_busy_poll *busy_poll = &s->shared->busy_poll;
-	struct qbi_spin spin;
-	uint64_t now, allowed;
 
-	if (!taken || !qbi_busy_poll_is_on(busy_poll))
-		return 0;
-	now = qbi_now_ns();
-	if (!qbi_server_is_alone(s->shared, s, now))
-		return 0;
-	allowed = qbi_busy_poll_allowed(busy_poll, &s->requests, now);
-	s->asleep = true;
-	if (!allowed) {
-		qbi_busy_poll_gave_up(busy_poll, &s->requests, now, now);
-		return 0;
-	}
-	qbi_spin_begin(&spin, busy_poll, now, allowed, now + BUSY_POLL_SLICE_NS, true);
-	do
-		if (qbi_packets_is_readable(&s->call)) {
-			s->asleep = false;
-			qbi_arrivals_note(&s->requests, spin.now - spin.start);
-			return QBI_MORE;
-		}
-	while (qbi_spin_again(&spin));
-	qbi_busy_poll_gave_up(busy_poll, &s->requests, spin.start, spin.now);
-	return 0;
+	return taken && qbi_server_awake_poll(&s->awake, s, s->call.fd) ? QBI_MORE : 0;
 }
 
 static struct qbi_packets *packets_of(struct native_socket_server *s, enum qbi_channel channel)
@@ -262,11 +229,8 @@ static void native_socket_server_leave(void *st, enum qbi_parting how)
 {
 	struct native_socket_server *s = st;
 
-	if (!s->shared)
+	if (!qbi_server_awake_leave(&s->awake, s))
 		return;
-	if (s->shared->busy == s)
-		s->shared->busy = NULL;
-	s->shared = NULL;
 	if (how != QBI_PART_COPY) {
 		qbi_packets_end(&s->call);
 		qbi_packets_end(&s->event);

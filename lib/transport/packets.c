@@ -221,13 +221,6 @@ int qbi_packets_send_limit(struct qbi_packets *p, uint32_t bytes)
 
 /* -- Receiving ---------------------------------------------------------------- */
 
-bool qbi_packets_is_readable(const struct qbi_packets *p)
-{
-	char byte;
-
-	return recv(p->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
-}
-
 static bool is_body(const struct qbi_packets *p)
 {
 	return p->in.size > p->max_msg_size;

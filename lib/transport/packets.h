@@ -81,9 +81,6 @@ int qbi_packets_take(struct qbi_packets *p, void *buf, size_t size, size_t *ret_
 int qbi_packets_take_request(struct qbi_packets *p, void *buf, size_t size, void **ret_body,
 			     size_t *ret_size, uint64_t *ret_word);
 
-/* Is there anything to receive? */
-bool qbi_packets_is_readable(const struct qbi_packets *p);
-
 /* Idempotent. */
 void qbi_packets_end(struct qbi_packets *p);
 void qbi_packets_close(struct qbi_packets *p);

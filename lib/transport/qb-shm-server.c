@@ -17,6 +17,7 @@
 #include "ring/shm-dir.h"
 #include "ring/shm-sweep.h"
 #include "ring/wakeup.h"
+#include "transport/server-awake.h"
 #include "transport/transport.h"
 #include "wire/names.h"
 
@@ -31,6 +32,7 @@ struct shm_server {
 	int64_t owed;	      /* requests taken whose byte was not read yet */
 	uint64_t unannounced; /* events whose byte could not be sent yet */
 	bool withdrawn;	      /* the client was told of the end */
+	struct qbi_server_awake awake;
 };
 
 static int server_create_ring(struct shm_server *s, struct qbi_qbring *ring,
@@ -60,6 +62,7 @@ static int shm_server_open(void *st, const struct qbi_server_spec *spec,
 
 	s->opened = true;
 	s->stream = spec->stream;
+	qbi_server_awake_init(&s->awake, spec->shared);
 	s->in_place = spec->in_place;
 	s->dir = (struct qbi_shm_dir)QBI_SHM_DIR_INIT;
 	s->request = (struct qbi_qbring)QBI_QBRING_INIT;
@@ -111,7 +114,11 @@ static int shm_server_take(void *st, void *buf, size_t size, void **ret_in_place
 
 	if (s->in_place)
 		r = qbi_qbring_take_in_place(&s->request, ret_in_place, ret_size);
-	return r == QBI_AGAIN ? qbi_qbring_take(&s->request, buf, size, ret_size) : r;
+	if (r == QBI_AGAIN)
+		r = qbi_qbring_take(&s->request, buf, size, ret_size);
+	if (r == 0)
+		qbi_server_awake_took(&s->awake);
+	return r;
 }
 
 static int shm_server_done(void *st, bool free)
@@ -142,7 +149,9 @@ static int shm_server_settle(void *st, unsigned int taken)
 		return n == -EAGAIN ? 0 : QBI_GONE;
 	if (!idle) {
 		s->owed -= n;
-		return 0;
+		return s->owed == 0 && qbi_server_awake_poll(&s->awake, s, s->stream) ?
+			       QBI_MORE :
+			       0;
 	}
 	if (qbi_qbring_count(&s->request) == 0)
 		return QBI_EMPTY;
@@ -270,6 +279,7 @@ static void shm_server_close(void *st, enum qbi_parting how)
 
 	if (!s->opened)
 		return;
+	(void)qbi_server_awake_leave(&s->awake, s);
 	(void)shm_server_withdraw(s, how);
 	qbi_qbring_close(&s->request);
 	qbi_qbring_close(&s->response);

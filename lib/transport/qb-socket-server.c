@@ -30,6 +30,7 @@
 #include "ring/shm-sweep.h"
 #include "transport/early.h"
 #include "transport/qb-channel.h"
+#include "transport/server-awake.h"
 #include "transport/transport.h"
 #include "wire/names.h"
 
@@ -54,6 +55,7 @@ struct socket_server {
 	bool client_known;	 /* it has sent a request from its own address */
 	atomic_bool client_left; /* it has sent a request, but its socket is gone */
 	bool stranger_seen;	 /* already logged */
+	struct qbi_server_awake awake;
 };
 
 /* Requests arrive at the socket from which responses are sent. */
@@ -129,6 +131,7 @@ static int socket_server_open(void *st, const struct qbi_server_spec *spec,
 	s->opened = true;
 	s->stream = spec->stream;
 	s->peer = spec->peer;
+	qbi_server_awake_init(&s->awake, spec->shared);
 	s->dir = (struct qbi_shm_dir)QBI_SHM_DIR_INIT;
 	s->control = (struct qbi_qbcontrol)QBI_QBCONTROL_INIT;
 	for (channel = 0; channel < QBI_CHANNELS; channel++) {
@@ -281,14 +284,18 @@ static int socket_server_take(void *st, void *buf, size_t size, void **ret_in_pl
 	}
 	if (r == QBI_AGAIN)
 		return QBI_EMPTY; /* the socket stays readable */
-	if (r == 0)
+	if (r == 0) {
 		qbi_qbcontrol_count(&s->control, QBI_QBCONTROL_REQUEST, -1);
+		qbi_server_awake_took(&s->awake);
+	}
 	return r;
 }
 
 static int socket_server_settle(void *st, unsigned int taken)
 {
-	return 0;
+	struct socket_server *s = st;
+
+	return taken && qbi_server_awake_poll(&s->awake, s, request_socket(s)) ? QBI_MORE : 0;
 }
 
 static void server_count_sent(struct socket_server *s, enum qbi_channel channel)
@@ -402,6 +409,7 @@ static void socket_server_leave(void *st, enum qbi_parting how)
 
 	if (!s->opened)
 		return;
+	(void)qbi_server_awake_leave(&s->awake, s);
 	/* Shut down for all processes: a child may have it, and the client would send to it. */
 	if (request_socket(s) >= 0 && how != QBI_PART_COPY)
 		(void)shutdown(request_socket(s), SHUT_RDWR);

@@ -74,6 +74,7 @@ native_tests = \
 	tests/unit/test-lock \
 	tests/unit/test-memory-lock \
 	tests/unit/test-send-outcomes \
+	tests/unit/test-server-awake \
 	tests/unit/test-threads \
 	tests/unit/test-turn \
 	tests/unit/test-writable \

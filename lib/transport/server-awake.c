@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "transport/server-awake.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+
+/* The longest busy poll inside one dispatch, while others may wait for the loop. */
+#define BUSY_POLL_SLICE_NS 20000
+
+void qbi_server_awake_init(struct qbi_server_awake *a, struct qbi_server_shared *shared)
+{
+	a->shared = shared;
+	a->asleep = false;
+	qbi_arrivals_init(&a->requests, QBI_ARRIVALS_OF_REQUESTS);
+}
+
+bool qbi_server_awake_leave(struct qbi_server_awake *a, const void *end)
+{
+	if (!a->shared)
+		return false;
+	if (a->shared->busy == end)
+		a->shared->busy = NULL;
+	a->shared = NULL;
+	return true;
+}
+
+static bool is_readable(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
+bool qbi_server_awake_poll(struct qbi_server_awake *a, const void *end, int fd)
+{
+	struct qbi_busy_poll *busy_poll = &a->shared->busy_poll;
+	struct qbi_spin spin;
+	uint64_t now, allowed;
+
+	if (!qbi_busy_poll_is_on(busy_poll))
+		return false;
+	now = qbi_now_ns();
+	if (!qbi_server_is_alone(a->shared, end, now))
+		return false;
+	allowed = qbi_busy_poll_allowed(busy_poll, &a->requests, now);
+	a->asleep = true;
+	if (!allowed) {
+		qbi_busy_poll_gave_up(busy_poll, &a->requests, now, now);
+		return false;
+	}
+	/* Each check is a system call, and holds the lock that the sender needs: so yield. */
+	qbi_spin_begin(&spin, busy_poll, now, allowed, now + BUSY_POLL_SLICE_NS, true);
+	do
+		if (is_readable(fd)) {
+			a->asleep = false;
+			qbi_arrivals_note(&a->requests, spin.now - spin.start);
+			return true;
+		}
+	while (qbi_spin_again(&spin));
+	qbi_busy_poll_gave_up(busy_poll, &a->requests, spin.start, spin.now);
+	return false;
+}

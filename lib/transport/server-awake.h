@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A server that has taken a request stays in the dispatch for a moment, because the next one may
+ * come soon. For transports on which a request announces itself on a descriptor; over native
+ * shared memory, where a word in memory does, see native-shm-server-awake.h.
+ *
+ * Owner: one per connection. Threads: the dispatching one.
+ */
+#ifndef QBI_TRANSPORT_SERVER_AWAKE_H
+#define QBI_TRANSPORT_SERVER_AWAKE_H
+
+#include <stdbool.h>
+
+#include "base/busy-poll.h"
+#include "transport/transport.h"
+
+struct qbi_server_awake {
+	struct qbi_server_shared *shared; /* of the service; NULL: the connection has ended */
+	struct qbi_arrivals requests;	  /* when they come */
+	bool asleep;			  /* the last dispatch gave up polling */
+};
+
+void qbi_server_awake_init(struct qbi_server_awake *a, struct qbi_server_shared *shared);
+
+/* A request, or a part of one, was taken. */
+static inline void qbi_server_awake_took(struct qbi_server_awake *a)
+{
+	if (!a->asleep)
+		return;
+	a->asleep = false;
+	qbi_arrivals_woken(&a->requests, qbi_now_ns(), 0, false);
+}
+
+/* The connection ends. False: it had before, or has not begun. */
+bool qbi_server_awake_leave(struct qbi_server_awake *a, const void *end);
+
+/*
+ * Requests were taken, and there are no more. Poll @fd, if that is worth it: true, it is
+ * readable, or broken; false, the loop shall watch it.
+ *
+ * @end  the connection's end, as the other connections of the service tell it apart
+ */
+bool qbi_server_awake_poll(struct qbi_server_awake *a, const void *end, int fd);
+
+#endif
