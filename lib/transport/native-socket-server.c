@@ -92,6 +92,9 @@ static int native_socket_server_request_fd(const void *st)
 
 static void native_socket_server_begin(void *st, bool readable)
 {
+	struct native_socket_server *s = st;
+
+	qbi_server_awake_begin(&s->awake);
 }
 
 static int native_socket_server_take(void *st, void *buf, size_t size, void **ret_in_place,

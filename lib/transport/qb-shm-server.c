@@ -103,6 +103,9 @@ static int shm_server_request_fd(const void *st)
 
 static void shm_server_begin(void *st, bool readable)
 {
+	struct shm_server *s = st;
+
+	qbi_server_awake_begin(&s->awake);
 	qbi_fault_guard_check(true);
 }
 

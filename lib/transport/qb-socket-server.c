@@ -262,6 +262,9 @@ static int server_receive(struct socket_server *s, void *buf, size_t size, size_
 
 static void socket_server_begin(void *st, bool readable)
 {
+	struct socket_server *s = st;
+
+	qbi_server_awake_begin(&s->awake);
 	qbi_fault_guard_check(true);
 }
 

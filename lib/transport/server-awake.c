@@ -6,14 +6,19 @@
 
 #include "base/clock.h"
 
-/* The longest busy poll inside one dispatch, while others may wait for the loop. */
-#define BUSY_POLL_SLICE_NS 20000
+#define SLICE_NS 100000
 
 void qbi_server_awake_init(struct qbi_server_awake *a, struct qbi_server_shared *shared)
 {
 	a->shared = shared;
 	a->asleep = false;
 	qbi_arrivals_init(&a->requests, QBI_ARRIVALS_OF_REQUESTS);
+	qbi_server_awake_begin(a);
+}
+
+void qbi_server_awake_begin(struct qbi_server_awake *a)
+{
+	a->slice_left = SLICE_NS;
 }
 
 bool qbi_server_awake_leave(struct qbi_server_awake *a, const void *end)
@@ -37,9 +42,10 @@ bool qbi_server_awake_poll(struct qbi_server_awake *a, const void *end, int fd)
 {
 	struct qbi_busy_poll *busy_poll = &a->shared->busy_poll;
 	struct qbi_spin spin;
-	uint64_t now, allowed;
+	uint64_t now, allowed, spent;
+	bool found;
 
-	if (!qbi_busy_poll_is_on(busy_poll))
+	if (!a->slice_left || !qbi_busy_poll_is_on(busy_poll))
 		return false;
 	now = qbi_now_ns();
 	if (!qbi_server_is_alone(a->shared, end, now))
@@ -51,14 +57,16 @@ bool qbi_server_awake_poll(struct qbi_server_awake *a, const void *end, int fd)
 		return false;
 	}
 	/* Each check is a system call, and holds the lock that the sender needs: so yield. */
-	qbi_spin_begin(&spin, busy_poll, now, allowed, now + BUSY_POLL_SLICE_NS, true);
+	qbi_spin_begin(&spin, busy_poll, now, allowed, now + a->slice_left, true);
 	do
-		if (is_readable(fd)) {
-			a->asleep = false;
-			qbi_arrivals_note(&a->requests, spin.now - spin.start);
-			return true;
-		}
-	while (qbi_spin_again(&spin));
-	qbi_busy_poll_gave_up(busy_poll, &a->requests, spin.start, spin.now);
-	return false;
+		found = is_readable(fd);
+	while (!found && qbi_spin_again(&spin));
+	spent = spin.now - now;
+	a->slice_left -= spent < a->slice_left ? spent : a->slice_left;
+	a->asleep = !found;
+	if (found)
+		qbi_arrivals_note(&a->requests, spin.now - spin.start);
+	else
+		qbi_busy_poll_gave_up(busy_poll, &a->requests, spin.start, spin.now);
+	return found;
 }

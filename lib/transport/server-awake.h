@@ -18,9 +18,13 @@ struct qbi_server_awake {
 	struct qbi_server_shared *shared; /* of the service; NULL: the connection has ended */
 	struct qbi_arrivals requests;	  /* when they come */
 	bool asleep;			  /* the last dispatch gave up polling */
+	uint64_t slice_left;		  /* ns left to poll in this dispatch */
 };
 
 void qbi_server_awake_init(struct qbi_server_awake *a, struct qbi_server_shared *shared);
+
+/* A dispatch begins: its polls take 100 us at most, for others may wait for the loop. */
+void qbi_server_awake_begin(struct qbi_server_awake *a);
 
 /* A request, or a part of one, was taken. */
 static inline void qbi_server_awake_took(struct qbi_server_awake *a)

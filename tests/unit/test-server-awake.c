@@ -132,6 +132,27 @@ START_TEST(requests_that_come_late_are_not_polled_for)
 }
 END_TEST
 
+/* However many requests come one after the other, each in time. */
+START_TEST(polls_of_one_dispatch_have_an_end)
+{
+	uint64_t began = qbi_now_ns();
+	unsigned int n = 0;
+
+	do {
+		/* The one before was taken; this one comes after some time. */
+		sends_at_yield = 10;
+		shared.busy_poll.allowance = 1000000;
+		shared.busy_poll.not_before = 0;
+		n++;
+	} while (qbi_server_awake_poll(&a, &end, pair[0]) && byte_receive() == 0 && n < 100000);
+	ck_assert_uint_lt(n, 100000);
+	ck_assert_uint_ge(qbi_now_ns() - began, 20 * US);
+	qbi_server_awake_begin(&a);
+	sends_at_yield = 1;
+	ck_assert(qbi_server_awake_poll(&a, &end, pair[0]));
+}
+END_TEST
+
 START_TEST(end_is_forgotten_when_it_leaves)
 {
 	byte_send();
@@ -156,6 +177,7 @@ int main(void)
 	tcase_add_test(tc, no_poll_while_others_are_busy);
 	tcase_add_test(tc, no_poll_where_none_is_allowed);
 	tcase_add_test(tc, requests_that_come_late_are_not_polled_for);
+	tcase_add_test(tc, polls_of_one_dispatch_have_an_end);
 	tcase_add_test(tc, end_is_forgotten_when_it_leaves);
 	return suite_main(s);
 }
