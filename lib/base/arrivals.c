@@ -12,6 +12,9 @@
 #define SAME_CPU_RESPONSE_NS 50000
 #define SAME_CPU_REQUEST_NS 10000
 
+/* A message that came after this was polled for at some cost. */
+#define LATE_NS 4000
+
 /* What is believed of a wake-up is at least this: no system call is shorter. */
 #define WAKE_MIN_NS 500
 
@@ -115,6 +118,8 @@ void qbi_arrivals_note(struct qbi_arrivals *a, uint64_t after)
 		return;
 	if (arrival_keep(a, after))
 		a->length = cheapest_length(a);
+	if (a->wake && after > LATE_NS && ++a->found >= QBI_ARRIVALS_FOUND_MAX)
+		a->length = 0; /* until it is measured */
 }
 
 void qbi_arrivals_sleep(struct qbi_arrivals *a, uint64_t began, uint64_t now)
@@ -157,16 +162,20 @@ void qbi_arrivals_woken(struct qbi_arrivals *a, uint64_t now, uint64_t rang, boo
 	a->began = 0;
 	/* No peer can have rung before this end slept, or will have. */
 	if (rang >= began && rang <= now) {
+		a->found = now - rang < a->wake / 2 ? QBI_ARRIVALS_FOUND_MAX : 0;
 		wake_note(a, now - rang);
-		a->length = cheapest_length(a);
 		after = rang - began;
 	} else {
-		uint64_t wake = wake_cost(a);
+		uint64_t wake;
 
+		if (!rang)
+			a->wake = same_cpu ? QBI_ARRIVALS_SWITCH_NS : 0;
+		wake = wake_cost(a);
 		after = now - began > wake ? now - began - wake : 0;
 	}
 	if (same_cpu && after <= same_cpu_ns(a))
 		after = 0;
 	/* It was not there while this end polled. */
-	qbi_arrivals_note(a, after > a->vain ? after : a->vain + 1ull);
+	(void)arrival_keep(a, after > a->vain ? after : a->vain + 1ull);
+	a->length = cheapest_length(a);
 }

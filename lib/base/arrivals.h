@@ -13,6 +13,10 @@
  * poll and a sleep. The length that would have cost least is the next one. Messages that come
  * later than a sleep costs are not worth a poll, so if most of them do, there is none.
  *
+ * Who finds every message by polling measures no wake-up, and would go on for ever if the last
+ * one was slow by chance: so an end whose polls are long sleeps once in a while, and again at
+ * once if that was quicker than is believed.
+ *
  * A few messages are assumed that are spread over the time that a sleep costs. They are all
  * there is at first, so the first poll is as long as a sleep costs; and a single late message
  * does not end polling.
@@ -39,6 +43,12 @@
 #define QBI_ARRIVALS_WAKE_NS 25000
 #define QBI_ARRIVALS_WAKE_MAX_NS 100000
 
+/* A wake-up by an end on the same CPU that does not say when it rang: a switch. */
+#define QBI_ARRIVALS_SWITCH_NS 4000
+
+/* So many messages in a row are polled for, if each comes late. */
+#define QBI_ARRIVALS_FOUND_MAX 256
+
 /* Who waits, and for what. */
 enum qbi_arrivals_of {
 	QBI_ARRIVALS_OF_REQUESTS,
@@ -52,6 +62,7 @@ struct qbi_arrivals {
 	uint8_t n;			       /* how many there are */
 	uint8_t next;			       /* where the next one goes */
 	uint32_t wake;	 /* ns; what a wake-up takes; 0: none was measured */
+	uint32_t found;	 /* polls that found a message late, since a wake-up was measured */
 	uint32_t length; /* ns; the next poll; 0: sleep at once */
 	uint32_t vain;	 /* ns that were polled before this end went to sleep */
 	uint64_t began;	 /* when the wait began that ended in this sleep; 0: no sleep */
@@ -73,9 +84,9 @@ void qbi_arrivals_sleep(struct qbi_arrivals *a, uint64_t began, uint64_t now);
 
 /*
  * A message woke this end, which runs again since @now. @rang: when the other end rang, as it
- * says; 0: it does not say. @same_cpu: the other end runs on the CPU of this one. Then it has
- * had the CPU, as it would have when this end had polled and yielded, and that time counts no
- * more than it does in a poll; if it is not too long to have been idle time.
+ * says; 0: it does not say, and nothing is measured. @same_cpu: the other end runs on the CPU of
+ * this one. Then it has had the CPU, as it would have when this end had polled and yielded, and
+ * that time counts no more than it does in a poll; if it is not too long to have been idle time.
  */
 void qbi_arrivals_woken(struct qbi_arrivals *a, uint64_t now, uint64_t rang, bool same_cpu);
 

@@ -16,6 +16,15 @@ bool qbi_cpus_is_one(void)
 	return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) < 2;
 }
 
+bool qbi_cpus_is_one_with(pid_t pid)
+{
+	cpu_set_t ours, theirs;
+
+	return sched_getaffinity(0, sizeof(ours), &ours) == 0 && CPU_COUNT(&ours) == 1 &&
+	       pid > 0 && sched_getaffinity(pid, sizeof(theirs), &theirs) == 0 &&
+	       CPU_EQUAL(&ours, &theirs);
+}
+
 #define QUOTA_FILE "/cpu.max"
 
 /*

@@ -7,9 +7,13 @@
 #define QBI_BASE_CPUS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* May this thread use one CPU only? */
 bool qbi_cpus_is_one(void);
+
+/* May this thread, and the first one of process @pid, use one CPU only, and the same one? */
+bool qbi_cpus_is_one_with(pid_t pid);
 
 /*
  * Does a control group allow less than @cpus CPUs? @membership is a file such as

@@ -57,7 +57,7 @@ static int native_socket_server_open(void *st, const struct qbi_server_spec *spe
 	int r;
 
 	s->opened = true;
-	qbi_server_awake_init(&s->awake, spec->shared);
+	qbi_server_awake_init(&s->awake, spec);
 	s->call = (struct qbi_packets)QBI_PACKETS_INIT;
 	s->event = (struct qbi_packets)QBI_PACKETS_INIT;
 	s->region.locking = spec->locking;

@@ -62,7 +62,7 @@ static int shm_server_open(void *st, const struct qbi_server_spec *spec,
 
 	s->opened = true;
 	s->stream = spec->stream;
-	qbi_server_awake_init(&s->awake, spec->shared);
+	qbi_server_awake_init(&s->awake, spec);
 	s->in_place = spec->in_place;
 	s->dir = (struct qbi_shm_dir)QBI_SHM_DIR_INIT;
 	s->request = (struct qbi_qbring)QBI_QBRING_INIT;

@@ -131,7 +131,7 @@ static int socket_server_open(void *st, const struct qbi_server_spec *spec,
 	s->opened = true;
 	s->stream = spec->stream;
 	s->peer = spec->peer;
-	qbi_server_awake_init(&s->awake, spec->shared);
+	qbi_server_awake_init(&s->awake, spec);
 	s->dir = (struct qbi_shm_dir)QBI_SHM_DIR_INIT;
 	s->control = (struct qbi_qbcontrol)QBI_QBCONTROL_INIT;
 	for (channel = 0; channel < QBI_CHANNELS; channel++) {

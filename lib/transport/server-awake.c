@@ -5,13 +5,16 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/cpus.h"
 
 #define SLICE_NS 100000
 
-void qbi_server_awake_init(struct qbi_server_awake *a, struct qbi_server_shared *shared)
+void qbi_server_awake_init(struct qbi_server_awake *a, const struct qbi_server_spec *spec)
 {
-	a->shared = shared;
+	a->shared = spec->shared;
 	a->asleep = false;
+	a->peer = spec->peer.pid;
+	a->noted = 0;
 	qbi_arrivals_init(&a->requests, QBI_ARRIVALS_OF_REQUESTS);
 	qbi_server_awake_begin(a);
 }
@@ -29,6 +32,19 @@ bool qbi_server_awake_leave(struct qbi_server_awake *a, const void *end)
 		a->shared->busy = NULL;
 	a->shared = NULL;
 	return true;
+}
+
+/* The client does not say when it rang, nor where it runs. */
+void qbi_server_awake_woken(struct qbi_server_awake *a)
+{
+	const struct qbi_busy_poll *busy_poll = &a->shared->busy_poll;
+
+	a->asleep = false;
+	if (a->noted != busy_poll->noted) {
+		a->noted = busy_poll->noted;
+		a->same_cpu = busy_poll->one_cpu && qbi_cpus_is_one_with(a->peer);
+	}
+	qbi_arrivals_woken(&a->requests, qbi_now_ns(), 0, a->same_cpu);
 }
 
 static bool is_readable(int fd)

@@ -19,20 +19,23 @@ struct qbi_server_awake {
 	struct qbi_arrivals requests;	  /* when they come */
 	bool asleep;			  /* the last dispatch gave up polling */
 	uint64_t slice_left;		  /* ns left to poll in this dispatch */
+	pid_t peer;			  /* 0: not known */
+	bool same_cpu;			  /* the client has our only CPU */
+	uint64_t noted;			  /* the surroundings (busy_poll) as of then */
 };
 
-void qbi_server_awake_init(struct qbi_server_awake *a, struct qbi_server_shared *shared);
+void qbi_server_awake_init(struct qbi_server_awake *a, const struct qbi_server_spec *spec);
 
 /* A dispatch begins: its polls take 100 us at most, for others may wait for the loop. */
 void qbi_server_awake_begin(struct qbi_server_awake *a);
 
+void qbi_server_awake_woken(struct qbi_server_awake *a);
+
 /* A request, or a part of one, was taken. */
 static inline void qbi_server_awake_took(struct qbi_server_awake *a)
 {
-	if (!a->asleep)
-		return;
-	a->asleep = false;
-	qbi_arrivals_woken(&a->requests, qbi_now_ns(), 0, false);
+	if (a->asleep)
+		qbi_server_awake_woken(a);
 }
 
 /* The connection ends. False: it had before, or has not begun. */

@@ -244,6 +244,41 @@ START_TEST(another_machine_is_learned)
 }
 END_TEST
 
+/* As a server at 20,000 requests a second whose first wake-up had to wait for a CPU. */
+START_TEST(slow_wake_up_is_not_believed_for_ever_by_an_end_that_never_sleeps)
+{
+	qbi_arrivals_init(&a, QBI_ARRIVALS_OF_REQUESTS);
+	messages(MANY, 5 * MS, 90 * US);
+	messages(MANY, 40 * US, 90 * US);
+	ck_assert_uint_ge(length(), 40 * US);
+	messages(2 * QBI_ARRIVALS_FOUND_MAX, 40 * US, 5 * US);
+	ck_assert_uint_eq(length(), 0);
+	ck_assert_uint_le(a.wake, 20 * US);
+	/* One that is as slow as before costs a sleep now and then. */
+	messages(MANY, 5 * MS, 90 * US);
+	messages(100, 5 * MS, 90 * US);
+	messages(MANY, 40 * US, 90 * US);
+	sleeps = 0;
+	messages(10 * QBI_ARRIVALS_FOUND_MAX, 40 * US, 90 * US);
+	ck_assert_uint_ge(sleeps, 9);
+	ck_assert_uint_le(sleeps, 10);
+}
+END_TEST
+
+/* The other end says nothing: a switch on one CPU, and what is assumed on several. */
+START_TEST(wake_up_of_an_end_that_says_nothing_is_not_measured)
+{
+	for (int i = 0; i < 2 * MANY; i++) {
+		uint64_t began = now;
+
+		qbi_arrivals_sleep(&a, began, began);
+		now += 40 * US;
+		qbi_arrivals_woken(&a, now, 0, i < MANY);
+		ck_assert_uint_eq(a.wake, i < MANY ? QBI_ARRIVALS_SWITCH_NS : 0);
+	}
+}
+END_TEST
+
 START_TEST(a_wake_up_has_bounds)
 {
 	messages(MANY, 5 * MS, 1000 * MS);
@@ -353,6 +388,8 @@ int main(void)
 	tcase_add_loop_test(tc, a_wake_up_is_believed_as_it_was_measured, 0, 4);
 	tcase_add_test(tc, wake_ups_that_had_to_wait_for_a_cpu_are_not_believed);
 	tcase_add_test(tc, another_machine_is_learned);
+	tcase_add_test(tc, slow_wake_up_is_not_believed_for_ever_by_an_end_that_never_sleeps);
+	tcase_add_test(tc, wake_up_of_an_end_that_says_nothing_is_not_measured);
 	tcase_add_test(tc, a_wake_up_has_bounds);
 	tcase_add_test(tc, a_time_that_cannot_be_is_no_measurement);
 	tcase_add_test(tc, a_message_did_not_come_while_this_end_polled);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cpus.h"
 #include "tests/lib/variant.h"
 #include "transport/server-awake.h"
 
@@ -22,13 +23,15 @@ static const int end, other_end;
 
 static void setup(void)
 {
+	const struct qbi_server_spec spec = { .shared = &shared, .peer.pid = getpid() };
+
 	sends_at_yield = 0;
 	qbi_busy_poll_longest_set(LONGEST);
 	memset(&shared, 0, sizeof(shared));
 	qbi_busy_poll_init(&shared.busy_poll);
 	/* As on a machine with CPUs to spare. */
 	shared.busy_poll.longest = LONGEST;
-	qbi_server_awake_init(&a, &shared);
+	qbi_server_awake_init(&a, &spec);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 }
 
@@ -104,6 +107,37 @@ START_TEST(end_of_the_client_is_found)
 }
 END_TEST
 
+static void cpu_pin(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)sched_getcpu(), &set);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+/* A switch is quicker than what is assumed of two CPUs; each of which may be the only one. */
+START_TEST(client_on_our_only_cpu_is_told_from_one_elsewhere)
+{
+	bool one_for_all = qbi_cpus_is_one();
+
+	qbi_arrivals_sleep(&a.requests, 1, 1);
+	qbi_server_awake_woken(&a);
+	if (!one_for_all)
+		ck_assert_uint_eq(a.requests.wake, 0);
+	cpu_pin();
+	qbi_busy_poll_init(&shared.busy_poll);
+	ck_assert(shared.busy_poll.one_cpu);
+	qbi_arrivals_sleep(&a.requests, 1, 1);
+	qbi_server_awake_woken(&a);
+	ck_assert_uint_eq(a.requests.wake, QBI_ARRIVALS_SWITCH_NS);
+	/* Nobody, or somebody who may run anywhere else as well. */
+	ck_assert(!qbi_cpus_is_one_with(0));
+	if (!one_for_all)
+		ck_assert(!qbi_cpus_is_one_with(getppid()));
+}
+END_TEST
+
 START_TEST(no_poll_while_others_are_busy)
 {
 	byte_send();
@@ -174,6 +208,7 @@ int main(void)
 	tcase_add_test(tc, nothing_ends_the_poll_soon);
 	tcase_add_test(tc, byte_that_comes_meanwhile_is_found);
 	tcase_add_test(tc, end_of_the_client_is_found);
+	tcase_add_test(tc, client_on_our_only_cpu_is_told_from_one_elsewhere);
 	tcase_add_test(tc, no_poll_while_others_are_busy);
 	tcase_add_test(tc, no_poll_where_none_is_allowed);
 	tcase_add_test(tc, requests_that_come_late_are_not_polled_for);
