@@ -118,7 +118,8 @@ void qbi_arrivals_note(struct qbi_arrivals *a, uint64_t after)
 		return;
 	if (arrival_keep(a, after))
 		a->length = cheapest_length(a);
-	if (a->wake && after > LATE_NS && ++a->found >= QBI_ARRIVALS_FOUND_MAX)
+	if (a->of == QBI_ARRIVALS_OF_REQUESTS && a->wake && after > LATE_NS &&
+	    ++a->found >= QBI_ARRIVALS_FOUND_MAX)
 		a->length = 0; /* until it is measured */
 }
 
@@ -160,9 +161,9 @@ void qbi_arrivals_woken(struct qbi_arrivals *a, uint64_t now, uint64_t rang, boo
 	if (!began || now < began)
 		return;
 	a->began = 0;
+	a->found = 0;
 	/* No peer can have rung before this end slept, or will have. */
 	if (rang >= began && rang <= now) {
-		a->found = now - rang < a->wake / 2 ? QBI_ARRIVALS_FOUND_MAX : 0;
 		wake_note(a, now - rang);
 		after = rang - began;
 	} else {

@@ -14,8 +14,7 @@
  * later than a sleep costs are not worth a poll, so if most of them do, there is none.
  *
  * Who finds every message by polling measures no wake-up, and would go on for ever if the last
- * one was slow by chance: so an end whose polls are long sleeps once in a while, and again at
- * once if that was quicker than is believed.
+ * one was slow by chance: so a server whose polls are long sleeps once in a while.
  *
  * A few messages are assumed that are spread over the time that a sleep costs. They are all
  * there is at first, so the first poll is as long as a sleep costs; and a single late message
@@ -46,7 +45,7 @@
 /* A wake-up by an end on the same CPU that does not say when it rang: a switch. */
 #define QBI_ARRIVALS_SWITCH_NS 4000
 
-/* So many messages in a row are polled for, if each comes late. */
+/* So many messages that come late are polled for without a sleep. */
 #define QBI_ARRIVALS_FOUND_MAX 256
 
 /* Who waits, and for what. */
