@@ -12,6 +12,7 @@ EXTRA_DIST += \
 	docs/glossary.md \
 	docs/overview.svg \
 	docs/performance.md \
+	docs/performance-figures.md \
 	docs/performance-clients.svg \
 	docs/performance-size.svg \
 	docs/platforms.md \
