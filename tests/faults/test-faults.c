@@ -32,7 +32,8 @@
 #include "tests/lib/variant.h"
 
 enum { MSG_PLACED = 900 };
-enum { LARGE = 150000, BUFFER = LARGE + 4096, WAIT_MS = 2000, TURNS = 10000, TIMEOUT_S = 300 };
+enum { LARGE = 150000, BODY = 400000, BUFFER = BODY + 4096 };
+enum { WAIT_MS = 2000, TURNS = 10000, TIMEOUT_S = 300 };
 
 enum end { SERVER, CLIENT };
 static const char *const end_names[] = { "server", "client" };
@@ -40,6 +41,7 @@ static const char *const end_names[] = { "server", "client" };
 static enum end under_test;
 static const struct variant *wire;
 static qb_ipcs_service_t *service;
+static bool with_bodies;
 static char name[64];
 
 /* What the application saw. */
@@ -194,6 +196,7 @@ static bool service_start(void)
 		return false;
 	}
 	qb_ipcs_poll_handlers_set(service, &loop);
+	ck_assert_int_eq(qbipc_service_body_limit_set(service, BUFFER), 0);
 	enter(SERVER, true);
 	r = qb_ipcs_run(service);
 	enter(SERVER, false);
@@ -342,6 +345,20 @@ static ssize_t talk_async(qb_ipcc_connection_t *c)
 	return result;
 }
 
+/* Beyond the agreed size, each way; libqb's wire has none. */
+static ssize_t talk_bodies(qb_ipcc_connection_t *c)
+{
+	ssize_t r = AS_CLIENT(qbipc_body_limit_set(c, BUFFER));
+
+	if (r < 0)
+		return r;
+	/* A server that had no memory to know it has no bodies, which is no failure. */
+	if (qbipc_body_limit_get(c) < BODY)
+		return 0;
+	r = talk_call(c, MSG_ECHO, BODY);
+	return r < 0 ? r : talk_event(c, BODY - 1000);
+}
+
 /* The server ends it, and the client hears of that. */
 static ssize_t talk_hang_up(qb_ipcc_connection_t *c)
 {
@@ -372,6 +389,8 @@ static ssize_t talk_connected(qb_ipcc_connection_t *c, bool hang_up)
 	/* As often as it goes round the end of both rings. */
 	for (n = 0; r == 0 && n < 3; n++)
 		r = talk_placed(c, LARGE - 1000 * n);
+	if (r == 0 && with_bodies)
+		r = talk_bodies(c);
 	if (r == 0)
 		r = talk_async(c);
 	if (r == 0)
@@ -430,7 +449,9 @@ static ssize_t run_talks(bool hang_up)
 
 	if (!service_start())
 		return 0;
+	with_bodies = !hang_up && !wire->libqb_wire;
 	r = talk(hang_up);
+	with_bodies = false;
 	REQUIRE(errno_is_defined(r), "the client is told %s", inject_error_name((int)-r));
 	inject_pause(true);
 	clean = talk(false);
