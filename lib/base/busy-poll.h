@@ -15,7 +15,8 @@
  * threads run on it costs nothing and is not counted: eight clients on two CPUs take turns
  * on the CPUs instead of sleeping and being woken (docs/performance.md). An end that polls
  * rarely only pauses, unless the other end was on this CPU: its poll is short beside the time
- * slice that a thread which never sleeps would take when it yields.
+ * slice that a thread which never sleeps would take when it yields, and beside the time
+ * between two such polls.
  *
  * With one usable CPU it works the same way, whether the other end runs on that CPU or on
  * another one. Until a yield costs a time slice: then another thread is busy on this CPU, and
@@ -54,7 +55,7 @@ struct qbi_busy_poll {
 	uint64_t crowded;    /* ns; how long polling was last put off; 0 never */
 	uint64_t not_before; /* no poll until then: the CPU is crowded */
 	uint64_t gave_way;   /* when this thread last yielded to give others the CPU */
-	bool rare;	     /* the poll before is long ago: the thread has slept since */
+	bool rare;	     /* the poll before is long ago */
 };
 
 /*
@@ -93,6 +94,12 @@ bool qbi_busy_poll_is_on(struct qbi_busy_poll *b);
  */
 uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, const struct qbi_arrivals *from,
 			       uint64_t now);
+
+/*
+ * Polling from @start to @now found a message. If another thread took a time slice meanwhile, this
+ * end does not poll for a while, whatever came.
+ */
+void qbi_busy_poll_found(struct qbi_busy_poll *b, uint64_t start, uint64_t now);
 
 /* Polling from @start to @now found nothing, or there was none; the thread goes to sleep. */
 void qbi_busy_poll_gave_up(struct qbi_busy_poll *b, struct qbi_arrivals *from, uint64_t start,

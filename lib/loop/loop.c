@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/util.h"
@@ -174,12 +175,19 @@ static void loop_dispatch(struct qb_loop *l)
 	}
 }
 
-/* A function has more to do, and the kernel was asked only a few cycles ago. */
+/*
+ * A function has more to do, and the kernel was asked only a few cycles ago, and the cycles since
+ * then were short. The clock is read for such cycles only.
+ */
 static bool loop_may_go_blind(struct qb_loop *l)
 {
 	bool may = l->polls.again && l->blind < QBI_LOOP_BLIND;
 
 	l->polls.again = false;
+	if (may && l->blind == 0)
+		l->since = qbi_now_ns();
+	else if (may)
+		may = qbi_now_ns() - l->since < QBI_LOOP_BLIND_NS;
 	l->blind = may ? l->blind + 1 : 0;
 	return may;
 }

@@ -42,13 +42,16 @@
 #include "loop/signals.h"
 #include "loop/timers.h"
 
-#define QBI_LOOP_BLIND 8 /* most cycles in a row without asking the kernel */
+/* Most cycles in a row without asking the kernel, and the longest time, in ns. */
+#define QBI_LOOP_BLIND 8
+#define QBI_LOOP_BLIND_NS 100000
 
 struct qb_loop {
 	struct qbi_loop_core core;
 	bool doomed;	    /* destroyed while running: freed when run returns */
 	unsigned int turn;  /* lowest level served by the next cycle */
 	unsigned int blind; /* cycles since the kernel was asked last */
+	uint64_t since;	    /* the first of them began */
 	struct qbi_jobs jobs;
 	struct qbi_timers timers;
 	struct qbi_polls polls;

@@ -326,13 +326,15 @@ static int native_socket_response_busy_poll(struct native_socket_client *c, void
 		return QBI_EMPTY;
 	}
 	qbi_packets_take_bodies(&c->call, c->body_most);
-	qbi_spin_begin(&spin, &c->busy_poll, now, length, deadline, true);
+	qbi_spin_begin(&spin, &c->busy_poll, now, length, deadline,
+		       c->busy_poll.one_cpu || !c->busy_poll.rare);
 	do {
 		int r;
 
 		qbi_turn_watch(c->turns.recv, false);
 		r = qbi_packets_take(&c->call, buf, size, ret_size);
 		if (r != QBI_EMPTY && r != QBI_PARTIAL) {
+			qbi_busy_poll_found(&c->busy_poll, spin.start, spin.now);
 			qbi_arrivals_note(&c->responses, spin.now - spin.start);
 			return r;
 		}

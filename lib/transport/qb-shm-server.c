@@ -276,13 +276,20 @@ static int shm_server_withdraw(void *st, enum qbi_parting how)
 	return qbi_shm_dir_remove(&s->dir) ? QBI_AGAIN : r;
 }
 
+static void shm_server_leave(void *st, enum qbi_parting how)
+{
+	struct shm_server *s = st;
+
+	(void)qbi_server_awake_leave(&s->awake, s);
+}
+
 static void shm_server_close(void *st, enum qbi_parting how)
 {
 	struct shm_server *s = st;
 
 	if (!s->opened)
 		return;
-	(void)qbi_server_awake_leave(&s->awake, s);
+	shm_server_leave(s, how);
 	(void)shm_server_withdraw(s, how);
 	qbi_qbring_close(&s->request);
 	qbi_qbring_close(&s->response);
@@ -311,5 +318,6 @@ const struct qbi_server_ops qbi_qb_shm_server = {
 	.events_queued = shm_server_events_queued,
 	.resume = shm_server_resume,
 	.close = shm_server_close,
+	.leave = shm_server_leave,
 	.withdraw = shm_server_withdraw,
 };

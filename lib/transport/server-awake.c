@@ -15,6 +15,7 @@ void qbi_server_awake_init(struct qbi_server_awake *a, const struct qbi_server_s
 	a->asleep = false;
 	a->peer = spec->peer.pid;
 	a->noted = 0;
+	a->same_cpu = false;
 	qbi_arrivals_init(&a->requests, QBI_ARRIVALS_OF_REQUESTS);
 	qbi_server_awake_begin(a);
 }
@@ -73,16 +74,19 @@ bool qbi_server_awake_poll(struct qbi_server_awake *a, const void *end, int fd)
 		return false;
 	}
 	/* Each check is a system call, and holds the lock that the sender needs: so yield. */
-	qbi_spin_begin(&spin, busy_poll, now, allowed, now + a->slice_left, true);
+	qbi_spin_begin(&spin, busy_poll, now, allowed, now + a->slice_left,
+		       a->same_cpu || !busy_poll->rare);
 	do
 		found = is_readable(fd);
 	while (!found && qbi_spin_again(&spin));
 	spent = spin.now - now;
 	a->slice_left -= spent < a->slice_left ? spent : a->slice_left;
 	a->asleep = !found;
-	if (found)
-		qbi_arrivals_note(&a->requests, spin.now - spin.start);
-	else
+	if (!found) {
 		qbi_busy_poll_gave_up(busy_poll, &a->requests, spin.start, spin.now);
-	return found;
+		return false;
+	}
+	qbi_busy_poll_found(busy_poll, spin.start, spin.now);
+	qbi_arrivals_note(&a->requests, spin.now - spin.start);
+	return true;
 }

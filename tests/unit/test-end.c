@@ -163,6 +163,100 @@ START_TEST(without_a_thread_the_pages_are_left_to_the_client)
 }
 END_TEST
 
+/* -- The ends of the transports ---------------------------------------------------- */
+
+extern const struct qbi_server_ops qbi_native_shm_server;
+extern const struct qbi_server_ops qbi_native_socket_server;
+extern const struct qbi_server_ops qbi_qb_shm_server;
+extern const struct qbi_server_ops qbi_qb_socket_server;
+
+static const struct qbi_server_ops *const all_ops[] = {
+	&qbi_native_shm_server,
+	&qbi_native_socket_server,
+	&qbi_qb_shm_server,
+	&qbi_qb_socket_server,
+};
+
+enum { OPS = sizeof(all_ops) / sizeof(*all_ops), SIZE = 4096 };
+
+/* A service of one connection. */
+struct served {
+	struct qbi_server_shared shared;
+	struct qbi_welcome welcome;
+	struct qbi_reply reply;
+	int stream[2];
+	void *st;
+};
+
+static struct served *served_new(const struct qbi_server_ops *ops)
+{
+	struct served *s = calloc(1, sizeof(*s));
+	struct qbi_server_spec spec = {
+		.service = "end",
+		.peer = { getpid(), ALICE, ALICE },
+		.owner = { (uid_t)-1, (gid_t)-1, 0600 },
+		.max_msg_size = SIZE,
+	};
+
+	ck_assert_ptr_nonnull(s);
+	qbi_busy_poll_init(&s->shared.busy_poll);
+	/* As on a machine with CPUs to spare. */
+	s->shared.busy_poll.longest = s->shared.busy_poll.setting = QBI_BUSY_POLL_DEFAULT_NS;
+	s->reply.welcome = &s->welcome;
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s->stream), 0);
+	spec.shared = &s->shared;
+	spec.stream = s->stream[0];
+	s->st = qbi_end_new(ops);
+	ck_assert_ptr_nonnull(s->st);
+	ck_assert_int_eq(ops->open(s->st, &spec, &s->reply), 0);
+	return s;
+}
+
+static void served_free(struct served *s)
+{
+	for (unsigned int i = 0; i < s->reply.n_fds; i++)
+		close(s->reply.fds[i]);
+	close(s->stream[0]);
+	close(s->stream[1]);
+	free(s);
+}
+
+/* The service may be gone before the thread has begun. */
+START_TEST(what_is_handed_over_knows_nothing_of_the_service)
+{
+	const struct qbi_server_ops *ops = all_ops[_i];
+	struct served *s = served_new(ops);
+
+	s->shared.busy = s->st;
+	qbi_end_hand_over(s->st, QBI_PART_AT_ONCE, ALICE, BYTES);
+	ck_assert_ptr_null(s->shared.busy);
+	served_free(s);
+	AWAIT(qbi_reclaim_pending(ALICE).in_all == 0);
+}
+END_TEST
+
+/* A request was taken, and the byte, or the packet, of the next one is there. */
+START_TEST(server_is_awake_for_the_next_request)
+{
+	const struct qbi_server_ops *ops = all_ops[1 + _i];
+	struct served *s = served_new(ops);
+	int client = _i ? s->stream[1] : s->reply.fds[1];
+
+	ops->begin(s->st, true);
+	if (_i)
+		ck_assert_int_eq(send(client, "", 1, 0), 1);
+	ck_assert_int_eq(send(client, "", 1, 0), 1);
+	ck_assert_int_eq(ops->settle(s->st, 1), QBI_MORE);
+	/* Not where no poll is allowed. */
+	s->shared.busy_poll.longest = s->shared.busy_poll.setting = 0;
+	if (_i)
+		ck_assert_int_eq(send(client, "", 1, 0), 1);
+	ck_assert_int_eq(ops->settle(s->st, 1), 0);
+	qbi_end_free(s->st, QBI_PART_AT_ONCE);
+	served_free(s);
+}
+END_TEST
+
 /* -- Streams in which something is left ------------------------------------------ */
 
 enum { STREAMS = 300, MANY = 64, LITTLE = 10, MUCH = 100000, DESCRIPTORS = 640 };
@@ -350,6 +444,8 @@ int main(void)
 	tcase_add_test(tc, handed_over_it_is_unmapped_when_nobody_holds_it_up);
 	tcase_add_test(tc, what_cannot_be_held_up_is_closed_at_once);
 	tcase_add_test(tc, without_a_thread_the_pages_are_left_to_the_client);
+	tcase_add_loop_test(tc, what_is_handed_over_knows_nothing_of_the_service, 0, OPS);
+	tcase_add_loop_test(tc, server_is_awake_for_the_next_request, 0, 2);
 	tcase_add_test(tc, streams_that_are_cheap_do_not_pile_up);
 	tcase_add_test(tc, streams_that_wait_leave_descriptors_for_others);
 	tcase_add_test(tc, punching_tells_whether_it_was_held_up);

@@ -90,7 +90,9 @@ START_TEST(who_has_more_to_do_is_called_again_with_a_wait_only_now_and_then)
 	qb_loop_poll_add(loop, QB_LOOP_HIGH, fds[0], POLLIN, &rounds, ask_again);
 	qb_loop_poll_add(loop, QB_LOOP_HIGH, other[0], POLLIN, &other_calls, count_ready);
 	memset(&calls, 0, sizeof(calls));
+	own_clock = QBI_NS_PER_S; /* no time passes */
 	qb_loop_run(loop);
+	own_clock = 0;
 	ck_assert_int_eq(rounds, ROUNDS);
 	ck_assert_int_eq(calls.waits, (ROUNDS + QBI_LOOP_BLIND) / (QBI_LOOP_BLIND + 1));
 	/* And each wait is a turn for the others. */
@@ -98,6 +100,29 @@ START_TEST(who_has_more_to_do_is_called_again_with_a_wait_only_now_and_then)
 	ck_assert_int_eq(calls.writes + calls.reads + calls.controls, 0);
 	close_pipe(fds);
 	close_pipe(other);
+}
+END_TEST
+
+static int32_t ask_again_slowly(int32_t fd, int32_t revents, void *data)
+{
+	own_clock += 2 * QBI_NS_PER_MS;
+	return ask_again(fd, revents, data);
+}
+
+/* Others would wait for as long as nine of its calls take. */
+START_TEST(who_takes_long_is_not_called_again_and_again_without_a_wait)
+{
+	int fds[2], rounds = 0;
+
+	make_pipe(fds, true);
+	qb_loop_poll_add(loop, QB_LOOP_HIGH, fds[0], POLLIN, &rounds, ask_again_slowly);
+	memset(&calls, 0, sizeof(calls));
+	own_clock = QBI_NS_PER_S;
+	qb_loop_run(loop);
+	own_clock = 0;
+	ck_assert_int_eq(rounds, ROUNDS);
+	ck_assert_int_ge(calls.waits, ROUNDS / 2);
+	close_pipe(fds);
 }
 END_TEST
 
@@ -445,6 +470,7 @@ int main(void)
 	tcase_add_test(tc, the_limit_of_descriptors_is_read_only_when_their_number_changes);
 	tcase_add_test(tc, a_timer_costs_one_look_at_the_clock_per_round);
 	tcase_add_test(tc, who_has_more_to_do_is_called_again_with_a_wait_only_now_and_then);
+	tcase_add_test(tc, who_takes_long_is_not_called_again_and_again_without_a_wait);
 	tcase_add_test(tc, another_function_is_not_called_for_what_its_predecessor_asked);
 	tcase_add_test(tc, a_mod_that_changes_no_events_costs_nothing);
 	tcase_add_test(tc, the_loops_own_thread_does_not_write_to_wake_it);

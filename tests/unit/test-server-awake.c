@@ -138,6 +138,21 @@ START_TEST(client_on_our_only_cpu_is_told_from_one_elsewhere)
 }
 END_TEST
 
+/* It would lose a time slice to a thread that is busy on this CPU. */
+START_TEST(poll_that_is_rare_does_not_yield)
+{
+	sends_at_yield = 1;
+	shared.busy_poll.filled = qbi_now_ns() - 100000 * US;
+	ck_assert(!qbi_server_awake_poll(&a, &end, pair[0]));
+	ck_assert_uint_eq(sends_at_yield, 1);
+	/* Unless it is the client who has to run there. */
+	a.same_cpu = true;
+	shared.busy_poll.filled = qbi_now_ns() - 100000 * US;
+	ck_assert(qbi_server_awake_poll(&a, &end, pair[0]));
+	ck_assert_uint_eq(sends_at_yield, 0);
+}
+END_TEST
+
 START_TEST(no_poll_while_others_are_busy)
 {
 	byte_send();
@@ -161,8 +176,10 @@ START_TEST(requests_that_come_late_are_not_polled_for)
 	byte_send();
 	for (int i = 0; i < QBI_ARRIVALS_KEPT; i++)
 		qbi_arrivals_note(&a.requests, 5000 * US);
+	ck_assert_int_eq(a.requests.of, QBI_ARRIVALS_OF_REQUESTS);
 	ck_assert(!qbi_server_awake_poll(&a, &end, pair[0]));
 	ck_assert(a.asleep);
+	ck_assert_uint_ne(a.requests.began, 0);
 }
 END_TEST
 
@@ -178,8 +195,9 @@ START_TEST(polls_of_one_dispatch_have_an_end)
 		shared.busy_poll.allowance = 1000000;
 		shared.busy_poll.not_before = 0;
 		n++;
-	} while (qbi_server_awake_poll(&a, &end, pair[0]) && byte_receive() == 0 && n < 100000);
-	ck_assert_uint_lt(n, 100000);
+	} while (qbi_server_awake_poll(&a, &end, pair[0]) && byte_receive() == 0 && n < 1000);
+	ck_assert_uint_lt(n, 1000);
+	ck_assert_uint_eq(a.slice_left, 0);
 	ck_assert_uint_ge(qbi_now_ns() - began, 20 * US);
 	qbi_server_awake_begin(&a);
 	sends_at_yield = 1;
@@ -192,6 +210,9 @@ START_TEST(end_is_forgotten_when_it_leaves)
 	byte_send();
 	ck_assert(qbi_server_awake_poll(&a, &end, pair[0]));
 	ck_assert_ptr_eq(shared.busy, &end);
+	ck_assert(qbi_server_awake_leave(&a, &other_end));
+	ck_assert_ptr_eq(shared.busy, &end);
+	a.shared = &shared;
 	ck_assert(qbi_server_awake_leave(&a, &end));
 	ck_assert_ptr_null(shared.busy);
 	ck_assert(!qbi_server_awake_leave(&a, &end));
@@ -209,6 +230,7 @@ int main(void)
 	tcase_add_test(tc, byte_that_comes_meanwhile_is_found);
 	tcase_add_test(tc, end_of_the_client_is_found);
 	tcase_add_test(tc, client_on_our_only_cpu_is_told_from_one_elsewhere);
+	tcase_add_test(tc, poll_that_is_rare_does_not_yield);
 	tcase_add_test(tc, no_poll_while_others_are_busy);
 	tcase_add_test(tc, no_poll_where_none_is_allowed);
 	tcase_add_test(tc, requests_that_come_late_are_not_polled_for);
