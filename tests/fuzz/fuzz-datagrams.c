@@ -42,7 +42,8 @@ static int datagram_socket(const char *channel)
 
 static void ends_open(void)
 {
-	struct qbi_server_shared shared = { .busy = NULL };
+	/* Of a service that lives on. */
+	static struct qbi_server_shared shared;
 	struct qbi_server_spec s = { .service = "fuzz",
 				     .max_msg_size = MAX,
 				     .owner = { (uid_t)-1, (gid_t)-1, 0600 } };
