@@ -116,18 +116,18 @@ void qbi_busy_poll_gave_up(struct qbi_busy_poll *b, struct qbi_arrivals *from, u
 
 /*
  * Poll for @length, without the time in which other threads run, and until @limit at most.
- * @same_cpu: the other end was last seen on this CPU, so yield from the first check on.
- * Otherwise an end that polls rarely does not yield at all: it would lose a time slice to any
- * thread that is busy on this CPU, and takes less from that than a slice.
+ * @yield: from the first check on, because the other end was last seen on this CPU, or because a
+ * check costs as much. Otherwise an end that polls rarely does not yield at all: it would lose a
+ * time slice to any thread that is busy on this CPU, and takes less from that than a slice.
  */
 static inline void qbi_spin_begin(struct qbi_spin *s, const struct qbi_busy_poll *b,
-				  uint64_t now, uint64_t length, uint64_t limit, bool same_cpu)
+				  uint64_t now, uint64_t length, uint64_t limit, bool yield)
 {
 	uint64_t longest = now + length + QBI_BUSY_POLL_GIVEN_NS;
 	uint64_t pause = b->rare ? length : QBI_SPIN_PAUSE_NS;
 
 	*s = (struct qbi_spin){
-		.pause = same_cpu ? 0 : pause,
+		.pause = yield ? 0 : pause,
 		.start = now,
 		.end = now + length,
 		.limit = limit < longest ? limit : longest,

@@ -372,8 +372,7 @@ static void native_shm_server_leave(void *st, enum qbi_parting how)
 
 	if (!s->shared)
 		return;
-	if (s->shared->busy == s)
-		s->shared->busy = NULL;
+	qbi_server_forget(s->shared, s);
 	s->shared = NULL;
 	/* Shut down for all processes: a child that has the stream would keep the client. */
 	if (s->has_bell && how != QBI_PART_COPY)

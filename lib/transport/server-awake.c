@@ -29,8 +29,7 @@ bool qbi_server_awake_leave(struct qbi_server_awake *a, const void *end)
 {
 	if (!a->shared)
 		return false;
-	if (a->shared->busy == end)
-		a->shared->busy = NULL;
+	qbi_server_forget(a->shared, end);
 	a->shared = NULL;
 	return true;
 }

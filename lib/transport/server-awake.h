@@ -29,6 +29,7 @@ void qbi_server_awake_init(struct qbi_server_awake *a, const struct qbi_server_s
 /* A dispatch begins: its polls take 100 us at most, for others may wait for the loop. */
 void qbi_server_awake_begin(struct qbi_server_awake *a);
 
+/* As the next, when the last dispatch gave up polling. */
 void qbi_server_awake_woken(struct qbi_server_awake *a);
 
 /* A request, or a part of one, was taken. */

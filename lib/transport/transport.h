@@ -84,6 +84,13 @@ static inline bool qbi_server_is_alone(struct qbi_server_shared *shared, const v
 	return now - shared->busy_since >= QBI_ALONE_NS;
 }
 
+/* @st ends: what is at its address afterwards is another one. */
+static inline void qbi_server_forget(struct qbi_server_shared *shared, const void *st)
+{
+	if (shared->busy == st)
+		shared->busy = NULL;
+}
+
 /* Parameters of a server's end, valid as long as the state. */
 struct qbi_server_spec {
 	int stream;			  /* connected stream socket, not blocking */

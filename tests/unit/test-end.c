@@ -236,6 +236,15 @@ START_TEST(what_is_handed_over_knows_nothing_of_the_service)
 }
 END_TEST
 
+/* As a service that has not polled for long: nobody is given way to, who could keep the CPU. */
+static void polls_rest(struct served *s)
+{
+	s->shared.busy_poll.filled = 0;
+	s->shared.busy_poll.not_before = 0;
+	s->shared.busy_poll.noted = qbi_now_ns();
+	s->shared.busy_poll.longest = s->shared.busy_poll.setting;
+}
+
 /* A request was taken, and the byte, or the packet, of the next one is there. */
 START_TEST(server_is_awake_for_the_next_request)
 {
@@ -247,15 +256,41 @@ START_TEST(server_is_awake_for_the_next_request)
 	if (_i)
 		ck_assert_int_eq(send(client, "", 1, 0), 1);
 	ck_assert_int_eq(send(client, "", 1, 0), 1);
-	/* The last poll is long ago: then nobody is given way to, who could keep the CPU. */
-	s->shared.busy_poll.filled = 0;
-	s->shared.busy_poll.noted = qbi_now_ns();
+	polls_rest(s);
 	ck_assert_int_eq(ops->settle(s->st, 1), QBI_MORE);
 	/* Not where no poll is allowed. */
 	s->shared.busy_poll.longest = s->shared.busy_poll.setting = 0;
 	if (_i)
 		ck_assert_int_eq(send(client, "", 1, 0), 1);
 	ck_assert_int_eq(ops->settle(s->st, 1), 0);
+	qbi_end_free(s->st, QBI_PART_AT_ONCE);
+	served_free(s);
+}
+END_TEST
+
+/* Polls in vain use up the time that a dispatch has for them; the next one has it again. */
+START_TEST(each_dispatch_has_its_time_for_polls)
+{
+	const struct qbi_server_ops *ops = all_ops[1 + _i];
+	struct served *s = served_new(ops);
+	int client = _i ? s->stream[1] : s->reply.fds[1];
+
+	ops->begin(s->st, true);
+	for (int i = 0; i < 50; i++) {
+		if (_i)
+			ck_assert_int_eq(send(client, "", 1, 0), 1);
+		polls_rest(s);
+		ck_assert_int_eq(ops->settle(s->st, 1), 0);
+	}
+	for (int i = 0; i <= _i; i++)
+		ck_assert_int_eq(send(client, "", 1, 0), 1);
+	polls_rest(s);
+	ck_assert_int_eq(ops->settle(s->st, 1), 0);
+	ops->begin(s->st, true);
+	if (_i)
+		ck_assert_int_eq(send(client, "", 1, 0), 1);
+	polls_rest(s);
+	ck_assert_int_eq(ops->settle(s->st, 1), QBI_MORE);
 	qbi_end_free(s->st, QBI_PART_AT_ONCE);
 	served_free(s);
 }
@@ -450,6 +485,7 @@ int main(void)
 	tcase_add_test(tc, without_a_thread_the_pages_are_left_to_the_client);
 	tcase_add_loop_test(tc, what_is_handed_over_knows_nothing_of_the_service, 0, OPS);
 	tcase_add_loop_test(tc, server_is_awake_for_the_next_request, 0, 2);
+	tcase_add_loop_test(tc, each_dispatch_has_its_time_for_polls, 0, 2);
 	tcase_add_test(tc, streams_that_are_cheap_do_not_pile_up);
 	tcase_add_test(tc, streams_that_wait_leave_descriptors_for_others);
 	tcase_add_test(tc, punching_tells_whether_it_was_held_up);
