@@ -198,12 +198,6 @@ uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, const struct qbi_arrival
 	return length;
 }
 
-void qbi_busy_poll_found(struct qbi_busy_poll *b, uint64_t start, uint64_t now)
-{
-	if (now - start > b->longest + QBI_BUSY_POLL_GIVEN_NS)
-		allowance_spend(b, start, now);
-}
-
 void qbi_busy_poll_gave_up(struct qbi_busy_poll *b, struct qbi_arrivals *from, uint64_t start,
 			   uint64_t now)
 {

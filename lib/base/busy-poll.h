@@ -95,12 +95,6 @@ bool qbi_busy_poll_is_on(struct qbi_busy_poll *b);
 uint64_t qbi_busy_poll_allowed(struct qbi_busy_poll *b, const struct qbi_arrivals *from,
 			       uint64_t now);
 
-/*
- * Polling from @start to @now found a message. If another thread took a time slice meanwhile, this
- * end does not poll for a while, whatever came.
- */
-void qbi_busy_poll_found(struct qbi_busy_poll *b, uint64_t start, uint64_t now);
-
 /* Polling from @start to @now found nothing, or there was none; the thread goes to sleep. */
 void qbi_busy_poll_gave_up(struct qbi_busy_poll *b, struct qbi_arrivals *from, uint64_t start,
 			   uint64_t now);

@@ -35,7 +35,6 @@ static bool native_shm_response_busy_poll(struct qbi_native_shm_client *c, uint6
 	while (!found && qbi_spin_again(&spin));
 	qbi_turn_watch(c->turns.recv, false);
 	if (found) {
-		qbi_busy_poll_found(&c->busy_poll, spin.start, spin.now);
 		qbi_arrivals_note(&c->responses, spin.now - spin.start);
 		return true;
 	}

@@ -40,10 +40,8 @@ static bool server_busy_poll(struct qbi_native_shm_server *s, uint64_t now, uint
 		found = !qbi_ring_is_empty(&s->request);
 	while (!found && qbi_spin_again(&spin));
 	s->waiting_since += spin.start - now;
-	if (found) {
-		qbi_busy_poll_found(&s->shared->busy_poll, spin.start, spin.now);
+	if (found)
 		request_came(s, spin.now);
-	}
 	spent = spin.now - now;
 	s->slice_left -= spent < s->slice_left ? spent : s->slice_left;
 	return found;

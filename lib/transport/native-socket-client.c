@@ -334,7 +334,6 @@ static int native_socket_response_busy_poll(struct native_socket_client *c, void
 		qbi_turn_watch(c->turns.recv, false);
 		r = qbi_packets_take(&c->call, buf, size, ret_size);
 		if (r != QBI_EMPTY && r != QBI_PARTIAL) {
-			qbi_busy_poll_found(&c->busy_poll, spin.start, spin.now);
 			qbi_arrivals_note(&c->responses, spin.now - spin.start);
 			return r;
 		}

@@ -81,11 +81,9 @@ bool qbi_server_awake_poll(struct qbi_server_awake *a, const void *end, int fd)
 	spent = spin.now - now;
 	a->slice_left -= spent < a->slice_left ? spent : a->slice_left;
 	a->asleep = !found;
-	if (!found) {
+	if (found)
+		qbi_arrivals_note(&a->requests, spin.now - spin.start);
+	else
 		qbi_busy_poll_gave_up(busy_poll, &a->requests, spin.start, spin.now);
-		return false;
-	}
-	qbi_busy_poll_found(busy_poll, spin.start, spin.now);
-	qbi_arrivals_note(&a->requests, spin.now - spin.start);
-	return true;
+	return found;
 }

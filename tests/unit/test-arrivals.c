@@ -195,7 +195,9 @@ START_TEST(client_on_this_cpu_that_sleeps_between_its_calls_is_not_polled_for)
 	/* One that only works in between is. */
 	messages(QBI_ARRIVALS_KEPT / 2, 5 * US, 4 * US);
 	ck_assert_uint_gt(length(), 0);
-	messages(MANY, 12 * US, 4 * US);
+	/* Nor does one that is away a little longer begin it again. */
+	messages(MANY, 5 * MS, 4 * US);
+	messages(QBI_ARRIVALS_KEPT / 2, 12 * US, 4 * US);
 	ck_assert_uint_eq(length(), 0);
 	/* A server that answers works for longer. */
 	qbi_arrivals_init(&a, QBI_ARRIVALS_OF_RESPONSES);

@@ -327,20 +327,6 @@ START_TEST(poll_long_after_the_last_one_is_rare)
 }
 END_TEST
 
-/* A peer that sends while the slice is lost does not make up for it. */
-START_TEST(slice_that_is_lost_in_a_poll_that_finds_something_counts)
-{
-	struct qbi_busy_poll b = busy_poll_new();
-	uint64_t now = b.filled + 5 * S;
-
-	qbi_busy_poll_found(&b, now, now + 100 * US);
-	ck_assert_uint_gt(allowed_at(&b, now + 200 * US), 0);
-	qbi_busy_poll_found(&b, now, now + 3000 * US);
-	ck_assert_uint_eq(allowed_at(&b, now + 3100 * US), 0);
-	ck_assert_uint_gt(b.not_before, now + 3100 * US);
-}
-END_TEST
-
 /* Otherwise each poll would begin by losing a slice, where a sleeper is woken at once. */
 START_TEST(giving_way_to_somebody_who_takes_a_slice_ends_polling)
 {
@@ -566,7 +552,6 @@ int main(void)
 	tcase_add_test(tc, time_that_others_used_is_not_spent);
 	tcase_add_test(tc, time_slice_that_somebody_took_is_spent);
 	tcase_add_test(tc, poll_that_is_rare_yields_to_the_other_end_only);
-	tcase_add_test(tc, slice_that_is_lost_in_a_poll_that_finds_something_counts);
 	tcase_add_test(tc, poll_long_after_the_last_one_is_rare);
 	tcase_add_test(tc, giving_way_to_somebody_who_takes_a_slice_ends_polling);
 

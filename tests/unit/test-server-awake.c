@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,6 +20,7 @@ static struct qbi_server_shared shared;
 static struct qbi_server_awake a;
 static int pair[2];
 static unsigned int sends_at_yield;
+static long yield_takes; /* ns */
 static const int end, other_end;
 
 static void setup(void)
@@ -26,6 +28,7 @@ static void setup(void)
 	const struct qbi_server_spec spec = { .shared = &shared, .peer.pid = getpid() };
 
 	sends_at_yield = 0;
+	yield_takes = 0;
 	qbi_busy_poll_longest_set(LONGEST);
 	memset(&shared, 0, sizeof(shared));
 	qbi_busy_poll_init(&shared.busy_poll);
@@ -59,6 +62,8 @@ int sched_yield(void)
 {
 	if (sends_at_yield && --sends_at_yield == 0)
 		byte_send();
+	if (yield_takes)
+		(void)nanosleep(&(struct timespec){ .tv_nsec = yield_takes }, NULL);
 	return 0;
 }
 
@@ -95,6 +100,17 @@ START_TEST(byte_that_comes_meanwhile_is_found)
 	ck_assert_int_eq(byte_receive(), 0);
 	ck_assert(!a.asleep);
 	ck_assert_uint_eq(a.requests.n, 1);
+}
+END_TEST
+
+/* Another thread took a time slice: that ends the poll, and there is none for a while. */
+START_TEST(slice_that_is_lost_counts_though_a_byte_came_in_it)
+{
+	sends_at_yield = 1;
+	yield_takes = 2000000;
+	ck_assert(!qbi_server_awake_poll(&a, &end, pair[0]));
+	ck_assert(a.asleep);
+	ck_assert_uint_gt(shared.busy_poll.not_before, qbi_now_ns());
 }
 END_TEST
 
@@ -228,6 +244,7 @@ int main(void)
 	tcase_add_test(tc, byte_that_is_there_is_found_and_stays);
 	tcase_add_test(tc, nothing_ends_the_poll_soon);
 	tcase_add_test(tc, byte_that_comes_meanwhile_is_found);
+	tcase_add_test(tc, slice_that_is_lost_counts_though_a_byte_came_in_it);
 	tcase_add_test(tc, end_of_the_client_is_found);
 	tcase_add_test(tc, client_on_our_only_cpu_is_told_from_one_elsewhere);
 	tcase_add_test(tc, poll_that_is_rare_does_not_yield);
